@@ -1,0 +1,69 @@
+// Imports inside src/ point downwards only (docs/architecture.md). A folder's rank is its line in this list:
+// it may import folders of lower ranks and itself, never an equal or a higher one.
+const ranks = [
+  ["kernels", "shard", "storage"],
+  ["device", "optim"],
+  ["graph", "allreduce", "data"],
+  ["plan", "algorithms", "models", "config"],
+  ["worker", "coordinator"],
+  ["providers"],
+  ["commands"],
+];
+
+const layers = ranks.flatMap((folders, rank) =>
+  folders.map((folder) => {
+    const forbidden = [...folders.filter((f) => f !== folder), ...ranks.slice(rank + 1).flat()];
+    return {
+      name: `src/${folder} is of rank ${rank + 1}`,
+      severity: "error",
+      from: { path: `^src/${folder}/` },
+      to: { path: `^src/(${forbidden.join("|")})/` },
+    };
+  }),
+);
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    ...layers,
+    {
+      name: "rank 0 imports no folder",
+      severity: "error",
+      from: { path: "^src/[^/]+\\.ts$", pathNot: "^src/index\\.ts$" },
+      to: { path: "^src/[^/]+/" },
+    },
+    {
+      name: "no-circular",
+      severity: "error",
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } },
+    },
+    {
+      name: "no-orphans",
+      severity: "error",
+      from: { orphan: true, path: "^src/", pathNot: ["^src/commands/", "^src/index\\.ts$", "\\.d\\.ts$"] },
+      to: {},
+    },
+    {
+      name: "src does not import tests or benches",
+      severity: "error",
+      from: { path: "^src/" },
+      to: { path: "^(test|bench|tools)/" },
+    },
+    {
+      name: "no-undeclared-packages",
+      severity: "error",
+      from: { path: "^src/" },
+      to: { dependencyTypes: ["npm-no-pkg", "npm-unknown", "npm-dev"], dependencyTypesNot: ["type-only"] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: "node_modules" },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.json" },
+    enhancedResolveOptions: {
+      exportsFields: ["exports"],
+      conditionNames: ["import", "node", "default", "types"],
+    },
+  },
+};

@@ -1,0 +1,85 @@
+// The device contract: memory, and a whole program compiled into one step. Kernels are picked inside `compile`.
+//
+// A program is static: every shape is known, every value has its place in advance, and running a step allocates
+// nothing. Values live either in a named flat vector that outlives the step (parameters, gradients, statistics,
+// optimiser state, inputs, results) or in the arena, whose memory the plan reuses from value to value.
+
+import type { AnyOp } from "../kernels/op.ts";
+import type { TensorType } from "../kernels/tensor.ts";
+
+/** Index into `Program.values`. */
+export type ValueId = number;
+
+export type Place =
+  | { readonly kind: "arena" }
+  /** `offset` in elements (4 bytes) from the vector's start, a multiple of 64. */
+  | { readonly kind: "vector"; readonly vector: string; readonly offset: number };
+
+export interface Value {
+  readonly type: TensorType;
+  readonly name: string;
+  readonly place: Place;
+}
+
+export interface Instruction {
+  readonly op: AnyOp;
+  readonly params: object;
+  readonly inputs: readonly ValueId[];
+  readonly outputs: readonly ValueId[];
+}
+
+export interface Program {
+  readonly values: readonly Value[];
+  readonly instructions: readonly Instruction[];
+  /** Elements that each named vector must have at least. */
+  readonly vectors: Readonly<Record<string, number>>;
+}
+
+/** Where every arena value lies. Made by the graph's memory plan; a device obeys it. */
+export interface Plan {
+  /** By value id: elements from the arena's start (a multiple of 64), or -1 for a value in a vector. */
+  readonly offsets: readonly number[];
+  readonly arenaElements: number;
+}
+
+/** A vector of 4-byte elements in the device's memory. */
+export interface DeviceVector {
+  readonly elements: number;
+  readonly label: string;
+}
+
+export interface RunOptions {
+  /**
+   * Called after instruction `index` has finished and its outputs may be read. If it returns a promise, the device
+   * waits for it before the next instruction (a host device gives way to the event loop here).
+   */
+  readonly onInstruction?: (index: number) => void | Promise<void>;
+}
+
+/** A compiled program. Running it twice with the same vector contents gives the same bits. */
+export interface Step {
+  readonly arenaBytes: number;
+  /** Which kernel computes each instruction; undefined for views. For benches and messages. */
+  readonly kernelNames: readonly (string | undefined)[];
+  /**
+   * Runs all instructions in order. Gives way to the event loop at most 20 ms apart, so that heartbeats and transfers
+   * go on. Steps of one device share the arena and never run at the same time.
+   */
+  run(options?: RunOptions): Promise<void>;
+}
+
+export interface Device {
+  readonly name: "reference" | "wasm" | "webgpu";
+  /** A zeroed vector. Throws SltrainError "out-of-memory" naming what was asked for and what is left. */
+  alloc(elements: number, label: string): DeviceVector;
+  /**
+   * The vector as host memory: on a host device a view of the memory itself (writes are seen by the next run, and it
+   * stays valid for the device's life), on a GPU a copy that is valid until the next run.
+   */
+  readF32(vector: DeviceVector): Promise<Float32Array>;
+  /** Copies `data` to `offset` (elements). i32 data keeps its bits. */
+  write(vector: DeviceVector, offset: number, data: Float32Array | Int32Array): void;
+  /** Throws SltrainError "kernel-missing" naming op and shapes if no kernel of this device accepts an instruction. */
+  compile(program: Program, plan: Plan, vectors: Readonly<Record<string, DeviceVector>>): Promise<Step>;
+  destroy(): void;
+}

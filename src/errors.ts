@@ -1,0 +1,32 @@
+// The one error that users see. An assert is a bug of ours; a SltrainError is the user's or the world's.
+
+export interface SltrainErrorOptions {
+  /** Stable, machine-readable, kebab-case: `data-missing`, `frame-damaged`. */
+  readonly code: string;
+  /** What was expected, what came, and where. */
+  readonly message: string;
+  readonly cause?: unknown;
+  /** What the user can do now, one sentence each. */
+  readonly suggestions?: readonly string[];
+  /** True if the same call may succeed later. */
+  readonly retryable?: boolean;
+}
+
+export class SltrainError extends Error {
+  readonly code: string;
+  readonly suggestions: readonly string[];
+  readonly retryable: boolean;
+
+  constructor(options: SltrainErrorOptions) {
+    super(options.message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "SltrainError";
+    this.code = options.code;
+    this.suggestions = options.suggestions ?? [];
+    this.retryable = options.retryable ?? false;
+  }
+}
+
+/** States an invariant of ours; a failure is a bug in sltrain, not in its input. */
+export function assert(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new Error(`sltrain bug: ${message}`);
+}

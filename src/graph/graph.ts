@@ -1,0 +1,111 @@
+// A graph of ops on symbolic tensors. Building it checks every shape; parameters and statistics get their places in
+// the flat vectors in the order of their declaration.
+
+import type { Op, Tensor, AnyOp } from "../kernels/op.ts";
+import { alignElements, elementCount, f32, type TensorType } from "../kernels/tensor.ts";
+import type { Layout, LayoutEntry } from "../shard/layout.ts";
+
+/** How a parameter begins. Glorot's limits come from the fans, as in Keras; zeros and ones need none. */
+export type Initializer =
+  | { readonly kind: "zeros" }
+  | { readonly kind: "ones" }
+  | { readonly kind: "glorot-uniform"; readonly fanIn: number; readonly fanOut: number }
+  | { readonly kind: "he-normal"; readonly fanIn: number };
+
+export interface GraphNode {
+  readonly op: AnyOp;
+  readonly params: object;
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+}
+
+export interface Parameter extends LayoutEntry {
+  readonly tensor: Tensor;
+  readonly initializer: Initializer;
+}
+
+export interface GraphInput {
+  readonly name: string;
+  readonly tensor: Tensor;
+}
+
+export interface Graph {
+  readonly nodes: readonly GraphNode[];
+  readonly inputs: readonly GraphInput[];
+  readonly parameters: readonly Parameter[];
+  /** Non-trained state that training updates and ranks average (batch norm's moving mean and variance). */
+  readonly statistics: readonly Parameter[];
+  /** Number of tensors; ids are 0..tensorCount-1. */
+  readonly tensorCount: number;
+}
+
+export class GraphBuilder {
+  readonly #nodes: GraphNode[] = [];
+  readonly #inputs: GraphInput[] = [];
+  readonly #parameters: Parameter[] = [];
+  readonly #statistics: Parameter[] = [];
+  #tensorCount = 0;
+
+  #tensor(type: TensorType): Tensor {
+    return { id: this.#tensorCount++, type };
+  }
+
+  /** A tensor that the host writes before a step; lives in the vector `input.<name>`. */
+  input(name: string, type: TensorType): Tensor {
+    const tensor = this.#tensor(type);
+    this.#inputs.push({ name, tensor });
+    return tensor;
+  }
+
+  /** A trained f32 tensor, in the vector `parameters`; its gradient has the same offset in `gradients`. */
+  parameter(name: string, shape: readonly number[], initializer: Initializer): Tensor {
+    return this.#place(this.#parameters, name, shape, initializer);
+  }
+
+  /** An f32 tensor in the vector `statistics`. */
+  statistic(name: string, shape: readonly number[], initializer: Initializer): Tensor {
+    return this.#place(this.#statistics, name, shape, initializer);
+  }
+
+  #place(list: Parameter[], name: string, shape: readonly number[], initializer: Initializer): Tensor {
+    const tensor = this.#tensor(f32(...shape));
+    const last = list.at(-1);
+    const offset = last === undefined ? 0 : alignElements(last.offset + last.length);
+    list.push({ name, shape, offset, length: elementCount(tensor.type), tensor, initializer });
+    return tensor;
+  }
+
+  add<P extends object>(op: Op<P>, inputs: readonly Tensor[], params: P): readonly Tensor[] {
+    const types = op.infer(
+      inputs.map((input) => input.type),
+      params,
+    );
+    const outputs = types.map((type) => this.#tensor(type));
+    this.#nodes.push({ op, params, inputs, outputs });
+    return outputs;
+  }
+
+  /** `add` for ops with one output. */
+  apply<P extends object>(op: Op<P>, inputs: readonly Tensor[], params: P): Tensor {
+    return this.add(op, inputs, params)[0]!;
+  }
+
+  build(): Graph {
+    return {
+      nodes: [...this.#nodes],
+      inputs: [...this.#inputs],
+      parameters: [...this.#parameters],
+      statistics: [...this.#statistics],
+      tensorCount: this.#tensorCount,
+    };
+  }
+}
+
+/** Where parameters (or statistics) lie in their flat vector. */
+export function layoutOf(parameters: readonly Parameter[]): Layout {
+  const last = parameters.at(-1);
+  return {
+    entries: parameters.map(({ name, shape, offset, length }) => ({ name, shape, offset, length })),
+    length: last === undefined ? 0 : alignElements(last.offset + last.length),
+  };
+}

@@ -1,0 +1,60 @@
+// Storage contracts. A `Channel` carries gradient frames and may forget; a `Storage` is durable and can list.
+// Drivers are one file each under drivers/; what several of them need (waiting, retry, metering) is a layer.
+
+export type PutOutcome = "stored" | "exists";
+
+export interface PutOptions {
+  /** Store only if no object has this key; exactly one of several concurrent writers gets "stored". */
+  readonly ifAbsent?: boolean;
+}
+
+export interface GetRef {
+  readonly key: string;
+  /** Bytes [begin, end) of the object. */
+  readonly range?: { readonly begin: number; readonly end: number };
+}
+
+export interface Capabilities {
+  readonly durable: boolean;
+  readonly conditionalPut: boolean;
+  readonly rangeGet: boolean;
+  readonly list: boolean;
+  readonly maxValueBytes: number;
+}
+
+export interface WaitOptions {
+  /** Rejects with SltrainError "wait-timeout" naming the missing keys when they have not all come by then. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface Arrival {
+  /** Index into the refs that were waited for. */
+  readonly index: number;
+  readonly bytes: Uint8Array;
+}
+
+export interface Channel {
+  readonly uri: string;
+  readonly capabilities: Capabilities;
+  /**
+   * Stores the concatenation of `parts` under `key`, atomically: readers see all of it or nothing. Safe to repeat.
+   * `parts` may view WASM or shared memory; they are not read after the promise settles.
+   */
+  put(key: string, parts: readonly Uint8Array[], options?: PutOptions): Promise<PutOutcome>;
+  /**
+   * The object's bytes, or undefined if there is none; every other failure throws. With `into`, the bytes are read
+   * to its start and the result is a view of it; an object larger than `into` throws "value-too-large".
+   */
+  get(ref: GetRef, into?: Uint8Array): Promise<Uint8Array | undefined>;
+  /** Yields each ref's object once, in the order of arrival. */
+  waitFor(refs: readonly GetRef[], options: WaitOptions): AsyncIterable<Arrival>;
+  /** Absent keys are no error. */
+  delete(keys: readonly string[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Storage extends Channel {
+  /** Keys that begin with `prefix`, in lexicographic order. Never used on the hot path. */
+  list(prefix: string): AsyncIterable<string>;
+}
