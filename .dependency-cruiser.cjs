@@ -4,9 +4,10 @@ const ranks = [
   ["kernels", "shard", "storage"],
   ["device", "optim"],
   ["graph", "allreduce", "data"],
-  ["plan", "algorithms", "models", "config"],
+  ["plan", "models", "config"],
+  ["algorithms", "run"],
   ["worker", "coordinator"],
-  ["providers"],
+  ["providers", "ui"],
   ["commands"],
 ];
 
