@@ -16,9 +16,9 @@ export interface VjpContext<P extends object> {
   /** d(objective)/d(outputs[i]); undefined where the objective does not depend on it. */
   readonly outputGrads: readonly (Tensor | undefined)[];
   /** Whether anybody wants the gradient of `inputs[i]`; a rule may skip the work otherwise. */
-  needs(input: number): boolean;
+  readonly needs: (input: number) => boolean;
   /** Adds a node and returns its outputs. */
-  add<Q extends object>(op: Op<Q>, inputs: readonly Tensor[], params: Q): readonly Tensor[];
+  readonly add: <Q extends object>(op: Op<Q>, inputs: readonly Tensor[], params: Q) => readonly Tensor[];
 }
 
 /** Vector-Jacobian product: one gradient per input, undefined where there is none or none is needed. */

@@ -1,0 +1,129 @@
+// 2-D convolution (cross-correlation, as in TensorFlow) over NHWC images with HWIO filters, and its two gradients.
+
+import type { Op } from "../op.ts";
+import { elementCount, f32, type TensorType } from "../tensor.ts";
+import { columnSum } from "./bias.ts";
+import { beforeActivation, type Activation } from "./elementwise.ts";
+import { bindShapes, expectEqualExtents } from "./shapes.ts";
+import { windowAxis, type Padding, type WindowAxis } from "./window.ts";
+
+/** Vertical, horizontal. */
+export interface ConvWindow {
+  readonly strides: readonly [number, number];
+  readonly padding: Padding;
+}
+
+export interface Conv2dParams extends ConvWindow {
+  readonly activation: Activation;
+}
+
+export interface Conv2dInputGradParams extends ConvWindow {
+  /** [B,H,W,C] of x. */
+  readonly inputShape: readonly [number, number, number, number];
+}
+
+export interface Conv2dFilterGradParams extends ConvWindow {
+  /** [KH,KW,C,N] of w. */
+  readonly filterShape: readonly [number, number, number, number];
+}
+
+/** All extents of one convolution: the same for forward and both gradients. */
+export interface Conv2dGeometry {
+  readonly B: number;
+  readonly H: number;
+  readonly W: number;
+  readonly C: number;
+  readonly KH: number;
+  readonly KW: number;
+  readonly N: number;
+  readonly vertical: WindowAxis;
+  readonly horizontal: WindowAxis;
+}
+
+/** Throws "shape-mismatch" if filter and image do not fit each other. */
+export function conv2dGeometry(
+  op: string,
+  x: readonly number[],
+  w: readonly number[],
+  { strides, padding }: ConvWindow,
+): Conv2dGeometry {
+  const { B, H, W, C, KH, KW, N } = bindShapes(op, [f32(...x), f32(...w)], { x: "B H W C", w: "KH KW C N" });
+  return {
+    ...{ B, H, W, C, KH, KW, N },
+    vertical: windowAxis(op, "x.shape[1]", H, KH, strides[0], padding),
+    horizontal: windowAxis(op, "x.shape[2]", W, KW, strides[1], padding),
+  };
+}
+
+function outputType({ B, N, vertical, horizontal }: Conv2dGeometry): TensorType {
+  return f32(B, vertical.output, horizontal.output, N);
+}
+
+function expectOutputShape(op: string, dy: TensorType, geometry: Conv2dGeometry): void {
+  bindShapes(op, [dy], { dy: "B OH OW N" });
+  outputType(geometry).shape.forEach((extent, axis) => {
+    expectEqualExtents(op, `dy.shape[${axis}]`, dy.shape[axis]!, "the convolution's", extent);
+  });
+}
+
+/** Two for every tap of every output, taps on padding included, as is the custom. */
+function convFlops(geometry: Conv2dGeometry): number {
+  return 2 * elementCount(outputType(geometry)) * geometry.KH * geometry.KW * geometry.C;
+}
+
+/** (x[B,H,W,C], w[KH,KW,C,N], bias[N]?) -> activation(conv(x, w) + bias)[B,OH,OW,N] */
+export const conv2d: Op<Conv2dParams> = {
+  name: "conv2d",
+  infer(inputs, params) {
+    bindShapes("conv2d", inputs, { x: "B H W C", w: "KH KW C N", "bias?": "N" });
+    return [outputType(conv2dGeometry("conv2d", inputs[0]!.shape, inputs[1]!.shape, params))];
+  },
+  flops(inputs, params) {
+    const geometry = conv2dGeometry("conv2d", inputs[0]!.shape, inputs[1]!.shape, params);
+    return convFlops(geometry) + (inputs.length === 3 ? elementCount(outputType(geometry)) : 0);
+  },
+  vjp: (context) => {
+    const { inputs, needs, add } = context;
+    const { strides, padding } = context.params;
+    const x = inputs[0]!;
+    const w = inputs[1]!;
+    const g = beforeActivation(context);
+    // Gradients of parameters first: they are sent while the rest is computed.
+    const filterShape = w.type.shape as Conv2dFilterGradParams["filterShape"];
+    const dw = needs(1) ? add(conv2dFilterGrad, [x, g], { filterShape, strides, padding })[0] : undefined;
+    const dbias = inputs.length === 3 && needs(2) ? add(columnSum, [g], {})[0] : undefined;
+    const inputShape = x.type.shape as Conv2dInputGradParams["inputShape"];
+    const dx = needs(0) ? add(conv2dInputGrad, [g, w], { inputShape, strides, padding })[0] : undefined;
+    return inputs.length === 3 ? [dx, dw, dbias] : [dx, dw];
+  },
+};
+
+/** (dy[B,OH,OW,N], w[KH,KW,C,N]) -> dx[B,H,W,C] */
+export const conv2dInputGrad: Op<Conv2dInputGradParams> = {
+  name: "conv2d-input-grad",
+  infer(inputs, params) {
+    bindShapes("conv2d-input-grad", inputs, { dy: "B OH OW N", w: "KH KW C N" });
+    const [dy, w] = inputs;
+    const geometry = conv2dGeometry("conv2d-input-grad", params.inputShape, w!.shape, params);
+    expectOutputShape("conv2d-input-grad", dy!, geometry);
+    return [f32(...params.inputShape)];
+  },
+  flops: (inputs, params) =>
+    convFlops(conv2dGeometry("conv2d-input-grad", params.inputShape, inputs[1]!.shape, params)),
+  vjp: "not-differentiable",
+};
+
+/** (x[B,H,W,C], dy[B,OH,OW,N]) -> dw[KH,KW,C,N] */
+export const conv2dFilterGrad: Op<Conv2dFilterGradParams> = {
+  name: "conv2d-filter-grad",
+  infer(inputs, params) {
+    bindShapes("conv2d-filter-grad", inputs, { x: "B H W C", dy: "B OH OW N" });
+    const [x, dy] = inputs;
+    const geometry = conv2dGeometry("conv2d-filter-grad", x!.shape, params.filterShape, params);
+    expectOutputShape("conv2d-filter-grad", dy!, geometry);
+    return [f32(...params.filterShape)];
+  },
+  flops: (inputs, params) =>
+    convFlops(conv2dGeometry("conv2d-filter-grad", inputs[0]!.shape, params.filterShape, params)),
+  vjp: "not-differentiable",
+};

@@ -1,0 +1,61 @@
+// The list of all ops: kernels, tests and benches read it. Keyed by the op's own name (a test holds it to that).
+
+import type { AnyOp, Op } from "../op.ts";
+import { biasAdd, columnSum } from "./bias.ts";
+import { conv2d, conv2dFilterGrad, conv2dInputGrad } from "./conv2d.ts";
+import { dropout } from "./dropout.ts";
+import { add, relu, reluGrad, sigmoid, sigmoidGrad, tanh, tanhGrad } from "./elementwise.ts";
+import { fill } from "./fill.ts";
+import {
+  meanSquaredError,
+  meanSquaredErrorGrad,
+  sigmoidCrossEntropy,
+  sigmoidCrossEntropyGrad,
+  softmaxCrossEntropy,
+  softmaxCrossEntropyGrad,
+} from "./losses.ts";
+import { dense, matmul } from "./matmul.ts";
+import { avgPool, avgPoolGrad, maxPool, maxPoolGrad } from "./pooling.ts";
+import { reshape } from "./reshape.ts";
+import { softmax, softmaxGrad } from "./softmax.ts";
+import { adamUpdate, momentumUpdate, sgdUpdate } from "./updates.ts";
+
+export const ops = {
+  dense,
+  matmul,
+  conv2d,
+  "conv2d-input-grad": conv2dInputGrad,
+  "conv2d-filter-grad": conv2dFilterGrad,
+  "max-pool": maxPool,
+  "max-pool-grad": maxPoolGrad,
+  "avg-pool": avgPool,
+  "avg-pool-grad": avgPoolGrad,
+  "bias-add": biasAdd,
+  "column-sum": columnSum,
+  add,
+  relu,
+  "relu-grad": reluGrad,
+  tanh,
+  "tanh-grad": tanhGrad,
+  sigmoid,
+  "sigmoid-grad": sigmoidGrad,
+  softmax,
+  "softmax-grad": softmaxGrad,
+  reshape,
+  fill,
+  dropout,
+  "softmax-cross-entropy": softmaxCrossEntropy,
+  "softmax-cross-entropy-grad": softmaxCrossEntropyGrad,
+  "sigmoid-cross-entropy": sigmoidCrossEntropy,
+  "sigmoid-cross-entropy-grad": sigmoidCrossEntropyGrad,
+  "mean-squared-error": meanSquaredError,
+  "mean-squared-error-grad": meanSquaredErrorGrad,
+  "sgd-update": sgdUpdate,
+  "momentum-update": momentumUpdate,
+  "adam-update": adamUpdate,
+} as const satisfies Readonly<Record<string, AnyOp>>;
+
+export type OpName = keyof typeof ops;
+
+/** The params of the op of this name. */
+export type ParamsOf<N extends OpName> = (typeof ops)[N] extends Op<infer P> ? P : never;

@@ -1,0 +1,48 @@
+// Optimiser steps over flat vectors, element by element, so that they run unchanged on any chunk. Outputs lie at the
+// inputs' own addresses: kernels read an element before they write it.
+// hyper = f32[8]: [lr, momentum | beta1, beta2, epsilon, weightDecay, 1 - beta1^t, 1 - beta2^t, 0].
+
+import type { Op } from "../op.ts";
+import { elementCount } from "../tensor.ts";
+import type { NoParams } from "./elementwise.ts";
+import { bindShapes } from "./shapes.ts";
+
+/** Elements of the vector `hyper`. */
+export const HYPER_ELEMENTS = 8;
+
+export interface MomentumUpdateParams {
+  readonly nesterov: boolean;
+}
+
+/** (p, g, ...state, hyper[8]) -> p', ...state' */
+function update<P extends object>(
+  name: string,
+  state: readonly string[],
+  flopsPerElement: (params: P) => number,
+): Op<P> {
+  const vectors = Object.fromEntries(["p", "g", ...state].map((operand) => [operand, "L"]));
+  return {
+    name,
+    infer(inputs) {
+      bindShapes(name, inputs, { ...vectors, hyper: "8" });
+      return [inputs[0]!, ...state.map((_, index) => inputs[2 + index]!)];
+    },
+    flops: (inputs, params) => flopsPerElement(params) * elementCount(inputs[0]!),
+    inPlace: [0],
+    vjp: "not-differentiable",
+  };
+}
+
+/** g' = g + weightDecay p; p' = p - lr g' */
+export const sgdUpdate = update<NoParams>("sgd-update", [], () => 4);
+
+/** m' = momentum m + g'; p' = p - lr (nesterov ? g' + momentum m' : m'), as in PyTorch's SGD without dampening */
+export const momentumUpdate = update<MomentumUpdateParams>("momentum-update", ["m"], ({ nesterov }) =>
+  nesterov ? 8 : 6,
+);
+
+/**
+ * m' = beta1 m + (1 - beta1) g'; v' = beta2 v + (1 - beta2) g'^2;
+ * p' = p - lr (m' / biasCorrection1) / (sqrt(v' / biasCorrection2) + epsilon), as in PyTorch's Adam with L2 decay
+ */
+export const adamUpdate = update<NoParams>("adam-update", ["m", "v"], () => 16);
