@@ -1,0 +1,68 @@
+// The reference device's kernels, one per op that is no view: a missing one is a compile error.
+
+import type { ReferenceKernel } from "../kernel.ts";
+import type { OpName, ParamsOf } from "../ops/index.ts";
+import { biasAddReference, columnSumReference } from "./bias.ts";
+import { conv2dFilterGradReference, conv2dInputGradReference, conv2dReference } from "./conv2d.ts";
+import { dropoutReference } from "./dropout.ts";
+import {
+  addReference,
+  reluGradReference,
+  reluReference,
+  sigmoidGradReference,
+  sigmoidReference,
+  tanhGradReference,
+  tanhReference,
+} from "./elementwise.ts";
+import { fillReference } from "./fill.ts";
+import {
+  meanSquaredErrorGradReference,
+  meanSquaredErrorReference,
+  sigmoidCrossEntropyGradReference,
+  sigmoidCrossEntropyReference,
+  softmaxCrossEntropyGradReference,
+  softmaxCrossEntropyReference,
+} from "./losses.ts";
+import { denseReference, matmulReference } from "./matmul.ts";
+import { avgPoolGradReference, avgPoolReference, maxPoolGradReference, maxPoolReference } from "./pooling.ts";
+import { softmaxGradReference, softmaxReference } from "./softmax.ts";
+import { adamUpdateReference, momentumUpdateReference, sgdUpdateReference } from "./updates.ts";
+
+/** Ops that are the same memory under another shape. */
+type ViewName = "reshape";
+
+export const referenceKernels: {
+  readonly [N in Exclude<OpName, ViewName>]: ReferenceKernel<ParamsOf<N>>;
+} = {
+  dense: denseReference,
+  matmul: matmulReference,
+  conv2d: conv2dReference,
+  "conv2d-input-grad": conv2dInputGradReference,
+  "conv2d-filter-grad": conv2dFilterGradReference,
+  "max-pool": maxPoolReference,
+  "max-pool-grad": maxPoolGradReference,
+  "avg-pool": avgPoolReference,
+  "avg-pool-grad": avgPoolGradReference,
+  "bias-add": biasAddReference,
+  "column-sum": columnSumReference,
+  add: addReference,
+  relu: reluReference,
+  "relu-grad": reluGradReference,
+  tanh: tanhReference,
+  "tanh-grad": tanhGradReference,
+  sigmoid: sigmoidReference,
+  "sigmoid-grad": sigmoidGradReference,
+  softmax: softmaxReference,
+  "softmax-grad": softmaxGradReference,
+  fill: fillReference,
+  dropout: dropoutReference,
+  "softmax-cross-entropy": softmaxCrossEntropyReference,
+  "softmax-cross-entropy-grad": softmaxCrossEntropyGradReference,
+  "sigmoid-cross-entropy": sigmoidCrossEntropyReference,
+  "sigmoid-cross-entropy-grad": sigmoidCrossEntropyGradReference,
+  "mean-squared-error": meanSquaredErrorReference,
+  "mean-squared-error-grad": meanSquaredErrorGradReference,
+  "sgd-update": sgdUpdateReference,
+  "momentum-update": momentumUpdateReference,
+  "adam-update": adamUpdateReference,
+};

@@ -1,0 +1,93 @@
+// Reference kernels of the losses: sums over the batch, and their gradients.
+
+import { assert } from "../../errors.ts";
+import type { ReferenceKernel } from "../kernel.ts";
+import type { NoParams } from "../ops/elementwise.ts";
+import {
+  meanSquaredError,
+  meanSquaredErrorGrad,
+  sigmoidCrossEntropy,
+  sigmoidCrossEntropyGrad,
+  softmaxCrossEntropy,
+  softmaxCrossEntropyGrad,
+} from "../ops/losses.ts";
+import { softmaxRow } from "./softmax.ts";
+
+export const softmaxCrossEntropyReference: ReferenceKernel<NoParams> = {
+  op: softmaxCrossEntropy,
+  run({ inputs }, [logits, labels], [loss, correct]) {
+    const [B, C] = inputs[0]!.shape as [number, number];
+    let sum = 0;
+    let hits = 0;
+    for (let b = 0; b < B; b++) {
+      const row = Float64Array.from(logits!.subarray(b * C, (b + 1) * C));
+      const label = labels![b]!;
+      assert(
+        label >= 0 && label < C,
+        `softmax-cross-entropy: label ${label} of row ${b} is outside [0, ${C})`,
+      );
+      const maximum = row.reduce((a, c) => Math.max(a, c), -Infinity);
+      const logSum = Math.log(row.reduce((total, value) => total + Math.exp(value - maximum), 0));
+      sum += logSum - (row[label]! - maximum);
+      if (row.indexOf(maximum) === label) hits++;
+    }
+    loss![0] = sum;
+    correct![0] = hits;
+  },
+};
+
+export const softmaxCrossEntropyGradReference: ReferenceKernel<NoParams> = {
+  op: softmaxCrossEntropyGrad,
+  run({ inputs }, [logits, labels, dLoss], [dLogits]) {
+    const [B, C] = inputs[0]!.shape as [number, number];
+    for (let b = 0; b < B; b++) {
+      const probabilities = softmaxRow(logits!, b, C);
+      for (let c = 0; c < C; c++)
+        dLogits![b * C + c] = dLoss![0]! * (probabilities[c]! - (labels![b] === c ? 1 : 0));
+    }
+  },
+};
+
+export const sigmoidCrossEntropyReference: ReferenceKernel<NoParams> = {
+  op: sigmoidCrossEntropy,
+  run(_, [logits, targets], [loss, correct]) {
+    let sum = 0;
+    let hits = 0;
+    for (let i = 0; i < logits!.length; i++) {
+      const z = logits![i]!;
+      const target = targets![i]!;
+      // -target log(sigmoid(z)) - (1 - target) log(1 - sigmoid(z)) without overflow
+      sum += Math.max(z, 0) - z * target + Math.log1p(Math.exp(-Math.abs(z)));
+      if (z > 0 === target > 0.5) hits++;
+    }
+    loss![0] = sum;
+    correct![0] = hits;
+  },
+};
+
+export const sigmoidCrossEntropyGradReference: ReferenceKernel<NoParams> = {
+  op: sigmoidCrossEntropyGrad,
+  run(_, [logits, targets, dLoss], [dLogits]) {
+    for (let i = 0; i < logits!.length; i++)
+      dLogits![i] = dLoss![0]! * (1 / (1 + Math.exp(-logits![i]!)) - targets![i]!);
+  },
+};
+
+export const meanSquaredErrorReference: ReferenceKernel<NoParams> = {
+  op: meanSquaredError,
+  run({ inputs }, [predictions, targets], [loss, correct]) {
+    let sum = 0;
+    for (let i = 0; i < predictions!.length; i++) sum += (predictions![i]! - targets![i]!) ** 2;
+    loss![0] = sum / inputs[0]!.shape[1]!;
+    correct![0] = 0;
+  },
+};
+
+export const meanSquaredErrorGradReference: ReferenceKernel<NoParams> = {
+  op: meanSquaredErrorGrad,
+  run({ inputs }, [predictions, targets, dLoss], [dPredictions]) {
+    const scale = (2 * dLoss![0]!) / inputs[0]!.shape[1]!;
+    for (let i = 0; i < predictions!.length; i++)
+      dPredictions![i] = scale * (predictions![i]! - targets![i]!);
+  },
+};
