@@ -1,0 +1,159 @@
+// From a topology to a graph for one batch size, with or without a loss. A softmax or sigmoid at the end is left out
+// of its cross entropy, which takes logits and does it more exactly, and kept for predictions.
+
+import { SltrainError } from "../errors.ts";
+import { GraphBuilder, type Graph } from "../graph/graph.ts";
+import type { NoParams } from "../kernels/ops/elementwise.ts";
+import { meanSquaredError, sigmoidCrossEntropy, softmaxCrossEntropy } from "../kernels/ops/losses.ts";
+import type { Op, Tensor } from "../kernels/op.ts";
+import { elementCount, f32, formatType, i32 } from "../kernels/tensor.ts";
+import { addLayer } from "./layers.ts";
+import { finalActivation, splitStages } from "./stages.ts";
+import type { Activation, Topology } from "./topology.ts";
+
+export type LossName = "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mean-squared-error";
+
+interface Loss {
+  readonly op: Op<NoParams>;
+  /** The activation that the loss does itself: it takes logits. */
+  readonly link: Activation;
+  /** The input with the right answers: i32[B] class numbers, or f32[B, N]. */
+  readonly truth: "labels" | "targets";
+}
+
+const losses: Readonly<Record<LossName, Loss>> = {
+  "softmax-cross-entropy": { op: softmaxCrossEntropy, link: "softmax", truth: "labels" },
+  "sigmoid-cross-entropy": { op: sigmoidCrossEntropy, link: "sigmoid", truth: "targets" },
+  "mean-squared-error": { op: meanSquaredError, link: "linear", truth: "targets" },
+};
+
+export interface BuildOptions {
+  /** Whether dropout drops. */
+  readonly training: boolean;
+  readonly loss?: LossName;
+}
+
+/**
+ * The graph's inputs are `x` f32[B, ...inputShape], with a loss `labels` i32[B] or `targets` f32[B, N], and
+ * `counters` i32[4] where dropout drops.
+ */
+export interface BuiltModel {
+  readonly graph: Graph;
+  /** Before a final softmax or sigmoid: what a cross entropy sees. */
+  readonly logits: Tensor;
+  /** After it: what the model predicts. */
+  readonly outputs: Tensor;
+  /** f32[1], summed over the batch's samples. */
+  readonly loss?: Tensor;
+  /** f32[1], the number of right answers in the batch. */
+  readonly correct?: Tensor;
+  /** By layer name, in the topology's order: what the layer hands on. */
+  readonly layerOutputs: ReadonlyMap<string, Tensor>;
+}
+
+/**
+ * Throws SltrainError "model-shape" naming the layer (or the loss) that cannot take what comes before it, and
+ * "model-loss-mismatch" for a cross entropy behind another activation than its own.
+ */
+export function buildModel(topology: Topology, batchSize: number, options: BuildOptions): BuiltModel {
+  const builder = new GraphBuilder();
+  const x = builder.input("x", f32(batchSize, ...topology.inputShape));
+  let counterInput: Tensor | undefined;
+  const counters = options.training ? () => (counterInput ??= builder.input("counters", i32(4))) : undefined;
+
+  let [beforeLast, outputs] = [x, x];
+  const layerOutputs = new Map<string, Tensor>();
+  for (const [index, { layer, names }] of splitStages(topology.layers).entries()) {
+    beforeLast = outputs;
+    const subject = `${layer.className} layer ${JSON.stringify(layer.name)}`;
+    const suggestions = layer.className === "Dense" ? ["Put a Flatten layer before it."] : [];
+    const add = (input: Tensor) => addLayer(layer, input, { builder, counters, index });
+    outputs = named(subject, beforeLast, add, suggestions);
+    for (const name of names) layerOutputs.set(name, outputs);
+  }
+  const final = finalActivation(topology);
+  const logits = final === "softmax" || final === "sigmoid" ? beforeLast : outputs;
+
+  const model = { logits, outputs, layerOutputs };
+  if (options.loss === undefined) return { ...model, graph: builder.build() };
+
+  const { op, link, truth } = losses[options.loss];
+  if (link !== "linear" && final !== "linear" && final !== link) {
+    throw new SltrainError({
+      code: "model-loss-mismatch",
+      message: `loss ${options.loss} wants a model that ends in ${link} or in no activation, but ${topology.name} ends in ${final}`,
+      suggestions: [`This model's own loss is ${defaultLoss(topology)}.`],
+    });
+  }
+  const predictions = link === "linear" ? outputs : logits;
+  const answers = builder.input(truth, truth === "labels" ? i32(batchSize) : f32(...predictions.type.shape));
+  const [loss, correct] = named(`loss ${options.loss}`, predictions, (input) =>
+    builder.add(op, [input, answers], {}),
+  );
+  return { ...model, loss: loss!, correct: correct!, graph: builder.build() };
+}
+
+/** The loss that fits the model's last activation. */
+export function defaultLoss(topology: Topology): LossName {
+  switch (finalActivation(topology)) {
+    case "softmax":
+      return "softmax-cross-entropy";
+    case "sigmoid":
+      return "sigmoid-cross-entropy";
+    case "linear":
+    case "relu":
+    case "tanh":
+      return "mean-squared-error";
+  }
+}
+
+/** An op knows its operands only: this adds where in the model it stands. */
+function named<T>(
+  subject: string,
+  input: Tensor,
+  add: (input: Tensor) => T,
+  suggestions: readonly string[] = [],
+): T {
+  try {
+    return add(input);
+  } catch (cause) {
+    if (!(cause instanceof SltrainError)) throw cause;
+    throw new SltrainError({
+      code: "model-shape",
+      message: `${subject} cannot take ${formatType(input.type)}: ${cause.message}`,
+      cause,
+      suggestions,
+    });
+  }
+}
+
+export interface SummaryRow {
+  readonly layer: string;
+  readonly className: string;
+  /** Of one sample, without the batch. */
+  readonly outputShape: readonly number[];
+  readonly parameters: number;
+}
+
+/** One row per layer, for printing. Throws as `buildModel` does. */
+export function summary(topology: Topology): readonly SummaryRow[] {
+  const { graph, layerOutputs } = buildModel(topology, 1, { training: false });
+  return topology.layers.map(({ name, className }) => ({
+    layer: name,
+    className,
+    outputShape: layerOutputs.get(name)!.type.shape.slice(1),
+    parameters: graph.parameters
+      .filter((parameter) => parameter.name === `${name}/kernel` || parameter.name === `${name}/bias`)
+      .reduce((sum, parameter) => sum + parameter.length, 0),
+  }));
+}
+
+/** Trained numbers, padding excluded. */
+export function parameterCount(topology: Topology): number {
+  return summary(topology).reduce((sum, row) => sum + row.parameters, 0);
+}
+
+/** Numbers that the model predicts for one sample. */
+export function outputsOf(topology: Topology): number {
+  return elementCount(buildModel(topology, 1, { training: false }).outputs.type);
+}

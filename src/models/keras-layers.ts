@@ -1,0 +1,197 @@
+// The layers' `config` objects as Keras 2, Keras 3 and TensorFlow.js write them (https://keras.io/api/layers), and
+// back. A key or value outside these schemas is refused by name: it would silently train another model.
+
+import { z } from "zod";
+import {
+  activations,
+  paddings,
+  varianceScalings,
+  type InitializerName,
+  type Layer,
+  type Pair,
+} from "./topology.ts";
+
+export const countSchema = z.int().positive();
+
+/** Keras takes one number for height and width alike. */
+function asPair(value: unknown): unknown {
+  return typeof value === "number" ? [value, value] : value;
+}
+
+const pair = z.preprocess(asPair, z.tuple([countSchema, countSchema])) as z.ZodType<Pair>;
+const ones = z.preprocess(asPair, z.tuple([z.literal(1), z.literal(1)]));
+
+/** Keras 3 wraps it: `{"class_name":"DTypePolicy","config":{"name":"float32"}}`. */
+const float32 = z.preprocess(
+  (value) =>
+    z.object({ config: z.object({ name: z.unknown() }) }).safeParse(value).data?.config.name ?? value,
+  z.literal("float32"),
+);
+
+const initializerNames = [...Object.keys(varianceScalings), "Zeros", "Ones"] as readonly InitializerName[];
+
+/** tf.js writes all scaled initializers as VarianceScaling, and Keras has two words for the (truncated) normal one. */
+function initializerName(
+  className: string,
+  config: Readonly<Record<string, unknown>>,
+): InitializerName | undefined {
+  const named = initializerNames.find((name) => name === className);
+  if (named !== undefined || className !== "VarianceScaling") return named;
+  const distribution = config.distribution === "truncated_normal" ? "normal" : config.distribution;
+  return initializerNames.find((name) => {
+    const known =
+      name in varianceScalings ? varianceScalings[name as keyof typeof varianceScalings] : undefined;
+    return (
+      known?.scale === config.scale && known?.mode === config.mode && known?.distribution === distribution
+    );
+  });
+}
+
+const initializer = z.preprocess(
+  (value) => (typeof value === "string" ? { class_name: pascalCase(value) } : value),
+  z
+    .object({ class_name: z.string(), config: z.record(z.string(), z.unknown()).default({}) })
+    .transform(({ class_name, config }, context): InitializerName => {
+      const name = initializerName(class_name, config);
+      if (name !== undefined) return name;
+      context.issues.push({
+        code: "invalid_value",
+        values: [...initializerNames],
+        input: class_name === "VarianceScaling" ? { class_name, config } : class_name,
+      });
+      return z.NEVER;
+    }),
+);
+
+/** `glorot_uniform` and `glorotUniform` are GlorotUniform. */
+function pascalCase(name: string): string {
+  return name.replace(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** What any layer's config may say besides its own keys; the shape is read by `inputShapeSchema`. */
+const common = {
+  name: z.string().min(1),
+  dtype: float32.optional(),
+  trainable: z.literal(true).optional(),
+  batch_input_shape: z.unknown().optional(),
+  batch_shape: z.unknown().optional(),
+};
+
+const weights = {
+  activation: z.enum(activations).default("linear"),
+  use_bias: z.boolean().default(true),
+  kernel_initializer: initializer.default("GlorotUniform"),
+  bias_initializer: initializer.default("Zeros"),
+};
+
+const grid = {
+  padding: z.enum(paddings).default("valid"),
+  data_format: z.literal("channels_last").optional(),
+};
+
+const pooling = {
+  ...common,
+  ...grid,
+  pool_size: pair.default([2, 2]),
+  strides: pair.optional(),
+};
+
+/** By class name: from a layer's config without its nulls to the layer. */
+export const layerSchemas: Readonly<Record<Layer["className"], z.ZodType<Layer>>> = {
+  Dense: z
+    .strictObject({ ...common, ...weights, units: countSchema })
+    .transform((c) => ({ className: "Dense", name: c.name, units: c.units, ...readWeights(c) })),
+  Conv2D: z
+    .strictObject({
+      ...common,
+      ...weights,
+      ...grid,
+      filters: countSchema,
+      kernel_size: pair,
+      strides: pair.default([1, 1]),
+      dilation_rate: ones.optional(),
+      groups: z.literal(1).optional(),
+      rank: z.literal(2).optional(),
+    })
+    .transform((c) => ({
+      className: "Conv2D",
+      name: c.name,
+      filters: c.filters,
+      kernelSize: c.kernel_size,
+      strides: c.strides,
+      padding: c.padding,
+      ...readWeights(c),
+    })),
+  MaxPooling2D: z.strictObject(pooling).transform((c) => ({ className: "MaxPooling2D", ...readPooling(c) })),
+  AveragePooling2D: z
+    .strictObject(pooling)
+    .transform((c) => ({ className: "AveragePooling2D", ...readPooling(c) })),
+  Flatten: z
+    .strictObject({ ...common, data_format: z.literal("channels_last").optional() })
+    .transform((c) => ({ className: "Flatten", name: c.name })),
+  Dropout: z
+    // Keras's own seed is left: masks are a function of the run's seed.
+    .strictObject({ ...common, rate: z.number().min(0).lt(1), seed: z.unknown().optional() })
+    .transform((c) => ({ className: "Dropout", name: c.name, rate: c.rate })),
+  Activation: z
+    .strictObject({ ...common, activation: z.enum(activations) })
+    .transform((c) => ({ className: "Activation", name: c.name, activation: c.activation })),
+};
+
+type Config<S extends z.ZodRawShape> = z.output<z.ZodObject<S>>;
+
+function readWeights(c: Config<typeof weights>) {
+  return {
+    activation: c.activation,
+    useBias: c.use_bias,
+    kernelInitializer: c.kernel_initializer,
+    biasInitializer: c.bias_initializer,
+  };
+}
+
+function readPooling(c: Config<typeof pooling>) {
+  return { name: c.name, poolSize: c.pool_size, strides: c.strides ?? c.pool_size, padding: c.padding };
+}
+
+/** The config that Keras and tf.js read back. */
+export function kerasConfig(layer: Layer): Readonly<Record<string, unknown>> {
+  switch (layer.className) {
+    case "Dense":
+      return { name: layer.name, units: layer.units, ...writeWeights(layer) };
+    case "Conv2D":
+      return {
+        name: layer.name,
+        filters: layer.filters,
+        kernel_size: layer.kernelSize,
+        strides: layer.strides,
+        padding: layer.padding,
+        data_format: "channels_last",
+        dilation_rate: [1, 1],
+        ...writeWeights(layer),
+      };
+    case "MaxPooling2D":
+    case "AveragePooling2D":
+      return {
+        name: layer.name,
+        pool_size: layer.poolSize,
+        strides: layer.strides,
+        padding: layer.padding,
+        data_format: "channels_last",
+      };
+    case "Flatten":
+      return { name: layer.name };
+    case "Dropout":
+      return { name: layer.name, rate: layer.rate };
+    case "Activation":
+      return { name: layer.name, activation: layer.activation };
+  }
+}
+
+function writeWeights(layer: Extract<Layer, { useBias: boolean }>) {
+  return {
+    activation: layer.activation,
+    use_bias: layer.useBias,
+    kernel_initializer: { class_name: layer.kernelInitializer, config: {} },
+    bias_initializer: { class_name: layer.biasInitializer, config: {} },
+  };
+}

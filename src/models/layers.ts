@@ -1,0 +1,108 @@
+// What each layer adds to a graph. Images are NHWC, filters HWIO, dense weights [in, out]; parameters are named as in
+// Keras: `conv2d/kernel`, `dense_1/bias`.
+
+import { assert } from "../errors.ts";
+import type { GraphBuilder, Initializer } from "../graph/graph.ts";
+import { conv2d } from "../kernels/ops/conv2d.ts";
+import { dropout } from "../kernels/ops/dropout.ts";
+import { relu, sigmoid, tanh, type NoParams } from "../kernels/ops/elementwise.ts";
+import { dense } from "../kernels/ops/matmul.ts";
+import { avgPool, maxPool } from "../kernels/ops/pooling.ts";
+import { reshape } from "../kernels/ops/reshape.ts";
+import { softmax } from "../kernels/ops/softmax.ts";
+import type { Op, Tensor } from "../kernels/op.ts";
+import { elementCount } from "../kernels/tensor.ts";
+import {
+  varianceScalings,
+  type Activation,
+  type Conv2D,
+  type Dense,
+  type InitializerName,
+  type Layer,
+} from "./topology.ts";
+
+export interface LayerContext {
+  readonly builder: GraphBuilder;
+  /** The input `counters` i32[4] that dropout draws by; undefined where nothing is dropped. */
+  readonly counters: (() => Tensor) | undefined;
+  /** The layer's place in the model: tells the masks of dropout layers apart. */
+  readonly index: number;
+}
+
+const activationOps: Readonly<Record<Exclude<Activation, "linear">, Op<NoParams>>> = {
+  relu,
+  tanh,
+  sigmoid,
+  softmax,
+};
+
+/** The layer's output for the input `x` [B, ...]. Throws SltrainError "shape-mismatch" where they don't fit. */
+export function addLayer(layer: Layer, x: Tensor, { builder, counters, index }: LayerContext): Tensor {
+  switch (layer.className) {
+    case "Dense": {
+      const weights = addWeights(builder, layer, [x.type.shape.at(-1)!, layer.units]);
+      return builder.apply(dense, [x, ...weights], { activation: fused(layer) });
+    }
+    case "Conv2D": {
+      const { strides, padding } = layer;
+      const weights = addWeights(builder, layer, [...layer.kernelSize, x.type.shape.at(-1)!, layer.filters]);
+      return builder.apply(conv2d, [x, ...weights], { strides, padding, activation: fused(layer) });
+    }
+    case "MaxPooling2D":
+    case "AveragePooling2D": {
+      const { poolSize, strides, padding } = layer;
+      return builder.apply(layer.className === "MaxPooling2D" ? maxPool : avgPool, [x], {
+        poolSize,
+        strides,
+        padding,
+      });
+    }
+    case "Flatten": {
+      const batchSize = x.type.shape[0]!;
+      return builder.apply(reshape, [x], { shape: [batchSize, elementCount(x.type) / batchSize] });
+    }
+    case "Dropout": {
+      if (counters === undefined || layer.rate === 0) return x;
+      return builder.apply(dropout, [x, counters()], { rate: layer.rate, layer: index });
+    }
+    case "Activation":
+      return layer.activation === "linear" ? x : builder.apply(activationOps[layer.activation], [x], {});
+  }
+}
+
+/** Declares kernel and bias; `shape` is the kernel's, its last extent the outputs. */
+function addWeights(
+  builder: GraphBuilder,
+  layer: Dense | Conv2D,
+  shape: readonly number[],
+): readonly Tensor[] {
+  const outputs = shape.at(-1)!;
+  const window = shape.slice(0, -2).reduce((product, extent) => product * extent, 1);
+  const fanIn = window * shape.at(-2)!;
+  const initial = (name: InitializerName) => initializer(name, fanIn, window * outputs);
+  const kernel = builder.parameter(`${layer.name}/kernel`, shape, initial(layer.kernelInitializer));
+  if (!layer.useBias) return [kernel];
+  return [kernel, builder.parameter(`${layer.name}/bias`, [outputs], initial(layer.biasInitializer))];
+}
+
+/**
+ * The graph has one uniform and one normal kind, of variance 2 / (fanIn + fanOut) and 2 / fanIn: fans scaled by the
+ * wanted variance express all of Keras's six.
+ */
+function initializer(name: InitializerName, fanIn: number, fanOut: number): Initializer {
+  if (name === "Zeros") return { kind: "zeros" };
+  if (name === "Ones") return { kind: "ones" };
+  const { scale, mode, distribution } = varianceScalings[name];
+  const fan = (mode === "fan_in" ? fanIn : (fanIn + fanOut) / 2) / scale;
+  if (distribution === "uniform") return { kind: "glorot-uniform", fanIn: fan, fanOut: fan };
+  return { kind: "he-normal", fanIn: 2 * fan };
+}
+
+/** `splitStages` leaves no other activation inside a layer. */
+function fused(layer: Dense | Conv2D): "none" | "relu" {
+  assert(
+    layer.activation === "linear" || layer.activation === "relu",
+    `${layer.name} is not split from its activation`,
+  );
+  return layer.activation === "relu" ? "relu" : "none";
+}

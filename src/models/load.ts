@@ -1,0 +1,70 @@
+// `--model`: the name of a built-in model, or the path of a model.json; either must fit the data.
+
+import { readFile } from "node:fs/promises";
+import { closest } from "fastest-levenshtein";
+import { SltrainError } from "../errors.ts";
+import { outputsOf } from "./build.ts";
+import { builtinModels, type ModelIo } from "./builtin.ts";
+import { parseModelJson } from "./model-json.ts";
+import type { Topology } from "./topology.ts";
+
+/**
+ * Throws SltrainError "model-unknown" (no such built-in), "model-missing" (no such file), "model-damaged",
+ * "model-unsupported", or "model-data-mismatch" naming the model's and the data's shapes.
+ */
+export async function loadModel(spec: string, io: ModelIo): Promise<Topology> {
+  const builtin = builtinModels.find((model) => model.name === spec);
+  if (builtin !== undefined) return builtin.topology(io);
+  if (!/[/\\]|\.json$/.test(spec)) throw unknownModel(spec);
+
+  const topology = parseModelJson(await readModel(spec), spec);
+  checkFit(topology, io, spec);
+  return topology;
+}
+
+async function readModel(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (cause) {
+    throw new SltrainError({
+      code: "model-missing",
+      message: `expected a model.json at ${path}: ${(cause as Error).message}`,
+      cause,
+    });
+  }
+}
+
+function unknownModel(spec: string): SltrainError {
+  const names = builtinModels.map((model) => model.name);
+  return new SltrainError({
+    code: "model-unknown",
+    message: `expected one of the models ${names.join(", ")} or the path of a model.json, got ${JSON.stringify(spec)}`,
+    suggestions: [`Did you mean ${closest(spec, names)}?`],
+  });
+}
+
+/** Samples are row-major, so a flat input takes any sample of its size, and extents of 1 make no difference. */
+function checkFit(topology: Topology, io: ModelIo, where: string): void {
+  const model = topology.inputShape;
+  const same = squeeze(model) === squeeze(io.inputShape);
+  const flat =
+    model.length === 1 && model[0] === io.inputShape.reduce((product, extent) => product * extent, 1);
+  if (!same && !flat) {
+    throw new SltrainError({
+      code: "model-data-mismatch",
+      message: `${where}: the model takes samples of shape [${model.join(",")}], but the data's are [${io.inputShape.join(",")}]`,
+    });
+  }
+  const outputs = outputsOf(topology);
+  if (outputs !== io.outputs) {
+    throw new SltrainError({
+      code: "model-data-mismatch",
+      message: `${where}: the model has ${outputs} outputs, but the data needs ${io.outputs}`,
+      suggestions: [`Give the last layer ${io.outputs} units.`],
+    });
+  }
+}
+
+function squeeze(shape: readonly number[]): string {
+  return shape.filter((extent) => extent !== 1).join(",");
+}
