@@ -14,17 +14,26 @@ export interface GetRef {
   readonly range?: { readonly begin: number; readonly end: number };
 }
 
+/** What a driver can do. A call that needs what is absent throws SltrainError "storage-unsupported". */
 export interface Capabilities {
   readonly durable: boolean;
   readonly conditionalPut: boolean;
   readonly rangeGet: boolean;
   readonly list: boolean;
+  /** `waitFor` is told of arrivals; otherwise it polls with `get`, and a layer polls through itself. */
+  readonly blockingWait: boolean;
   readonly maxValueBytes: number;
 }
 
+export interface WaitRef extends GetRef {
+  /** Where to put the bytes; see `Channel.get`. */
+  readonly into?: Uint8Array;
+}
+
 export interface WaitOptions {
-  /** Rejects with SltrainError "wait-timeout" naming the missing keys when they have not all come by then. */
+  /** Throws SltrainError "wait-timeout" naming the missing keys when they have not all come by then. */
   readonly timeoutMs: number;
+  /** Throws the signal's reason when it is aborted. */
   readonly signal?: AbortSignal;
 }
 
@@ -39,7 +48,8 @@ export interface Channel {
   readonly capabilities: Capabilities;
   /**
    * Stores the concatenation of `parts` under `key`, atomically: readers see all of it or nothing. Safe to repeat.
-   * `parts` may view WASM or shared memory; they are not read after the promise settles.
+   * `parts` may view WASM or shared memory; they are not read after the promise settles. A key is
+   * `segment/segment/...` (see keys.ts); no key is a folder of another.
    */
   put(key: string, parts: readonly Uint8Array[], options?: PutOptions): Promise<PutOutcome>;
   /**
@@ -48,13 +58,13 @@ export interface Channel {
    */
   get(ref: GetRef, into?: Uint8Array): Promise<Uint8Array | undefined>;
   /** Yields each ref's object once, in the order of arrival. */
-  waitFor(refs: readonly GetRef[], options: WaitOptions): AsyncIterable<Arrival>;
+  waitFor(refs: readonly WaitRef[], options: WaitOptions): AsyncIterable<Arrival>;
   /** Absent keys are no error. */
   delete(keys: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface Storage extends Channel {
-  /** Keys that begin with `prefix`, in lexicographic order. Never used on the hot path. */
+  /** Keys that begin with `prefix` (any string, also half a segment), in code unit order. Never used on the hot path. */
   list(prefix: string): AsyncIterable<string>;
 }

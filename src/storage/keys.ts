@@ -1,0 +1,19 @@
+// What a key may look like, the same for every driver, so that a run can move from one store to another.
+
+import { SltrainError } from "../errors.ts";
+
+const MAX_KEY_LENGTH = 1024; // S3's limit
+const MAX_SEGMENT_LENGTH = 240; // ext4 and tmpfs allow 255 bytes
+const KEY = /^[A-Za-z0-9_=@+-][A-Za-z0-9._=@+-]*(?:\/[A-Za-z0-9_=@+-][A-Za-z0-9._=@+-]*)*$/;
+const LONG_SEGMENT = new RegExp(`[^/]{${MAX_SEGMENT_LENGTH + 1}}`);
+
+/** Throws SltrainError "key-invalid"; a segment never begins with a dot, so that no key leaves its root. */
+export function checkKey(key: string): void {
+  if (key.length <= MAX_KEY_LENGTH && KEY.test(key) && !LONG_SEGMENT.test(key)) return;
+  throw new SltrainError({
+    code: "key-invalid",
+    message:
+      `storage key: expected segments of letters, digits and ._=@+- that do not begin with a dot, joined by "/", ` +
+      `each of at most ${MAX_SEGMENT_LENGTH} characters, but got ${JSON.stringify(key.slice(0, MAX_KEY_LENGTH))}`,
+  });
+}
