@@ -1,5 +1,5 @@
-// The layers' `config` objects as Keras 2, Keras 3 and TensorFlow.js write them (https://keras.io/api/layers), and
-// back. A key or value outside these schemas is refused by name: it would silently train another model.
+// The layers' `config` objects as Keras 2, Keras 3 and TensorFlow.js write them (https://keras.io/api/layers).
+// A key or value outside these schemas is refused by name: it would silently train another model.
 
 import { z } from "zod";
 import {
@@ -151,47 +151,4 @@ function readWeights(c: Config<typeof weights>) {
 
 function readPooling(c: Config<typeof pooling>) {
   return { name: c.name, poolSize: c.pool_size, strides: c.strides ?? c.pool_size, padding: c.padding };
-}
-
-/** The config that Keras and tf.js read back. */
-export function kerasConfig(layer: Layer): Readonly<Record<string, unknown>> {
-  switch (layer.className) {
-    case "Dense":
-      return { name: layer.name, units: layer.units, ...writeWeights(layer) };
-    case "Conv2D":
-      return {
-        name: layer.name,
-        filters: layer.filters,
-        kernel_size: layer.kernelSize,
-        strides: layer.strides,
-        padding: layer.padding,
-        data_format: "channels_last",
-        dilation_rate: [1, 1],
-        ...writeWeights(layer),
-      };
-    case "MaxPooling2D":
-    case "AveragePooling2D":
-      return {
-        name: layer.name,
-        pool_size: layer.poolSize,
-        strides: layer.strides,
-        padding: layer.padding,
-        data_format: "channels_last",
-      };
-    case "Flatten":
-      return { name: layer.name };
-    case "Dropout":
-      return { name: layer.name, rate: layer.rate };
-    case "Activation":
-      return { name: layer.name, activation: layer.activation };
-  }
-}
-
-function writeWeights(layer: Extract<Layer, { useBias: boolean }>) {
-  return {
-    activation: layer.activation,
-    use_bias: layer.useBias,
-    kernel_initializer: { class_name: layer.kernelInitializer, config: {} },
-    bias_initializer: { class_name: layer.biasInitializer, config: {} },
-  };
 }

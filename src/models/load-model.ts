@@ -5,7 +5,7 @@ import { closest } from "fastest-levenshtein";
 import { SltrainError } from "../errors.ts";
 import { outputsOf } from "./build.ts";
 import { builtinModels, type ModelIo } from "./builtin.ts";
-import { parseModelJson } from "./model-json.ts";
+import { parseTopology } from "./parse-topology.ts";
 import type { Topology } from "./topology.ts";
 
 /**
@@ -17,7 +17,7 @@ export async function loadModel(spec: string, io: ModelIo): Promise<Topology> {
   if (builtin !== undefined) return builtin.topology(io);
   if (!/[/\\]|\.json$/.test(spec)) throw unknownModel(spec);
 
-  const topology = parseModelJson(await readModel(spec), spec);
+  const topology = parseTopology(await readModel(spec), spec);
   checkFit(topology, io, spec);
   return topology;
 }

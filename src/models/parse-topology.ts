@@ -1,9 +1,9 @@
-// Reads and writes a model's topology as `model.json`: the file that TensorFlow.js's `model.save()` writes, Keras's
-// `to_json()`, Keras 3's `config.json`. Sequential models, and functional ones that are a plain chain; no weights.
+// Reads a model's topology from a model.json: the file that TensorFlow.js's `model.save()` writes, Keras's `to_json()`,
+// Keras 3's `config.json`. Sequential models, and functional ones that are a plain chain; weights are not read.
 
 import { z } from "zod";
 import { chainOf, functionalConfig, layerEntry, type LayerEntry } from "./keras-chain.ts";
-import { countSchema, kerasConfig, layerSchemas } from "./keras-layers.ts";
+import { countSchema, layerSchemas } from "./keras-layers.ts";
 import { check, damaged, unsupported, type JsonPath } from "./model-errors.ts";
 import type { Layer, Topology } from "./topology.ts";
 
@@ -26,7 +26,7 @@ const batchShape = z.tuple([z.unknown()], z.union([countSchema, z.null()]));
  * `where` names the text in messages, usually its path. Throws SltrainError "model-damaged" for what is no model (with
  * the position in the text, or the path in the JSON) and "model-unsupported" for what sltrain has no kernel for.
  */
-export function parseModelJson(text: string, where: string): Topology {
+export function parseTopology(text: string, where: string): Topology {
   const path: string[] = [];
   let value = parseJson(text, where);
   for (const wrapper of ["modelTopology", "model_config"]) {
@@ -102,25 +102,4 @@ function sampleShape(shape: unknown, where: string): readonly number[] {
     ]);
   }
   return sample as number[];
-}
-
-/** What `tf.loadLayersModel` reads, and Keras's `model_from_json` from its `modelTopology`. */
-export function formatModelJson({ name, inputShape, layers }: Topology): string {
-  const input = {
-    class_name: "InputLayer",
-    config: { name: "input", batch_input_shape: [null, ...inputShape], dtype: "float32", sparse: false },
-  };
-  const entries = layers.map((layer) => ({ class_name: layer.className, config: kerasConfig(layer) }));
-  const model = {
-    format: "layers-model",
-    generatedBy: "sltrain",
-    convertedBy: null,
-    modelTopology: {
-      class_name: "Sequential",
-      config: { name, layers: [input, ...entries] },
-      keras_version: "2.15.0",
-      backend: "tensorflow",
-    },
-  };
-  return `${JSON.stringify(model, undefined, 2)}\n`;
 }
