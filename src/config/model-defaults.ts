@@ -1,0 +1,39 @@
+// What a run does when nobody says otherwise: general defaults, and what is better for a model that we know.
+
+import type { TrainConfigInput } from "./schema.ts";
+
+const generalDefaults = {
+  model: "lenet5",
+  data: "mnist",
+  epochs: 5,
+  batchSize: 128,
+  lr: 0.05,
+  optimizer: "momentum",
+  momentum: 0.9,
+  weightDecay: 0,
+  schedule: "constant",
+  warmupSteps: 0,
+  seed: 1,
+  storage: "fs:.sltrain",
+  provider: "local",
+  // One vCPU's worth of memory on AWS Lambda.
+  memoryMiB: 1769,
+  bucketBytes: 1 << 20,
+  checkpointEverySteps: 200,
+  roundTimeoutMs: 60_000,
+} as const satisfies TrainConfigInput;
+
+/** By the name of a built-in model; what is not here is as above. */
+const modelDefaults: Readonly<Record<string, TrainConfigInput>> = {
+  lr: { batchSize: 64, lr: 0.05 },
+  mlp: { batchSize: 128, lr: 0.05 },
+  lenet5: { batchSize: 64, lr: 0.03 },
+  "feng-a": { data: "random-binary", batchSize: 256, lr: 0.05 },
+};
+
+export type ModelDefaults = typeof generalDefaults & TrainConfigInput;
+
+/** Defaults of all settings that have one without a look at the machine or at other settings. */
+export function defaultsFor(model: string = generalDefaults.model): ModelDefaults {
+  return { ...generalDefaults, ...modelDefaults[model], model } as ModelDefaults;
+}

@@ -1,0 +1,150 @@
+// From flags, environment, config file and defaults to one frozen configuration, and where each value came from.
+
+import { availableParallelism } from "node:os";
+import { inspect } from "node:util";
+import { SltrainError } from "../errors.ts";
+import { readConfigFile } from "./file.ts";
+import { defaultsFor } from "./model-defaults.ts";
+import { nearestName } from "./nearest-name.ts";
+import {
+  envName,
+  flagName,
+  type TrainConfig,
+  trainConfigKeys,
+  type TrainConfigKey,
+  trainConfigSchema,
+  trainFields,
+} from "./schema.ts";
+
+const ENV_PREFIX = "SLTRAIN_";
+
+export type ConfigSource = "flag" | "env" | "file" | "default";
+
+export interface ResolveOptions {
+  /** By the flags' names without dashes in front (`batch-size`); undefined values count as not given. */
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where a config file is looked for. */
+  readonly cwd: string;
+  /** The default number of workers. Default: the cores that this process may use. */
+  readonly cores?: number;
+}
+
+export interface ResolvedConfig {
+  readonly config: TrainConfig;
+  /** Every key is there; optional settings that nobody gave are "default". */
+  readonly sources: Readonly<Record<TrainConfigKey, ConfigSource>>;
+}
+
+/** One setting as somebody gave it. */
+interface Given {
+  readonly source: ConfigSource;
+  readonly key: TrainConfigKey;
+  readonly value: unknown;
+  /** What the user has to change: `--lr`, `SLTRAIN_LR`, `sltrain.config.ts: lr`. */
+  readonly where: string;
+}
+
+/**
+ * Flags win over the environment, the environment over the config file, the file over defaults. Every value that was
+ * given is checked, also one that another overrides. Throws SltrainError "config-unknown-key", "config-bad-value",
+ * "config-file-ambiguous" or "config-file-damaged", naming the flag, variable or file.
+ */
+export async function resolveTrainConfig(options: ResolveOptions): Promise<ResolvedConfig> {
+  const { flags, env, cwd, cores = availableParallelism() } = options;
+  const values: Partial<Record<TrainConfigKey, unknown>> = {};
+  const sources = {} as Record<TrainConfigKey, ConfigSource>;
+  for (const key of trainConfigKeys) sources[key] = "default";
+  // From the weakest to the strongest: the last one stays.
+  for (const given of [...(await fromFile(cwd)), ...fromEnv(env), ...fromFlags(flags)]) {
+    values[given.key] = checkedValue(given);
+    sources[given.key] = given.source;
+  }
+  const defaults = defaultsFor(values.model as string | undefined);
+  const merged = { ...defaults, workers: cores, channel: values.storage ?? defaults.storage, ...values };
+  return { config: Object.freeze(trainConfigSchema.parse(merged)), sources: Object.freeze(sources) };
+}
+
+function fromFlags(flags: ResolveOptions["flags"]): Given[] {
+  const named = Object.entries(flags).map(([name, value]) => [`--${name}`, value] as const);
+  return read("flag", named, flagName, (name) => name);
+}
+
+/**
+ * An empty variable counts as not set. Other parts of sltrain, and oclif, have variables that begin with SLTRAIN_ too:
+ * an unknown one is refused only if it looks like one of ours, misspelt.
+ */
+function fromEnv(env: ResolveOptions["env"]): Given[] {
+  const settings = trainConfigKeys.map((key) => envName(key).slice(ENV_PREFIX.length));
+  const named = Object.entries(env).filter(
+    ([name, value]) =>
+      name.startsWith(ENV_PREFIX) &&
+      value !== "" &&
+      nearestName(name.slice(ENV_PREFIX.length), settings) !== undefined,
+  );
+  return read("env", named, envName, (name) => name);
+}
+
+async function fromFile(cwd: string): Promise<Given[]> {
+  const file = await readConfigFile(cwd);
+  if (!file) return [];
+  return read(
+    "file",
+    Object.entries(file.values),
+    (key) => key,
+    (name) => `${file.name}: ${name}`,
+  );
+}
+
+function read(
+  source: ConfigSource,
+  entries: readonly (readonly [name: string, value: unknown])[],
+  nameOf: (key: TrainConfigKey) => string,
+  whereOf: (name: string) => string,
+): Given[] {
+  const keys = new Map(trainConfigKeys.map((key) => [nameOf(key), key]));
+  return entries
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => {
+      const key = keys.get(name);
+      if (key === undefined) throw unknownKey(whereOf(name), name, [...keys.keys()]);
+      return { source, key, value, where: whereOf(name) };
+    });
+}
+
+function unknownKey(where: string, name: string, names: readonly string[]): SltrainError {
+  const near = nearestName(name, names);
+  return new SltrainError({
+    code: "config-unknown-key",
+    message: `${where}: expected the name of a setting, got ${name}`,
+    suggestions: [near === undefined ? `The settings are ${names.join(", ")}.` : `Did you mean ${near}?`],
+  });
+}
+
+function checkedValue({ source, key, value, where }: Given): unknown {
+  const schema = trainFields[key];
+  const isText = typeof value === "string" && source !== "file";
+  const result = schema.safeParse(isText ? fromText(value, schema) : value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0]!;
+  const choices = issue.code === "invalid_value" ? issue.values.map(String) : [];
+  const near = typeof value === "string" ? nearestName(value, choices) : undefined;
+  throw new SltrainError({
+    code: "config-bad-value",
+    message: `${where}: expected ${issue.message}, got ${show(value)}`,
+    suggestions: near === undefined ? [] : [`Did you mean ${near}?`],
+  });
+}
+
+/** Flags and variables are text; a setting that takes no text takes the number that the text spells. */
+function fromText(text: string, schema: (typeof trainFields)[TrainConfigKey]): unknown {
+  const takesText = schema.safeParse(text).success;
+  const number = Number(text);
+  return takesText || text.trim() === "" || Number.isNaN(number) ? text : number;
+}
+
+function show(value: unknown): string {
+  return typeof value === "string"
+    ? JSON.stringify(value)
+    : inspect(value, { depth: 1, breakLength: Infinity });
+}

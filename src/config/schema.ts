@@ -1,0 +1,123 @@
+// The settings of a training run: one table of keys, what each one takes and means. Flags, environment variables,
+// config files, the stored manifest and docs/configuration.md all follow it.
+
+import { z } from "zod";
+
+/** A message completes the sentence "expected …". */
+type Expected = string;
+
+function wholeNumber(min: number, max: number) {
+  const expected: Expected = `a whole number from ${min} to ${max}`;
+  return z.number(expected).int(expected).min(min, expected).max(max, expected);
+}
+
+function positive() {
+  const expected: Expected = "a number above 0";
+  return z.number(expected).positive(expected);
+}
+
+/** 0 <= x < 1. */
+function fraction() {
+  const expected: Expected = "a number from 0 to less than 1";
+  return z.number(expected).min(0, expected).lt(1, expected);
+}
+
+function text(expected: Expected) {
+  return z.string(expected).min(1, expected);
+}
+
+function oneOf<const T extends readonly [string, ...string[]]>(names: T) {
+  return z.enum(names, names.length === 1 ? names[0] : `one of ${names.join(", ")}`);
+}
+
+const RUN_ID: Expected =
+  "1 to 64 letters, digits, dots, dashes or underscores, the first one a letter or digit";
+
+export const trainFields = {
+  model: text("a model's name or the path of a model.json").describe(
+    "Built-in model (lr, mlp, lenet5, feng-a) or the path of a Keras / TensorFlow.js model.json.",
+  ),
+  data: text("a data set's name or a path").describe(
+    "Data set (mnist, fashion-mnist, random-binary) or a path of IDX or CSV data.",
+  ),
+  workers: wholeNumber(1, 10_000).describe("Functions that train together."),
+  epochs: wholeNumber(1, 1_000_000).describe("Passes over the training data, at most."),
+  batchSize: wholeNumber(1, 1 << 24).describe("Samples per step, over all workers together."),
+  lr: positive().describe("Learning rate, before the schedule."),
+  optimizer: oneOf(["sgd", "momentum", "nesterov", "adam"]).describe(
+    "Rule that turns a mean gradient into an update.",
+  ),
+  momentum: fraction().describe(
+    "Momentum of the optimizers momentum and nesterov; the first moment's decay of adam.",
+  ),
+  weightDecay: z
+    .number("a number from 0")
+    .min(0, "a number from 0")
+    .describe("L2 penalty, added to the gradient."),
+  schedule: oneOf(["constant", "cosine", "step"]).describe("Course of the learning rate over the run."),
+  warmupSteps: wholeNumber(0, 1_000_000_000).describe(
+    "Steps in which the learning rate rises linearly to its value.",
+  ),
+  targetAccuracy: z
+    .number("a number above 0, at most 1")
+    .positive("a number above 0, at most 1")
+    .max(1, "a number above 0, at most 1")
+    .optional()
+    .describe("Stop after the epoch whose validation accuracy reaches this (0.98)."),
+  seed: wholeNumber(0, 0xffff_ffff).describe(
+    "Initial parameters, order of samples, split and dropout follow from it.",
+  ),
+  runId: z
+    .string(RUN_ID)
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, RUN_ID)
+    .optional()
+    .describe(
+      "Name of the run; that of an unfinished run takes it up again. Default: made from time and model.",
+    ),
+  storage: text("a storage URI such as fs:.sltrain").describe(
+    "Durable storage: data partitions, checkpoints, results, the list of runs.",
+  ),
+  channel: text("a storage URI such as fs:.sltrain").describe(
+    "Carries gradient frames only, and may forget.",
+  ),
+  provider: oneOf(["local"]).describe("Where functions run."),
+  memoryMiB: wholeNumber(128, 10_240).describe(
+    "Memory of one function; also the basis of the Lambda cost estimate.",
+  ),
+  bucketBytes: wholeNumber(4096, 1 << 30).describe("Gradient bytes that are exchanged together."),
+  checkpointEverySteps: wholeNumber(1, 1_000_000_000).describe("Steps between two checkpoints."),
+  roundTimeoutMs: wholeNumber(100, 900_000).describe(
+    "Longest wait for the other workers' gradients of one step.",
+  ),
+} as const;
+
+export const trainConfigSchema = z.strictObject(trainFields);
+
+export type TrainConfigKey = keyof typeof trainFields;
+
+/** A run's complete settings. Frozen, plain data: stored with the run as JSON. */
+export type TrainConfig = Readonly<z.infer<typeof trainConfigSchema>>;
+
+/** What a config file may say. */
+export type TrainConfigInput = { readonly [K in TrainConfigKey]?: TrainConfig[K] };
+
+export const trainConfigKeys = Object.keys(trainFields) as readonly TrainConfigKey[];
+
+/** `batchSize` -> `--batch-size`. */
+export function flagName(key: TrainConfigKey): string {
+  return `--${words(key).join("-")}`;
+}
+
+/** `batchSize` -> `SLTRAIN_BATCH_SIZE`. */
+export function envName(key: TrainConfigKey): string {
+  return ["SLTRAIN", ...words(key)].join("_").toUpperCase();
+}
+
+/** `batchSize` -> batch, size; `memoryMiB` -> memory, mib. */
+function words(key: string): string[] {
+  return key
+    .replace(/[a-z](?=[A-Z])/g, "$& ")
+    .replace(/Mi B$/, "MiB")
+    .toLowerCase()
+    .split(" ");
+}

@@ -1,0 +1,208 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { resolveTrainConfig, type ResolvedConfig } from "../../src/config/resolve.ts";
+import { SltrainError } from "../../src/errors.ts";
+
+const folders: string[] = [];
+after(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))));
+
+async function folderWith(files: Record<string, string>): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "sltrain-config-"));
+  folders.push(folder);
+  await Promise.all(Object.entries(files).map(([name, text]) => writeFile(join(folder, name), text)));
+  return folder;
+}
+
+interface Origins {
+  flags?: Record<string, unknown>;
+  env?: Record<string, string>;
+  files?: Record<string, string>;
+}
+
+async function resolve({ flags = {}, env = {}, files = {} }: Origins): Promise<ResolvedConfig> {
+  return resolveTrainConfig({ flags, env, cwd: await folderWith(files), cores: 3 });
+}
+
+async function refusal(origins: Origins): Promise<SltrainError> {
+  const error: unknown = await resolve(origins).then(
+    () => assert.fail("expected a refusal"),
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof SltrainError, String(error));
+  return error;
+}
+
+test("without any setting, every value is a default and the cores decide the workers", async () => {
+  const { config, sources } = await resolve({});
+  assert.equal(config.model, "lenet5");
+  assert.equal(config.data, "mnist");
+  assert.equal(config.workers, 3);
+  assert.equal(config.storage, "fs:.sltrain");
+  assert.equal(config.channel, config.storage);
+  assert.equal(config.targetAccuracy, undefined);
+  assert.deepEqual([...new Set(Object.values(sources))], ["default"]);
+});
+
+test("flags win over the environment, the environment over the file, the file over defaults", async () => {
+  const files = { "sltrain.config.json": JSON.stringify({ lr: 0.3, epochs: 3, seed: 3 }) };
+  const env = { SLTRAIN_LR: "0.2", SLTRAIN_EPOCHS: "2" };
+  const { config, sources } = await resolve({ flags: { lr: "0.1" }, env, files });
+  assert.deepEqual([config.lr, config.epochs, config.seed], [0.1, 2, 3]);
+  assert.deepEqual(
+    [sources.lr, sources.epochs, sources.seed, sources.batchSize],
+    ["flag", "env", "file", "default"],
+  );
+});
+
+test("a flag may be text or a value, and one that is undefined is not given", async () => {
+  const { config, sources } = await resolve({ flags: { "batch-size": 32, lr: "1e-3", workers: undefined } });
+  assert.deepEqual([config.batchSize, config.lr, config.workers], [32, 0.001, 3]);
+  assert.equal(sources.workers, "default");
+});
+
+test("digits stay text where text is meant", async () => {
+  const { config } = await resolve({ env: { SLTRAIN_RUN_ID: "007" }, flags: { data: "42" } });
+  assert.deepEqual([config.runId, config.data], ["007", "42"]);
+});
+
+test("the channel follows the storage unless it is given", async () => {
+  const followed = await resolve({ flags: { storage: "fs:elsewhere" } });
+  assert.equal(followed.config.channel, "fs:elsewhere");
+  const given = await resolve({ flags: { storage: "fs:elsewhere", channel: "fs:/dev/shm/frames" } });
+  assert.equal(given.config.channel, "fs:/dev/shm/frames");
+});
+
+test("a model brings its own defaults, which any setting overrides", async () => {
+  assert.equal((await resolve({ flags: { model: "feng-a" } })).config.data, "random-binary");
+  assert.equal((await resolve({ flags: { model: "feng-a", data: "mnist" } })).config.data, "mnist");
+  const own = await resolve({ flags: { model: "./net/model.json" } });
+  assert.deepEqual([own.config.model, own.config.data], ["./net/model.json", "mnist"]);
+});
+
+test("a config file may be TypeScript, JavaScript or JSON", async () => {
+  const files = {
+    "sltrain.config.ts": "const lr: number = 0.5;\nexport default { lr };\n",
+    "sltrain.config.js": "export default { lr: 0.5 };\n",
+    "sltrain.config.json": '{ "lr": 0.5 }',
+  };
+  for (const [name, text] of Object.entries(files)) {
+    const { config, sources } = await resolve({ files: { [name]: text } });
+    assert.deepEqual([config.lr, sources.lr], [0.5, "file"], name);
+  }
+});
+
+test("the configuration is frozen", async () => {
+  const { config, sources } = await resolve({});
+  assert.ok(Object.isFrozen(config) && Object.isFrozen(sources));
+});
+
+test("unknown settings are refused with the flag, variable or file that named them, and the name that was meant", async () => {
+  const cases: [Origins, RegExp, RegExp][] = [
+    [{ flags: { batchsize: "1" } }, /^--batchsize: /, /Did you mean --batch-size\?/],
+    [{ env: { SLTRAIN_BATCHSIZE: "1" } }, /^SLTRAIN_BATCHSIZE: /, /Did you mean SLTRAIN_BATCH_SIZE\?/],
+    [
+      { files: { "sltrain.config.json": '{"optimiser":"sgd"}' } },
+      /^sltrain\.config\.json: optimiser: /,
+      /Did you mean optimizer\?/,
+    ],
+    [
+      { files: { "sltrain.config.json": '{"colour":1}' } },
+      /colour/,
+      /The settings are model, data, .*roundTimeoutMs/,
+    ],
+  ];
+  for (const [origins, message, suggestion] of cases) {
+    const error = await refusal(origins);
+    assert.equal(error.code, "config-unknown-key");
+    assert.match(error.message, message);
+    assert.match(error.suggestions.join(), suggestion);
+  }
+});
+
+test("variables of other parts of sltrain and of oclif, and empty ones, are let alone", async () => {
+  const env = {
+    SLTRAIN_TEST_REQUIRE: "all",
+    SLTRAIN_DATA_DIR: "/x",
+    SLTRAIN_CACHE_DIR: "/y",
+    SLTRAIN_LR: "",
+    HOME: "/z",
+  };
+  const { sources } = await resolve({ env });
+  assert.deepEqual([...new Set(Object.values(sources))], ["default"]);
+});
+
+test("bad values are refused with where they stand, what was expected and what came", async () => {
+  const json = (text: string): Origins => ({ files: { "sltrain.config.json": text } });
+  const cases: [Origins, string][] = [
+    [{ flags: { lr: "fast" } }, '--lr: expected a number above 0, got "fast"'],
+    [{ flags: { lr: "0" } }, '--lr: expected a number above 0, got "0"'],
+    [{ env: { SLTRAIN_LR: "-1" } }, 'SLTRAIN_LR: expected a number above 0, got "-1"'],
+    [{ flags: { workers: "2.5" } }, '--workers: expected a whole number from 1 to 10000, got "2.5"'],
+    [
+      { flags: { "target-accuracy": "98" } },
+      '--target-accuracy: expected a number above 0, at most 1, got "98"',
+    ],
+    [{ flags: { momentum: 1 } }, "--momentum: expected a number from 0 to less than 1, got 1"],
+    [{ flags: { model: "" } }, `--model: expected a model's name or the path of a model.json, got ""`],
+    [{ flags: { provider: "lambda" } }, '--provider: expected local, got "lambda"'],
+    [
+      { flags: { "run-id": "../x" } },
+      '--run-id: expected 1 to 64 letters, digits, dots, dashes or underscores, the first one a letter or digit, got "../x"',
+    ],
+    [json('{"lr":"0.1"}'), 'sltrain.config.json: lr: expected a number above 0, got "0.1"'],
+    [
+      json('{"seed":null}'),
+      "sltrain.config.json: seed: expected a whole number from 0 to 4294967295, got null",
+    ],
+    [
+      json('{"epochs":[1]}'),
+      "sltrain.config.json: epochs: expected a whole number from 1 to 1000000, got [ 1 ]",
+    ],
+  ];
+  for (const [origins, message] of cases) {
+    const error = await refusal(origins);
+    assert.equal(error.code, "config-bad-value");
+    assert.equal(error.message, message);
+  }
+});
+
+test("a choice that is nearly right is answered with the right one", async () => {
+  const error = await refusal({ flags: { optimizer: "Adamm" } });
+  assert.equal(error.message, '--optimizer: expected one of sgd, momentum, nesterov, adam, got "Adamm"');
+  assert.deepEqual(error.suggestions, ["Did you mean adam?"]);
+});
+
+test("a bad value is refused although a stronger one overrides it", async () => {
+  const error = await refusal({ flags: { lr: "0.1" }, env: { SLTRAIN_LR: "abc" } });
+  assert.match(error.message, /^SLTRAIN_LR: /);
+});
+
+test("two config files are refused", async () => {
+  const error = await refusal({
+    files: { "sltrain.config.json": "{}", "sltrain.config.js": "export default {};" },
+  });
+  assert.equal(error.code, "config-file-ambiguous");
+  assert.match(error.message, /got sltrain\.config\.js and sltrain\.config\.json$/);
+});
+
+test("a config file that cannot be parsed, fails, or exports no object is refused by name", async () => {
+  const cases: [string, string, RegExp][] = [
+    ["sltrain.config.json", "{ lr: 1 }", /^sltrain\.config\.json: .*JSON/],
+    ["sltrain.config.json", "[1]", /expected a JSON object of settings, got an array$/],
+    ["sltrain.config.js", "throw new Error('boom');", /^sltrain\.config\.js: boom$/],
+    [
+      "sltrain.config.js",
+      "export const lr = 1;",
+      /expected a default export that is an object of settings, got none$/,
+    ],
+    ["sltrain.config.ts", "export default 3;", /^sltrain\.config\.ts: .*got 3$/],
+  ];
+  for (const [name, text, message] of cases) {
+    const error = await refusal({ files: { [name]: text } });
+    assert.equal(error.code, "config-file-damaged");
+    assert.match(error.message, message);
+  }
+});
