@@ -2,8 +2,8 @@
 // it may import folders of lower ranks and itself, never an equal or a higher one.
 const ranks = [
   ["kernels", "shard", "storage"],
-  ["device", "optim"],
-  ["graph", "allreduce", "data"],
+  ["device"],
+  ["graph", "allreduce", "data", "optim"],
   ["plan", "models", "config"],
   ["algorithms", "run"],
   ["worker", "coordinator"],

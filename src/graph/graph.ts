@@ -40,11 +40,20 @@ export interface Graph {
 }
 
 export class GraphBuilder {
-  readonly #nodes: GraphNode[] = [];
-  readonly #inputs: GraphInput[] = [];
-  readonly #parameters: Parameter[] = [];
-  readonly #statistics: Parameter[] = [];
-  #tensorCount = 0;
+  readonly #nodes: GraphNode[];
+  readonly #inputs: GraphInput[];
+  readonly #parameters: Parameter[];
+  readonly #statistics: Parameter[];
+  #tensorCount: number;
+
+  /** Begins empty, or goes on where `graph` ends; `graph` itself stays as it is. */
+  constructor(graph?: Graph) {
+    this.#nodes = [...(graph?.nodes ?? [])];
+    this.#inputs = [...(graph?.inputs ?? [])];
+    this.#parameters = [...(graph?.parameters ?? [])];
+    this.#statistics = [...(graph?.statistics ?? [])];
+    this.#tensorCount = graph?.tensorCount ?? 0;
+  }
 
   #tensor(type: TensorType): Tensor {
     return { id: this.#tensorCount++, type };

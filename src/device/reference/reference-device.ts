@@ -1,0 +1,164 @@
+// The oracle among devices: runs the reference kernels in float32 or float64 over plain arrays. It obeys the memory
+// plan as the others do, so that a wrong plan shows as a wrong result. Its kernels allocate and are slow.
+
+import { setImmediate } from "node:timers/promises";
+import { SltrainError, assert } from "../../errors.ts";
+import type { KernelCall, ReferenceKernel } from "../../kernels/kernel.ts";
+import { referenceKernels } from "../../kernels/reference/index.ts";
+import { elementCount, formatType, type TensorData } from "../../kernels/tensor.ts";
+import type { Device, DeviceVector, Instruction, Plan, Program, Step, Value, ValueId } from "../device.ts";
+
+export interface ReferenceDevice extends Device {
+  readonly precision: Precision;
+  /** As `readF32`, in float64: a view of the memory itself at "f64", a copy at "f32". */
+  readF64(vector: DeviceVector): Float64Array;
+  /** As `write`, without rounding to float32 at "f64". */
+  writeF64(vector: DeviceVector, offset: number, data: Float64Array): void;
+}
+
+export type Precision = "f32" | "f64";
+
+/** Elements as floats and as integers. At "f32" both view the same bytes; at "f64", where sizes differ, they do not. */
+interface Memory {
+  readonly floats: Float32Array | Float64Array;
+  readonly integers: Int32Array;
+}
+
+interface ReferenceVector extends DeviceVector, Memory {}
+
+interface BoundCall {
+  readonly kernel: ReferenceKernel;
+  readonly call: KernelCall;
+  readonly inputs: readonly TensorData[];
+  readonly outputs: readonly TensorData[];
+}
+
+/** Between two instructions, gives way to the event loop when this long has passed. */
+const YIELD_AFTER_MS = 10;
+
+const kernels: Readonly<Partial<Record<string, ReferenceKernel>>> = referenceKernels;
+
+function allocate(precision: Precision, elements: number): Memory {
+  if (precision === "f64") return { floats: new Float64Array(elements), integers: new Int32Array(elements) };
+  const floats = new Float32Array(elements);
+  return { floats, integers: new Int32Array(floats.buffer) };
+}
+
+function kernelFor({ op, inputs }: Instruction, values: readonly Value[]): ReferenceKernel {
+  const kernel = kernels[op.name];
+  if (kernel === undefined) {
+    const types = inputs.map((input) => formatType(values[input]!.type)).join(", ");
+    throw new SltrainError({
+      code: "kernel-missing",
+      message: `reference device: no kernel for ${op.name}(${types})`,
+    });
+  }
+  return kernel;
+}
+
+/** The vectors of a program, checked: each is there, is this device's and is long enough. */
+function checkVectors(
+  program: Program,
+  vectors: Readonly<Record<string, DeviceVector>>,
+  own: (vector: DeviceVector) => ReferenceVector,
+): ReadonlyMap<string, ReferenceVector> {
+  return new Map(
+    Object.entries(program.vectors).map(([name, elements]) => {
+      const vector = vectors[name];
+      if (vector === undefined || vector.elements < elements)
+        throw new SltrainError({
+          code: "vector-too-small",
+          message: `reference device: the program needs ${elements} elements in ${name} but got ${vector?.elements ?? "no such vector"}`,
+        });
+      return [name, own(vector)];
+    }),
+  );
+}
+
+/** At "f64" every f32 tensor is computed in float64, so that gradients can be checked against finite differences. */
+export function createReferenceDevice({ precision }: { readonly precision: Precision }): ReferenceDevice {
+  const allocated = new WeakSet<DeviceVector>();
+  const own = (vector: DeviceVector): ReferenceVector => {
+    assert(allocated.has(vector), `vector ${vector.label} is not of this reference device`);
+    return vector as ReferenceVector;
+  };
+  let running = false;
+
+  function compile(program: Program, plan: Plan, vectors: Readonly<Record<string, DeviceVector>>): Step {
+    const owned = checkVectors(program, vectors, own);
+    const arena = allocate(precision, plan.arenaElements);
+    const bind = (id: ValueId): TensorData => {
+      const { type, place } = program.values[id]!;
+      const memory = place.kind === "arena" ? arena : owned.get(place.vector)!;
+      const offset = place.kind === "arena" ? plan.offsets[id]! : place.offset;
+      return (type.dtype === "i32" ? memory.integers : memory.floats).subarray(
+        offset,
+        offset + elementCount(type),
+      );
+    };
+    const typeOf = (id: ValueId) => program.values[id]!.type;
+    const calls = program.instructions.map((instruction): BoundCall | undefined => {
+      const { op, params, inputs, outputs } = instruction;
+      if (op.view === true) return undefined;
+      return {
+        kernel: kernelFor(instruction, program.values),
+        call: { params, inputs: inputs.map(typeOf), outputs: outputs.map(typeOf) },
+        inputs: inputs.map(bind),
+        outputs: outputs.map(bind),
+      };
+    });
+
+    return {
+      arenaBytes: plan.arenaElements * arena.floats.BYTES_PER_ELEMENT,
+      kernelNames: calls.map((call) => call && `reference-${precision}-${call.kernel.op.name}`),
+      async run({ onInstruction } = {}) {
+        assert(!running, "two steps of one reference device run at the same time");
+        running = true;
+        try {
+          // Whatever reads what no instruction of this run wrote, shows.
+          arena.floats.fill(NaN);
+          let yieldedAt = performance.now();
+          for (const [index, bound] of calls.entries()) {
+            bound?.kernel.run(bound.call, bound.inputs, bound.outputs);
+            const pending = onInstruction?.(index);
+            if (pending !== undefined) await pending;
+            else if (performance.now() - yieldedAt > YIELD_AFTER_MS) await setImmediate();
+            else continue;
+            yieldedAt = performance.now();
+          }
+        } finally {
+          running = false;
+        }
+      },
+    };
+  }
+
+  return {
+    name: "reference",
+    precision,
+    alloc(elements, label) {
+      const vector: ReferenceVector = { elements, label, ...allocate(precision, elements) };
+      allocated.add(vector);
+      return vector;
+    },
+    readF32(vector) {
+      const { floats } = own(vector);
+      return Promise.resolve(floats instanceof Float32Array ? floats : Float32Array.from(floats));
+    },
+    readF64(vector) {
+      const { floats } = own(vector);
+      return floats instanceof Float64Array ? floats : Float64Array.from(floats);
+    },
+    write(vector, offset, data) {
+      const { floats, integers } = own(vector);
+      (data instanceof Int32Array ? integers : floats).set(data, offset);
+    },
+    writeF64(vector, offset, data) {
+      own(vector).floats.set(data, offset);
+    },
+    compile: (program, plan, vectors) => Promise.resolve().then(() => compile(program, plan, vectors)),
+    destroy() {
+      // The memory is the garbage collector's.
+    },
+  };
+}

@@ -1,0 +1,70 @@
+// Training and inference programs of a graph: what a device compiles. The vectors are "parameters", "gradients",
+// "statistics", "input.<name>" and "result.<name>".
+
+import type { Plan, Program } from "../device/device.ts";
+import type { Tensor } from "../kernels/op.ts";
+import { alignElements, elementCount } from "../kernels/tensor.ts";
+import type { Layout } from "../shard/layout.ts";
+import { assemble, type Wanted } from "./assemble.ts";
+import { differentiate } from "./differentiate.ts";
+import { layoutOf, type Graph } from "./graph.ts";
+
+export interface InferenceProgram {
+  readonly program: Program;
+  readonly plan: Plan;
+  readonly parameters: Layout;
+  readonly statistics: Layout;
+}
+
+export interface TrainingProgram extends InferenceProgram {
+  /** By entry of `parameters`: index of the instruction after which its gradient is final. */
+  readonly gradientReadyAt: readonly number[];
+}
+
+function wantedResults(results: Readonly<Record<string, Tensor>>): Wanted[] {
+  return Object.entries(results).map(([name, tensor]) => ({ tensor, vector: `result.${name}`, offset: 0 }));
+}
+
+function resultSizes(results: Readonly<Record<string, Tensor>>): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(results).map(([name, { type }]) => [`result.${name}`, alignElements(elementCount(type))]),
+  );
+}
+
+/**
+ * Forward and backward pass: each run overwrites the gradients of `objective` (f32[1], a sum over the batch) and the
+ * results. Late layers' gradients come first. Throws as `differentiate` and `assemble` do.
+ */
+export function buildTrainingProgram(
+  graph: Graph,
+  objective: Tensor,
+  results: Readonly<Record<string, Tensor>>,
+): TrainingProgram {
+  const { graph: extended, gradients } = differentiate(graph, objective);
+  const parameters = layoutOf(graph.parameters);
+  const wantedGradients = gradients.map((tensor, index): Wanted => ({
+    tensor,
+    vector: "gradients",
+    offset: parameters.entries[index]!.offset,
+  }));
+  const { program, plan, readyAt } = assemble(extended, [...wantedGradients, ...wantedResults(results)], {
+    gradients: parameters.length,
+    ...resultSizes(results),
+  });
+  return {
+    program,
+    plan,
+    parameters,
+    statistics: layoutOf(graph.statistics),
+    gradientReadyAt: readyAt.slice(0, gradients.length),
+  };
+}
+
+/** Only what `results` need: labels, losses and gradients that none of them asks for are left out. */
+export function buildInferenceProgram(
+  graph: Graph,
+  results: Readonly<Record<string, Tensor>>,
+): InferenceProgram {
+  const { program, plan } = assemble(graph, wantedResults(results), resultSizes(results));
+  return { program, plan, parameters: layoutOf(graph.parameters), statistics: layoutOf(graph.statistics) };
+}
