@@ -10,6 +10,9 @@ const generalDefaults = {
   lr: 0.05,
   optimizer: "momentum",
   momentum: 0.9,
+  // Adam's, as in the paper (Kingma and Ba 2015, algorithm 1).
+  beta2: 0.999,
+  epsilon: 1e-8,
   weightDecay: 0,
   schedule: "constant",
   warmupSteps: 0,

@@ -2,6 +2,8 @@
 // config files, the stored manifest and docs/configuration.md all follow it.
 
 import { z } from "zod";
+import type { ScheduleName } from "../optim/learning-rate.ts";
+import { optimizerNames } from "../optim/optimizer.ts";
 
 /** A message completes the sentence "expected …". */
 type Expected = string;
@@ -26,8 +28,8 @@ function text(expected: Expected) {
   return z.string(expected).min(1, expected);
 }
 
-function oneOf<const T extends readonly [string, ...string[]]>(names: T) {
-  return z.enum(names, names.length === 1 ? names[0] : `one of ${names.join(", ")}`);
+function oneOf<const T extends readonly string[]>(names: T) {
+  return z.enum(names, names.length === 1 ? names[0]! : `one of ${names.join(", ")}`);
 }
 
 const RUN_ID: Expected =
@@ -44,19 +46,21 @@ export const trainFields = {
   epochs: wholeNumber(1, 1_000_000).describe("Passes over the training data, at most."),
   batchSize: wholeNumber(1, 1 << 24).describe("Samples per step, over all workers together."),
   lr: positive().describe("Learning rate, before the schedule."),
-  optimizer: oneOf(["sgd", "momentum", "nesterov", "adam"]).describe(
-    "Rule that turns a mean gradient into an update.",
-  ),
+  optimizer: oneOf(optimizerNames).describe("Rule that turns a mean gradient into an update."),
   momentum: fraction().describe(
-    "Momentum of the optimizers momentum and nesterov; the first moment's decay of adam.",
+    "Momentum of the optimizers momentum and nesterov; decay of adam's first moment.",
   ),
+  beta2: fraction().describe("Decay of adam's second moment."),
+  epsilon: positive().describe("Added to the root of adam's second moment."),
   weightDecay: z
     .number("a number from 0")
     .min(0, "a number from 0")
     .describe("L2 penalty, added to the gradient."),
-  schedule: oneOf(["constant", "cosine", "step"]).describe("Course of the learning rate over the run."),
+  schedule: oneOf(["constant", "cosine", "step"] satisfies ScheduleName[]).describe(
+    "Course of the learning rate: constant, half a cosine to zero, or a tenth after each third of the run.",
+  ),
   warmupSteps: wholeNumber(0, 1_000_000_000).describe(
-    "Steps in which the learning rate rises linearly to its value.",
+    "Steps in which the learning rate first rises to its value.",
   ),
   targetAccuracy: z
     .number("a number above 0, at most 1")
@@ -99,7 +103,7 @@ export type TrainConfigKey = keyof typeof trainFields;
 export type TrainConfig = Readonly<z.infer<typeof trainConfigSchema>>;
 
 /** What a config file may say. */
-export type TrainConfigInput = { readonly [K in TrainConfigKey]?: TrainConfig[K] };
+export type TrainConfigInput = Readonly<Partial<z.input<typeof trainConfigSchema>>>;
 
 export const trainConfigKeys = Object.keys(trainFields) as readonly TrainConfigKey[];
 

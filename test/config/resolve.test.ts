@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { resolveTrainConfig, type ResolvedConfig } from "../../src/config/resolve.ts";
 import { SltrainError } from "../../src/errors.ts";
+import { optimizerOf } from "../../src/optim/optimizer.ts";
 
 const folders: string[] = [];
 after(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))));
@@ -92,6 +93,24 @@ test("a config file may be TypeScript, JavaScript or JSON", async () => {
     const { config, sources } = await resolve({ files: { [name]: text } });
     assert.deepEqual([config.lr, sources.lr], [0.5, "file"], name);
   }
+});
+
+test("the optimizer takes its hyperparameters from the configuration as it is", async () => {
+  const flags = {
+    lr: 0.25,
+    optimizer: "adam",
+    momentum: 0.8,
+    beta2: 0.95,
+    epsilon: 1e-6,
+    "weight-decay": 1e-4,
+    "warmup-steps": 7,
+    schedule: "cosine",
+  };
+  const { learningRate, momentum, beta2, epsilon, weightDecay } = optimizerOf(
+    (await resolve({ flags })).config,
+  );
+  assert.deepEqual(learningRate, { peak: 0.25, warmupSteps: 7, schedule: "cosine" });
+  assert.deepEqual([momentum, beta2, epsilon, weightDecay], [0.8, 0.95, 1e-6, 1e-4]);
 });
 
 test("the configuration is frozen", async () => {
