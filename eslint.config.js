@@ -40,7 +40,7 @@ export default tseslint.config(
   },
   { files: ["**/*.js"], ...tseslint.configs.disableTypeChecked },
   {
-    files: ["bin/*.js", "tools/*.js", "*.js"],
+    files: ["bin/*.js", "*.js"],
     languageOptions: { globals: { process: "readonly", console: "readonly" } },
   },
 );

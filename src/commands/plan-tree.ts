@@ -1,5 +1,6 @@
-import { Command, Errors, Flags } from "@oclif/core";
+import { Errors, Flags } from "@oclif/core";
 import { type MergeTree, planMergeTree } from "../plan/merge-tree.ts";
+import { jsonFlag, SltrainCommand } from "../ui/sltrain-command.ts";
 import { drawTable, terminalWidth } from "../ui/table.ts";
 import { drawMergeTree } from "../ui/tree.ts";
 import { formatCount, formatDuration } from "../units.ts";
@@ -12,7 +13,7 @@ const milliseconds = Flags.custom<number>({
   },
 });
 
-export default class PlanTree extends Command {
+export default class PlanTree extends SltrainCommand {
   static override summary = "Plan the tree in which functions merge the workers' gradients";
   static override description =
     "Layers by the closed form of Feng et al. 2018 (section III-C), beside the exact optimum and the flat tree. " +
@@ -35,7 +36,7 @@ export default class PlanTree extends Command {
       min: 0,
     }),
     "tm-ms": milliseconds({ summary: "Measured time to merge one gradient, in milliseconds." }),
-    json: Flags.boolean({ summary: "Print one JSON object (docs/json.md)." }),
+    json: jsonFlag,
   };
 
   override async run(): Promise<void> {

@@ -1,0 +1,124 @@
+// The peer of the kernel bench: @tensorflow/tfjs-backend-wasm as its users have it, in a process of its own with V8's
+// default flags. Reads cases as JSON on standard input, prints one JSON array of median milliseconds, null where
+// tfjs has no such kernel on its wasm backend.
+
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import * as tf from "@tensorflow/tfjs-core";
+import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
+import { summariseTimes } from "../kernels/statistics.ts";
+
+export interface PeerCase {
+  readonly op: string;
+  readonly inputs: readonly { readonly dtype: "f32" | "i32"; readonly shape: readonly number[] }[];
+  readonly params: Readonly<Record<string, unknown>>;
+}
+
+const SAMPLES = 9;
+const SAMPLE_MS = 3;
+
+type Pair = [number, number];
+type Shape4 = [number, number, number, number];
+type PeerOp = (inputs: readonly tf.Tensor[], params: Readonly<Record<string, unknown>>) => tf.Tensor;
+
+const activation = (params: Readonly<Record<string, unknown>>) =>
+  params.activation === "relu" ? "relu" : "linear";
+
+/** How a tf.js user would say it. What is not here has no direct counterpart (optimisers, fused losses, dropout). */
+const PEER_OPS: Readonly<Record<string, PeerOp>> = {
+  dense: ([a, b, bias], params) =>
+    tf.fused.matMul({ a: a!, b: b!, ...(bias ? { bias } : {}), activation: activation(params) }),
+  matmul: ([a, b], { transposeA, transposeB }) =>
+    tf.matMul(a!, b!, transposeA as boolean, transposeB as boolean),
+  conv2d: ([x, filter, bias], params) =>
+    tf.fused.conv2d({
+      x: x as tf.Tensor4D,
+      filter: filter as tf.Tensor4D,
+      strides: params.strides as Pair,
+      pad: params.padding as "same" | "valid",
+      ...(bias ? { bias } : {}),
+      activation: activation(params),
+    }),
+  "conv2d-input-grad": ([dy, filter], { inputShape, strides, padding }) =>
+    tf
+      .engine()
+      .runKernel(
+        "Conv2DBackpropInput",
+        { dy: dy!, filter: filter! },
+        {
+          inputShape: inputShape as Shape4,
+          strides: strides as Pair,
+          pad: padding as string,
+          dataFormat: "NHWC",
+          dimRoundingMode: undefined!,
+        },
+      ),
+  "conv2d-filter-grad": ([x, dy], { filterShape, strides, padding }) =>
+    tf
+      .engine()
+      .runKernel(
+        "Conv2DBackpropFilter",
+        { x: x!, dy: dy! },
+        {
+          filterShape: filterShape as Shape4,
+          strides: strides as Pair,
+          pad: padding as string,
+          dataFormat: "NHWC",
+          dimRoundingMode: undefined!,
+        },
+      ),
+  "max-pool": ([x], { poolSize, strides, padding }) =>
+    tf.maxPool(x as tf.Tensor4D, poolSize as Pair, strides as Pair, padding as "same" | "valid"),
+  "max-pool-grad": ([x, y, dy], { poolSize, strides, padding }) =>
+    tf
+      .engine()
+      .runKernel(
+        "MaxPoolGrad",
+        { dy: dy!, input: x!, output: y! },
+        { filterSize: poolSize as Pair, strides: strides as Pair, pad: padding as string },
+      ),
+  "avg-pool": ([x], { poolSize, strides, padding }) =>
+    tf.avgPool(x as tf.Tensor4D, poolSize as Pair, strides as Pair, padding as "same" | "valid"),
+  "bias-add": ([x, bias]) => tf.add(x!, bias!),
+  "column-sum": ([x]) => tf.sum(tf.reshape(x!, [-1, x!.shape.at(-1)!]), 0),
+  add: ([a, b]) => tf.add(a!, b!),
+  relu: ([x]) => tf.relu(x!),
+  tanh: ([x]) => tf.tanh(x!),
+  sigmoid: ([x]) => tf.sigmoid(x!),
+  softmax: ([x]) => tf.softmax(x!),
+};
+
+function measure({ op, inputs, params }: PeerCase): number | null {
+  const run = PEER_OPS[op];
+  if (!run) return null;
+  const tensors = inputs.map(({ dtype, shape }) =>
+    dtype === "i32" ? tf.zeros([...shape], "int32") : tf.randomNormal([...shape], 0, 1, "float32", 1),
+  );
+  const once = () => run(tensors, params).dispose();
+  try {
+    once();
+  } catch (error) {
+    // "Kernel 'X' not registered for backend 'wasm'": what tfjs lacks is a result, anything else is an error.
+    if (error instanceof Error && error.message.includes("not registered")) return null;
+    throw error;
+  }
+  const beginMs = performance.now();
+  once();
+  const repeats = Math.max(1, Math.ceil(SAMPLE_MS / Math.max(performance.now() - beginMs, 1e-3)));
+  const timesMs: number[] = [];
+  for (let sample = -3; sample < SAMPLES; sample++) {
+    const startMs = performance.now();
+    for (let i = 0; i < repeats; i++) once();
+    if (sample >= 0) timesMs.push((performance.now() - startMs) / repeats);
+  }
+  for (const tensor of tensors) tensor.dispose();
+  return summariseTimes(timesMs).medianMs;
+}
+
+const wasmDirectory = dirname(fileURLToPath(import.meta.resolve("@tensorflow/tfjs-backend-wasm")));
+setWasmPaths(join(wasmDirectory, "/"));
+await tf.setBackend("wasm");
+if (tf.getBackend() !== "wasm") throw new Error(`expected tfjs's wasm backend, got ${tf.getBackend()}`);
+const cases = JSON.parse(readFileSync(0, "utf8")) as PeerCase[];
+process.stdout.write(JSON.stringify(cases.map(measure)));

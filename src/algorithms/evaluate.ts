@@ -1,0 +1,32 @@
+// Loss and accuracy of a replica over a data set, in batches small enough for a function's memory.
+
+import type { Dataset } from "../data/dataset.ts";
+import { BatchReader } from "./batch-reader.ts";
+import type { BatchSums, Replica } from "./replica.ts";
+
+const BATCH_SIZE = 250;
+
+/** Sums over samples [begin, end) of `dataset`. Gives way to the event loop between batches. */
+export async function evaluateSlice(
+  replica: Replica,
+  dataset: Dataset,
+  begin: number,
+  end: number,
+): Promise<BatchSums> {
+  const reader = new BatchReader(dataset);
+  const inOrder = Uint32Array.from({ length: end - begin }, (_, i) => begin + i);
+  let loss = 0;
+  let correct = 0;
+  for (let first = 0; first < inOrder.length; first += BATCH_SIZE) {
+    const batch = reader.read(
+      inOrder,
+      first,
+      Math.min(first + BATCH_SIZE, inOrder.length),
+      replica.wantsTargets,
+    );
+    const sums = await replica.runEvaluation({ ...batch, step: 0, sampleOffset: 0 });
+    loss += sums.loss;
+    correct += sums.correct;
+  }
+  return { loss, correct };
+}

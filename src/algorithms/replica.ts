@@ -1,0 +1,187 @@
+// One worker's copy of the model on its device: flat vectors for parameters, gradients and optimiser state, and one
+// compiled program per batch size. It knows nothing of other workers.
+
+import type { Device, DeviceVector, Program, Plan, RunOptions, Step } from "../device/device.ts";
+import { SltrainError, assert } from "../errors.ts";
+import { initializeParameters } from "../graph/initialize.ts";
+import { layoutOf, type Graph } from "../graph/graph.ts";
+import { buildInferenceProgram, buildTrainingProgram } from "../graph/program.ts";
+import { allocateVectors } from "../graph/vectors.ts";
+import { buildModel, type LossName } from "../models/build.ts";
+import type { Topology } from "../models/topology.ts";
+import { buildUpdateProgram, type Optimizer } from "../optim/optimizer.ts";
+import type { Layout } from "../shard/layout.ts";
+
+/** Host copy of one batch. */
+export interface Batch {
+  readonly count: number;
+  /** f32[count, ...features] */
+  readonly x: Float32Array;
+  /** i32[count] classes, or f32[count, outputs] targets. */
+  readonly labels: Int32Array | Float32Array;
+  /** Global step, and index of the first sample within the global batch: they place the batch in the random streams. */
+  readonly step: number;
+  readonly sampleOffset: number;
+}
+
+/** Sums over the samples of one batch. */
+export interface BatchSums {
+  readonly loss: number;
+  readonly correct: number;
+}
+
+/** A program with the vectors it runs on; inputs and results are its own, the rest is shared by all programs. */
+interface Compiled {
+  readonly step: Step;
+  readonly vectors: Readonly<Record<string, DeviceVector>>;
+}
+
+export interface TrainingStep extends Compiled {
+  /** By parameter: index of the instruction after which its gradient is final. */
+  readonly gradientReadyAt: readonly number[];
+}
+
+export interface ReplicaOptions {
+  readonly device: Device;
+  readonly topology: Topology;
+  readonly loss: LossName;
+  readonly seed: number;
+}
+
+export class Replica {
+  readonly parameters: Layout;
+  readonly #options: ReplicaOptions;
+  readonly #shared: Record<string, DeviceVector> = {};
+  readonly #training = new Map<number, Promise<TrainingStep>>();
+  readonly #evaluation = new Map<number, Promise<Compiled>>();
+  readonly #prediction = new Map<number, Promise<Compiled>>();
+  #update: Compiled | undefined;
+
+  /** A replica with the initial parameters of `seed`: the same on every worker, with nothing exchanged. */
+  constructor(options: ReplicaOptions) {
+    const { graph } = buildModel(options.topology, 1, { training: false });
+    this.#options = options;
+    this.parameters = layoutOf(graph.parameters);
+    this.#shared.parameters = options.device.alloc(this.parameters.length, "parameters");
+    this.write("parameters", initialParameters(graph, this.parameters, options.seed));
+  }
+
+  /** Whether labels are f32 targets rather than class indices. */
+  get wantsTargets(): boolean {
+    return this.#options.loss !== "softmax-cross-entropy";
+  }
+
+  /** A shared vector as host memory: on WASM the memory itself (see Device.readF32). */
+  read(vector: string): Promise<Float32Array> {
+    return this.#options.device.readF32(this.#vector(vector));
+  }
+
+  write(vector: string, data: Float32Array): void {
+    this.#options.device.write(this.#vector(vector), 0, data);
+  }
+
+  #vector(name: string): DeviceVector {
+    const vector = this.#shared[name];
+    assert(vector !== undefined, `the replica has no vector ${name}`);
+    return vector;
+  }
+
+  async #compile(built: { readonly program: Program; readonly plan: Plan }): Promise<Compiled> {
+    const vectors = allocateVectors(this.#options.device, built.program, this.#shared);
+    for (const [name, vector] of Object.entries(vectors)) {
+      if (!name.startsWith("input.") && !name.startsWith("result.")) this.#shared[name] = vector;
+    }
+    return { step: await this.#options.device.compile(built.program, built.plan, vectors), vectors };
+  }
+
+  /** The compiled forward and backward pass for `count` samples, made at its first use. */
+  training(count: number): Promise<TrainingStep> {
+    return memoise(this.#training, count, async () => {
+      const { topology, loss } = this.#options;
+      const model = buildModel(topology, count, { training: true, loss });
+      const built = buildTrainingProgram(model.graph, model.loss!, {
+        loss: model.loss!,
+        correct: model.correct!,
+      });
+      return { ...(await this.#compile(built)), gradientReadyAt: built.gradientReadyAt };
+    });
+  }
+
+  /**
+   * Forward and backward over one batch: `gradients` then holds sums over its samples.
+   * Throws "loss-not-finite" naming the step.
+   */
+  async runTraining(batch: Batch, options?: RunOptions): Promise<BatchSums> {
+    const sums = await this.#run(await this.training(batch.count), batch, options);
+    if (!Number.isFinite(sums.loss)) {
+      throw new SltrainError({
+        code: "loss-not-finite",
+        message: `step ${batch.step}: expected a finite loss, got ${sums.loss}`,
+        suggestions: ["Lower --lr, or check the data for extreme values."],
+      });
+    }
+    return sums;
+  }
+
+  /** Loss and correct predictions of one batch, without gradients. */
+  async runEvaluation(batch: Batch): Promise<BatchSums> {
+    const compiled = await memoise(this.#evaluation, batch.count, () => {
+      const { topology, loss } = this.#options;
+      const model = buildModel(topology, batch.count, { training: false, loss });
+      return this.#compile(
+        buildInferenceProgram(model.graph, { loss: model.loss!, correct: model.correct! }),
+      );
+    });
+    return this.#run(compiled, batch);
+  }
+
+  async #run({ step, vectors }: Compiled, batch: Batch, options?: RunOptions): Promise<BatchSums> {
+    const { device, seed } = this.#options;
+    device.write(vectors["input.x"]!, 0, batch.x);
+    device.write((vectors["input.labels"] ?? vectors["input.targets"])!, 0, batch.labels);
+    const counters = vectors["input.counters"];
+    if (counters) device.write(counters, 0, Int32Array.of(batch.step, batch.sampleOffset, seed, 0));
+    await step.run(options);
+    const loss = await device.readF32(vectors["result.loss"]!);
+    const correct = await device.readF32(vectors["result.correct"]!);
+    return { loss: loss[0]!, correct: correct[0]! };
+  }
+
+  /**
+   * Model outputs f32[count, outputs]: probabilities where the model ends in softmax or sigmoid. Valid until the
+   * next run. `x` f32[count, ...features].
+   */
+  async runPrediction(count: number, x: Float32Array): Promise<Float32Array> {
+    const { step, vectors } = await memoise(this.#prediction, count, () => {
+      const model = buildModel(this.#options.topology, count, { training: false });
+      return this.#compile(buildInferenceProgram(model.graph, { outputs: model.outputs }));
+    });
+    this.#options.device.write(vectors["input.x"]!, 0, x);
+    await step.run();
+    return this.#options.device.readF32(vectors["result.outputs"]!);
+  }
+
+  /** Allocates the optimiser's state (zeros) and compiles its update over the whole flat vector. */
+  async useOptimizer(optimizer: Optimizer): Promise<void> {
+    this.#update = await this.#compile(buildUpdateProgram(optimizer, this.parameters.length));
+  }
+
+  /** Applies the mean gradients in `gradients` to the parameters. `hyper` f32[8] as the update ops read it. */
+  async applyUpdate(hyper: Float32Array): Promise<void> {
+    assert(this.#update !== undefined, "applyUpdate before useOptimizer");
+    this.write("hyper", hyper);
+    await this.#update.step.run();
+  }
+}
+
+function initialParameters(graph: Graph, layout: Layout, seed: number): Float32Array {
+  const values = new Float32Array(layout.length);
+  initializeParameters(graph.parameters, seed, values);
+  return values;
+}
+
+function memoise<V>(cache: Map<number, Promise<V>>, key: number, make: () => Promise<V>): Promise<V> {
+  let made = cache.get(key);
+  if (!made) cache.set(key, (made = make()));
+  return made;
+}

@@ -1,0 +1,30 @@
+import { Args, Flags } from "@oclif/core";
+import { readRun, statusOf } from "../../run/registry.ts";
+import { openStorage } from "../../storage/open.ts";
+import { runReport } from "../../ui/run-report.ts";
+import { SltrainCommand, jsonFlag } from "../../ui/sltrain-command.ts";
+import { terminalWidth } from "../../ui/table.ts";
+
+export default class RunsShow extends SltrainCommand {
+  static override summary = "Show one run: its configuration, its curve and its results";
+  static override examples = [
+    "<%= config.bin %> <%= command.id %> 20261122-235901-lenet5-3f9a",
+    "<%= config.bin %> <%= command.id %> my-run --json",
+  ];
+  static override args = {
+    run: Args.string({ description: "Run id, as `sltrain runs ls` lists it.", required: true }),
+  };
+  static override flags = {
+    storage: Flags.string({ summary: "Where the run is.", default: "fs:.sltrain", env: "SLTRAIN_STORAGE" }),
+    json: jsonFlag,
+  };
+
+  override async run(): Promise<void> {
+    const { args, flags } = await this.parse(RunsShow);
+    const storage = await openStorage(flags.storage);
+    const run = await readRun(storage, args.run);
+    await storage.close();
+    if (flags.json) this.log(JSON.stringify({ status: statusOf(run), ...run }));
+    else this.log(runReport(run, terminalWidth()));
+  }
+}

@@ -1,0 +1,73 @@
+// A finished run's model on any data set of the same shape, seen through the transform that it was trained with.
+
+import { evaluateSlice } from "../algorithms/evaluate.ts";
+import { rowElements, type Dataset, type Split } from "../data/dataset.ts";
+import { ensurePartitions } from "../data/partition.ts";
+import { openPartitions } from "../data/reader.ts";
+import { SltrainError } from "../errors.ts";
+import type { RunManifest } from "../run/records.ts";
+import { readRun } from "../run/registry.ts";
+import type { Storage } from "../storage/storage.ts";
+import { openTrainedModel } from "./trained-model.ts";
+
+export interface EvaluateOptions {
+  readonly storage: Storage;
+  readonly runId: string;
+  /** Default: the data set that the run was trained on. */
+  readonly data: string | undefined;
+  readonly split: Split;
+}
+
+export interface Evaluation {
+  readonly runId: string;
+  readonly data: string;
+  readonly split: Split;
+  readonly samples: number;
+  /** Mean over the samples. */
+  readonly loss: number;
+  /** Null where the loss counts no right answers (regression). */
+  readonly accuracy: number | null;
+}
+
+/** Throws "run-unknown", "model-missing", "data-mismatch" naming both shapes, and what reading the data throws. */
+export async function evaluateRun({ storage, runId, data, split }: EvaluateOptions): Promise<Evaluation> {
+  const { manifest } = await readRun(storage, runId);
+  const name = data ?? manifest.config.data;
+  const stored =
+    data === undefined
+      ? manifest.data
+      : await ensurePartitions(storage, name, { seed: manifest.config.seed });
+  const dataset = { ...(await openPartitions(storage, stored, split)), transform: manifest.data.transform };
+  checkFit(dataset, manifest);
+  const { replica, close } = await openTrainedModel(storage, manifest);
+  try {
+    const sums = await evaluateSlice(replica, dataset, 0, dataset.count);
+    const counted = manifest.loss !== "mean-squared-error";
+    return {
+      runId,
+      data: name,
+      split,
+      samples: dataset.count,
+      loss: sums.loss / dataset.count,
+      accuracy: counted ? sums.correct / dataset.count : null,
+    };
+  } finally {
+    close();
+  }
+}
+
+function checkFit(dataset: Dataset, { data, runId }: RunManifest): void {
+  const describe = ({ featureShape, task, classes }: Pick<Dataset, "featureShape" | "task" | "classes">) =>
+    `${task} of [${featureShape.join(",")}]${task === "classification" ? ` in ${classes} classes` : ""}`;
+  const fits =
+    rowElements(dataset.featureShape) === rowElements(data.featureShape) &&
+    dataset.task === data.task &&
+    dataset.classes <= data.classes;
+  if (!fits) {
+    throw new SltrainError({
+      code: "data-mismatch",
+      message: `${dataset.name}: expected data like that of ${runId}, ${describe(data)}, got ${describe(dataset)}`,
+      suggestions: ["Give data of the shape that the model was trained on."],
+    });
+  }
+}

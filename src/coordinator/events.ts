@@ -1,0 +1,42 @@
+// What a run tells its user, in order. `train --json` prints these (but for "progress") one per line: docs/json.md.
+
+import type { EpochMetrics, RunSummary } from "../run/records.ts";
+
+export type TrainEvent =
+  | {
+      readonly event: "run.started";
+      readonly runId: string;
+      readonly model: string;
+      readonly data: string;
+      readonly workers: number;
+      readonly epochs: number;
+      readonly stepsPerEpoch: number;
+      readonly batchSize: number;
+      readonly samples: number;
+      readonly parameters: number;
+      readonly optimizer: string;
+      readonly lr: number;
+      readonly storage: string;
+      readonly channel: string;
+      readonly provider: string;
+      readonly seed: number;
+      readonly attempt: number;
+      readonly resumedFromStep: number | null;
+    }
+  | { readonly event: "worker.started"; readonly rank: number }
+  | {
+      readonly event: "progress";
+      readonly epoch: number;
+      readonly samples: number;
+      readonly loss: number;
+    }
+  | ({ readonly event: "epoch"; readonly lambdaCostUsd: number } & EpochMetrics)
+  | {
+      readonly event: "worker.ended";
+      readonly rank: number;
+      readonly peakMemoryMiB: number;
+      readonly firstStepMs: number;
+    }
+  | { readonly event: "warning"; readonly message: string }
+  | ({ readonly event: "run.completed" } & RunSummary)
+  | ({ readonly event: "run.stopped"; readonly resume: string } & RunSummary);

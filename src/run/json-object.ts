@@ -1,0 +1,50 @@
+// Small JSON documents in storage. Every document is written atomically, so a reader sees one version or none.
+
+import { SltrainError } from "../errors.ts";
+import type { PutOptions, PutOutcome, Storage } from "../storage/storage.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+export function putJson(
+  storage: Storage,
+  key: string,
+  value: unknown,
+  options?: PutOptions,
+): Promise<PutOutcome> {
+  return storage.put(key, [encoder.encode(JSON.stringify(value, undefined, 1) + "\n")], options);
+}
+
+/** The document under `key`, undefined if there is none. Throws "record-damaged" if it is no JSON. */
+export async function getJson<T>(storage: Storage, key: string): Promise<T | undefined> {
+  const bytes = await storage.get({ key });
+  return bytes && parseJson<T>(decoder.decode(bytes), key);
+}
+
+export function putJsonLines(storage: Storage, key: string, lines: readonly unknown[]): Promise<PutOutcome> {
+  return storage.put(key, [encoder.encode(lines.map((line) => JSON.stringify(line) + "\n").join(""))]);
+}
+
+export async function getJsonLines<T>(storage: Storage, key: string): Promise<T[]> {
+  const bytes = await storage.get({ key });
+  if (!bytes) return [];
+  const lines = decoder.decode(bytes).split("\n");
+  return lines
+    .filter((line) => line !== "")
+    .map((line, index) => parseJson<T>(line, `${key}, line ${index + 1}`));
+}
+
+function parseJson<T>(text: string, where: string): T {
+  try {
+    return JSON.parse(text) as T;
+  } catch (cause) {
+    throw new SltrainError({
+      code: "record-damaged",
+      message: `${where}: expected JSON, got ${JSON.stringify(text.slice(0, 40))}`,
+      cause,
+      suggestions: [
+        "The object was changed by something other than sltrain; restore it, or start a new run.",
+      ],
+    });
+  }
+}

@@ -1,0 +1,152 @@
+// The records that the coordinator, the workers and the reporting commands share through storage.
+
+import type { TrainConfig } from "../config/schema.ts";
+import type { DataManifest } from "../data/manifest.ts";
+import type { LossName } from "../models/build.ts";
+import type { Topology } from "../models/topology.ts";
+
+export const RUN_SCHEMA_VERSION = 1;
+
+/** Everything that decides the run's result, written once before the first worker starts. */
+export interface RunManifest {
+  readonly schemaVersion: typeof RUN_SCHEMA_VERSION;
+  readonly runId: string;
+  readonly createdAt: string;
+  readonly config: TrainConfig;
+  readonly data: DataManifest;
+  readonly topology: Topology;
+  readonly loss: LossName;
+  readonly parameterCount: number;
+  readonly versions: { readonly sltrain: string; readonly node: string; readonly v8: string };
+  readonly machine: {
+    readonly cpu: string;
+    readonly cores: number;
+    readonly memoryMiB: number;
+    readonly platform: string;
+  };
+}
+
+/** What a function is started with; nothing else reaches it. At most 256 KB as JSON (Lambda's asynchronous payload). */
+export interface WorkerEvent {
+  readonly schemaVersion: typeof RUN_SCHEMA_VERSION;
+  readonly runId: string;
+  readonly storage: string;
+  readonly channel: string;
+  readonly rank: number;
+  /** 0 for a fresh run; each resumption counts one up. */
+  readonly attempt: number;
+}
+
+/** Sums since the worker started, in milliseconds, bytes and requests of this worker. */
+export interface WorkerTotals {
+  readonly computeMs: number;
+  readonly exchangeMs: number;
+  readonly waitMs: number;
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+  readonly requests: number;
+}
+
+export interface Heartbeat {
+  readonly rank: number;
+  readonly attempt: number;
+  readonly step: number;
+  readonly epoch: number;
+  /** Samples of the whole run in this epoch so far. */
+  readonly samples: number;
+  /** Mean training loss of this epoch so far. */
+  readonly loss: number;
+  /** Process start to the first finished step; absent before. */
+  readonly firstStepMs?: number;
+  readonly at: string;
+}
+
+/** One line of `metrics.jsonl`. Losses and accuracies are means over all samples of all ranks. */
+export interface EpochMetrics {
+  /** 1-based. */
+  readonly epoch: number;
+  /** Steps finished at the end of the epoch. */
+  readonly step: number;
+  readonly loss: number;
+  /** Training accuracy over the epoch; null where the loss has none (regression). */
+  readonly trainAccuracy: number | null;
+  readonly validationLoss: number;
+  readonly accuracy: number | null;
+  readonly learningRate: number;
+  readonly samplesPerS: number;
+  /** Since rank 0's first step, validation included. */
+  readonly elapsedMs: number;
+  /** Means over the workers, for this epoch. */
+  readonly computeMs: number;
+  readonly exchangeMs: number;
+  readonly waitMs: number;
+  /** Sums over the workers, for this epoch. */
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+  readonly requests: number;
+}
+
+export type StopReason = "epochs-done" | "target-reached" | "stop-requested";
+
+/** What a worker leaves when it ends in good order. */
+export interface WorkerResult {
+  readonly rank: number;
+  readonly attempt: number;
+  readonly reason: StopReason;
+  readonly steps: number;
+  readonly epochs: number;
+  /** Epochs that earlier attempts had finished. */
+  readonly epochsBefore: number;
+  /** Process start to the first finished step. */
+  readonly firstStepMs: number;
+  /** Means of the global batches of the first steps, for comparing runs. */
+  readonly firstLosses: readonly number[];
+  readonly parametersSha256: string;
+  readonly peakMemoryMiB: number;
+  /** Activations and scratch of the training step. */
+  readonly arenaMiB: number;
+  readonly totals: WorkerTotals;
+}
+
+/** What a worker leaves when it cannot go on. */
+export interface WorkerFailure {
+  readonly rank: number;
+  readonly attempt: number;
+  readonly code: string;
+  readonly message: string;
+  readonly suggestions: readonly string[];
+}
+
+export type RunStatus = "completed" | "stopped" | "failed";
+
+/** `summary.json`, and the fields of `train --json`'s last line. */
+export interface RunSummary {
+  readonly runId: string;
+  readonly status: RunStatus;
+  readonly model: string;
+  readonly data: string;
+  readonly workers: number;
+  readonly epochs: number;
+  readonly steps: number;
+  /** Mean training loss of the last epoch. */
+  readonly loss: number;
+  readonly validationLoss: number;
+  readonly accuracy: number | null;
+  readonly wallMs: number;
+  readonly firstStepMs: number;
+  readonly computeMs: number;
+  readonly exchangeMs: number;
+  readonly waitMs: number;
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+  readonly requests: number;
+  /** The largest worker's resident memory. */
+  readonly peakMemoryMiB: number;
+  /** Means of the first global batches, for comparing runs step by step. */
+  readonly firstLosses: readonly number[];
+  readonly parametersSha256: string;
+  readonly modelPath: string;
+  readonly topologyPath: string;
+  readonly lambdaCostUsd: number;
+  readonly reason: StopReason;
+}

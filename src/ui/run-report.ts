@@ -1,0 +1,85 @@
+// One stored run as a page of text: what it was, how it went, what it left.
+
+import { styleText } from "node:util";
+import { statusOf, type StoredRun } from "../run/registry.ts";
+import { formatBytes, formatCount, formatDuration, formatPercent, formatUsd } from "../units.ts";
+import { drawCurve } from "./curve.ts";
+import { drawTable } from "./table.ts";
+
+export function runReport(run: StoredRun, width: number): string {
+  const { manifest, metrics, summary } = run;
+  const { config, data } = manifest;
+  const facts = [
+    ["status", statusOf(run)],
+    ["started", manifest.createdAt],
+    ["model", `${config.model}, ${formatCount(manifest.parameterCount)} parameters, ${manifest.loss}`],
+    [
+      "data",
+      `${config.data}, ${formatCount(data.counts.train)} train, ${formatCount(data.counts.validation)} validation`,
+    ],
+    [
+      "training",
+      `${config.optimizer} at ${config.lr}, batch ${formatCount(config.batchSize)}, seed ${config.seed}`,
+    ],
+    ["functions", `${config.workers} ${config.provider}, ${config.memoryMiB} MiB each`],
+    ["machine", `${manifest.machine.cpu}, ${manifest.machine.cores} cores, Node ${manifest.versions.node}`],
+  ];
+  if (summary) {
+    facts.push(
+      ["time", `${formatDuration(summary.wallMs)}; first step after ${formatDuration(summary.firstStepMs)}`],
+      [
+        "exchange",
+        `${formatBytes(summary.bytesUp)} up, ${formatBytes(summary.bytesDown)} down, ${formatCount(summary.requests)} requests`,
+      ],
+      ["on Lambda", `about ${formatUsd(summary.lambdaCostUsd)}`],
+      ["model file", summary.modelPath],
+      ["parameters", `sha256 ${summary.parametersSha256}`],
+    );
+  }
+  const right = { align: "right" } as const;
+  const table = drawTable(
+    ["epoch", "loss", "validation loss", "accuracy", "samples/s", "wait"].map((header) => ({
+      header,
+      ...right,
+    })),
+    metrics.map((epoch) => [
+      String(epoch.epoch),
+      epoch.loss.toFixed(4),
+      epoch.validationLoss.toFixed(4),
+      epoch.accuracy === null ? "-" : formatPercent(epoch.accuracy),
+      formatCount(epoch.samplesPerS),
+      formatPercent(epoch.waitMs / (epoch.computeMs + epoch.exchangeMs + epoch.waitMs)),
+    ]),
+    width,
+  );
+  const curve = (
+    title: string,
+    pick: (epoch: StoredRun["metrics"][number]) => number | null,
+    format: (y: number) => string,
+  ) =>
+    drawCurve({
+      title,
+      points: metrics.flatMap((epoch) => {
+        const y = pick(epoch);
+        return y === null ? [] : [[epoch.epoch, y] as const];
+      }),
+      xLabel: "epoch",
+      formatY: format,
+      width: Math.min(width, 72),
+    });
+  return [
+    styleText("bold", manifest.runId),
+    ...facts.map(([name, value]) => `${styleText("dim", name!.padEnd(11))}${value!}`),
+    "",
+    table,
+    "",
+    curve(
+      "training loss",
+      ({ loss }) => loss,
+      (y) => y.toFixed(3),
+    ),
+    ...(manifest.loss === "mean-squared-error"
+      ? []
+      : ["", curve("validation accuracy", ({ accuracy }) => accuracy, formatPercent)]),
+  ].join("\n");
+}

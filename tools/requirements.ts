@@ -1,0 +1,40 @@
+// What tests need from the system beyond npm's packages, as data. `npm test` installs it when it is root on Debian.
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+
+interface Requirement {
+  /** There if the requirement is met. */
+  readonly path: string;
+  readonly aptPackages: readonly string[];
+}
+
+const requirements: Readonly<Record<string, Requirement>> = {
+  "fashion-mnist": {
+    path: "/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz",
+    aptPackages: ["dataset-fashion-mnist"],
+  },
+};
+
+export function missingRequirements(): string[] {
+  return Object.keys(requirements).filter((name) => !existsSync(requirements[name]!.path));
+}
+
+/** Installs what is missing if this is root on Debian; says in one line what to install otherwise. */
+export function installRequirements(): void {
+  const packages = missingRequirements().flatMap((name) => requirements[name]!.aptPackages);
+  if (packages.length === 0) return;
+  const isRootOnDebian = process.getuid?.() === 0 && existsSync("/etc/debian_version");
+  if (!isRootOnDebian) {
+    console.log(`some tests are skipped; to run them: sudo apt-get install ${packages.join(" ")}`);
+    return;
+  }
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  for (const args of [
+    ["update", "-qq"],
+    ["install", "-y", "-qq", "--no-install-recommends", ...packages],
+  ]) {
+    const { status } = spawnSync("apt-get", args, { stdio: ["ignore", "ignore", "inherit"], env });
+    if (status !== 0)
+      console.log(`apt-get ${args[0]} failed with ${status}: ${packages.join(" ")} may be missing`);
+  }
+}
