@@ -7,6 +7,9 @@ export type Decay =
   /** Multiplied by `factor` every `everySteps` steps. */
   | { readonly kind: "step"; readonly everySteps: number; readonly factor: number };
 
+/** A decay whose numbers a run's length decides. */
+export type ScheduleName = Decay["kind"];
+
 export interface LearningRate {
   readonly peak: number;
   /** The rate rises linearly over this many first steps, from peak / warmUpSteps to the peak; decay counts from there. */
