@@ -5,7 +5,7 @@ import type { Plan, Program, Value } from "../device/device.ts";
 import type { AnyOp } from "../kernels/op.ts";
 import { adamUpdate, HYPER_ELEMENTS, momentumUpdate, sgdUpdate } from "../kernels/ops/updates.ts";
 import { f32 } from "../kernels/tensor.ts";
-import { learningRateAt, type Decay, type LearningRate } from "./learning-rate.ts";
+import { learningRateAt, type LearningRate, type ScheduleName } from "./learning-rate.ts";
 
 export type OptimizerName = "sgd" | "momentum" | "nesterov" | "adam";
 
@@ -14,72 +14,67 @@ export interface OptimizerSettings {
   readonly optimizer: OptimizerName;
   /** The learning rate's peak. */
   readonly lr: number;
-  readonly warmUpSteps?: number | undefined;
-  readonly decay?: Decay | undefined;
-  /** L2: adds `weightDecay * parameter` to the gradient. */
-  readonly weightDecay?: number | undefined;
-  /** Of "momentum" and "nesterov". */
+  readonly schedule?: ScheduleName | undefined;
+  readonly warmupSteps?: number | undefined;
+  /** Of "momentum" and "nesterov"; Adam's beta1. */
   readonly momentum?: number | undefined;
   /** Of "adam". */
-  readonly beta1?: number | undefined;
   readonly beta2?: number | undefined;
   readonly epsilon?: number | undefined;
+  /** L2: adds `weightDecay * parameter` to the gradient. */
+  readonly weightDecay?: number | undefined;
 }
 
-export interface Optimizer {
-  readonly name: OptimizerName;
+/** Which op updates, and the vectors of its state. */
+interface UpdateRule {
   readonly op: AnyOp;
   readonly params: object;
-  /**
-   * Vectors of the state, in the op's order: as long as the parameters, zero at first. A checkpoint holds them under
-   * these names.
-   */
+  /** As long as the parameters, zero at first; a checkpoint holds them under these names. In the op's order. */
   readonly stateNames: readonly string[];
-  readonly learningRate: LearningRate;
-  /** hyper[1..4]: decay of the first moment (`momentum`, or Adam's beta1) and of the second, Adam's epsilon, L2. */
-  readonly hyper: readonly [number, number, number, number];
 }
 
-/** What an optimiser is, but for its numbers. */
-interface UpdateRule extends Pick<Optimizer, "op" | "params" | "stateNames"> {
-  readonly firstMoment: "momentum" | "beta1";
+export interface Optimizer extends UpdateRule {
+  readonly name: OptimizerName;
+  readonly learningRate: LearningRate;
+  readonly momentum: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly weightDecay: number;
 }
 
 const velocity = ["optimizer.momentum"];
 const moments = ["optimizer.m", "optimizer.v"];
 
-/** The list of optimisers. Plain SGD reads no moment. */
+/** The list of optimisers. */
 const rules: Readonly<Record<OptimizerName, UpdateRule>> = {
-  sgd: { op: sgdUpdate, params: {}, stateNames: [], firstMoment: "momentum" },
-  momentum: {
-    op: momentumUpdate,
-    params: { nesterov: false },
-    stateNames: velocity,
-    firstMoment: "momentum",
-  },
-  nesterov: { op: momentumUpdate, params: { nesterov: true }, stateNames: velocity, firstMoment: "momentum" },
-  adam: { op: adamUpdate, params: {}, stateNames: moments, firstMoment: "beta1" },
+  sgd: { op: sgdUpdate, params: {}, stateNames: [] },
+  momentum: { op: momentumUpdate, params: { nesterov: false }, stateNames: velocity },
+  nesterov: { op: momentumUpdate, params: { nesterov: true }, stateNames: velocity },
+  adam: { op: adamUpdate, params: {}, stateNames: moments },
 };
 
 export const optimizerNames = Object.keys(rules) as readonly OptimizerName[];
 
 export function optimizerOf(settings: OptimizerSettings): Optimizer {
-  const { optimizer: name, lr, warmUpSteps = 0, decay = { kind: "constant" } } = settings;
-  const { firstMoment, ...rule } = rules[name];
-  const { [firstMoment]: decay1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0 } = settings;
-  return {
-    name,
-    ...rule,
-    learningRate: { peak: lr, warmUpSteps, decay },
-    hyper: [decay1, beta2, epsilon, weightDecay],
-  };
+  const { optimizer: name, lr, schedule = "constant", warmupSteps = 0 } = settings;
+  const { momentum = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0 } = settings;
+  const learningRate: LearningRate = { peak: lr, schedule, warmupSteps };
+  return { ...rules[name], name, learningRate, momentum, beta2, epsilon, weightDecay };
 }
 
 /** The vector `hyper` for a step (0-based) of a run of `totalSteps`: see kernels/ops/updates.ts for its fields. */
-export function hyperAt({ learningRate, hyper }: Optimizer, step: number, totalSteps: number): Float32Array {
-  const [decay1, beta2] = hyper;
-  const lr = learningRateAt(learningRate, step, totalSteps);
-  return Float32Array.of(lr, ...hyper, 1 - decay1 ** (step + 1), 1 - beta2 ** (step + 1), 0);
+export function hyperAt(optimizer: Optimizer, step: number, totalSteps: number): Float32Array {
+  const { momentum, beta2, epsilon, weightDecay } = optimizer;
+  return Float32Array.of(
+    learningRateAt(optimizer.learningRate, step, totalSteps),
+    momentum,
+    beta2,
+    epsilon,
+    weightDecay,
+    1 - momentum ** (step + 1),
+    1 - beta2 ** (step + 1),
+    0,
+  );
 }
 
 /**
