@@ -2,7 +2,7 @@
 
 import type { TrainConfigInput } from "./schema.ts";
 
-const generalDefaults = {
+export const generalDefaults = {
   model: "lenet5",
   data: "mnist",
   epochs: 5,
@@ -27,7 +27,7 @@ const generalDefaults = {
 } as const satisfies TrainConfigInput;
 
 /** By the name of a built-in model; what is not here is as above. */
-const modelDefaults: Readonly<Record<string, TrainConfigInput>> = {
+export const modelDefaults: Readonly<Record<string, TrainConfigInput>> = {
   lr: { batchSize: 64, lr: 0.05 },
   mlp: { batchSize: 128, lr: 0.05 },
   lenet5: { batchSize: 64, lr: 0.03 },

@@ -41,7 +41,6 @@ test("plan-tree draws the tree and compares it with the exact and the flat one w
 test("plan-tree refuses bad numbers with exit code 2, naming the flag and what came", async () => {
   const cases: [string[], RegExp][] = [
     [["--workers", "0"], /--workers[^]*greater than or equal to 1 but received: 0/],
-    [["--workers", "ten"], /--workers[^]*an integer but received: ten/],
     [["--workers", "4", "--tm-ms", "fast"], /--tm-ms[^]*milliseconds above 0 but received: fast/],
     [["--max-layers", "2"], /Missing required flag workers/],
   ];
