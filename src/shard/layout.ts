@@ -21,7 +21,12 @@ export interface ElementRange {
   readonly end: number;
 }
 
-/** A run of whole tensors, and the chunks that owners reduce. Chunk c is owned by rank c % worldSize. */
+/** A part of a bucket that one rank reduces. Bounds are multiples of 64. */
+export interface Chunk extends ElementRange {
+  readonly owner: number;
+}
+
+/** A run of whole tensors that backward completes together, in chunks of as many owners as there are ranks, if it is long enough. */
 export interface Bucket extends ElementRange {
-  readonly chunks: readonly ElementRange[];
+  readonly chunks: readonly Chunk[];
 }
