@@ -1,22 +1,9 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { text } from "node:stream/consumers";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
-
-const bin = fileURLToPath(new URL("../../bin/dev.js", import.meta.url));
-
-async function sltrain(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [bin, ...args], { stdio: ["ignore", "pipe", "pipe"] });
-  const exit = new Promise<number | null>((resolve, reject) =>
-    child.on("close", resolve).on("error", reject),
-  );
-  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
-  return { code: await exit, stdout, stderr };
-}
+import { sltrain } from "../support/cli.ts";
 
 test("plan-tree --json prints one object on one line and nothing else", async () => {
-  const { code, stdout } = await sltrain("plan-tree", "--workers", "100", "--json");
+  const { code, stdout } = await sltrain(["plan-tree", "--workers", "100", "--json"], process.cwd());
   assert.equal(code, 0);
   assert.equal(
     stdout,
@@ -28,7 +15,7 @@ test("plan-tree --json prints one object on one line and nothing else", async ()
 });
 
 test("plan-tree draws the tree and compares it with the exact and the flat one within 80 columns", async () => {
-  const { code, stdout } = await sltrain("plan-tree", "--workers", "100", "--tm-ms", "50");
+  const { code, stdout } = await sltrain(["plan-tree", "--workers", "100", "--tm-ms", "50"], process.cwd());
   assert.equal(code, 0);
   for (const line of stdout.split("\n")) assert.ok(line.length <= 80, line);
   assert.match(stdout, /^ 22 {2}mergers +● ●/m);
@@ -42,11 +29,12 @@ test("plan-tree refuses bad numbers with exit code 2, naming the flag and what c
   const cases: [string[], RegExp][] = [
     [["--workers", "0"], /--workers[^]*greater than or equal to 1 but received: 0/],
     [["--workers", "4", "--tm-ms", "fast"], /--tm-ms[^]*milliseconds above 0 but received: fast/],
+    [["--worker", "4"], /got --worker[^]*Did you mean --workers\?/],
     [["--max-layers", "2"], /Missing required flag workers/],
   ];
   await Promise.all(
     cases.map(async ([args, message]) => {
-      const { code, stdout, stderr } = await sltrain("plan-tree", ...args);
+      const { code, stdout, stderr } = await sltrain(["plan-tree", ...args], process.cwd());
       assert.equal(code, 2);
       assert.match(stderr, message);
       assert.equal(stdout, "");
