@@ -11,9 +11,9 @@ export interface Column {
 const GAP = "  ";
 const MIN_COLUMN_WIDTH = 6;
 
-/** Columns of the terminal behind stdout; 80 where there is none (a pipe, a file). */
-export function terminalWidth(): number {
-  return process.stdout.isTTY ? process.stdout.columns : 80;
+/** Columns of the terminal behind `stream`; 80 where there is none (a pipe, a file) or it does not know (columns 0). */
+export function terminalWidth(stream: { readonly columns?: number } = process.stdout): number {
+  return stream.columns === undefined || stream.columns === 0 ? 80 : stream.columns;
 }
 
 /**

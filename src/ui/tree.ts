@@ -3,6 +3,9 @@
 
 import { styleText } from "node:util";
 
+/** Narrower, a drawing shows nothing: the terminal may break the line instead. */
+const MIN_DRAWING_WIDTH = 8;
+
 /**
  * Draws `layers` (functions per layer, the root's 1 first, the workers last) within `width` columns.
  * The functions of a layer are spread evenly over those of the layer above: fan-ins differ by one at most.
@@ -12,7 +15,7 @@ export function drawMergeTree(layers: readonly number[], width: number): string 
   const fanIns = layers.slice(1).map((count, i) => fanInText(count, layers[i]!));
   const countWidth = Math.max(...layers.map((count) => String(count).length));
   const nameWidth = Math.max(...[...names, ...fanIns].map((name) => name.length));
-  const drawingWidth = width - countWidth - nameWidth - 4;
+  const drawingWidth = Math.max(MIN_DRAWING_WIDTH, width - countWidth - nameWidth - 4);
 
   const lines: string[] = [];
   layers.forEach((count, i) => {

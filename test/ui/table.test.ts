@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { drawTable, printedWidth } from "../../src/ui/table.ts";
+import { drawTable, printedWidth, terminalWidth } from "../../src/ui/table.ts";
 
 const columns = [{ header: "run" }, { header: "loss", align: "right" }] as const;
 
@@ -38,4 +38,10 @@ test("a table never shrinks a column below six characters, however narrow the te
 
 test("a table without rows is its headers", () => {
   assert.equal(drawTable(columns, [], 80), "run  loss");
+});
+
+test("the width is the terminal's, and 80 without a terminal or with one that does not know its size", () => {
+  assert.equal(terminalWidth({ columns: 132 }), 132);
+  assert.equal(terminalWidth({ columns: 0 }), 80);
+  assert.equal(terminalWidth({}), 80);
 });

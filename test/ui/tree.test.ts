@@ -39,3 +39,7 @@ test("a layer that just fits is not cut", () => {
   assert.equal(draw([1, 65], 80).at(-1), `65  workers    ${"○".repeat(65)}`);
   assert.equal(draw([1, 66], 80).at(-1), `66  workers    ${"○".repeat(64)}…`);
 });
+
+test("a hopelessly narrow terminal still gets a few functions of each layer", () => {
+  assert.equal(draw([1, 30], 10).at(-1), "30  workers    ○○○○○○○…");
+});
