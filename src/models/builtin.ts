@@ -14,7 +14,7 @@ export interface ModelIo {
 export interface BuiltinModel {
   readonly name: string;
   readonly description: string;
-  topology(io: ModelIo): Topology;
+  readonly topology: (io: ModelIo) => Topology;
 }
 
 export const builtinModels: readonly BuiltinModel[] = [

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { chainOf, functionalConfig, layerEntry, type LayerEntry } from "./keras-chain.ts";
 import { countSchema, layerSchemas } from "./keras-layers.ts";
 import { check, damaged, unsupported, type JsonPath } from "./model-errors.ts";
+import { parseJson } from "./parse-json.ts";
 import type { Layer, Topology } from "./topology.ts";
 
 const sequentialConfig = z.preprocess(
@@ -45,17 +46,6 @@ export function parseTopology(text: string, where: string): Topology {
     return toTopology(model.name, chainOf(model, where), undefined, where);
   }
   throw unsupported(where, `model class ${class_name}`, ["Sequential", "Functional", "Model"]);
-}
-
-function parseJson(text: string, where: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    const reason = (cause as SyntaxError).message;
-    // V8 leaves the position away where the text just ends.
-    const position = reason.includes("position") ? "" : ` at position ${text.length}`;
-    throw damaged(where, `expected JSON, got: ${reason}${position}`, cause);
-  }
 }
 
 function toTopology(

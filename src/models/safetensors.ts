@@ -169,10 +169,11 @@ function elements(shape: readonly number[]): number {
   return shape.reduce((product, extent) => product * extent, 1);
 }
 
-/** A view where memory is aligned, else a copy. */
+/** A view where memory is aligned, else a copy (which a Buffer's own `slice` would not be). */
 function typed(dtype: SafetensorsDType, bytes: Uint8Array): SafetensorsData {
   const elementBytes = arrays[dtype].BYTES_PER_ELEMENT;
-  const { buffer, byteOffset, byteLength } = bytes.byteOffset % elementBytes === 0 ? bytes : bytes.slice();
+  const { buffer, byteOffset, byteLength } =
+    bytes.byteOffset % elementBytes === 0 ? bytes : new Uint8Array(bytes);
   // TypeScript cannot call a union of constructors; these differ in the element alone.
   return new (arrays[dtype] as Float32ArrayConstructor)(buffer, byteOffset, byteLength / elementBytes);
 }

@@ -1,0 +1,224 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { buildModel, defaultLoss, outputsOf, parameterCount, summary } from "../../src/models/build.ts";
+import { builtinModels, type ModelIo } from "../../src/models/builtin.ts";
+import type { Activation, Layer, Topology } from "../../src/models/topology.ts";
+
+const images: ModelIo = { inputShape: [28, 28, 1], outputs: 10 };
+const bits: ModelIo = { inputShape: [20], outputs: 1 };
+
+function builtin(name: string, io: ModelIo): Topology {
+  return builtinModels.find((model) => model.name === name)!.topology(io);
+}
+
+function dense(name: string, units: number, activation: Activation): Layer {
+  const initializers = { kernelInitializer: "GlorotUniform", biasInitializer: "Zeros" } as const;
+  return { className: "Dense", name, units, activation, useBias: true, ...initializers };
+}
+
+function conv2d(name: string, filters: number, activation: Activation): Layer {
+  const grid = { kernelSize: [3, 3], strides: [1, 1], padding: "valid" } as const;
+  const initializers = { kernelInitializer: "HeNormal", biasInitializer: "Zeros" } as const;
+  return { className: "Conv2D", name, filters, ...grid, activation, useBias: false, ...initializers };
+}
+
+function model(inputShape: readonly number[], ...layers: Layer[]): Topology {
+  return { name: "test", inputShape, layers };
+}
+
+function opNames(topology: Topology, training = false): string[] {
+  return buildModel(topology, 2, { training }).graph.nodes.map(({ op }) => op.name);
+}
+
+suite("the built-in models", () => {
+  const counts = [
+    ["lr", images, 7_850],
+    ["mlp", images, 407_050],
+    ["lenet5", images, 61_706],
+    ["feng-a", bits, 42_601],
+    ["lr", bits, 21],
+  ] as const;
+  for (const [name, io, parameters] of counts) {
+    test(`${name} on [${io.inputShape.join(",")}] has ${parameters} parameters and ${io.outputs} outputs`, () => {
+      const topology = builtin(name, io);
+      assert.equal(parameterCount(topology), parameters);
+      assert.equal(outputsOf(topology), io.outputs);
+    });
+  }
+
+  test("end in softmax for classes and in sigmoid for one output", () => {
+    for (const { topology } of builtinModels) {
+      assert.equal(defaultLoss(topology(images)), "softmax-cross-entropy");
+    }
+    assert.equal(defaultLoss(builtin("feng-a", bits)), "sigmoid-cross-entropy");
+  });
+
+  test("lenet5 takes grey images without a channel, and refuses what is no image or too small", () => {
+    assert.equal(parameterCount(builtin("lenet5", { ...images, inputShape: [28, 28] })), 61_706);
+    for (const inputShape of [[20], [28, 11, 1]]) {
+      assert.throws(() => builtin("lenet5", { inputShape, outputs: 10 }), {
+        code: "model-data-mismatch",
+        message: new RegExp(`lenet5 .*12x12.*\\[${inputShape.join(",")}\\]`),
+      });
+    }
+  });
+
+  test("lenet5's summary has each layer's shape and parameters", () => {
+    const rows = summary(builtin("lenet5", images)).map(
+      ({ layer, outputShape, parameters }) => `${layer} ${outputShape.join("x")} ${parameters}`,
+    );
+    assert.deepEqual(rows, [
+      "conv2d 28x28x6 156",
+      "max_pooling2d 14x14x6 0",
+      "conv2d_1 10x10x16 2416",
+      "max_pooling2d_1 5x5x16 0",
+      "flatten 400 0",
+      "dense 120 48120",
+      "dense_1 84 10164",
+      "dense_2 10 850",
+    ]);
+  });
+});
+
+suite("buildModel", () => {
+  test("does a relu inside dense and convolution, whether it is theirs or the next layer's", () => {
+    const relu: Layer = { className: "Activation", name: "act", activation: "relu" };
+    const flatten: Layer = { className: "Flatten", name: "flat" };
+    const topology = model([6, 6, 2], conv2d("c", 3, "relu"), flatten, dense("d", 4, "linear"), relu);
+    const { graph, layerOutputs } = buildModel(topology, 2, { training: false });
+    assert.deepEqual(
+      graph.nodes.map(({ op, params }) => [op.name, (params as { activation?: string }).activation]),
+      [
+        ["conv2d", "relu"],
+        ["reshape", undefined],
+        ["dense", "relu"],
+      ],
+    );
+    assert.equal(layerOutputs.get("d"), layerOutputs.get("act"));
+  });
+
+  test("keeps other activations, and a second relu, apart", () => {
+    const relu: Layer = { className: "Activation", name: "act", activation: "relu" };
+    assert.deepEqual(opNames(model([4], dense("d", 4, "tanh"), relu)), ["dense", "tanh", "relu"]);
+    assert.deepEqual(opNames(model([4], dense("d", 4, "relu"), relu)), ["dense", "relu"]);
+    assert.deepEqual(opNames(model([4], relu)), ["relu"]);
+  });
+
+  test("names parameters as Keras does, in the order of the layers, without biases that are not used", () => {
+    const topology = model(
+      [6, 6, 2],
+      conv2d("c", 3, "tanh"),
+      { className: "Flatten", name: "flat" },
+      dense("d", 4, "softmax"),
+    );
+    const { graph } = buildModel(topology, 2, { training: false });
+    assert.deepEqual(
+      graph.parameters.map(({ name, shape }) => [name, shape]),
+      [
+        ["c/kernel", [3, 3, 2, 3]],
+        ["d/kernel", [48, 4]],
+        ["d/bias", [4]],
+      ],
+    );
+  });
+
+  test("gives Keras's initializers their variance", () => {
+    const initializers = [
+      ["GlorotUniform", { kind: "glorot-uniform", sum: 10 + 30 }],
+      ["GlorotNormal", { kind: "he-normal", sum: 10 + 30 }],
+      ["HeUniform", { kind: "glorot-uniform", sum: 10 }],
+      ["HeNormal", { kind: "he-normal", sum: 10 }],
+      ["LecunUniform", { kind: "glorot-uniform", sum: 2 * 10 }],
+      ["LecunNormal", { kind: "he-normal", sum: 2 * 10 }],
+    ] as const;
+    for (const [kernelInitializer, { kind, sum }] of initializers) {
+      const layer = { ...dense("d", 30, "linear"), kernelInitializer } as Layer;
+      const { initializer } = buildModel(model([10], layer), 1, { training: false }).graph.parameters[0]!;
+      assert.equal(initializer.kind, kind);
+      // Uniform: limit = sqrt(6 / (fanIn + fanOut)); normal: deviation = sqrt(2 / fanIn).
+      const fans =
+        initializer.kind === "glorot-uniform" ? initializer.fanIn + initializer.fanOut : initializer.fanIn;
+      assert.equal(fans, sum, kernelInitializer);
+    }
+  });
+
+  test("leaves a final softmax out of its cross entropy and keeps it for predictions", () => {
+    const built = buildModel(model([4], dense("d", 3, "softmax")), 2, {
+      ...{ training: true, loss: "softmax-cross-entropy" },
+    });
+    const loss = built.graph.nodes.find(({ op }) => op.name === "softmax-cross-entropy")!;
+    const softmax = built.graph.nodes.find(({ op }) => op.name === "softmax")!;
+    assert.equal(loss.inputs[0], built.logits);
+    assert.deepEqual(loss.outputs, [built.loss, built.correct]);
+    assert.equal(softmax.inputs[0], built.logits);
+    assert.equal(softmax.outputs[0], built.outputs);
+    assert.deepEqual(
+      built.graph.inputs.map(({ name, tensor }) => [name, tensor.type]),
+      [
+        ["x", { dtype: "f32", shape: [2, 4] }],
+        ["labels", { dtype: "i32", shape: [2] }],
+      ],
+    );
+  });
+
+  test("takes the squared error of what the model predicts, activation and all", () => {
+    const built = buildModel(model([4], dense("d", 3, "sigmoid")), 2, {
+      ...{ training: true, loss: "mean-squared-error" },
+    });
+    const loss = built.graph.nodes.find(({ op }) => op.name === "mean-squared-error")!;
+    assert.equal(loss.inputs[0], built.outputs);
+    assert.equal(built.graph.inputs.at(-1)!.name, "targets");
+  });
+
+  test("refuses a cross entropy behind another activation, naming both", () => {
+    const topology = model([4], dense("d", 3, "sigmoid"));
+    assert.throws(() => buildModel(topology, 2, { training: true, loss: "softmax-cross-entropy" }), {
+      code: "model-loss-mismatch",
+      message: /softmax-cross-entropy .* softmax .* sigmoid/,
+    });
+    for (const activation of ["relu", "tanh"] as const) {
+      const bounded = model([4], dense("d", 3, activation));
+      assert.throws(() => buildModel(bounded, 2, { training: true, loss: "sigmoid-cross-entropy" }), {
+        code: "model-loss-mismatch",
+      });
+    }
+  });
+
+  test("drops out in training only, and asks for counters only then", () => {
+    const dropout = (name: string, rate: number): Layer => ({ className: "Dropout", name, rate });
+    const topology = model(
+      [4],
+      dropout("a", 0.5),
+      dense("d", 3, "linear"),
+      dropout("b", 0.25),
+      dropout("c", 0),
+    );
+    const inputs = (training: boolean) =>
+      buildModel(topology, 2, { training }).graph.inputs.map(({ name }) => name);
+    assert.deepEqual(opNames(topology), ["dense"]);
+    assert.deepEqual(inputs(false), ["x"]);
+    assert.deepEqual(opNames(topology, true), ["dropout", "dense", "dropout"]);
+    assert.deepEqual(inputs(true), ["x", "counters"]);
+    const masks = buildModel(topology, 2, { training: true }).graph.nodes.filter(
+      ({ op }) => op.name === "dropout",
+    );
+    assert.notDeepEqual(masks[0]!.params, masks[1]!.params);
+  });
+
+  test("names the layer that cannot take its input", () => {
+    assert.throws(() => buildModel(model([8, 8, 3], dense("d", 4, "relu")), 2, { training: false }), {
+      code: "model-shape",
+      message: /Dense layer "d" cannot take f32\[2,8,8,3\]/,
+      suggestions: ["Put a Flatten layer before it."],
+    });
+    assert.throws(() => buildModel(model([2, 2, 3], conv2d("c", 4, "relu")), 2, { training: false }), {
+      code: "model-shape",
+      message: /Conv2D layer "c" cannot take f32\[2,2,2,3\]: .*2.*3/,
+    });
+    const image = model([8, 8, 3], conv2d("c", 4, "linear"));
+    assert.throws(() => buildModel(image, 2, { training: true, loss: "softmax-cross-entropy" }), {
+      code: "model-shape",
+      message: /loss softmax-cross-entropy cannot take f32\[2,6,6,4\]/,
+    });
+  });
+});

@@ -1,0 +1,283 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import type { SltrainError } from "../../src/errors.ts";
+import { builtinModels } from "../../src/models/builtin.ts";
+import { formatTopology } from "../../src/models/format-topology.ts";
+import { parseTopology } from "../../src/models/parse-topology.ts";
+import { keras2Functional, keras3Functional, keras3Sequential, tfjsSequential } from "./models.ts";
+
+function parse(model: unknown) {
+  return parseTopology(JSON.stringify(model), "model.json");
+}
+
+/** A Sequential model of 8x8x3 images with one layer. */
+function withLayer(class_name: string, config: object) {
+  const input = { class_name: "InputLayer", config: { batch_input_shape: [null, 8, 8, 3] } };
+  return { class_name: "Sequential", config: { layers: [input, { class_name, config }] } };
+}
+
+suite("parseTopology reads", () => {
+  test("a sequential model of TensorFlow.js", () => {
+    const weights = { useBias: true, biasInitializer: "Zeros" };
+    assert.deepEqual(parse(tfjsSequential), {
+      name: "sequential_1",
+      inputShape: [28, 28, 1],
+      layers: [
+        {
+          ...{ className: "Conv2D", name: "conv2d_Conv2D1", filters: 8, kernelSize: [3, 3], strides: [2, 2] },
+          ...{ padding: "same", activation: "tanh", kernelInitializer: "GlorotNormal", ...weights },
+        },
+        {
+          ...{ className: "AveragePooling2D", name: "average_pooling2d_AveragePooling2D1" },
+          ...{ poolSize: [2, 2], strides: [2, 2], padding: "valid" },
+        },
+        { className: "Flatten", name: "flatten_Flatten1" },
+        { className: "Dropout", name: "dropout_Dropout1", rate: 0.25 },
+        {
+          ...{ className: "Dense", name: "dense_Dense1", units: 10, activation: "softmax" },
+          ...{ kernelInitializer: "HeNormal", ...weights },
+        },
+      ],
+    });
+  });
+
+  test("a functional model of Keras 2 in the order of its connections", () => {
+    const { inputShape, layers } = parse(keras2Functional);
+    assert.deepEqual(inputShape, [20]);
+    assert.deepEqual(
+      layers.map(({ name }) => name),
+      ["dense", "answer"],
+    );
+  });
+
+  test("a functional model of Keras 3, whose pool strides by its size where it says nothing", () => {
+    assert.deepEqual(parse(keras3Functional).layers, [
+      { className: "MaxPooling2D", name: "pool", poolSize: [3, 3], strides: [3, 3], padding: "same" },
+    ]);
+  });
+
+  test("a sequential model of Keras 3", () => {
+    const { inputShape, layers } = parse(keras3Sequential);
+    assert.deepEqual(inputShape, [4]);
+    assert.deepEqual(layers[0], {
+      ...{ className: "Dense", name: "dense", units: 3, activation: "relu" },
+      ...{ useBias: true, kernelInitializer: "HeUniform", biasInitializer: "Zeros" },
+    });
+  });
+
+  test("the input's shape from build_input_shape where no layer says it", () => {
+    const config = {
+      build_input_shape: [null, 5],
+      layers: [{ class_name: "Flatten", config: { name: "f" } }],
+    };
+    assert.deepEqual(parse({ class_name: "Sequential", config }).inputShape, [5]);
+  });
+
+  test("what formatTopology writes of every built-in model", () => {
+    for (const model of builtinModels) {
+      const topology = model.topology({ inputShape: [28, 28, 1], outputs: 10 });
+      const flat = model.name === "lenet5" ? topology : model.topology({ inputShape: [20], outputs: 1 });
+      for (const original of [topology, flat]) {
+        assert.deepEqual(parseTopology(formatTopology(original), model.name), original);
+      }
+    }
+  });
+
+  test("what formatTopology writes of every kind of layer and initializer", () => {
+    for (const model of [tfjsSequential, keras2Functional, keras3Functional, keras3Sequential]) {
+      const topology = parse(model);
+      assert.deepEqual(parseTopology(formatTopology(topology), "again"), topology);
+    }
+  });
+});
+
+suite("parseTopology refuses as model-unsupported, naming the layer and the path,", () => {
+  const conv = { name: "c", filters: 4, kernel_size: 3 };
+  const dense = { name: "d", units: 4 };
+  const cases: readonly (readonly [what: string, model: unknown, message: RegExp, supported?: RegExp])[] = [
+    ["an unknown layer", withLayer("LSTM", { name: "l" }), /LSTM layer "l"/, /Dense, Conv2D, .*Activation/],
+    ["a layer with a name of Object's", withLayer("constructor", { name: "l" }), /constructor layer "l"/],
+    [
+      "an unknown activation",
+      withLayer("Dense", { ...dense, activation: "gelu" }),
+      /Dense layer "d": activation = "gelu" .*layers\[1\]\.config\.activation/,
+      /linear, relu, tanh, sigmoid, softmax/,
+    ],
+    [
+      "channels first",
+      withLayer("Conv2D", { ...conv, data_format: "channels_first" }),
+      /Conv2D layer "c": data_format = "channels_first"/,
+      /channels_last/,
+    ],
+    ["dilation", withLayer("Conv2D", { ...conv, dilation_rate: [2, 1] }), /dilation_rate = 2/, /1/],
+    ["groups", withLayer("Conv2D", { ...conv, groups: 3 }), /groups = 3/],
+    [
+      "causal padding",
+      withLayer("Conv2D", { ...conv, padding: "causal" }),
+      /padding = "causal"/,
+      /valid, same/,
+    ],
+    [
+      "a regularizer",
+      withLayer("Dense", { ...dense, kernel_regularizer: { class_name: "L2" } }),
+      /Dense layer "d": kernel_regularizer = \{"class_name":"L2"\}/,
+    ],
+    ["a frozen layer", withLayer("Dense", { ...dense, trainable: false }), /trainable = false/],
+    ["half precision", withLayer("Dense", { ...dense, dtype: "float16" }), /dtype = "float16"/, /float32/],
+    [
+      "a mixed policy",
+      withLayer("Dense", {
+        ...dense,
+        dtype: { class_name: "DTypePolicy", config: { name: "mixed_bfloat16" } },
+      }),
+      /dtype = "mixed_bfloat16"/,
+    ],
+    [
+      "an unknown initializer",
+      withLayer("Dense", { ...dense, kernel_initializer: { class_name: "Orthogonal", config: {} } }),
+      /kernel_initializer = "Orthogonal"/,
+      /GlorotUniform/,
+    ],
+    [
+      "an odd variance",
+      withLayer("Dense", {
+        ...dense,
+        kernel_initializer: {
+          class_name: "VarianceScaling",
+          config: { scale: 0.1, mode: "fan_out", distribution: "uniform" },
+        },
+      }),
+      /"scale":0\.1/,
+    ],
+    ["a model class of its own", { class_name: "MyModel", config: {} }, /model class MyModel/, /Sequential/],
+    [
+      "no input shape",
+      { class_name: "Sequential", config: [{ class_name: "Flatten", config: { name: "f" } }] },
+      /input's shape/,
+    ],
+    [
+      "an image of any size",
+      {
+        class_name: "Sequential",
+        config: [{ class_name: "Flatten", config: { name: "f", batch_input_shape: [null, null, null, 3] } }],
+      },
+      /\[null,null,null,3\]/,
+    ],
+  ];
+  for (const [what, model, message, supported] of cases) {
+    test(what, () => {
+      assert.throws(
+        () => parse(model),
+        (error: SltrainError) => {
+          assert.equal(error.code, "model-unsupported");
+          assert.match(error.message, /^model\.json: /);
+          assert.match(error.message, message);
+          if (supported) assert.match(error.suggestions.join(), supported);
+          return true;
+        },
+      );
+    });
+  }
+
+  test("a functional model that branches or joins", () => {
+    const layer = (name: string, ...sources: string[]) => ({
+      ...{ name, class_name: "Flatten", config: { name } },
+      inbound_nodes: [sources.map((source) => [source, 0, 0, {}])],
+    });
+    const model = (layers: object[], outputs: unknown[]) => ({
+      class_name: "Model",
+      config: { layers, input_layers: [["a", 0, 0]], output_layers: outputs },
+    });
+    const out = [["c", 0, 0]];
+    const refused = [
+      {
+        model: model([layer("a"), layer("b", "a"), layer("c", "a", "b")], out),
+        message: /layer c with 2 sources \(a, b\)/,
+      },
+      {
+        model: model([layer("a"), layer("b", "a"), layer("c", "a")], out),
+        message: /layer a with two readers \(b, c\)/,
+      },
+      { model: model([layer("a")], [...out, ["d", 0, 0]]), message: /2 outputs/ },
+    ];
+    for (const { model, message } of refused) {
+      assert.throws(() => parse(model), { code: "model-unsupported", message });
+    }
+  });
+});
+
+suite("parseTopology refuses as model-damaged", () => {
+  test("text that is no JSON, with the position of the first bad character", () => {
+    const cases = [
+      ['{"class_name": }', 15],
+      ['{"a": [1, 2, tru, 3]}', 16],
+      ['{"a": 1,, "b": 2}', 8],
+      ['{"a": "\u0001"}', 7],
+      ["model", 0],
+      ["", 0],
+      ['{"a": "b', 8],
+      [`{"a": ${"[".repeat(40)}}`, 46],
+    ] as const;
+    for (const [text, position] of cases) {
+      assert.throws(() => parseTopology(text, "m.json"), {
+        code: "model-damaged",
+        message: new RegExp(`^m\\.json: expected JSON, got: .* at position ${position}\\b`),
+      });
+    }
+  });
+
+  test("a file that ends too early, with the position", () => {
+    const text = JSON.stringify(tfjsSequential).slice(0, 500);
+    assert.throws(() => parseTopology(text, "m.json"), { code: "model-damaged", message: /position 500/ });
+  });
+
+  test("values of the wrong kind, with their path", () => {
+    const cases = [
+      [[], /class_name|object/],
+      [null, /object/],
+      [{ class_name: "Sequential", config: { layers: 3 } }, /config\.layers/],
+      [
+        withLayer("Dense", { name: "d", units: "many" }),
+        /Dense layer "d": .*number.*layers\[1\]\.config\.units/,
+      ],
+      [withLayer("Dense", { name: "d", units: -1 }), /units/],
+      [withLayer("Dropout", { name: "d", rate: 1 }), /rate/],
+      [withLayer("Conv2D", { name: "c", filters: 3, kernel_size: [3, 3, 3] }), /kernel_size/],
+      [{ class_name: "Sequential", config: [] }, /without layers/],
+    ] as const;
+    for (const [model, message] of cases) {
+      assert.throws(() => parse(model), { code: "model-damaged", message });
+    }
+  });
+
+  test("two layers of one name", () => {
+    const flat = { class_name: "Flatten", config: { name: "f", batch_input_shape: [null, 3] } };
+    assert.throws(() => parse({ class_name: "Sequential", config: [flat, flat] }), {
+      code: "model-damaged",
+      message: /two layers are named "f"/,
+    });
+  });
+
+  test("a functional model with a cycle", () => {
+    const layer = (name: string, source: string) => ({
+      ...{ name, class_name: "Flatten", config: { name } },
+      inbound_nodes: [[[source, 0, 0, {}]]],
+    });
+    const config = {
+      layers: [layer("a", "b"), layer("b", "a")],
+      input_layers: [["a", 0, 0]],
+      output_layers: [["c", 0, 0]],
+    };
+    assert.throws(() => parse({ class_name: "Functional", config }), {
+      code: "model-damaged",
+      message: /chain of 2/,
+    });
+  });
+
+  test("any cut of a model with an error of its own, never another", () => {
+    const text = JSON.stringify(keras3Functional);
+    for (let length = 0; length < text.length; length += 7) {
+      assert.throws(() => parseTopology(text.slice(0, length), "m.json"), { code: "model-damaged" });
+    }
+  });
+});
