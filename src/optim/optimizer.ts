@@ -64,15 +64,18 @@ export function optimizerOf(settings: OptimizerSettings): Optimizer {
 
 /** The vector `hyper` for a step (0-based) of a run of `totalSteps`: see kernels/ops/updates.ts for its fields. */
 export function hyperAt(optimizer: Optimizer, step: number, totalSteps: number): Float32Array {
-  const { momentum, beta2, epsilon, weightDecay } = optimizer;
+  const { momentum, beta2, epsilon, weightDecay, learningRate } = optimizer;
+  // The corrections belong to the float32 decays that the kernel uses: 1 - 0.999 is off by 1e-5 in float32, and the
+  // same error in both leaves their ratio right.
+  const correction = (decay: number): number => 1 - Math.fround(decay) ** (step + 1);
   return Float32Array.of(
-    learningRateAt(optimizer.learningRate, step, totalSteps),
+    learningRateAt(learningRate, step, totalSteps),
     momentum,
     beta2,
     epsilon,
     weightDecay,
-    1 - momentum ** (step + 1),
-    1 - beta2 ** (step + 1),
+    correction(momentum),
+    correction(beta2),
     0,
   );
 }

@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { createReferenceDevice } from "../../src/device/reference/reference-device.ts";
+import type { DeviceVector } from "../../src/device/device.ts";
+import {
+  buildUpdateProgram,
+  hyperAt,
+  optimizerNames,
+  optimizerOf,
+  type Optimizer,
+  type OptimizerName,
+} from "../../src/optim/optimizer.ts";
+
+const LENGTH = 192;
+const START = [0.5, -1.5];
+const GRADIENTS = [
+  [1, -2],
+  [0.25, 0.5],
+  [-3, 1.5],
+];
+
+/** Parameters [0, 2) after each step: torch 1.13, float64, lr = 0.1, weight_decay = 0.01, momentum = 0.9, betas = (0.9, 0.999). */
+const torch: Readonly<Record<OptimizerName, readonly (readonly [number, number])[]>> = {
+  sgd: [
+    [0.3995, -1.2985],
+    [0.3741005, -1.3472015],
+    [0.6737263995, -1.4958542985],
+  ],
+  momentum: [
+    [0.3995, -1.2985],
+    [0.2836505, -1.1658515],
+    [0.4791022995, -1.1953019985],
+  ],
+  nesterov: [
+    [0.30905, -1.11715],
+    [0.179557805, -1.046812415],
+    [0.6554518146705, -1.2225250799115],
+  ],
+  adam: [
+    [0.400000000995, -1.400000000496],
+    [0.3167965119356, -1.3523196747102],
+    [0.3561679607626, -1.3596305818324],
+  ],
+};
+
+function optimizer(name: OptimizerName): Optimizer {
+  return optimizerOf({ optimizer: name, lr: 0.1, weightDecay: 0.01 });
+}
+
+/** Runs the three steps over the ranges [offset, offset + length) and returns all vectors. */
+async function train(
+  rule: Optimizer,
+  at: number,
+  ranges: readonly (readonly [offset: number, length: number])[],
+): Promise<{ parameters: readonly Float64Array[]; vectors: Readonly<Record<string, Float64Array>> }> {
+  const device = createReferenceDevice({ precision: "f64" });
+  const names = ["parameters", "gradients", "hyper", ...rule.stateNames];
+  const vectors: Record<string, DeviceVector> = Object.fromEntries(
+    names.map((name) => [name, device.alloc(name === "hyper" ? 8 : LENGTH, name)]),
+  );
+  device.writeF64(vectors.parameters!, at, Float64Array.from(START));
+  const steps = await Promise.all(
+    ranges.map(([offset, length]) => {
+      const { program, plan } = buildUpdateProgram(rule, length, offset);
+      return device.compile(program, plan, vectors);
+    }),
+  );
+  const parameters: Float64Array[] = [];
+  for (const [index, gradient] of GRADIENTS.entries()) {
+    device.writeF64(vectors.gradients!, at, Float64Array.from(gradient));
+    device.write(vectors.hyper!, 0, hyperAt(rule, index, GRADIENTS.length));
+    for (const step of steps) await step.run();
+    parameters.push(device.readF64(vectors.parameters!).slice());
+  }
+  const contents = names.map((name) => [name, device.readF64(vectors[name]!)] as const);
+  return { parameters, vectors: Object.fromEntries(contents) };
+}
+
+suite("an update is PyTorch's", () => {
+  for (const name of optimizerNames) {
+    test(name, async () => {
+      const { parameters } = await train(optimizer(name), 0, [[0, LENGTH]]);
+      for (const [step, expected] of torch[name].entries())
+        for (const [i, value] of expected.entries()) {
+          // hyper is float32, so its numbers are off by up to 6e-8 relative.
+          const actual = parameters[step]![i]!;
+          assert.ok(Math.abs(actual - value) < 2e-7, `step ${step}, parameter ${i}: ${actual} but ${value}`);
+        }
+    });
+  }
+});
+
+test("an update of one chunk leaves the rest alone, and chunks together are the whole", async () => {
+  for (const name of optimizerNames) {
+    const whole = await train(optimizer(name), 127, [[0, LENGTH]]);
+    const chunks = await train(optimizer(name), 127, [
+      [128, 64],
+      [0, 128],
+    ]);
+    assert.deepEqual(chunks, whole, name);
+    const other = await train(optimizer(name), 127, [[0, 64]]);
+    assert.deepEqual([...other.parameters[2]!.subarray(127, 129)], START, name);
+  }
+});
+
+test("padding stays zero under every optimiser", async () => {
+  for (const name of optimizerNames) {
+    const { vectors } = await train(optimizer(name), 0, [[0, LENGTH]]);
+    for (const vector of ["parameters", ...optimizer(name).stateNames])
+      assert.ok(
+        vectors[vector]!.subarray(2).every((value) => value === 0),
+        `${name}: ${vector}`,
+      );
+  }
+});
+
+test("hyper holds the rate of the step and Adam's bias corrections counted from one", () => {
+  const adam = optimizerOf({
+    optimizer: "adam",
+    lr: 0.5,
+    momentum: 0.75,
+    beta2: 0.875,
+    weightDecay: 2,
+    warmupSteps: 4,
+  });
+  const expected = [0.25, 0.75, 0.875, 1e-8, 2, 1 - 0.75 ** 2, 1 - 0.875 ** 2, 0];
+  assert.deepEqual(hyperAt(adam, 1, 100), Float32Array.from(expected));
+});
