@@ -1,0 +1,87 @@
+// The kernels whose every element follows one formula: sums, activations and their gradients, gradients of the
+// element-wise losses, constants.
+
+import type { AnyOp } from "../op.ts";
+import { add, relu, reluGrad, sigmoid, sigmoidGrad, tanh, tanhGrad } from "../ops/elementwise.ts";
+import { fill, type FillParams } from "../ops/fill.ts";
+import { meanSquaredErrorGrad, sigmoidCrossEntropyGrad } from "../ops/losses.ts";
+import { elementwiseKernel, type FormulaContext } from "./elementwise.ts";
+import type { Local } from "./emitter.ts";
+import { f32x4, v128, type Body, type V128 } from "./instructions.ts";
+import type { WasmKernel } from "./kernel.ts";
+import type { VectorMath } from "./vector-math.ts";
+
+/** A formula that is one expression of its inputs. */
+function expression(
+  op: AnyOp,
+  elementInputs: number,
+  of: (math: VectorMath, inputs: readonly Local<"v128">[]) => V128,
+): WasmKernel {
+  return elementwiseKernel({
+    op,
+    elementInputs,
+    formula: ({ math }) => ({ lanes: (inputs) => ({ body: [], outputs: [of(math, inputs)] }) }),
+  });
+}
+
+/** y = the function of x that `math` offers by this name. */
+function transcendental(op: AnyOp, name: "tanh" | "sigmoid"): WasmKernel {
+  return elementwiseKernel({
+    op,
+    elementInputs: 1,
+    formula: ({ math, locals }) => ({
+      lanes([x]) {
+        const y = locals.local("v128");
+        return { body: math[name](y, x!), outputs: [y] };
+      },
+    }),
+  });
+}
+
+/** (prediction, target, dLoss[1]) -> a formula times dLoss */
+function lossGradient(
+  op: AnyOp,
+  of: (context: FormulaContext<object>, inputs: readonly Local<"v128">[], result: Local<"v128">) => Body,
+): WasmKernel {
+  return elementwiseKernel({
+    op,
+    elementInputs: 2,
+    formula(context) {
+      const dLoss = context.locals.local("v128");
+      return {
+        setup: dLoss.set(v128.load32Splat(context.uniforms[0]!)),
+        lanes(inputs) {
+          const result = context.locals.local("v128");
+          return { body: of(context, inputs, result), outputs: [f32x4.mul(result, dLoss)] };
+        },
+      };
+    },
+  });
+}
+
+export const formulaKernels: readonly WasmKernel[] = [
+  expression(add, 2, (_, [a, b]) => f32x4.add(a!, b!)),
+  expression(relu, 1, (math, [x]) => f32x4.pmax(x!, math.constant(0))),
+  expression(reluGrad, 2, (math, [y, dy]) => v128.and(dy!, f32x4.gt(y!, math.constant(0)))),
+  transcendental(tanh, "tanh"),
+  expression(tanhGrad, 2, (math, [y, dy]) => f32x4.mul(dy!, f32x4.sub(math.constant(1), f32x4.mul(y!, y!)))),
+  transcendental(sigmoid, "sigmoid"),
+  expression(sigmoidGrad, 2, (math, [y, dy]) =>
+    f32x4.mul(f32x4.mul(dy!, y!), f32x4.sub(math.constant(1), y!)),
+  ),
+  lossGradient(sigmoidCrossEntropyGrad, ({ math }, [logit, target], result) => [
+    math.sigmoid(result, logit!),
+    result.set(f32x4.sub(result, target!)),
+  ]),
+  lossGradient(meanSquaredErrorGrad, ({ math, call }, [prediction, target], result) =>
+    result.set(f32x4.mul(math.constant(2 / call.outputs[0]!.shape[1]!), f32x4.sub(prediction!, target!))),
+  ),
+  elementwiseKernel<FillParams>({
+    op: fill,
+    elementInputs: 0,
+    variant: ({ value }) => (Object.is(value, -0) ? "-0" : String(value)),
+    formula: ({ math, call }) => ({
+      lanes: () => ({ body: [], outputs: [math.constant(call.params.value)] }),
+    }),
+  }),
+];

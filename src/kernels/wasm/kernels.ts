@@ -1,0 +1,37 @@
+// The list of all WASM kernels: dispatch takes the first that accepts a call; tests and benches read the same list.
+
+import type { KernelCall } from "../kernel.ts";
+import type { AnyOp } from "../op.ts";
+import { columnKernels } from "./columns.ts";
+import { conv2dFilterGradKernel, conv2dInputGradKernel, conv2dKernel } from "./conv2d.ts";
+import { dropoutKernels } from "./dropout.ts";
+import { formulaKernels } from "./formulas.ts";
+import type { WasmKernel, WasmTarget } from "./kernel.ts";
+import { lossKernels } from "./losses.ts";
+import { denseKernel, matmulKernel } from "./matmul.ts";
+import { poolingKernels } from "./pooling.ts";
+import { softmaxKernels } from "./softmax.ts";
+import { TILE_WIDTHS } from "./tile.ts";
+import { updateKernels } from "./updates.ts";
+
+export const wasmKernels: readonly WasmKernel[] = [
+  ...TILE_WIDTHS.flatMap((width) => [
+    denseKernel(width),
+    matmulKernel(width),
+    conv2dKernel(width),
+    conv2dInputGradKernel(width),
+    conv2dFilterGradKernel(width),
+  ]),
+  ...poolingKernels,
+  ...columnKernels,
+  ...formulaKernels,
+  ...softmaxKernels,
+  ...lossKernels,
+  ...dropoutKernels,
+  ...updateKernels,
+];
+
+/** The kernel that computes `op` here; undefined if there is none. */
+export function chooseWasmKernel(op: AnyOp, call: KernelCall, target: WasmTarget): WasmKernel | undefined {
+  return wasmKernels.find((kernel) => kernel.op === op && kernel.accepts(call, target));
+}

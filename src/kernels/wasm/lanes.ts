@@ -1,0 +1,76 @@
+// Covering a row of floats with vectors: full ones, and a last one of which only the first lanes count. Loads may
+// take the full vector (see SLACK_BYTES); stores must not.
+
+import { increase, whileLoop, type Local } from "./emitter.ts";
+import { i32, v128, type Body, type I32, type V128 } from "./instructions.ts";
+
+export const FLOAT_BYTES = 4;
+export const VECTOR_FLOATS = 4;
+export const VECTOR_BYTES = 16;
+
+export interface Vector {
+  /** Bytes from the row's start. */
+  readonly offset: number;
+  /** Lanes that belong to the row, 1..4. */
+  readonly lanes: number;
+}
+
+/** The vectors that cover `floats` consecutive elements. */
+export function vectorsOf(floats: number): readonly Vector[] {
+  return Array.from({ length: Math.ceil(floats / VECTOR_FLOATS) }, (_, i) => ({
+    offset: i * VECTOR_BYTES,
+    lanes: Math.min(VECTOR_FLOATS, floats - i * VECTOR_FLOATS),
+  }));
+}
+
+/** Stores the first `lanes` lanes. */
+function storeLanes(address: I32, value: V128, lanes: number, offset: number): Body {
+  if (lanes === VECTOR_FLOATS) return v128.store(address, value, offset);
+  return [
+    lanes >= 2 ? v128.store64Lane(address, value, 0, offset) : [],
+    lanes % 2 === 1 ? v128.store32Lane(address, value, lanes - 1, offset + (lanes - 1) * FLOAT_BYTES) : [],
+  ];
+}
+
+/** Stores a row, last vector first: V8 joins two neighbouring stores if the higher address comes first. */
+export function storeRow(
+  address: I32,
+  vectors: readonly Vector[],
+  values: readonly V128[],
+  baseOffset = 0,
+): Body {
+  return vectors
+    .map(({ offset, lanes }, i) => storeLanes(address, values[i]!, lanes, baseOffset + offset))
+    .reverse();
+}
+
+/** Floats that one pass of `sweep` covers: four vectors hide latencies and make two pairs for the revectoriser. */
+export const SWEEP_FLOATS = 16;
+
+/**
+ * Runs `body` over `floats` consecutive elements, up to SWEEP_FLOATS at a time. `body` addresses its operands
+ * relative to `pointers`, which advance together and end behind the last element.
+ */
+export function sweep(
+  floats: number,
+  counter: Local<"i32">,
+  pointers: readonly Local<"i32">[],
+  body: (vectors: readonly Vector[]) => Body,
+): Body {
+  const passes = Math.floor(floats / SWEEP_FLOATS);
+  const rest = floats % SWEEP_FLOATS;
+  const advance = (count: number): Body => pointers.map((pointer) => increase(pointer, count * FLOAT_BYTES));
+  return [
+    passes === 0
+      ? []
+      : [
+          counter.set(passes),
+          whileLoop(counter, [
+            body(vectorsOf(SWEEP_FLOATS)),
+            advance(SWEEP_FLOATS),
+            counter.set(i32.sub(counter, 1)),
+          ]),
+        ],
+    rest === 0 ? [] : [body(vectorsOf(rest)), advance(rest)],
+  ];
+}

@@ -1,0 +1,180 @@
+// Calls that every WASM kernel is tested with: shapes with tails of all kinds, and operands that fit the op.
+
+import type { KernelCall } from "../../../src/kernels/kernel.ts";
+import { ops, type OpName, type ParamsOf } from "../../../src/kernels/ops/index.ts";
+import { referenceKernels } from "../../../src/kernels/reference/index.ts";
+import { elementCount, f32, i32, type TensorType } from "../../../src/kernels/tensor.ts";
+import { RandomStream } from "../../../src/random.ts";
+
+export interface Case {
+  readonly op: OpName;
+  readonly call: KernelCall;
+  readonly label: string;
+}
+
+const FLAT_LENGTHS = [1, 2, 3, 5, 7, 15, 16, 17, 31, 33, 64, 100];
+const IMAGES = [f32(1, 5, 5, 1), f32(2, 7, 6, 3), f32(3, 8, 9, 17), f32(2, 12, 12, 6)];
+const WINDOWS = [
+  { poolSize: [2, 2], strides: [2, 2], padding: "valid" },
+  { poolSize: [3, 3], strides: [2, 2], padding: "same" },
+  { poolSize: [2, 3], strides: [1, 2], padding: "same" },
+  { poolSize: [3, 2], strides: [1, 1], padding: "valid" },
+  { poolSize: [4, 4], strides: [1, 1], padding: "valid" },
+  { poolSize: [1, 1], strides: [3, 2], padding: "same" },
+] as const;
+
+interface Convolution {
+  readonly x: readonly [number, number, number, number];
+  readonly w: readonly [number, number, number, number];
+  readonly strides: readonly [number, number];
+  readonly padding: "same" | "valid";
+}
+
+const CONVOLUTIONS: readonly Convolution[] = [
+  { x: [2, 28, 28, 1], w: [5, 5, 1, 6], strides: [1, 1], padding: "same" },
+  { x: [2, 14, 14, 6], w: [5, 5, 6, 16], strides: [1, 1], padding: "valid" },
+  { x: [1, 5, 5, 3], w: [3, 3, 3, 17], strides: [2, 2], padding: "same" },
+  { x: [3, 9, 7, 2], w: [3, 2, 2, 33], strides: [2, 1], padding: "valid" },
+  { x: [2, 8, 8, 5], w: [1, 1, 5, 7], strides: [1, 1], padding: "same" },
+  { x: [1, 7, 10, 4], w: [2, 4, 4, 1], strides: [1, 3], padding: "same" },
+  { x: [2, 3, 3, 31], w: [3, 3, 31, 9], strides: [1, 1], padding: "same" },
+  { x: [1, 6, 5, 1], w: [1, 2, 1, 15], strides: [3, 2], padding: "same" },
+  { x: [1, 10, 10, 7], w: [4, 3, 7, 100], strides: [3, 2], padding: "valid" },
+];
+
+const PRODUCTS = [
+  [1, 1, 1],
+  [2, 3, 5],
+  [5, 9, 7],
+  [6, 8, 16],
+  [7, 15, 31],
+  [9, 16, 33],
+  [15, 17, 100],
+  [16, 31, 3],
+  [17, 33, 9],
+  [31, 2, 6],
+  [33, 100, 8],
+  [100, 6, 17],
+  [200, 52, 401],
+  [13, 10, 1203],
+] as const;
+
+function* cases(): Generator<Case> {
+  function make<N extends OpName>(op: N, inputs: readonly TensorType[], params: ParamsOf<N>): Case {
+    const outputs = (ops[op].infer as (i: readonly TensorType[], p: object) => readonly TensorType[])(
+      inputs,
+      params,
+    );
+    const shapes = inputs.map(({ shape }) => shape.join("x")).join(" ");
+    return { op, call: { inputs, outputs, params }, label: `${op} ${shapes} ${JSON.stringify(params)}` };
+  }
+  for (const [m, n, k] of PRODUCTS) {
+    yield make("dense", [f32(m, k), f32(k, n), f32(n)], { activation: "relu" });
+    yield make("dense", [f32(m, k), f32(k, n)], { activation: "none" });
+    for (const transposeA of [false, true])
+      for (const transposeB of [false, true]) {
+        const a = transposeA ? f32(k, m) : f32(m, k);
+        const b = transposeB ? f32(n, k) : f32(k, n);
+        yield make("matmul", [a, b], { transposeA, transposeB });
+      }
+  }
+  for (const { x, w, strides, padding } of CONVOLUTIONS) {
+    const bias = f32(w[3]);
+    const forward = make("conv2d", [f32(...x), f32(...w), bias], { strides, padding, activation: "relu" });
+    const dy = forward.call.outputs[0]!;
+    yield forward;
+    yield make("conv2d", [f32(...x), f32(...w)], { strides, padding, activation: "none" });
+    yield make("conv2d-input-grad", [dy, f32(...w)], { strides, padding, inputShape: x });
+    yield make("conv2d-filter-grad", [f32(...x), dy], { strides, padding, filterShape: w });
+  }
+  for (const x of IMAGES)
+    for (const params of WINDOWS) {
+      const forward = make("max-pool", [x], params);
+      const y = forward.call.outputs[0]!;
+      yield forward;
+      yield make("max-pool-grad", [x, y, y], params);
+      yield make("avg-pool", [x], params);
+      yield make("avg-pool-grad", [y], { ...params, inputShape: x.shape as Convolution["x"] });
+    }
+  for (const length of FLAT_LENGTHS) {
+    const flat = f32(length);
+    for (const op of ["relu", "tanh", "sigmoid"] as const) yield make(op, [flat], {});
+    for (const op of ["add", "relu-grad", "tanh-grad", "sigmoid-grad"] as const)
+      yield make(op, [flat, flat], {});
+    yield make("fill", [], { shape: [length], value: -1.5 });
+    yield make("sgd-update", [flat, flat, f32(8)], {});
+    for (const nesterov of [false, true])
+      yield make("momentum-update", [flat, flat, flat, f32(8)], { nesterov });
+    yield make("adam-update", [flat, flat, flat, flat, f32(8)], {});
+    for (const rows of [1, 4, 7, 33]) {
+      const matrix = f32(rows, length);
+      yield make("bias-add", [matrix, flat], {});
+      yield make("column-sum", [matrix], {});
+      yield make("softmax", [matrix], {});
+      yield make("softmax-grad", [matrix, matrix], {});
+      yield make("softmax-cross-entropy", [matrix, i32(rows)], {});
+      yield make("softmax-cross-entropy-grad", [matrix, i32(rows), f32(1)], {});
+      for (const loss of ["sigmoid-cross-entropy", "mean-squared-error"] as const) {
+        yield make(loss, [matrix, matrix], {});
+        yield make(`${loss}-grad`, [matrix, matrix, f32(1)], {});
+      }
+      yield make("dropout", [matrix, i32(4)], { rate: 0.4, layer: 2 });
+    }
+  }
+}
+
+export const allCases: readonly Case[] = [...cases()];
+
+type Operand = Float32Array | Int32Array;
+
+type Normal = (type: TensorType) => Float32Array;
+type MakeOperands = (call: KernelCall, normal: Normal, random: RandomStream) => readonly Operand[];
+
+const withLabels: MakeOperands = ({ inputs }, normal, random) => {
+  const [rows, classes] = inputs[0]!.shape as [number, number];
+  const logits = normal(inputs[0]!).map((value) => Math.round(value * 4) / 2); // with ties
+  const labels = Int32Array.from({ length: rows }, () => random.nextInt(classes));
+  return inputs.map((type, i) => [logits, labels][i] ?? normal(type));
+};
+
+const withBits: MakeOperands = ({ inputs }, normal) =>
+  inputs.map((type, i) => normal(type).map((value) => (i === 1 ? Number(value > 0) : value * 8)));
+
+const withHyper: MakeOperands = ({ inputs }, normal) => {
+  const hyper = Float32Array.of(0.01, 0.9, 0.999, 1e-8, 1e-3, 1 - 0.9 ** 3, 1 - 0.999 ** 3, 0);
+  const secondMoment = 3; // is never negative
+  return inputs.map((type, i) => {
+    if (i === inputs.length - 1) return hyper;
+    return i === secondMoment ? normal(type).map(Math.abs) : normal(type);
+  });
+};
+
+/** For ops that do not take just any numbers. */
+const FITTING_OPERANDS: Readonly<Partial<Record<OpName, MakeOperands>>> = {
+  "max-pool": ({ inputs }, normal) => inputs.map((type) => normal(type).map(Math.round)),
+  "max-pool-grad": ({ inputs, params }, normal) => {
+    const [x, y, dy] = inputs as [TensorType, TensorType, TensorType];
+    const image = normal(x).map(Math.round); // with ties
+    const pooled = new Float32Array(elementCount(y));
+    const forward = { inputs: [x], outputs: [y], params: params as ParamsOf<"max-pool"> };
+    referenceKernels["max-pool"].run(forward, [image], [pooled]);
+    return [image, pooled, normal(dy)];
+  },
+  "softmax-cross-entropy": withLabels,
+  "softmax-cross-entropy-grad": withLabels,
+  "sigmoid-cross-entropy": withBits,
+  "sigmoid-cross-entropy-grad": withBits,
+  dropout: ({ inputs }, normal) => [normal(inputs[0]!), Int32Array.of(12345, 1 << 20, 7, 0)],
+  "sgd-update": withHyper,
+  "momentum-update": withHyper,
+  "adam-update": withHyper,
+};
+
+/** Operands of a case: a function of its label alone. */
+export function operandsOf({ op, call, label }: Case): readonly Operand[] {
+  const random = new RandomStream(1, label);
+  const normal = (type: TensorType) =>
+    Float32Array.from({ length: elementCount(type) }, () => random.nextNormal());
+  const fitting = FITTING_OPERANDS[op];
+  return fitting === undefined ? call.inputs.map(normal) : fitting(call, normal, random);
+}

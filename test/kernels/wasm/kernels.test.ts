@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ReferenceKernel } from "../../../src/kernels/kernel.ts";
+import { ops, type OpName } from "../../../src/kernels/ops/index.ts";
+import type { AnyOp } from "../../../src/kernels/op.ts";
+import { referenceKernels } from "../../../src/kernels/reference/index.ts";
+import { elementCount } from "../../../src/kernels/tensor.ts";
+import type { WasmKernel } from "../../../src/kernels/wasm/kernel.ts";
+import { chooseWasmKernel, wasmKernels } from "../../../src/kernels/wasm/kernels.ts";
+import { allCases, operandsOf, type Case } from "./cases.ts";
+import { bitsOf, runKernel } from "./run-kernel.ts";
+
+/** Largest error, relative to the output's largest element (at least 1). */
+const TOLERANCE = 2e-6;
+
+/** The outputs in double precision. */
+function expected(
+  { op, call }: Case,
+  operands: readonly (Float32Array | Int32Array)[],
+): readonly Float64Array[] {
+  const outputs = call.outputs.map((type) => new Float64Array(elementCount(type)));
+  const reference = referenceKernels[op as Exclude<OpName, "reshape">] as ReferenceKernel;
+  const inputs = operands.map((data) => (data instanceof Float32Array ? Float64Array.from(data) : data));
+  reference.run(call, inputs, outputs);
+  return outputs;
+}
+
+function kernelsOf(op: OpName): readonly WasmKernel[] {
+  return wasmKernels.filter((kernel) => kernel.op === ops[op]);
+}
+
+function assertClose(got: readonly Float32Array[], want: readonly Float64Array[], label: string): void {
+  got.forEach((values, o) => {
+    const scale = want[o]!.reduce((largest, value) => Math.max(largest, Math.abs(value)), 1);
+    values.forEach((value, i) => {
+      const error = Math.abs(value - want[o]![i]!) / scale;
+      assert.ok(error <= TOLERANCE, `${label}: output ${o}[${i}] = ${value} but expected ${want[o]![i]}`);
+    });
+  });
+}
+
+test("every op that computes has a kernel for every target, and cases that test it", () => {
+  for (const [name, op] of Object.entries(ops) as [OpName, AnyOp][]) {
+    if (op.view) continue;
+    const ofOp = allCases.filter((one) => one.op === name);
+    assert.ok(ofOp.length > 0, `${name} has no case`);
+    for (const { call, label } of ofOp)
+      for (const wide of [false, true])
+        assert.ok(chooseWasmKernel(op, call, { relaxedSimd: true, wide }), `no kernel for ${label}`);
+  }
+});
+
+test("kernel names are unique", () => {
+  const names = wasmKernels.map(({ name }) => name);
+  assert.equal(new Set(names).size, names.length);
+});
+
+for (const name of Object.keys(ops) as OpName[]) {
+  const cases = allCases.filter(({ op }) => op === name);
+  for (const kernel of kernelsOf(name))
+    test(`${kernel.name} agrees with the reference in double precision and writes nothing but its outputs`, () => {
+      for (const one of cases) {
+        const operands = operandsOf(one);
+        assertClose(runKernel(kernel, one.call, operands), expected(one, operands), one.label);
+      }
+    });
+
+  test(`${name} gives equal bits for every kernel and however it is sliced`, () => {
+    for (const one of cases) {
+      const operands = operandsOf(one);
+      const [first, ...others] = kernelsOf(name);
+      if (first === undefined) continue;
+      const bits = bitsOf(runKernel(first, one.call, operands));
+      for (const kernel of others)
+        assert.deepEqual(bitsOf(runKernel(kernel, one.call, operands)), bits, `${kernel.name} ${one.label}`);
+      for (const kernel of kernelsOf(name))
+        for (const slices of [2, 5])
+          assert.deepEqual(
+            bitsOf(runKernel(kernel, one.call, operands, { slices })),
+            bits,
+            `${kernel.name} ${one.label} in ${slices} slices`,
+          );
+    }
+  });
+}
+
+test("matrix products without fused multiply-add agree with the reference too", () => {
+  for (const one of allCases.filter(({ op }) => op === "matmul"))
+    for (const kernel of kernelsOf("matmul")) {
+      const operands = operandsOf(one);
+      const outputs = runKernel(kernel, one.call, operands, { relaxedSimd: false });
+      assertClose(outputs, expected(one, operands), one.label);
+    }
+});
+
+test("ops that may run in place give equal bits on their own input", () => {
+  for (const one of allCases) {
+    const op: AnyOp = ops[one.op];
+    const operands = operandsOf(one);
+    const [kernel] = kernelsOf(one.op);
+    if (kernel === undefined) continue;
+    for (const alias of op.inPlace ?? [])
+      assert.deepEqual(
+        bitsOf(runKernel(kernel, one.call, operands, { aliases: [alias], slices: 2 })).slice(0, 1),
+        bitsOf(runKernel(kernel, one.call, operands)).slice(0, 1),
+        `${one.label} on input ${alias}`,
+      );
+  }
+});
+
+test("optimiser steps run with all their state in place", () => {
+  for (const [name, aliases] of [
+    ["momentum-update", [0, 2]],
+    ["adam-update", [0, 2, 3]],
+  ] as const)
+    for (const one of allCases.filter(({ op }) => op === name)) {
+      const operands = operandsOf(one);
+      const [kernel] = kernelsOf(name);
+      const apart = bitsOf(runKernel(kernel!, one.call, operands));
+      assert.deepEqual(
+        bitsOf(runKernel(kernel!, one.call, operands, { aliases, slices: 3 })),
+        apart,
+        one.label,
+      );
+    }
+});
