@@ -54,6 +54,11 @@ function blockBytes({ rows, rowElements, featureType }: Omit<BlockFacts, "crc32"
   return rows * (rowElements * (featureType === "u8" ? 1 : 4) + 4);
 }
 
+/** The most bytes that an object with `bytes` of rows can have: zstd adds a little to what it cannot compress. */
+export function maxObjectBytes(bytes: number): number {
+  return HEADER_BYTES + bytes + (bytes >>> 8) + 128;
+}
+
 /** Features (rows, rowElements) and labels (rows). */
 export function encodeBlock(
   features: Uint8Array | Float32Array,

@@ -2,7 +2,7 @@
 
 import { SltrainError } from "../errors.ts";
 import type { Storage } from "../storage/storage.ts";
-import { bytesOf, decodeBlock } from "./block.ts";
+import { bytesOf, decodeBlock, maxObjectBytes } from "./block.ts";
 import { datasetInfo, rowElements, type Dataset, type Split } from "./dataset.ts";
 import { rewriteSuggestion, type DataBlock, type DataManifest } from "./manifest.ts";
 import type { RowSlice } from "./order.ts";
@@ -14,12 +14,11 @@ export interface ReadOptions {
   readonly rows?: RowSlice;
 }
 
-/** Memory that `openPartitions` needs: the rows, and the block that is being decoded beside the one that is coming. */
+/** Memory that `openPartitions` needs: the rows, one decoded block and two stored ones. */
 export function loadBytes(manifest: DataManifest, split: Split, rows = allRows(manifest, split)): number {
   const width = rowElements(manifest.featureShape);
   const rowBytes = width * (manifest.featureType === "u8" ? 1 : 4) + 4;
-  const largestBlockBytes = Math.max(0, ...manifest.blocks[split].map((block) => block.bytes));
-  return (rows.end - rows.begin) * rowBytes + 2 * largestBlockBytes;
+  return (rows.end - rows.begin) * rowBytes + 3 * largestBlockBytes(manifest, split);
 }
 
 /**
@@ -44,10 +43,11 @@ export async function openPartitions(
   const rowBytes = width * features.BYTES_PER_ELEMENT;
 
   const wanted = overlapping(manifest.blocks[split], rows);
-  let coming = fetchBlock(storage, manifest, wanted[0]?.block);
+  const fetch = blockFetcher(storage, manifest, split);
+  let coming = fetch(wanted[0]?.block);
   for (const [index, { block, take, at }] of wanted.entries()) {
     const object = await coming;
-    coming = fetchBlock(storage, manifest, wanted[index + 1]?.block);
+    coming = fetch(wanted[index + 1]?.block);
     const facts = { ...block, rowElements: width, featureType, labelType } as const;
     const where = `${block.key} in ${storage.uri}`;
     const decoded = decodeBlock(object, facts, where, [rewriteSuggestion(storage, manifest.contentHash)]);
@@ -100,18 +100,32 @@ function overlapping(blocks: readonly DataBlock[], rows: RowSlice): WantedBlock[
   return wanted;
 }
 
-/** Starts to fetch a block; without a block, nothing. */
-function fetchBlock(storage: Storage, manifest: DataManifest, block?: DataBlock): Promise<Uint8Array> {
-  if (!block) return Promise.resolve(new Uint8Array());
-  const object = storage.get({ key: block.key }).then((bytes) => {
-    if (bytes) return bytes;
+/** Fetches blocks into two buffers by turns: the one that is being decoded and the one that is coming. */
+function blockFetcher(
+  storage: Storage,
+  manifest: DataManifest,
+  split: Split,
+): (block: DataBlock | undefined) => Promise<Uint8Array> {
+  const buffers = [0, 1].map(() => new Uint8Array(maxObjectBytes(largestBlockBytes(manifest, split))));
+  const fetch = async (block: DataBlock, into: Uint8Array): Promise<Uint8Array> => {
+    const object = await storage.get({ key: block.key }, into);
+    if (object) return object;
     throw new SltrainError({
       code: "data-block-missing",
       message: `${block.key} in ${storage.uri}: expected a block of ${block.rows} rows of ${manifest.name}, got no object`,
       suggestions: [rewriteSuggestion(storage, manifest.contentHash)],
     });
-  });
-  // It is awaited one block later, and not at all if that one fails: its own failure must not count as unhandled.
-  object.catch(() => undefined);
-  return object;
+  };
+  let turn = 0;
+  return (block) => {
+    if (!block) return Promise.resolve(new Uint8Array());
+    const object = fetch(block, buffers[turn++ % 2]!);
+    // It is awaited one block later, and not at all if that one fails: its own failure must not count as unhandled.
+    object.catch(() => undefined);
+    return object;
+  };
+}
+
+function largestBlockBytes(manifest: DataManifest, split: Split): number {
+  return manifest.blocks[split].reduce((largest, { bytes }) => Math.max(largest, bytes), 0);
 }

@@ -1,5 +1,5 @@
 // Random binary rows with the labels of a fixed random teacher: the synthetic task of Feng et al., "Exploring serverless
-// computing for neural network training", CLOUD 2018, section IV (20 binary features, one binary label, any number of rows).
+// computing for neural network training", CLOUD 2018 (20 binary features, one binary label, any number of rows).
 
 import { SltrainError } from "../../errors.ts";
 import { RandomStream } from "../../random.ts";
@@ -7,11 +7,11 @@ import { createDataset, type Table } from "../dataset.ts";
 import type { Source } from "../source.ts";
 
 const FEATURES = 20;
-const HIDDEN = 16;
+const HIDDEN = 4;
 const DEFAULT_ROWS = 1_000_000;
 const MAX_VALIDATION_ROWS = 10_000;
 // The teacher never changes; only the rows depend on the seed.
-const TEACHER_SEED = 20;
+const TEACHER_SEED = 22;
 /** A bit b becomes 2b - 1: mean 0 and deviation 1. */
 const TRANSFORM = { scale: [2], offset: [-1] };
 
@@ -52,7 +52,7 @@ export function randomBinarySource(rows: string | undefined, seed: number): Sour
 type Teacher = (bits: number) => 0 | 1;
 
 /**
- * A network 20-16-1 on inputs of -1 and 1, with rectified units so that one product of floats after the other is the same
+ * A network 20-4-1 on inputs of -1 and 1, with rectified units so that one product of floats after the other is the same
  * on every machine, and with its median output as the threshold, so that the classes are balanced.
  */
 function makeTeacher(): Teacher {

@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { KNOWN_DATASETS, loadDataset, openSource } from "../../src/data/known.ts";
+import { fashionMnistSource } from "../../src/data/sources/fashion-mnist.ts";
+import { temporaryFolder, writeImages } from "./files.ts";
+
+const DEBIAN = "/usr/share/datasets/fashion-mnist";
+
+test("mnist is 9,000 and 1,000 digits with MNIST's own mean and deviation", async () => {
+  const { train, validation } = await loadDataset("mnist", { seed: 1 });
+  assert.deepEqual(
+    [train.count, validation.count, train.classes, train.featureShape],
+    [9000, 1000, 10, [28, 28, 1]],
+  );
+  assert.ok(train.features instanceof Uint8Array);
+  const { scale, offset } = train.transform;
+  assert.ok(Math.abs(1 / scale[0]! / 255 - 0.308) < 0.003, String(scale));
+  assert.ok(Math.abs(-offset[0]! / scale[0]! / 255 - 0.1307) < 0.003, String(offset));
+  const perDigit = Array<number>(10).fill(0);
+  for (const label of [...train.labels, ...validation.labels]) perDigit[label]!++;
+  assert.deepEqual(perDigit, [1001, 1127, 991, 1032, 980, 863, 1014, 1070, 944, 978]);
+});
+
+test("mnist is split in the same way whatever the seed", async () => {
+  const [one, two] = await Promise.all([1, 2].map((seed) => loadDataset("mnist", { seed })));
+  assert.equal(one!.train.contentHash, two!.train.contentHash);
+});
+
+test(
+  "fashion-mnist is 60,000 and 10,000 articles, 7,000 of each class",
+  {
+    skip:
+      !existsSync(DEBIAN) && "needs Debian's dataset-fashion-mnist: apt-get install dataset-fashion-mnist",
+  },
+  async () => {
+    const { train, validation } = await loadDataset("fashion-mnist", { seed: 1 });
+    assert.deepEqual(
+      [train.count, validation.count, train.classes, train.featureShape],
+      [60_000, 10_000, 10, [28, 28, 1]],
+    );
+    const perClass = Array<number>(10).fill(0);
+    for (const labels of [train.labels, validation.labels]) for (const label of labels) perClass[label]!++;
+    assert.deepEqual(perClass, Array(10).fill(7000));
+    assert.deepEqual([...train.labels.subarray(0, 8)], [9, 0, 0, 3, 0, 2, 7, 2]);
+  },
+);
+
+test("fashion-mnist is read from a folder that is given, or else from the first place that has it", async (t) => {
+  const folder = temporaryFolder(t);
+  writeImages(folder, "train", ".gz");
+  writeImages(folder, "t10k", ".gz");
+  const { train } = await loadDataset(`fashion-mnist:${folder}`, { seed: 1 });
+  assert.deepEqual([train.name, train.source, train.classes], ["fashion-mnist", folder, 10]);
+  const source = await fashionMnistSource(undefined, ["/nowhere", folder]);
+  assert.equal((await source.load()).train.contentHash, train.contentHash);
+});
+
+test("random-binary refuses what is no number of rows", async () => {
+  for (const rows of ["", "x", "1.5", "9", "-100", "1e9"]) {
+    await assert.rejects(openSource(`random-binary:${rows}`, { seed: 1 }), { code: "data-argument" });
+  }
+});
+
+test("an unknown name is answered with the nearest one and the list", async () => {
+  await assert.rejects(loadDataset("fashion-minst", { seed: 1 }), {
+    code: "data-unknown",
+    message:
+      'expected a data set (mnist, fashion-mnist, random-binary) or a path to one, got "fashion-minst"',
+    suggestions: [
+      "Did you mean --data fashion-mnist?",
+      "Give the path of an IDX or CSV file (also .gz), or of a folder of IDX files.",
+    ],
+  });
+  const far = await loadDataset("imagenet", { seed: 1 }).catch(
+    (error: unknown) => error as { suggestions: string[] },
+  );
+  assert.ok("suggestions" in far && far.suggestions.length === 1);
+  for (const name of ["constructor", "__proto__", ""]) {
+    await assert.rejects(loadDataset(name, { seed: 1 }), { code: "data-unknown" });
+  }
+});
+
+test("a path that does not exist is missing, not unknown", async () => {
+  await assert.rejects(loadDataset("./nothing.csv", { seed: 1 }), {
+    code: "data-missing",
+    message: /^\.\/nothing\.csv/,
+  });
+});
+
+test("an argument is refused where there is none to give", async () => {
+  await assert.rejects(loadDataset("mnist:5", { seed: 1 }), {
+    code: "data-argument",
+    suggestions: ["Write --data mnist"],
+  });
+});
+
+test("a folder is no known data set because of its name", async (t) => {
+  const folder = join(temporaryFolder(t), "mnist");
+  mkdirSync(folder);
+  await assert.rejects(loadDataset(folder, { seed: 1 }), {
+    code: "data-missing",
+    message: /an empty folder/,
+  });
+});
+
+test("every known data set says what it is, where from and under which licence", () => {
+  for (const known of Object.values(KNOWN_DATASETS)) {
+    for (const text of [known.description, known.origin, known.licence]) assert.ok(text.length > 2);
+  }
+});
