@@ -68,7 +68,7 @@ function pascalCase(name: string): string {
   return name.replace(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
-/** What any layer's config may say besides its own keys; the shape is read by `inputShapeSchema`. */
+/** What any layer's config may say besides its own keys; the input's shape is read with the model. */
 const common = {
   name: z.string().min(1),
   dtype: float32.optional(),

@@ -64,7 +64,7 @@ function toTopology(
       throw unsupported(where, layer, ["InputLayer", ...Object.keys(layerSchemas)]);
     // Null is Keras's word for "none of it": a regularizer that is null is no regularizer.
     const stated = Object.fromEntries(Object.entries(config).filter(([, setting]) => setting !== null));
-    layers.push(check(layerSchemas[class_name], stated, where, ["layers", index, "config"], `${layer}: `));
+    layers.push(check(layerSchemas[class_name], stated, where, ["config"], `${layer}: `));
   }
   const twin = layers.find(
     (layer, index) => layers.findIndex((other) => other.name === layer.name) !== index,
