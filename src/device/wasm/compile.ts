@@ -1,0 +1,122 @@
+// From a program to one WebAssembly module: for every instruction the function of the kernel that was chosen for it,
+// called with constant addresses, and exported under the instruction's index as (begin, end).
+
+import { SltrainError, assert } from "../../errors.ts";
+import type { KernelCall } from "../../kernels/kernel.ts";
+import { elementCount, formatType } from "../../kernels/tensor.ts";
+import { ModuleBuilder } from "../../kernels/wasm/emitter.ts";
+import { memory } from "../../kernels/wasm/instructions.ts";
+import type { WasmRoutine, WasmTarget } from "../../kernels/wasm/kernel.ts";
+import { chooseWasmKernel } from "../../kernels/wasm/kernels.ts";
+import { FLOAT_BYTES } from "../../kernels/wasm/lanes.ts";
+import type { Instruction, Program, ValueId } from "../device.ts";
+import { SlicedCall } from "./sliced-call.ts";
+import type { WasmMemory } from "./wasm-memory.ts";
+
+export interface CompiledProgram {
+  /** By instruction; undefined where nothing runs. */
+  readonly calls: readonly (SlicedCall | undefined)[];
+  readonly kernelNames: readonly (string | undefined)[];
+}
+
+interface Bound {
+  readonly name: string | undefined;
+  readonly routine: WasmRoutine;
+  readonly operations: number;
+}
+
+/**
+ * `addressOf` says where a value lies; `reserveScratch` returns the address of that many bytes, which calls share.
+ * Throws SltrainError "kernel-missing".
+ */
+export async function compileProgram(
+  program: Program,
+  target: WasmTarget,
+  wasmMemory: WasmMemory,
+  addressOf: (id: ValueId) => number,
+  reserveScratch: (sizeBytes: number) => number,
+): Promise<CompiledProgram> {
+  const module = new ModuleBuilder({
+    maximumPages: wasmMemory.maximumPages,
+    relaxedSimd: target.relaxedSimd,
+  });
+  const bound = program.instructions.map((instruction) =>
+    instruction.op.view === true
+      ? bindView(module, program, instruction, addressOf)
+      : bindKernel(module, program, instruction, target),
+  );
+  const scratch = reserveScratch(
+    bound.reduce((largest, entry) => Math.max(largest, entry?.routine.scratchBytes ?? 0), 0),
+  );
+  bound.forEach((entry, index) => {
+    if (entry === undefined) return;
+    const { inputs, outputs } = program.instructions[index]!;
+    const addresses = [...inputs, ...outputs].map(addressOf);
+    const { func } = entry.routine;
+    const key = `call ${func.index} ${addresses.join(" ")}`;
+    const call = module.func(key, ["begin", "end"], ({ begin, end }) =>
+      func.call(begin, end, ...addresses, scratch),
+    );
+    module.export(String(index), call);
+  });
+
+  const compiled = await WebAssembly.compile(module.toBytes());
+  const { exports } = new WebAssembly.Instance(compiled, { env: { memory: wasmMemory.memory } });
+  return {
+    calls: bound.map((entry, index) => {
+      if (entry === undefined) return undefined;
+      const run = exports[String(index)] as (begin: number, end: number) => void;
+      return new SlicedCall(run, entry.routine.extent, entry.routine.grain, entry.operations);
+    }),
+    kernelNames: bound.map((entry) => entry?.name),
+  };
+}
+
+function callOf(program: Program, { inputs, outputs, params }: Instruction): KernelCall {
+  const typeOf = (id: ValueId) => program.values[id]!.type;
+  return { inputs: inputs.map(typeOf), outputs: outputs.map(typeOf), params };
+}
+
+function bindKernel(
+  module: ModuleBuilder,
+  program: Program,
+  instruction: Instruction,
+  target: WasmTarget,
+): Bound {
+  const { op } = instruction;
+  const call = callOf(program, instruction);
+  const kernel = chooseWasmKernel(op, call, target);
+  if (kernel === undefined)
+    throw new SltrainError({
+      code: "kernel-missing",
+      message: `wasm device: no kernel for ${op.name}(${call.inputs.map(formatType).join(", ")})`,
+    });
+  const elements = [...call.inputs, ...call.outputs].reduce((sum, type) => sum + elementCount(type), 0);
+  return {
+    name: kernel.name,
+    routine: kernel.emit(module, call),
+    operations: Math.max(elements, op.flops(call.inputs, call.params)),
+  };
+}
+
+/** A view costs nothing where it shares its input's memory; a copy where it has a place of its own. */
+function bindView(
+  module: ModuleBuilder,
+  program: Program,
+  { inputs, outputs }: Instruction,
+  addressOf: (id: ValueId) => number,
+): Bound | undefined {
+  const [input, output] = [inputs[0]!, outputs[0]!];
+  if (addressOf(input) === addressOf(output)) return undefined;
+  const elements = elementCount(program.values[input]!.type);
+  assert(elements === elementCount(program.values[output]!.type), "a view has its input's elements");
+  const names = ["begin", "end", "from", "to", "scratch"] as const;
+  const func = module.func(`copy ${elements}`, names, ({ from, to }) =>
+    memory.copy(to, from, elements * FLOAT_BYTES),
+  );
+  return {
+    name: undefined,
+    routine: { func, extent: 1, grain: 1, scratchBytes: 0 },
+    operations: elements,
+  };
+}

@@ -1,0 +1,117 @@
+// What this machine can do at most, measured in this process: the ceiling that kernels are compared with.
+
+import {
+  ModuleBuilder,
+  increase,
+  repeat,
+  type FunctionBuilder,
+  type Local,
+} from "../../kernels/wasm/emitter.ts";
+import { f32x4, i32, v128, type Body } from "../../kernels/wasm/instructions.ts";
+import { probeWasmTarget } from "./target.ts";
+
+export interface Peak {
+  /** Multiply-adds of 128-bit vectors, two flops a lane. */
+  readonly fma128Gflops: number;
+  /** The same written in pairs that V8 joins into 256-bit operations, where it does; else about fma128Gflops. */
+  readonly fma256Gflops: number;
+  /** Bytes read and written by a copy of arrays far beyond the caches. */
+  readonly memoryGBs: number;
+}
+
+const PAGE_BYTES = 65536;
+const COPY_BYTES = 64 * 2 ** 20;
+/** Two arrays, and a page for the accumulators. */
+const PAGES = (2 * COPY_BYTES) / PAGE_BYTES + 1;
+const OPERANDS = 0;
+const SOURCE = PAGE_BYTES;
+const TARGET = SOURCE + COPY_BYTES;
+
+/** Enough independent chains to hide a latency of 6 at 2 a cycle, and few enough for 16 registers. */
+const CHAINS = 12;
+const VECTOR_BYTES = 16;
+/** From chain to chain in memory: neighbours would be joined. */
+const CHAIN_BYTES = 64;
+const LANES = 4;
+const FLOPS_PER_LANE = 2;
+const PASSES = 20_000;
+
+/** Takes about 0.2 s. Probes the target first: it sets V8's flag, which must come before any compilation. */
+export async function measurePeak(): Promise<Peak> {
+  const { relaxedSimd } = await probeWasmTarget();
+  const memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES, shared: true });
+  const module = new ModuleBuilder({ maximumPages: PAGES, relaxedSimd });
+  module.export("single", multiplyAdds(module, 1));
+  module.export("paired", multiplyAdds(module, 2));
+  module.export("copy", copyAll(module));
+  const compiled = await WebAssembly.compile(module.toBytes());
+  const { exports } = new WebAssembly.Instance(compiled, { env: { memory } });
+  const bestOf = (name: string): number => bestMs(exports[name] as () => void);
+  const flops = PASSES * CHAINS * LANES * FLOPS_PER_LANE;
+  return {
+    fma128Gflops: flops / bestOf("single") / 1e6,
+    fma256Gflops: (2 * flops) / bestOf("paired") / 1e6,
+    memoryGBs: (2 * COPY_BYTES) / bestOf("copy") / 1e6,
+  };
+}
+
+/** The shortest of the calls of 60 ms, and of at least three. */
+function bestMs(run: () => void): number {
+  const end = performance.now() + 60;
+  let best = Infinity;
+  for (let calls = 0; calls < 3 || performance.now() < end; calls++) {
+    const startedAt = performance.now();
+    run();
+    best = Math.min(best, performance.now() - startedAt);
+  }
+  return best;
+}
+
+/**
+ * PASSES times CHAINS multiply-adds of `width` vectors side by side. The sums begin and end in memory: a store is
+ * what V8 starts from when it looks for pairs, and without one it would drop the work.
+ */
+function multiplyAdds(module: ModuleBuilder, width: 1 | 2) {
+  return module.func(`multiply-adds ${width}`, [], (_, f) => {
+    const sums = Array.from({ length: CHAINS }, () => f.locals("v128", width));
+    const factors = f.locals("v128", width);
+    const pass = f.local("i32");
+    const multiplyAdd = module.relaxedSimd
+      ? f32x4.relaxedMadd
+      : (a: V, b: V, c: V) => f32x4.add(f32x4.mul(a, b), c);
+    const all = (body: (sum: V, offset: number, i: number) => Body): Body =>
+      sums.map((row, chain) =>
+        row.map((sum, i) => body(sum, chain * CHAIN_BYTES + i * VECTOR_BYTES, i)).reverse(),
+      );
+    return [
+      factors.map((factor, i) => factor.set(v128.load(OPERANDS, CHAINS * CHAIN_BYTES + i * VECTOR_BYTES))),
+      all((sum, offset) => sum.set(v128.load(OPERANDS, offset))),
+      repeat(
+        pass,
+        PASSES,
+        all((sum, _offset, i) => sum.set(multiplyAdd(factors[i]!, factors[i]!, sum))),
+      ),
+      all((sum, offset) => v128.store(OPERANDS, sum, offset)),
+    ];
+  });
+}
+
+type V = Local<"v128">;
+
+function copyAll(module: ModuleBuilder) {
+  return module.func("copy", [], (_, f: FunctionBuilder) => {
+    const { from, to, pass } = f.named("i32", ["from", "to", "pass"]);
+    const values = f.locals("v128", 4);
+    const bytes = values.length * VECTOR_BYTES;
+    return [
+      from.set(i32.const(SOURCE)),
+      to.set(i32.const(TARGET)),
+      repeat(pass, COPY_BYTES / bytes, [
+        values.map((value, i) => value.set(v128.load(from, i * VECTOR_BYTES))),
+        values.map((value, i) => v128.store(to, value, i * VECTOR_BYTES)).reverse(),
+        increase(from, bytes),
+        increase(to, bytes),
+      ]),
+    ];
+  });
+}

@@ -1,0 +1,160 @@
+// The WASM device: all tensors in one memory, one WebAssembly module per program, on the thread that calls it.
+
+import { setImmediate } from "node:timers/promises";
+import { SltrainError, assert } from "../../errors.ts";
+import type { WasmTarget } from "../../kernels/wasm/kernel.ts";
+import { FLOAT_BYTES } from "../../kernels/wasm/lanes.ts";
+import type { Device, DeviceVector, Plan, Program, Step, ValueId } from "../device.ts";
+import { compileProgram } from "./compile.ts";
+import { probeWasmTarget } from "./target.ts";
+import { MAXIMUM_PAGES, WasmMemory } from "./wasm-memory.ts";
+
+export interface WasmDeviceOptions {
+  /** Upper bound of the memory, in pages of 64 KiB. */
+  readonly maximumPages?: number;
+  /** Probed if it is not given. */
+  readonly target?: WasmTarget;
+}
+
+export interface WasmDevice extends Device {
+  readonly name: "wasm";
+  readonly target: WasmTarget;
+}
+
+/** After this long a step gives way to the event loop. */
+const YIELD_AFTER_MS = 10;
+
+interface WasmVector extends DeviceVector {
+  readonly address: number;
+}
+
+/** A stretch of memory that programs share one after the other. */
+class SharedRegion {
+  readonly #memory: WasmMemory;
+  readonly #label: string;
+  #address = 0;
+  #sizeBytes = 0;
+
+  constructor(memory: WasmMemory, label: string) {
+    this.#memory = memory;
+    this.#label = label;
+  }
+
+  /** Its address; moves to a new place if it is too small (programs compiled before keep the old one). */
+  reserve(sizeBytes: number): number {
+    if (sizeBytes > this.#sizeBytes) {
+      this.#address = this.#memory.allocate(sizeBytes, this.#label);
+      this.#sizeBytes = sizeBytes;
+    }
+    return this.#address;
+  }
+}
+
+export async function createWasmDevice(options: WasmDeviceOptions = {}): Promise<WasmDevice> {
+  const target = options.target ?? (await probeWasmTarget());
+  const memory = new WasmMemory(options.maximumPages ?? MAXIMUM_PAGES);
+  const arena = new SharedRegion(memory, "the arena");
+  const scratch = new SharedRegion(memory, "the kernels' scratch");
+  const allocated = new WeakSet<DeviceVector>();
+  let running = false;
+
+  const own = (vector: DeviceVector): WasmVector => {
+    assert(allocated.has(vector), `vector ${vector.label} is not of this wasm device`);
+    return vector as WasmVector;
+  };
+
+  async function compile(
+    program: Program,
+    plan: Plan,
+    vectors: Readonly<Record<string, DeviceVector>>,
+  ): Promise<Step> {
+    const addresses = vectorAddresses(program, vectors, own);
+    const arenaBytes = plan.arenaElements * FLOAT_BYTES;
+    const arenaAddress = arena.reserve(arenaBytes);
+    const addressOf = (id: ValueId): number => {
+      const { place } = program.values[id]!;
+      return place.kind === "arena"
+        ? arenaAddress + plan.offsets[id]! * FLOAT_BYTES
+        : addresses.get(place.vector)! + place.offset * FLOAT_BYTES;
+    };
+    const { calls, kernelNames } = await compileProgram(program, target, memory, addressOf, (sizeBytes) =>
+      scratch.reserve(sizeBytes),
+    );
+    return {
+      arenaBytes,
+      kernelNames,
+      async run({ onInstruction } = {}) {
+        assert(!running, "two steps of one wasm device run at the same time");
+        running = true;
+        try {
+          let yieldedAt = performance.now();
+          let now = yieldedAt;
+          for (const [index, call] of calls.entries()) {
+            for (let begin = 0; call !== undefined && begin < call.extent;) {
+              const slice = call.runFrom(begin, now);
+              begin = slice.end;
+              now = slice.endedAt;
+              if (now - yieldedAt < YIELD_AFTER_MS) continue;
+              await setImmediate();
+              yieldedAt = now = performance.now();
+            }
+            const pending = onInstruction?.(index);
+            if (pending !== undefined) await pending;
+            if (onInstruction !== undefined) now = performance.now();
+          }
+        } finally {
+          running = false;
+        }
+      },
+    };
+  }
+
+  return {
+    name: "wasm",
+    target,
+    alloc(elements, label) {
+      const address = memory.allocate(elements * FLOAT_BYTES, label);
+      const vector: WasmVector = { elements, label, address };
+      allocated.add(vector);
+      return vector;
+    },
+    readF32(vector) {
+      const { address, elements } = own(vector);
+      return Promise.resolve(new Float32Array(memory.memory.buffer, address, elements));
+    },
+    write(vector, offset, data) {
+      const { address, elements, label } = own(vector);
+      assert(
+        offset >= 0 && offset + data.length <= elements,
+        `write of ${data.length} elements at ${offset} into ${label}, which has ${elements}`,
+      );
+      const view =
+        data instanceof Int32Array
+          ? new Int32Array(memory.memory.buffer, address, elements)
+          : new Float32Array(memory.memory.buffer, address, elements);
+      view.set(data, offset);
+    },
+    compile,
+    // The memory goes when nobody holds the device or a view any more.
+    destroy: () => undefined,
+  };
+}
+
+/** Where the program's vectors begin. Throws SltrainError "vector-too-small". */
+function vectorAddresses(
+  program: Program,
+  vectors: Readonly<Record<string, DeviceVector>>,
+  own: (vector: DeviceVector) => WasmVector,
+): ReadonlyMap<string, number> {
+  return new Map(
+    Object.entries(program.vectors).map(([name, elements]) => {
+      const vector = vectors[name];
+      if (vector === undefined || vector.elements < elements)
+        throw new SltrainError({
+          code: "vector-too-small",
+          message: `wasm device: the program needs ${elements} elements in ${name} but got ${vector?.elements ?? "no such vector"}`,
+        });
+      return [name, own(vector).address];
+    }),
+  );
+}
