@@ -49,7 +49,8 @@ export function sampleIndex(index: number, count: number, length: number): numbe
 export async function playGolden(
   device: Device,
   topology: Topology,
-  { batchSize, seed, lr, momentum, loss, losses }: GoldenValues,
+  { batchSize, seed, lr, momentum, loss }: GoldenValues,
+  steps: number,
 ): Promise<GoldenRun> {
   const model = buildModel(topology, batchSize, { training: true, loss });
   const training = buildTrainingProgram(model.graph, model.loss!, { loss: model.loss! });
@@ -67,19 +68,19 @@ export async function playGolden(
   }
   writeBatch(device, vectors, topology, batchSize, seed, model.outputs.type.shape[1]!);
 
-  const played: number[] = [];
+  const losses: number[] = [];
   let gradients = new Map<string, Float32Array>();
-  for (let index = 0; index < losses.length; index++) {
+  for (let index = 0; index < steps; index++) {
     await step.run();
     const lossSum = (await device.readF32(vectors["result.loss"]!))[0]!;
-    played.push(lossSum / batchSize);
+    losses.push(lossSum / batchSize);
     const mean = (await device.readF32(vectors.gradients!)).map((sum) => sum / batchSize);
     if (index === 0) gradients = new Map(tensorsOf(mean, layout).map(({ name, data }) => [name, data]));
     device.write(vectors.gradients!, 0, mean);
-    device.write(updateVectors.hyper!, 0, hyperAt(optimizer, index, losses.length));
+    device.write(updateVectors.hyper!, 0, hyperAt(optimizer, index, steps));
     await updateStep.run();
   }
-  return { losses: played, gradients };
+  return { losses, gradients };
 }
 
 /** Kernels within Glorot's limits, biases within 0.1. */
