@@ -46,10 +46,16 @@ module.exports = {
       to: {},
     },
     {
-      name: "src does not import tests or benches",
+      name: "src does not import tests or tools",
       severity: "error",
       from: { path: "^src/" },
-      to: { path: "^(test|bench|tools)/" },
+      to: { path: "^(test|tools)/" },
+    },
+    {
+      name: "only commands import benches",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/commands/" },
+      to: { path: "^bench/" },
     },
     {
       name: "no-undeclared-packages",

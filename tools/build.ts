@@ -27,8 +27,8 @@ await esbuild.build({
   format: "esm",
   platform: "node",
   target: "node22",
-  // zstd-codec is CommonJS and asks for `require`, which ES modules lack.
-  banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
+  // The fallback for runtimes without native zstd; every Node that this bundle targets has it.
+  external: ["zstd-codec"],
 });
 
 rmSync("oclif.manifest.json", { force: true });

@@ -41,33 +41,29 @@ const PEER_OPS: Readonly<Record<string, PeerOp>> = {
       activation: activation(params),
     }),
   "conv2d-input-grad": ([dy, filter], { inputShape, strides, padding }) =>
-    tf
-      .engine()
-      .runKernel(
-        "Conv2DBackpropInput",
-        { dy: dy!, filter: filter! },
-        {
-          inputShape: inputShape as Shape4,
-          strides: strides as Pair,
-          pad: padding as string,
-          dataFormat: "NHWC",
-          dimRoundingMode: undefined!,
-        },
-      ),
+    tf.engine().runKernel(
+      "Conv2DBackpropInput",
+      { dy: dy!, filter: filter! },
+      {
+        inputShape: inputShape as Shape4,
+        strides: strides as Pair,
+        pad: padding as string,
+        dataFormat: "NHWC",
+        dimRoundingMode: undefined!,
+      },
+    ),
   "conv2d-filter-grad": ([x, dy], { filterShape, strides, padding }) =>
-    tf
-      .engine()
-      .runKernel(
-        "Conv2DBackpropFilter",
-        { x: x!, dy: dy! },
-        {
-          filterShape: filterShape as Shape4,
-          strides: strides as Pair,
-          pad: padding as string,
-          dataFormat: "NHWC",
-          dimRoundingMode: undefined!,
-        },
-      ),
+    tf.engine().runKernel(
+      "Conv2DBackpropFilter",
+      { x: x!, dy: dy! },
+      {
+        filterShape: filterShape as Shape4,
+        strides: strides as Pair,
+        pad: padding as string,
+        dataFormat: "NHWC",
+        dimRoundingMode: undefined!,
+      },
+    ),
   "max-pool": ([x], { poolSize, strides, padding }) =>
     tf.maxPool(x as tf.Tensor4D, poolSize as Pair, strides as Pair, padding as "same" | "valid"),
   "max-pool-grad": ([x, y, dy], { poolSize, strides, padding }) =>

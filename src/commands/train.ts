@@ -1,9 +1,8 @@
-import { join } from "node:path";
 import { resolveTrainConfig } from "../config/resolve.ts";
 import { train } from "../coordinator/train.ts";
-import { LocalProvider } from "../providers/local/local-provider.ts";
-import { SltrainCommand, jsonFlag } from "../ui/sltrain-command.ts";
-import { jsonView, liveView, plainView } from "../ui/train-view.ts";
+import { LocalProvider, logDirectory } from "../providers/local/local-provider.ts";
+import { SltrainCommand, explainFlag, jsonFlag } from "../ui/sltrain-command.ts";
+import { chooseView } from "../ui/train-view.ts";
 import { trainFlags } from "../ui/train-flags.ts";
 
 const INTERRUPTED = 130;
@@ -22,34 +21,36 @@ export default class Train extends SltrainCommand {
   static override flags = { ...trainFlags, json: jsonFlag };
 
   override async run(): Promise<void> {
-    const { flags } = await this.parse(Train);
-    const print = (line: string) => this.log(line);
-    const view = flags.json
-      ? jsonView(print)
-      : process.stdout.isTTY
-        ? liveView(process.stdout)
-        : plainView(print);
+    // A program that asked for JSON gets its errors as JSON, those of its command line too.
+    const json = this.argv.includes("--json");
+    const view = chooseView(json, process.stdout);
     const abort = new AbortController();
-    const stop = () => {
+    process.once("SIGINT", () => {
       // The second Ctrl-C ends the tool at once; the workers still stop at the end of their step.
       process.once("SIGINT", () => process.exit(INTERRUPTED));
       abort.abort();
-    };
-    process.once("SIGINT", stop);
+    });
     try {
-      const { config, sources } = await resolveTrainConfig({ flags, env: process.env, cwd: process.cwd() });
+      const { flags } = await this.parse(Train);
+      const { json: _, ...settings } = flags;
+      const { config, sources } = await resolveTrainConfig({
+        flags: settings,
+        env: process.env,
+        cwd: process.cwd(),
+      });
       const summary = await train({
         config,
         sources,
         sltrainVersion: this.config.version,
-        createProvider: (runId) => new LocalProvider(join(".sltrain", "runs", runId, "logs")),
+        createProvider: (runId) => new LocalProvider(logDirectory(config.storage, runId)),
         onEvent: (event) => view.show(event),
         signal: abort.signal,
       });
       if (summary.status === "stopped") process.exitCode = INTERRUPTED;
     } catch (error) {
-      view.fail(error);
-      if (!flags.json) throw error;
+      const told = explainFlag(error as Error, Object.keys(Train.flags));
+      view.fail(told);
+      if (!json) throw told;
       process.exitCode = 1;
     }
   }

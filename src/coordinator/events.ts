@@ -21,9 +21,10 @@ export type TrainEvent =
       readonly provider: string;
       readonly seed: number;
       readonly attempt: number;
-      readonly resumedFromStep: number | null;
+      /** Epochs that earlier attempts have finished. */
+      readonly epochsBefore: number;
     }
-  | { readonly event: "worker.started"; readonly rank: number }
+  | { readonly event: "worker.started"; readonly rank: number; readonly pid: number }
   | {
       readonly event: "progress";
       readonly epoch: number;

@@ -10,7 +10,7 @@ import type { Storage } from "../storage/storage.ts";
 
 export interface TrainedModel {
   readonly replica: Replica;
-  close(): void;
+  readonly close: () => void;
 }
 
 /** Throws "model-missing" for a run that has not finished. */

@@ -19,7 +19,7 @@ export interface WatchOptions {
   readonly attempt: number;
   readonly invocations: readonly Invocation[];
   readonly epochsBefore: number;
-  readonly onWorkerStarted: (rank: number) => void;
+  readonly onWorkerStarted: (heartbeat: Heartbeat) => void;
   readonly onWorkerEnded: (result: WorkerResult) => void;
   readonly onEpoch: (metrics: EpochMetrics) => void;
   readonly onProgress: (heartbeat: Heartbeat) => void;
@@ -51,7 +51,7 @@ export async function watchRun(options: WatchOptions): Promise<WorkerResult[]> {
       const heartbeat = await getJson<Heartbeat>(storage, keys.heartbeat(attempt, rank));
       if (heartbeat && !started.has(rank)) {
         started.add(rank);
-        options.onWorkerStarted(rank);
+        options.onWorkerStarted(heartbeat);
       }
       if (heartbeat && rank === 0) options.onProgress(heartbeat);
       const result = await getJson<WorkerResult>(storage, keys.result(attempt, rank));

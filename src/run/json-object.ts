@@ -18,7 +18,7 @@ export function putJson(
 /** The document under `key`, undefined if there is none. Throws "record-damaged" if it is no JSON. */
 export async function getJson<T>(storage: Storage, key: string): Promise<T | undefined> {
   const bytes = await storage.get({ key });
-  return bytes && parseJson<T>(decoder.decode(bytes), key);
+  return bytes && (parseJson(decoder.decode(bytes), key) as T);
 }
 
 export function putJsonLines(storage: Storage, key: string, lines: readonly unknown[]): Promise<PutOutcome> {
@@ -31,12 +31,12 @@ export async function getJsonLines<T>(storage: Storage, key: string): Promise<T[
   const lines = decoder.decode(bytes).split("\n");
   return lines
     .filter((line) => line !== "")
-    .map((line, index) => parseJson<T>(line, `${key}, line ${index + 1}`));
+    .map((line, index) => parseJson(line, `${key}, line ${index + 1}`) as T);
 }
 
-function parseJson<T>(text: string, where: string): T {
+function parseJson(text: string, where: string): unknown {
   try {
-    return JSON.parse(text) as T;
+    return JSON.parse(text);
   } catch (cause) {
     throw new SltrainError({
       code: "record-damaged",

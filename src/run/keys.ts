@@ -1,7 +1,6 @@
 // Where a run keeps what: all keys of one run begin with `runs/<id>/`, so that two runs in one storage never meet.
 
 export interface RunKeys {
-  readonly prefix: string;
   readonly manifest: string;
   /** Metrics as JSON lines, one per finished epoch; rewritten whole, so that it is valid at any moment. */
   readonly metrics: string;
@@ -11,9 +10,13 @@ export interface RunKeys {
   readonly summary: string;
   readonly model: string;
   readonly topology: string;
+  /** Prefixes of what ends with the run. Frames are keyed by allreduce/keys.ts. */
+  readonly frames: string;
   readonly checkpoints: string;
-  /** Gradient frames of one attempt; a resumed run is a new attempt and never meets frames of an older one. */
-  frames(attempt: number): string;
+  readonly attempts: string;
+  readonly heartbeats: string;
+  readonly results: string;
+  readonly failures: string;
   attempt(attempt: number): string;
   checkpoint(step: number): string;
   heartbeat(attempt: number, rank: number): string;
@@ -23,21 +26,25 @@ export interface RunKeys {
 
 export function runKeys(runId: string): RunKeys {
   const prefix = `runs/${runId}/`;
+  const checkpoints = `${prefix}checkpoints/`;
+  const attempts = `${prefix}attempts/`;
+  const heartbeats = `${prefix}heartbeats/`;
+  const results = `${prefix}results/`;
+  const failures = `${prefix}failures/`;
   return {
-    prefix,
+    ...{ checkpoints, attempts, heartbeats, results, failures },
     manifest: `${prefix}manifest.json`,
     metrics: `${prefix}metrics.jsonl`,
     stop: `${prefix}stop.json`,
     summary: `${prefix}summary.json`,
     model: `${prefix}model.safetensors`,
     topology: `${prefix}model.json`,
-    checkpoints: `${prefix}checkpoints/`,
-    frames: (attempt) => `${prefix}frames/${attempt}`,
-    attempt: (attempt) => `${prefix}attempts/${attempt}.json`,
+    frames: `${prefix}frames/`,
+    attempt: (attempt) => `${attempts}${attempt}.json`,
     // Zero-padded, so that the lexicographic order of a listing is the order of the steps.
-    checkpoint: (step) => `${prefix}checkpoints/${String(step).padStart(9, "0")}.safetensors`,
-    heartbeat: (attempt, rank) => `${prefix}heartbeats/${attempt}/${rank}.json`,
-    failure: (attempt, rank) => `${prefix}failures/${attempt}/${rank}.json`,
-    result: (attempt, rank) => `${prefix}results/${attempt}/${rank}.json`,
+    checkpoint: (step) => `${checkpoints}${String(step).padStart(9, "0")}.safetensors`,
+    heartbeat: (attempt, rank) => `${heartbeats}${attempt}/${rank}.json`,
+    result: (attempt, rank) => `${results}${attempt}/${rank}.json`,
+    failure: (attempt, rank) => `${failures}${attempt}/${rank}.json`,
   };
 }

@@ -49,6 +49,8 @@ export interface WorkerTotals {
 
 export interface Heartbeat {
   readonly rank: number;
+  /** Of the worker's process on its own machine. */
+  readonly pid: number;
   readonly attempt: number;
   readonly step: number;
   readonly epoch: number;
@@ -95,8 +97,8 @@ export interface WorkerResult {
   readonly reason: StopReason;
   readonly steps: number;
   readonly epochs: number;
-  /** Epochs that earlier attempts had finished. */
-  readonly epochsBefore: number;
+  /** Life of the process. */
+  readonly wallMs: number;
   /** Process start to the first finished step. */
   readonly firstStepMs: number;
   /** Means of the global batches of the first steps, for comparing runs. */
@@ -142,6 +144,8 @@ export interface RunSummary {
   readonly requests: number;
   /** The largest worker's resident memory. */
   readonly peakMemoryMiB: number;
+  /** Activations and scratch of a training step. */
+  readonly arenaMiB: number;
   /** Means of the first global batches, for comparing runs step by step. */
   readonly firstLosses: readonly number[];
   readonly parametersSha256: string;

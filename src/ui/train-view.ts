@@ -20,8 +20,14 @@ type Progress = Extract<TrainEvent, { event: "progress" }>;
 
 const BAR_WIDTH = 24;
 
+export function chooseView(json: boolean, stream: NodeJS.WriteStream): TrainView {
+  const print = (line: string) => void stream.write(`${line}\n`);
+  if (json) return jsonView(print);
+  return stream.isTTY ? liveView(stream) : plainView(print);
+}
+
 /** One JSON object per line; progress within an epoch is for people only. */
-export function jsonView(print: (line: string) => void): TrainView {
+function jsonView(print: (line: string) => void): TrainView {
   return {
     show: (event) => {
       if (event.event !== "progress") print(JSON.stringify(event));
@@ -41,7 +47,7 @@ export function jsonView(print: (line: string) => void): TrainView {
 }
 
 /** Lines for logs and pipes. */
-export function plainView(print: (line: string) => void): TrainView {
+function plainView(print: (line: string) => void): TrainView {
   let started: Started | undefined;
   return {
     show: (event) => {
@@ -53,7 +59,7 @@ export function plainView(print: (line: string) => void): TrainView {
 }
 
 /** Rows as in the plain view, and below them one line that follows the epoch under way. */
-export function liveView(stream: NodeJS.WriteStream): TrainView {
+function liveView(stream: NodeJS.WriteStream): TrainView {
   const update = createLogUpdate(stream);
   let started: Started | undefined;
   return {
@@ -94,7 +100,7 @@ function lines(event: TrainEvent, started: Started | undefined): string[] {
 function startedLines(event: Started): string[] {
   const where =
     event.channel === event.storage ? event.storage : `${event.storage}, frames through ${event.channel}`;
-  const begun = event.resumedFromStep === null ? "" : ` (resumed, attempt ${event.attempt})`;
+  const begun = event.attempt === 0 ? "" : ` (resumed after ${event.epochsBefore} epochs)`;
   return [
     `${styleText("bold", event.runId)}${begun}`,
     `${event.model}, ${formatCount(event.parameters)} parameters, on ${event.data}, ${formatCount(event.samples)} samples`,

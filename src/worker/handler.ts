@@ -3,11 +3,11 @@
 
 import { Replica } from "../algorithms/replica.ts";
 import { openScatterReduce } from "../allreduce/scatter-reduce.ts";
-import { batchesPerEpoch } from "../data/order.ts";
 import { openPartitions } from "../data/reader.ts";
 import { createWasmDevice } from "../device/wasm/wasm-device.ts";
 import { SltrainError } from "../errors.ts";
 import { encodeSafetensors, parametersSha256, tensorsOf } from "../models/safetensors.ts";
+import { optimizerOf } from "../optim/optimizer.ts";
 import { getJson, getJsonLines, putJson, putJsonLines } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
 import type { EpochMetrics, RunManifest, WorkerEvent, WorkerFailure, WorkerResult } from "../run/records.ts";
@@ -18,21 +18,14 @@ import { readNewestCheckpoint, writeCheckpoint, type Cursor } from "./checkpoint
 import { parseWorkerEvent } from "./event.ts";
 import { HeartbeatTimer } from "./heartbeat.ts";
 import { trainLoop } from "./train-loop.ts";
-import { trainingOptimizer } from "./training-optimizer.ts";
 import { WorkMeter } from "./work-meter.ts";
 
 const HEARTBEAT_INTERVAL_MS = 300;
 /** Losses kept in the result, to compare runs step by step. */
 const FIRST_LOSSES = 20;
 
-/** The part of Lambda's context object that a worker reads. */
-export interface FunctionContext {
-  readonly awsRequestId: string;
-  getRemainingTimeInMillis(): number;
-}
-
 /** Trains until all ranks decide to stop; the result is also left in storage, and so is a failure before it is thrown. */
-export async function handler(rawEvent: unknown, _context: FunctionContext): Promise<WorkerResult> {
+export async function handler(rawEvent: unknown): Promise<WorkerResult> {
   const event = parseWorkerEvent(rawEvent);
   const storage = await openStorage(event.storage);
   try {
@@ -68,7 +61,7 @@ async function runWorker(event: WorkerEvent, storage: Storage): Promise<WorkerRe
     loss: manifest.loss,
     seed: config.seed,
   });
-  const optimizer = trainingOptimizer(config, config.epochs * batchesPerEpoch(train.count, config.batchSize));
+  const optimizer = optimizerOf(config);
   await replica.useOptimizer(optimizer);
   const training = await replica.training(
     Math.ceil(Math.min(config.batchSize, train.count) / config.workers),
@@ -87,21 +80,18 @@ async function runWorker(event: WorkerEvent, storage: Storage): Promise<WorkerRe
     worldSize: config.workers,
   });
   const channel = event.channel === event.storage ? storage : await openChannel(event.channel);
-  const collective = openScatterReduce({
+  const collective = await openScatterReduce({
     channel,
-    prefix: keys.frames(attempt),
     runId,
     rank,
     worldSize: config.workers,
     generation: attempt,
     buckets,
-    length: replica.parameters.length,
   });
   const meter = new WorkMeter(collective);
   const metrics = (await getJsonLines<EpochMetrics>(storage, keys.metrics)).filter(
     ({ step }) => step <= cursor.step,
   );
-  const epochsBefore = metrics.length;
   const firstLosses: number[] = [];
   let firstStepMs: number | undefined;
 
@@ -112,6 +102,7 @@ async function runWorker(event: WorkerEvent, storage: Storage): Promise<WorkerRe
     intervalMs: HEARTBEAT_INTERVAL_MS,
     read: () => ({
       rank,
+      pid: process.pid,
       attempt,
       step: cursor.step,
       epoch: metrics.length + 1,
@@ -161,7 +152,7 @@ async function runWorker(event: WorkerEvent, storage: Storage): Promise<WorkerRe
       reason,
       steps: cursor.step,
       epochs: metrics.length,
-      epochsBefore,
+      wallMs: performance.now(),
       firstStepMs: firstStepMs ?? performance.now(),
       firstLosses,
       parametersSha256: parametersSha256(parameters, replica.parameters),

@@ -18,7 +18,7 @@ export class HeartbeatTimer {
   readonly #timer: NodeJS.Timeout;
   #beating: Promise<void> | undefined;
   #stopRequested = false;
-  #error: unknown;
+  #error: Error | undefined;
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
@@ -42,13 +42,13 @@ export class HeartbeatTimer {
       this.#stopRequested ||= (await getJson(storage, stopKey)) !== undefined;
     } catch (error) {
       // Raised by `check`, on the training loop's own stack.
-      this.#error = error;
+      this.#error = error instanceof Error ? error : new Error(String(error));
     }
   }
 
   /** Throws what the last beat failed with: a worker that nobody can see or stop must not go on. */
   check(): void {
-    if (this.#error !== undefined) throw this.#error;
+    if (this.#error) throw this.#error;
   }
 
   async close(): Promise<void> {

@@ -20,6 +20,12 @@ const RUNTIME = fileURLToPath(
 const PACKAGE_ROOT = import.meta.url.endsWith(".ts") ? "../../../" : "../../../../";
 const BUNDLE = fileURLToPath(new URL(`${PACKAGE_ROOT}dist/function/handler.mjs`, import.meta.url));
 
+/** Beside the run's other files where storage is a folder, else in a folder of that name here. */
+export function logDirectory(storageUri: string, runId: string): string {
+  const root = storageUri.startsWith("fs:") ? storageUri.slice("fs:".length) : ".sltrain";
+  return join(root, "runs", runId, "logs");
+}
+
 export class LocalProvider implements Provider {
   readonly name = "local";
   readonly #logDirectory: string;

@@ -1,0 +1,41 @@
+// The kernel bench as a table for people.
+
+import { styleText } from "node:util";
+import type { BenchReport, BenchRow } from "./bench-kernels.ts";
+import { formatDuration, formatPercent } from "../../src/units.ts";
+import { drawTable } from "../../src/ui/table.ts";
+
+export function benchTable({ machine, peak, rows }: BenchReport): string {
+  const right = { align: "right" } as const;
+  const columns = [
+    { header: "op" },
+    { header: "shape" },
+    { header: "kernel" },
+    { header: "median", ...right },
+    { header: "GFLOP/s", ...right },
+    { header: "of peak", ...right },
+    { header: "GB/s", ...right },
+    { header: "× tfjs", ...right },
+    { header: "" },
+  ];
+  const facts = [
+    `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, GEMM tile ${machine.tile}`,
+    `peak: ${peak.fma128Gflops.toFixed(1)} GFLOP/s in 128-bit FMA, ${peak.fma256Gflops.toFixed(1)} in 256-bit, ` +
+      `${peak.memoryGBs.toFixed(1)} GB/s memory`,
+  ];
+  return [...facts, "", drawTable(columns, rows.map(cells))].join("\n");
+}
+
+function cells(row: BenchRow): string[] {
+  return [
+    row.op,
+    row.shape,
+    row.kernel,
+    formatDuration(row.medianMs),
+    row.gflops.toFixed(1),
+    formatPercent(row.peakFraction),
+    row.gbPerS.toFixed(1),
+    row.vsTfjs === null ? "-" : row.vsTfjs.toFixed(2),
+    row.correct ? "" : styleText("red", `wrong by ${row.error.toExponential(1)}`),
+  ];
+}

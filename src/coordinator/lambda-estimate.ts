@@ -1,0 +1,33 @@
+// What a run would cost on Lambda with S3 as its channel: its own time, and the requests that the traffic model of its
+// reduce predicts. (Requests that were made here include polls, which a priced channel would be asked less often.)
+
+import { traffic } from "../allreduce/traffic.ts";
+import { layoutOf } from "../graph/graph.ts";
+import { buildModel } from "../models/build.ts";
+import { estimateLambdaCostUsd } from "../plan/lambda-cost.ts";
+import type { RunManifest } from "../run/records.ts";
+import { chunkGrid } from "../shard/buckets.ts";
+
+export interface Spent {
+  readonly wallMs: number;
+  readonly steps: number;
+  readonly epochs: number;
+}
+
+/** US dollars, as a function of what has been spent so far. */
+export function lambdaEstimate({ config, topology }: RunManifest): (spent: Spent) => number {
+  const { workers, memoryMiB, bucketBytes } = config;
+  const parameters = layoutOf(buildModel(topology, 1, { training: false }).graph.parameters);
+  const perStep = traffic(workers, chunkGrid(parameters, { bucketBytes, worldSize: workers }));
+  const perEpoch = traffic(workers, [{ begin: 0, end: 0, chunks: [{ begin: 0, end: 0, owner: 0 }] }]);
+  return ({ wallMs, steps, epochs }) =>
+    estimateLambdaCostUsd({
+      workers,
+      memoryMiB,
+      wallMs,
+      requests: {
+        put: perStep.puts * steps + perEpoch.puts * epochs,
+        get: perStep.gets * steps + perEpoch.gets * epochs,
+      },
+    }).totalUsd;
+}

@@ -1,0 +1,203 @@
+// `sltrain train` and the commands around a run, as a user runs them: real processes, real storage.
+
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { frameKey } from "../../src/allreduce/keys.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { after, describe, test } from "node:test";
+import {
+  eventsOf,
+  sltrain,
+  startSltrain,
+  temporaryFolder,
+  type Ended,
+  type JsonEvent,
+} from "../support/cli.ts";
+
+const folder = temporaryFolder();
+after(folder.remove);
+const small = ["train", "--model", "lr", "--data", "random-binary:6000", "--epochs", "2", "--json"];
+
+function lastEvent(ended: Ended): JsonEvent {
+  const event = eventsOf(ended).at(-1);
+  assert.ok(event, `no output; stderr: ${ended.stderr}`);
+  return event;
+}
+
+/** Starts a run that would take long, and resolves once it has passed its first checkpoint. */
+async function startLongRun(runId: string, ...more: string[]) {
+  const running = startSltrain(
+    ["train", "--model", "lenet5", "--epochs", "6", "--run-id", runId, "--json", ...more],
+    folder.path,
+  );
+  const checkpoints = join(folder.path, ".sltrain", "runs", runId, "checkpoints");
+  while (!existsSync(checkpoints) || readdirSync(checkpoints).length === 0) {
+    assert.equal(running.child.exitCode, null, "the run ended before its first checkpoint");
+    await sleep(20);
+  }
+  return running;
+}
+
+describe("a run", () => {
+  test("prints its events as JSON lines and leaves manifest, metrics and model", async () => {
+    const ended = await sltrain([...small, "--workers", "2", "--run-id", "first"], folder.path);
+    assert.equal(ended.code, 0, ended.stdout + ended.stderr);
+    const names = eventsOf(ended).map(({ event }) => event);
+    assert.equal(names[0], "run.started");
+    assert.equal(names.filter((name) => name === "worker.started").length, 2);
+    assert.equal(names.filter((name) => name === "worker.ended").length, 2);
+    assert.equal(names.filter((name) => name === "epoch").length, 2);
+    const summary = lastEvent(ended);
+    assert.equal(summary.event, "run.completed");
+    assert.equal(summary.status, "completed");
+    assert.equal(summary.workers, 2);
+    assert.ok((summary.accuracy as number) > 0.6, `accuracy ${String(summary.accuracy)}`);
+    for (const name of ["wallMs", "firstStepMs", "computeMs", "bytesUp", "bytesDown", "requests"]) {
+      assert.ok((summary[name] as number) > 0, name);
+    }
+    assert.ok(existsSync(join(folder.path, summary.modelPath as string)));
+    assert.deepEqual(readdirSync(join(folder.path, ".sltrain/runs/first")).sort(), [
+      "logs",
+      "manifest.json",
+      "metrics.jsonl",
+      "model.json",
+      "model.safetensors",
+      "summary.json",
+    ]);
+  });
+
+  test("has plain lines when stdout is no terminal", async () => {
+    const ended = await sltrain(
+      small.filter((arg) => arg !== "--json"),
+      folder.path,
+    );
+    assert.equal(ended.code, 0, ended.stderr);
+    assert.match(ended.stdout, /^ +2\/2 +0\.\d{4} /m);
+    assert.match(ended.stdout, /^model +\.sltrain\/runs\/.*model\.safetensors$/m);
+  });
+
+  test("is seen by runs ls, runs show, evaluate and predict", async () => {
+    const listed = await sltrain(["runs", "ls", "--json"], folder.path);
+    const { runs } = JSON.parse(listed.stdout) as { runs: { runId: string; status: string }[] };
+    assert.equal(runs.find(({ runId }) => runId === "first")?.status, "completed");
+
+    const shown = await sltrain(["runs", "show", "first"], folder.path);
+    assert.match(shown.stdout, /training loss/);
+
+    const evaluated = await sltrain(["evaluate", "first", "--json"], folder.path);
+    const summary = JSON.parse(
+      readFileSync(join(folder.path, ".sltrain/runs/first/summary.json"), "utf8"),
+    ) as JsonEvent;
+    assert.equal((JSON.parse(evaluated.stdout) as JsonEvent).accuracy, summary.accuracy);
+
+    const row = Array.from({ length: 20 }, (_, i) => i % 2).join(",");
+    writeFileSync(join(folder.path, "features.csv"), `${row}\n${row}\n`);
+    const predicted = await sltrain(["predict", "first", "features.csv", "--json"], folder.path);
+    assert.equal(predicted.code, 0, predicted.stderr);
+    const { predictions } = JSON.parse(predicted.stdout) as { predictions: { outputs: number[] }[] };
+    assert.equal(predictions.length, 2);
+    assert.deepEqual(predictions[0], predictions[1]);
+  });
+});
+
+describe("determinism", () => {
+  test("the same seed gives the same bits, and any worker count the same first 20 losses", async () => {
+    const runs: JsonEvent[] = [];
+    for (const workers of ["1", "2", "2", "4"]) {
+      runs.push(lastEvent(await sltrain([...small, "--workers", workers], folder.path)));
+    }
+    assert.equal(runs[1]!.parametersSha256, runs[2]!.parametersSha256);
+    const losses = runs.map((run) => run.firstLosses as number[]);
+    assert.equal(losses[0]!.length, 20);
+    for (const other of losses) {
+      other.forEach((loss, step) => {
+        assert.ok(Math.abs(loss - losses[0]![step]!) <= 1e-4 * losses[0]![step]!, `step ${step}: ${loss}`);
+      });
+    }
+  });
+
+  test("a run stopped by Ctrl-C exits with 130 and resumes to the bits of an undisturbed one", async () => {
+    const long = await startLongRun("stopped");
+    long.child.kill("SIGINT");
+    const stopped = await long.ended;
+    assert.equal(stopped.code, 130, stopped.stdout + stopped.stderr);
+    assert.equal(lastEvent(stopped).event, "run.stopped");
+    assert.equal(lastEvent(stopped).resume, "sltrain train --run-id stopped");
+
+    const resumed = lastEvent(await sltrain(["train", "--run-id", "stopped", "--json"], folder.path));
+    assert.equal(resumed.event, "run.completed");
+    const undisturbed = lastEvent(
+      await sltrain(["train", "--model", "lenet5", "--epochs", "6", "--json"], folder.path),
+    );
+    assert.equal(resumed.parametersSha256, undisturbed.parametersSha256);
+    assert.equal(resumed.steps, undisturbed.steps);
+  });
+});
+
+describe("faults", () => {
+  test("a worker that is killed ends the run with its rank, step and log, and the checkpoint remains", async () => {
+    const long = await startLongRun("killed");
+    const heartbeat = JSON.parse(
+      readFileSync(join(folder.path, ".sltrain/runs/killed/heartbeats/0/1.json"), "utf8"),
+    ) as { pid: number };
+    process.kill(heartbeat.pid, "SIGKILL");
+    const ended = await long.ended;
+    assert.equal(ended.code, 1);
+    const failed = lastEvent(ended);
+    assert.equal(failed.event, "run.failed");
+    assert.equal(failed.code, "worker-died");
+    assert.match(failed.message as string, /worker 1 at step \d+ was ended by SIGKILL; its last log lines:/);
+    assert.ok(readdirSync(join(folder.path, ".sltrain/runs/killed/checkpoints")).length > 0);
+    const resumed = await sltrain(["train", "--run-id", "killed", "--json"], folder.path);
+    assert.equal(lastEvent(resumed).event, "run.completed");
+  });
+
+  test("a foreign object in a frame's place is an error that names its key, never a wrong sum", async () => {
+    // The place of the first step's first frame: whoever puts there finds it taken and reads it back.
+    const key = frameKey("foreign", { stage: "sum", step: 0, bucket: 0, chunk: 1, rank: 0 });
+    const path = join(folder.path, ".sltrain", key);
+    mkdirSync(join(path, ".."), { recursive: true });
+    writeFileSync(path, "this is no frame");
+    const ended = await sltrain([...small, "--run-id", "foreign", "--workers", "2"], folder.path);
+    assert.equal(ended.code, 1);
+    const failed = lastEvent(ended);
+    assert.equal(failed.code, "frame-damaged");
+    assert.ok((failed.message as string).includes(key), failed.message as string);
+  });
+
+  const refusals: readonly (readonly [
+    what: string,
+    args: readonly string[],
+    code: string,
+    message: RegExp,
+  ])[] = [
+    ["an unknown model", ["--model", "lenet"], "model-unknown", /lenet5/],
+    ["an unknown data set", ["--data", "mnits"], "data-unknown", /mnits/],
+    ["an unknown flag", ["--bacth-size", "3"], "flag-unknown", /--bacth-size/],
+    ["a bad number", ["--epochs", "0"], "config-bad-value", /--epochs: expected a whole number/],
+    [
+      "more workers than samples in a batch",
+      ["--workers", "9", "--batch-size", "8"],
+      "too-many-workers",
+      /9 workers for 8/,
+    ],
+    [
+      "a storage that cannot be written",
+      ["--storage", "fs:/proc/sltrain"],
+      "storage-unwritable",
+      /\/proc\/sltrain/,
+    ],
+    ["an unknown storage", ["--storage", "ftp://host"], "storage-unknown", /ftp/],
+  ];
+  for (const [what, args, code, message] of refusals) {
+    test(`${what} is refused with code ${code}`, async () => {
+      const ended = await sltrain(["train", "--json", ...args], folder.path);
+      assert.notEqual(ended.code, 0);
+      const failed = lastEvent(ended);
+      assert.equal(failed.event, "run.failed");
+      assert.equal(failed.code, code);
+      assert.match(`${failed.message as string} ${(failed.suggestions as string[]).join(" ")}`, message);
+    });
+  }
+});
