@@ -2,7 +2,7 @@
 // Options: --workers 2,4 --elements 61760,401408 --rounds 200 --bucket-bytes 4194304 --channel fs:PATH. Prints JSON.
 // Gradients are Gaussian, which zstd shrinks by 7 %. Every mean is checked against the same sum made in one process.
 
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -156,8 +156,9 @@ if (options.job === undefined) {
         );
       }
     }
+    const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"]).toString().trim();
     const machine = { cpu: os.cpus()[0]?.model, cores: os.availableParallelism(), node: process.version };
-    console.log(JSON.stringify({ machine, rows }, undefined, 2));
+    console.log(JSON.stringify({ commit, machine, rows }, undefined, 2));
   } finally {
     fs.rmSync(folder, { recursive: true });
   }

@@ -8,8 +8,9 @@ import type { Bucket, Chunk } from "../shard/layout.ts";
 import type { WaitOptions } from "../storage/storage.ts";
 import type { Round, RoundOptions, RoundResult } from "./collective.ts";
 import type { ExchangeClock } from "./exchange-clock.ts";
-import type { Contribution, ExpectedFrame, FrameChannel, Received } from "./frame-channel.ts";
+import type { ExpectedFrame, FrameChannel, Received } from "./frame-channel.ts";
 import type { FrameAddress } from "./keys.ts";
+import { NO_SCALARS, RankOrderedSum } from "./rank-ordered-sum.ts";
 import { MAX_SCALARS, type RoundMemory } from "./round-memory.ts";
 
 /** What all rounds of one kind share. */
@@ -25,8 +26,6 @@ export interface RoundGroup {
   readonly clock: ExchangeClock;
   readonly memory: RoundMemory;
 }
-
-const NO_SCALARS = new Float64Array(0);
 
 export class ScatterReduceRound implements Round {
   readonly #group: RoundGroup;
@@ -198,53 +197,6 @@ export class ScatterReduceRound implements Round {
   #adopt(bucket: number, chunk: number, { encoded, weight, scalars }: Received): void {
     this.#group.codec.decode(encoded, this.#values(this.#group.buckets[bucket]!.chunks[chunk]!));
     if (this.#carriesScalars(bucket, chunk)) this.#result = { weight, scalars };
-  }
-}
-
-/** Adds contributions in rank order whatever the order of their arrival, so that every run of a step gives the same bits. */
-class RankOrderedSum {
-  readonly #waiting: (Received | undefined)[];
-  readonly #sums: Float64Array;
-  readonly #codec: Codec;
-  #next = 0;
-  #contributors = 0;
-  #weight = 0;
-  #scalars = NO_SCALARS;
-
-  constructor(worldSize: number, sums: Float64Array, codec: Codec) {
-    this.#waiting = new Array<undefined>(worldSize).fill(undefined);
-    this.#sums = sums.fill(0);
-    this.#codec = codec;
-  }
-
-  take(rank: number, frame: Received): void {
-    this.#waiting[rank] = frame;
-    for (let next = this.#waiting[this.#next]; next !== undefined; next = this.#waiting[++this.#next]) {
-      this.#codec.add(next.encoded, this.#sums);
-      this.#contributors += next.contributors;
-      this.#weight += next.weight;
-      this.#addScalars(next.scalars);
-    }
-  }
-
-  /** Ranks that sent fewer scalars sent zeros. */
-  #addScalars(scalars: Float64Array): void {
-    if (scalars.length > this.#scalars.length) {
-      const longer = new Float64Array(scalars.length);
-      longer.set(this.#scalars);
-      this.#scalars = longer;
-    }
-    scalars.forEach((scalar, i) => (this.#scalars[i]! += scalar));
-  }
-
-  get total(): Contribution {
-    return { contributors: this.#contributors, weight: this.#weight, scalars: this.#scalars };
-  }
-
-  /** Zeros if nothing has any weight: every rank finds that out from the weight. */
-  writeMean(out: Float32Array): void {
-    const weight = this.#weight === 0 ? Infinity : this.#weight;
-    for (let i = 0; i < out.length; i++) out[i] = this.#sums[i]! / weight;
   }
 }
 

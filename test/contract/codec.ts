@@ -42,7 +42,7 @@ export function codecContract(codec: Codec, tolerance: number): void {
       assert.deepEqual(Buffer.from(codec.encode(shared)), Buffer.from(codec.encode(values)));
     });
 
-    test("add adds to the sums what decode gives, whatever the payload's alignment", () => {
+    test("accumulate sets the sums to what decode gives, or adds it, whatever the payload's alignment", () => {
       const payload = codec.encode(valuesOf(100));
       const out = new Float32Array(100);
       codec.decode(payload, out);
@@ -50,11 +50,13 @@ export function codecContract(codec: Codec, tolerance: number): void {
         const shifted = new Uint8Array(payload.byteLength + 8).subarray(shift, shift + payload.byteLength);
         shifted.set(payload);
         const sums = new Float64Array(100).fill(0.5);
-        codec.add(shifted, sums);
+        codec.accumulate(shifted, sums, "add");
         assert.deepEqual(
           sums,
           Float64Array.from(out, (value) => 0.5 + value),
         );
+        codec.accumulate(shifted, sums, "set");
+        assert.deepEqual(sums, Float64Array.from(out));
       }
     });
   });

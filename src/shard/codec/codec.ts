@@ -14,6 +14,9 @@ export interface Codec {
   encode(values: Float32Array): Uint8Array;
   /** Writes `out.length` values of an accepted payload. */
   decode(payload: Uint8Array, out: Float32Array): void;
-  /** Adds `sums.length` values. Sums are f64, so that their f32 mean is rounded once, whatever the number of ranks. */
-  add(payload: Uint8Array, sums: Float64Array): void;
+  /**
+   * Sets or adds `sums.length` values of an accepted payload. Sums are f64, so that their f32 mean is rounded once,
+   * whatever the number of ranks.
+   */
+  accumulate(payload: Uint8Array, sums: Float64Array, mode: "set" | "add"): void;
 }
