@@ -4,10 +4,11 @@
 import { forRange, increase, repeat, type FunctionRef, type ModuleBuilder } from "./emitter.ts";
 import { i32, memory, type Body, type I32 } from "./instructions.ts";
 import { emitBorder, isBordered, outerBytes, type Border } from "./border.ts";
+import { clip } from "./clip.ts";
 import { FLOAT_BYTES } from "./lanes.ts";
 import { emitPack } from "./pack.ts";
 import { columnsOf, forPanels, packedBytes, packedStep } from "./panels.ts";
-import { emitTile, TILE_ROWS } from "./tile.ts";
+import { emitTile, isWide, tileRows, TILE_SPILL_BYTES, type TileWidth } from "./tile.ts";
 
 /** The convolution of bordered images: a "valid" one. */
 export interface ConvolutionSpec {
@@ -45,7 +46,7 @@ export function balancedPieces(length: number, maximum: number): readonly { coun
 export function emitConvolution(
   module: ModuleBuilder,
   spec: ConvolutionSpec,
-  tileWidth: number,
+  tileWidth: TileWidth,
 ): Convolution {
   const { images, window, strides, output, filter } = spec;
   const [outputHeight, outputWidth, outputChannels] = output;
@@ -56,14 +57,17 @@ export function emitConvolution(
   const bordered = isBordered(images);
   const filterBytes = packFilter ? packedBytes(columns, taps * channels) : 0;
   const panelBytes = taps * channels * packedStep(tileWidth);
+  /** Rows from the image's first to its last within the bordered one. */
+  const imageSpan = (images.height - 1) * images.spread[0] + 1;
+  const borderedBytes = bordered ? outerBytes(images) : 0;
   const imageBytes = images.height * images.width * channels * FLOAT_BYTES;
   const rowBytes = images.outerWidth * channels * FLOAT_BYTES;
   const outputPixelBytes = outputChannels * FLOAT_BYTES;
 
   const names = ["begin", "end", "x", "w", "bias", "y", "scratch"] as const;
   const func = module.func(`convolution ${tileWidth} ${JSON.stringify(spec)}`, names, (p, f) => {
-    const at = f.named("i32", ["panel", "image", "bordered", "row", "a", "c"]);
-    const index = f.named("i32", ["panelOffset", "sample", "row", "tile"]);
+    const at = f.named("i32", ["panel", "image", "bordered", "spill", "row", "a", "w", "c"]);
+    const index = f.named("i32", ["panelOffset", "sample", "row", "tile", "above", "firstRun", "runs"]);
 
     const packPanel = (width: number): Body => {
       if (filter === "forward") {
@@ -86,17 +90,18 @@ export function emitConvolution(
     };
 
     const convolvePanel = (width: number): Body => {
+      const bStep = packFilter ? packedStep(width) : outputPixelBytes;
       const tile = (rows: number) =>
         emitTile(module, {
           rows,
           width,
           aRow: strides[1] * channels * FLOAT_BYTES,
           aStep: FLOAT_BYTES,
-          bStep: packFilter ? packedStep(width) : outputPixelBytes,
+          bStep,
           runLength: window[1] * channels,
-          runs: window[0],
           aRun: rowBytes,
           cRow: outputPixelBytes,
+          paired: isWide(tileWidth),
           accumulate: false,
           bias: spec.bias,
           relu: spec.relu,
@@ -105,17 +110,22 @@ export function emitConvolution(
       const bias = spec.bias ? i32.add(p.bias, index.panelOffset) : 0;
       return [
         at.row.set(at.image),
+        index.above.set(images.top),
         at.c.set(i32.add(p.y, index.panelOffset)),
         repeat(index.row, outputHeight, [
-          at.a.set(at.row),
-          balancedPieces(outputWidth, TILE_ROWS).map(({ count, size }) =>
+          // Window rows that lie on the border altogether are left out.
+          clip(index.above, imageSpan, window[0], index.firstRun, index.runs),
+          at.a.set(i32.add(at.row, i32.mul(index.firstRun, rowBytes))),
+          at.w.set(i32.add(w, i32.mul(index.firstRun, window[1] * channels * bStep))),
+          balancedPieces(outputWidth, tileRows(width, tileWidth)).map(({ count, size }) =>
             repeat(index.tile, count, [
-              tile(size).call(at.a, w, at.c, bias),
+              tile(size).call(at.a, at.w, at.c, bias, at.spill, index.runs),
               increase(at.a, size * strides[1] * channels * FLOAT_BYTES),
               increase(at.c, size * outputPixelBytes),
             ]),
           ),
           increase(at.row, strides[0] * rowBytes),
+          increase(index.above, -strides[0]),
         ]),
       ];
     };
@@ -128,7 +138,8 @@ export function emitConvolution(
     return [
       packFilter ? forAllPanels(packPanel) : [],
       at.bordered.set(i32.add(p.scratch, filterBytes)),
-      bordered ? memory.fill(at.bordered, 0, outerBytes(images)) : [],
+      at.spill.set(i32.add(at.bordered, borderedBytes)),
+      bordered ? memory.fill(at.bordered, 0, borderedBytes) : [],
       increase(p.x, i32.mul(p.begin, imageBytes)),
       increase(p.y, i32.mul(p.begin, outputBytes)),
       forRange(index.sample, p.begin, p.end, 1, [
@@ -140,5 +151,5 @@ export function emitConvolution(
       ]),
     ];
   });
-  return { func, scratchBytes: filterBytes + (bordered ? outerBytes(images) : 0) };
+  return { func, scratchBytes: filterBytes + borderedBytes + TILE_SPILL_BYTES };
 }

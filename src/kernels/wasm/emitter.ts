@@ -185,43 +185,48 @@ export class ModuleBuilder {
 
   toBytes(): Uint8Array<ArrayBuffer> {
     const SHARED_WITH_MAXIMUM = 3;
-    const memoryImport = [
-      text("env"),
-      text("memory"),
-      2,
-      SHARED_WITH_MAXIMUM,
-      1,
-      encodeUnsigned(this.#maximumPages),
-    ];
+    const memoryLimits = [SHARED_WITH_MAXIMUM, 1, encodeUnsigned(this.#maximumPages)];
+    const memoryImport = [text("env"), text("memory"), 2, memoryLimits];
     const types = this.#parameterCounts.map((count) => [
       0x60,
       vector(new Array<number>(count).fill(TYPE_CODES.i32)),
       vector([]),
     ]);
-    const bytes: number[] = [];
-    flatten(
-      [
-        [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-        section(1, vector(types)),
-        section(2, vector([memoryImport])),
-        section(3, vector(types.map((_, i) => encodeUnsigned(i)))),
-        section(7, vector(this.#exports)),
-        section(10, vector(this.#codes)),
-      ],
-      bytes,
-    );
-    return Uint8Array.from(bytes);
+    return flatten([
+      [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+      section(1, vector(types)),
+      section(2, vector([memoryImport])),
+      section(3, vector(types.map((_, i) => encodeUnsigned(i)))),
+      section(7, vector(this.#exports)),
+      section(10, vector(this.#codes)),
+    ]);
   }
 }
 
-function flatten(code: Code, into: number[]): void {
-  if (typeof code === "number") into.push(code);
-  else for (const part of code) flatten(part, into);
+/** Where code is flattened to; grows as needed. */
+let buffer = new Uint8Array(1 << 16);
+
+function flatten(code: Code): Uint8Array<ArrayBuffer> {
+  const end = append(code, 0);
+  return buffer.slice(0, end);
+}
+
+/** Writes code at `at` and returns its end. */
+function append(code: Code, at: number): number {
+  const size = typeof code === "number" ? 1 : code.length;
+  if (at + size > buffer.length) {
+    const larger = new Uint8Array(2 * (at + size));
+    larger.set(buffer);
+    buffer = larger;
+  }
+  if (typeof code === "number") buffer[at] = code;
+  else if (code instanceof Uint8Array) buffer.set(code, at);
+  else return code.reduce<number>((end, part) => append(part, end), at);
+  return at + size;
 }
 
 function sized(code: Code): Code {
-  const bytes: number[] = [];
-  flatten(code, bytes);
+  const bytes = flatten(code);
   return [encodeUnsigned(bytes.length), bytes];
 }
 
@@ -230,8 +235,7 @@ function vector(items: readonly Code[]): Code {
 }
 
 function text(value: string): Code {
-  const bytes = [...new TextEncoder().encode(value)];
-  return vector(bytes);
+  return sized(new TextEncoder().encode(value));
 }
 
 function section(id: number, content: Code): Code {

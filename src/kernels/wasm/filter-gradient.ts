@@ -9,7 +9,7 @@ import { balancedPieces } from "./convolution.ts";
 import { FLOAT_BYTES } from "./lanes.ts";
 import { emitPack } from "./pack.ts";
 import { columnsOf, forPanels, packedBytes, packedStep } from "./panels.ts";
-import { emitTile, TILE_ROWS } from "./tile.ts";
+import { emitTile, isWide, TILE_ROWS, TILE_SPILL_BYTES, type TileWidth } from "./tile.ts";
 
 export interface FilterGradientSpec {
   readonly batch: number;
@@ -31,7 +31,7 @@ export interface FilterGradient {
 export function emitFilterGradient(
   module: ModuleBuilder,
   spec: FilterGradientSpec,
-  tileWidth: number,
+  tileWidth: TileWidth,
 ): FilterGradient {
   const { batch, images, window, strides, output } = spec;
   const [outputHeight, outputWidth, outputChannels] = output;
@@ -47,13 +47,14 @@ export function emitFilterGradient(
   const longer = pieces[0]!;
   const shorterSize = pieces.at(-1)!.size;
   const tilesPerRow = pieces.reduce((sum, { count }) => sum + count, 0);
+  const borderedBytes = bordered ? outerBytes(images) : 0;
   const imageBytes = images.height * images.width * channels * FLOAT_BYTES;
   const rowBytes = images.outerWidth * channels * FLOAT_BYTES;
   const outputPixelBytes = outputChannels * FLOAT_BYTES;
 
   const names = ["begin", "end", "x", "dy", "dw", "scratch"] as const;
   const func = module.func(`filter-gradient ${tileWidth} ${JSON.stringify(spec)}`, names, (p, f) => {
-    const at = f.named("i32", ["panel", "bordered", "image", "a", "c"]);
+    const at = f.named("i32", ["panel", "bordered", "spill", "image", "a", "c"]);
     const index = f.named("i32", ["panelOffset", "sample", "tile", "windowRow", "piece", "tap"]);
 
     /** Sets windowRow, piece and tap (within the window's row) of a tile. */
@@ -88,9 +89,9 @@ export function emitFilterGradient(
           aStep: strides[1] * channels * FLOAT_BYTES,
           bStep: packOutput ? packedStep(width) : outputPixelBytes,
           runLength: outputWidth,
-          runs: outputHeight,
           aRun: strides[0] * rowBytes,
           cRow: outputPixelBytes,
+          paired: isWide(tileWidth),
           accumulate: true,
           bias: false,
           relu: false,
@@ -99,6 +100,8 @@ export function emitFilterGradient(
           packOutput ? at.panel : i32.add(p.dy, index.panelOffset),
           i32.add(at.c, index.panelOffset),
           0,
+          at.spill,
+          outputHeight,
         );
       if (pieces.length === 1) return tile(longer.size);
       return when(i32.ltU(index.piece, longer.count), tile(longer.size), tile(shorterSize));
@@ -110,7 +113,8 @@ export function emitFilterGradient(
       locate(p.begin),
       memory.fill(i32.add(p.dw, located), 0, i32.sub(at.c, located)),
       at.bordered.set(i32.add(p.scratch, packedOutputBytes)),
-      bordered ? memory.fill(at.bordered, 0, outerBytes(images)) : [],
+      at.spill.set(i32.add(at.bordered, borderedBytes)),
+      bordered ? memory.fill(at.bordered, 0, borderedBytes) : [],
       forRange(index.sample, 0, batch, 1, [
         bordered ? emitBorder(module, images).call(p.x, at.bordered) : [],
         at.image.set(bordered ? at.bordered : p.x),
@@ -131,6 +135,6 @@ export function emitFilterGradient(
   return {
     func,
     tiles: window[0] * tilesPerRow,
-    scratchBytes: packedOutputBytes + (bordered ? outerBytes(images) : 0),
+    scratchBytes: packedOutputBytes + borderedBytes + TILE_SPILL_BYTES,
   };
 }

@@ -6,7 +6,7 @@ import { i32, type Body, type I32 } from "./instructions.ts";
 import { FLOAT_BYTES } from "./lanes.ts";
 import { emitPack } from "./pack.ts";
 import { columnsOf, forPanels, packedBytes, packedStep } from "./panels.ts";
-import { emitTile, TILE_ROWS, type TileSpec } from "./tile.ts";
+import { emitTile, isWide, TILE_ROWS, TILE_SPILL_BYTES, type TileSpec, type TileWidth } from "./tile.ts";
 
 export interface GemmSpec {
   readonly m: number;
@@ -56,7 +56,7 @@ function stagesOf(k: number): readonly Stage[] {
   ];
 }
 
-export function emitGemm(module: ModuleBuilder, spec: GemmSpec, tileWidth: number): Gemm {
+export function emitGemm(module: ModuleBuilder, spec: GemmSpec, tileWidth: TileWidth): Gemm {
   const { m, n, k, transposeA, transposeB } = spec;
   const columns = columnsOf(n, tileWidth);
   const aRowBytes = (transposeA ? m : k) * FLOAT_BYTES;
@@ -72,7 +72,7 @@ export function emitGemm(module: ModuleBuilder, spec: GemmSpec, tileWidth: numbe
 
   const names = ["begin", "end", "a", "b", "bias", "c", "scratch"] as const;
   const func = module.func(`gemm ${tileWidth} ${JSON.stringify(spec)}`, names, (p, f) => {
-    const at = f.named("i32", ["packedB", "panel", "aTile", "cTile"]);
+    const at = f.named("i32", ["packedB", "spill", "panel", "aTile", "cTile"]);
     const index = f.named("i32", ["block", "panelOffset", "rowBlock", "rowBlockEnd", "row"]);
     const aOffset = (row: I32) => i32.mul(row, transposeA ? FLOAT_BYTES : aRowBytes);
 
@@ -104,16 +104,16 @@ export function emitGemm(module: ModuleBuilder, spec: GemmSpec, tileWidth: numbe
           aStep: packA ? packedStep(TILE_ROWS) : transposeA ? aRowBytes : FLOAT_BYTES,
           bStep: packB ? packedStep(width) : bRowBytes,
           runLength: stage.steps,
-          runs: 1,
           aRun: 0,
           cRow: cRowBytes,
+          paired: isWide(tileWidth),
           accumulate: !stage.first,
           bias: spec.bias && stage.last,
           relu: spec.relu && stage.last,
         };
         const b = packB ? at.panel : i32.add(p.b, index.panelOffset);
         const bias = spec.bias ? i32.add(p.bias, index.panelOffset) : 0;
-        return emitTile(module, tileSpec).call(at.aTile, b, at.cTile, bias);
+        return emitTile(module, tileSpec).call(at.aTile, b, at.cTile, bias, at.spill, 1);
       };
       const aTileBytes = packA
         ? stage.steps * packedStep(TILE_ROWS)
@@ -154,7 +154,11 @@ export function emitGemm(module: ModuleBuilder, spec: GemmSpec, tileWidth: numbe
         increase(p.b, stage.steps * (transposeB ? FLOAT_BYTES : bRowBytes)),
       ]);
 
-    return [at.packedB.set(i32.add(p.scratch, packedABytes)), stages.map(runStage)];
+    return [
+      at.packedB.set(i32.add(p.scratch, packedABytes)),
+      at.spill.set(i32.add(at.packedB, packedBBytes)),
+      stages.map(runStage),
+    ];
   });
-  return { func, scratchBytes: packedABytes + packedBBytes };
+  return { func, scratchBytes: packedABytes + packedBBytes + TILE_SPILL_BYTES };
 }

@@ -4,7 +4,7 @@
 export type ValueType = "i32" | "i64" | "f32" | "f64" | "v128";
 
 /** Byte code, nested so that composing costs nothing; flattened once, when the module is written. */
-export type Code = number | readonly Code[];
+export type Code = number | Uint8Array | readonly Code[];
 
 /** Code that leaves one value of type T. */
 export interface Expr<T extends ValueType> {

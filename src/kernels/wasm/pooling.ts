@@ -12,6 +12,7 @@ import {
   type PoolGeometry,
   type PoolParams,
 } from "../ops/pooling.ts";
+import { clip } from "./clip.ts";
 import { forRange, increase, whileLoop, type FunctionBuilder, type Local } from "./emitter.ts";
 import { f32, f32x4, i32, memory, v128, type Body, type I32, type V128 } from "./instructions.ts";
 import type { WasmKernel } from "./kernel.ts";
@@ -40,23 +41,6 @@ interface Pool<P extends PoolParams> {
   readonly scatters: boolean;
   readonly imageShape: (call: KernelCall<P>) => readonly number[];
   readonly window: (context: WindowContext) => Body;
-}
-
-function clippedExtent(
-  begin: I32,
-  length: number,
-  limit: number,
-  first: Local<"i32">,
-  count: Local<"i32">,
-): Body {
-  const signedMinimum = (a: I32, b: I32): I32 => i32.select(i32.ltS(a, b), a, b);
-  return [
-    count.set(i32.add(begin, length)),
-    count.set(signedMinimum(count, limit)),
-    first.set(begin),
-    first.set(i32.select(i32.ltS(first, 0), 0, first)),
-    count.set(i32.sub(count, first)),
-  ];
 }
 
 function poolKernel<P extends PoolParams>(pool: Pool<P>): WasmKernel {
@@ -128,9 +112,9 @@ function poolKernel<P extends PoolParams>(pool: Pool<P>): WasmKernel {
           forRange(sample, p["begin"]!, p["end"]!, 1, [
             scatters ? memory.fill(images.at(-1)!, 0, imageBytes) : [],
             forRange(row, 0, vertical.output, 1, [
-              clippedExtent(start(row, strides[0], vertical.before), poolSize[0], H, top, height),
+              clip(start(row, strides[0], vertical.before), poolSize[0], H, top, height),
               forRange(column, 0, horizontal.output, 1, [
-                clippedExtent(start(column, strides[1], horizontal.before), poolSize[1], W, left, width),
+                clip(start(column, strides[1], horizontal.before), poolSize[1], W, left, width),
                 windowAt,
               ]),
             ]),

@@ -4,14 +4,14 @@
 // Every element is one chain of multiply-adds in the order of the reduction, begun at zero; what is accumulated in
 // memory is added at the end. So tiles of any shape give equal bits.
 
-import { increase, repeat, type FunctionRef, type ModuleBuilder } from "./emitter.ts";
-import { f32x4, v128, type V128 } from "./instructions.ts";
+import { increase, repeat, whileLoop, type FunctionRef, type Local, type ModuleBuilder } from "./emitter.ts";
+import { f32x4, v128, type Body, type V128 } from "./instructions.ts";
 import type { WasmTarget } from "./kernel.ts";
-import { storeRow, vectorsOf } from "./lanes.ts";
+import { storeRow, VECTOR_BYTES, VECTOR_FLOATS, vectorsOf } from "./lanes.ts";
 
 /** All strides in bytes. */
 export interface TileSpec {
-  /** Of c, at most TILE_ROWS: 12 sums (a joined pair counts as one) fit the 16 registers of x64. */
+  /** Of c, at most `tileRows`: 12 sums (a joined pair counts as one) fit the 16 registers of x64. */
   readonly rows: number;
   /** Columns of c. */
   readonly width: number;
@@ -20,11 +20,12 @@ export interface TileSpec {
   /** From one step of the reduction to the next, within a run. */
   readonly aStep: number;
   readonly bStep: number;
-  /** The reduction is `runs` runs of `runLength` steps; from run to run a's address grows by `aRun`. */
+  /** The reduction is a number of runs of `runLength` steps; from run to run a's address grows by `aRun`. */
   readonly runLength: number;
-  readonly runs: number;
   readonly aRun: number;
   readonly cRow: number;
+  /** The machine works on pairs of vectors (see WasmTarget.wide). */
+  readonly paired: boolean;
   /** c += product rather than c = product. */
   readonly accumulate: boolean;
   /** Adds bias[width] to every row. */
@@ -33,15 +34,19 @@ export interface TileSpec {
   readonly relu: boolean;
 }
 
-/** Rows of a full tile. */
+/** Rows of a tile of full width. */
 export const TILE_ROWS = 6;
 
 /** Columns of a full tile: for targets that are not wide, and that are. */
 export const TILE_WIDTHS = [8, 16] as const;
 export type TileWidth = (typeof TILE_WIDTHS)[number];
 
+export function isWide(tileWidth: TileWidth): boolean {
+  return tileWidth === 16;
+}
+
 export function suits(tileWidth: TileWidth, target: WasmTarget): boolean {
-  return target.wide === (tileWidth === 16);
+  return target.wide === isWide(tileWidth);
 }
 
 const MAXIMUM_UNROLL = 4;
@@ -52,22 +57,42 @@ function unrollOf(runLength: number): number {
   return [4, 3, 2].find((steps) => runLength % steps === 0) ?? 2;
 }
 
-/** A function (a, b, c, bias) of addresses; `bias` is ignored where there is none. */
+/** Rows of a tile of this width: as many as keep its sums at 12, so that narrow tiles hide latencies too. */
+export function tileRows(width: number, tileWidth: TileWidth): number {
+  return 2 * width <= tileWidth ? 2 * TILE_ROWS : TILE_ROWS;
+}
+
+/** Scratch of a tile: a pair of vectors for each row. */
+export const TILE_SPILL_BYTES = 2 * TILE_ROWS * 2 * VECTOR_BYTES;
+
+/**
+ * A function (a, b, c, bias, spill, runs): five addresses, of which `bias` is ignored where there is none, and the
+ * number of runs.
+ *
+ * Wide tiles compute in pairs of vectors, and V8 joins a pair only if both halves are stored side by side, and whole.
+ * So a last pair that sticks out of the tile goes to `spill`, and from there its own lanes go to c.
+ */
 export function emitTile(module: ModuleBuilder, spec: TileSpec): FunctionRef {
-  const { rows, width, aRow, aStep, bStep, runLength, runs, aRun, cRow } = spec;
-  return module.func(`tile ${JSON.stringify(spec)}`, ["a", "b", "c", "bias"], ({ a, b, c, bias }, f) => {
-    const vectors = vectorsOf(width);
-    const sums = Array.from({ length: rows }, () => f.locals("v128", vectors.length));
-    const columns = f.locals("v128", vectors.length);
+  const { rows, width, aRow, aStep, bStep, runLength, aRun, cRow } = spec;
+  const names = ["a", "b", "c", "bias", "spill", "runs"] as const;
+  return module.func(`tile ${JSON.stringify(spec)}`, names, ({ a, b, c, bias, spill, runs }, f) => {
+    const stored = vectorsOf(width);
+    const offsets = Array.from(
+      { length: spec.paired ? Math.ceil(stored.length / 2) * 2 : stored.length },
+      (_, j) => j * VECTOR_BYTES,
+    );
+    /** Vectors that are stored as they are; the rest, at most a pair, is spilled. */
+    const whole = spec.paired ? Math.floor(width / (2 * VECTOR_FLOATS)) * 2 : stored.length;
+    const sums = Array.from({ length: rows }, () => f.locals("v128", offsets.length));
+    const columns = f.locals("v128", offsets.length);
     const factor = f.local("v128");
-    const run = f.local("i32");
     const pass = f.local("i32");
 
     const multiplyAdd = (x: V128, y: V128, z: V128): V128 =>
       module.relaxedSimd ? f32x4.relaxedMadd(x, y, z) : f32x4.add(f32x4.mul(x, y), z);
 
     const step = (k: number) => [
-      vectors.map(({ offset }, j) => columns[j]!.set(v128.load(b, k * bStep + offset))),
+      offsets.map((offset, j) => columns[j]!.set(v128.load(b, k * bStep + offset))),
       sums.map((row, i) => [
         factor.set(v128.load32Splat(a, k * aStep + i * aRow)),
         row.map((sum, j) => sum.set(multiplyAdd(factor, columns[j]!, sum))),
@@ -81,22 +106,36 @@ export function emitTile(module: ModuleBuilder, spec: TileSpec): FunctionRef {
     const unroll = unrollOf(runLength);
     const rest = runLength % unroll;
 
+    const finishRow = (row: readonly Local<"v128">[], i: number): Body => {
+      const earlier = (j: number) => v128.load(c, i * cRow + offsets[j]!);
+      return [
+        spec.accumulate ? row.map((sum, j) => sum.set(f32x4.add(earlier(j), sum))) : [],
+        spec.bias ? row.map((sum, j) => sum.set(f32x4.add(sum, columns[j]!))) : [],
+        spec.relu ? row.map((sum) => sum.set(f32x4.pmax(sum, v128.zero))) : [],
+        storeRow(c, stored.slice(0, whole), row, i * cRow),
+        row
+          .slice(whole)
+          .map((sum, j) => v128.store(spill, sum, (2 * i + j) * VECTOR_BYTES))
+          .reverse(),
+      ];
+    };
+    const storeSpilled = (row: readonly Local<"v128">[], i: number): Body => {
+      const spilled = row.slice(whole, stored.length);
+      return [
+        spilled.map((sum, j) => sum.set(v128.load(spill, (2 * i + j) * VECTOR_BYTES))),
+        storeRow(c, stored.slice(whole), spilled, i * cRow),
+      ];
+    };
     return [
-      repeat(run, runs, [
+      whileLoop(runs, [
         repeat(pass, Math.floor(runLength / unroll), steps(unroll)),
         rest === 0 ? [] : steps(rest),
-        runs > 1 ? increase(a, aRun - runLength * aStep) : [],
+        increase(a, aRun - runLength * aStep),
+        increase(runs, -1),
       ]),
-      spec.bias ? vectors.map(({ offset }, j) => columns[j]!.set(v128.load(bias, offset))) : [],
-      sums.map((row, i) => {
-        const earlier = (j: number) => v128.load(c, i * cRow + vectors[j]!.offset);
-        return [
-          spec.accumulate ? row.map((sum, j) => sum.set(f32x4.add(earlier(j), sum))) : [],
-          spec.bias ? row.map((sum, j) => sum.set(f32x4.add(sum, columns[j]!))) : [],
-          spec.relu ? row.map((sum) => sum.set(f32x4.pmax(sum, v128.zero))) : [],
-          storeRow(c, vectors, row, i * cRow),
-        ];
-      }),
+      spec.bias ? offsets.map((offset, j) => columns[j]!.set(v128.load(bias, offset))) : [],
+      sums.map(finishRow),
+      whole < stored.length ? sums.map(storeSpilled) : [],
     ];
   });
 }
