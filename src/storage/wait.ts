@@ -1,11 +1,15 @@
-// The poller for drivers that cannot block. It asks for missing keys only, tightly at first (a peer on another core
-// is usually less than 2 ms behind), then ever more seldom, so that it leaves the core to a peer that shares it.
+// The poller for drivers that cannot block. It asks for missing keys only, in three paces: first at every turn of the
+// event loop (a peer on another core is often microseconds behind), then with naps between, which leave the core to a
+// peer that shares it, and after 2 ms with timers whose pauses grow.
 
 import { setImmediate, setTimeout } from "node:timers/promises";
 import { SltrainError } from "../errors.ts";
 import type { Arrival, Channel, WaitOptions, WaitRef } from "./storage.ts";
 
-/** The pause grows to this share of the time since the last arrival; below 1 ms it is one turn of the event loop. */
+const SPIN_MS = 0.3;
+/** Blocks the thread, and the event loop with it, but timers have nothing below 1 ms. The kernel makes it about 0.1 ms. */
+const NAP_MS = 0.05;
+/** A pause is this share of the time since the last arrival, so it delays a peer that is late by so much more. */
 const PAUSE_SHARE = 0.5;
 const MAX_PAUSE_MS = 20;
 const MAX_KEYS_IN_MESSAGE = 5;
@@ -36,10 +40,21 @@ export async function* pollUntilPresent(
         missing.map((index) => refs[index]!.key),
         timeoutMs,
       );
-    const pauseMs = Math.min(MAX_PAUSE_MS, leftMs, (performance.now() - arrivedMs) * PAUSE_SHARE);
-    if (pauseMs < 1) await setImmediate();
-    else await pause(pauseMs, signal);
+    const idleMs = performance.now() - arrivedMs;
+    const pauseMs = Math.min(MAX_PAUSE_MS, leftMs, idleMs * PAUSE_SHARE);
+    if (pauseMs >= 1) {
+      await pause(pauseMs, signal);
+    } else {
+      if (idleMs > SPIN_MS) nap();
+      await setImmediate();
+    }
   }
+}
+
+const neverWoken = new Int32Array(new SharedArrayBuffer(4));
+
+function nap(): void {
+  Atomics.wait(neverWoken, 0, 0, NAP_MS);
 }
 
 async function pause(pauseMs: number, signal: AbortSignal | undefined): Promise<void> {
