@@ -2,18 +2,20 @@
 // largest batch has been seen.
 
 import { fillBatch } from "../data/batch.ts";
-import type { Dataset } from "../data/dataset.ts";
+import { rowElements, type Dataset } from "../data/dataset.ts";
 import type { Batch } from "./replica.ts";
 
+type Rows = Pick<Dataset, "features" | "labels" | "featureShape" | "transform">;
+
 export class BatchReader {
-  readonly #dataset: Dataset;
+  readonly #dataset: Rows;
   readonly #featureCount: number;
   #x = new Float32Array(0);
   #labels: Int32Array | Float32Array = new Int32Array(0);
 
-  constructor(dataset: Dataset) {
+  constructor(dataset: Rows) {
     this.#dataset = dataset;
-    this.#featureCount = dataset.featureShape.reduce((product, extent) => product * extent, 1);
+    this.#featureCount = rowElements(dataset.featureShape);
   }
 
   /** Samples order[begin..end), valid until the next read. `asTargets`: classes as f32 0/1, for sigmoid losses. */
@@ -24,8 +26,8 @@ export class BatchReader {
     asTargets: boolean,
   ): Pick<Batch, "count" | "x" | "labels"> {
     const count = end - begin;
-    if (this.#x.length < count * this.#featureCount) {
-      this.#x = new Float32Array(count * this.#featureCount);
+    if (this.#x.length < count * this.#featureCount) this.#x = new Float32Array(count * this.#featureCount);
+    if (this.#labels.length < count || this.#labels instanceof Float32Array !== asTargets) {
       this.#labels = asTargets ? new Float32Array(count) : new Int32Array(count);
     }
     const x = this.#x.subarray(0, count * this.#featureCount);

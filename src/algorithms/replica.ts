@@ -7,7 +7,7 @@ import { initializeParameters } from "../graph/initialize.ts";
 import { layoutOf, type Graph } from "../graph/graph.ts";
 import { buildInferenceProgram, buildTrainingProgram } from "../graph/program.ts";
 import { allocateVectors } from "../graph/vectors.ts";
-import { buildModel, type LossName } from "../models/build.ts";
+import { buildModel, outputsOf, type LossName } from "../models/build.ts";
 import type { Topology } from "../models/topology.ts";
 import { buildUpdateProgram, type Optimizer } from "../optim/optimizer.ts";
 import type { Layout } from "../shard/layout.ts";
@@ -148,8 +148,8 @@ export class Replica {
   }
 
   /**
-   * Model outputs f32[count, outputs]: probabilities where the model ends in softmax or sigmoid. Valid until the
-   * next run. `x` f32[count, ...features].
+   * Model outputs f32[count, outputs], exactly that long: probabilities where the model ends in softmax or sigmoid.
+   * Valid until the next run. `x` f32[count, ...features].
    */
   async runPrediction(count: number, x: Float32Array): Promise<Float32Array> {
     const { step, vectors } = await memoise(this.#prediction, count, () => {
@@ -158,7 +158,8 @@ export class Replica {
     });
     this.#options.device.write(vectors["input.x"]!, 0, x);
     await step.run();
-    return this.#options.device.readF32(vectors["result.outputs"]!);
+    const outputs = await this.#options.device.readF32(vectors["result.outputs"]!);
+    return outputs.subarray(0, count * outputsOf(this.#options.topology));
   }
 
   /** Allocates the optimiser's state (zeros) and compiles its update over the whole flat vector. */

@@ -50,6 +50,35 @@ export function readCsv(content: Uint8Array, path: string): Table {
   };
 }
 
+/**
+ * Rows of `width` features without labels, for predictions. A file with one column more is taken for a labelled one,
+ * and its label column is left out.
+ * @throws SltrainError as `readCsv`, and "data-columns" for any other number of columns.
+ */
+export function readCsvFeatures(content: Uint8Array, path: string, width: number): Float32Array {
+  let columns: Columns | undefined;
+  const rows = new FloatRows();
+  parseRecords(content, path, (record, line) => {
+    if (!columns) {
+      if (record.length !== width && record.length !== width + 1) {
+        throw new SltrainError({
+          code: "data-columns",
+          message: `${path}: expected ${width} feature columns, or ${width + 1} with a label, got ${record.length}`,
+          suggestions: ["Give the columns that the model was trained on, in their order."],
+        });
+      }
+      const labelled = record.length === width + 1;
+      columns = labelled ? columnsOf(record, path) : { names: namesOf(record), label: -1 };
+      if (isHeader(record)) return;
+    }
+    for (let c = 0; c < record.length; c++) {
+      if (c === columns.label) continue;
+      rows.push(finiteNumber(record[c]!, () => `${path}: line ${line}, column "${columns!.names[c]}"`));
+    }
+  });
+  return rows.values();
+}
+
 function parseRecords(
   content: Uint8Array,
   path: string,
@@ -94,10 +123,11 @@ function columnsOf(first: readonly string[], path: string): Columns {
     });
   }
   const named = isHeader(first) ? first.findIndex((cell) => LABEL_NAME.test(cell)) : -1;
-  return {
-    names: isHeader(first) ? first : first.map((_, c) => String(c + 1)),
-    label: named >= 0 ? named : first.length - 1,
-  };
+  return { names: namesOf(first), label: named >= 0 ? named : first.length - 1 };
+}
+
+function namesOf(first: readonly string[]): readonly string[] {
+  return isHeader(first) ? first : first.map((_, c) => String(c + 1));
 }
 
 function finiteNumber(cell: string, where: () => string): number {

@@ -1,0 +1,49 @@
+import { Args, Flags } from "@oclif/core";
+import { predictRun } from "../coordinator/predict-run.ts";
+import { openStorage } from "../storage/open.ts";
+import { SltrainCommand, jsonFlag } from "../ui/sltrain-command.ts";
+import { drawTable } from "../ui/table.ts";
+import { formatCount, formatPercent } from "../units.ts";
+
+export default class Predict extends SltrainCommand {
+  static override summary = "Ask a trained model about the rows of a file";
+  static override description =
+    "The file is IDX or CSV, also gzipped, with the features that the model was trained on; a label column is left out.";
+  static override examples = [
+    "<%= config.bin %> <%= command.id %> my-run t10k-images-idx3-ubyte.gz --limit 5",
+    "<%= config.bin %> <%= command.id %> my-run samples.csv --json",
+  ];
+  static override args = {
+    run: Args.string({ description: "Run id, as `sltrain runs ls` lists it.", required: true }),
+    file: Args.string({ description: "IDX or CSV file.", required: true }),
+  };
+  static override flags = {
+    limit: Flags.integer({ summary: "Print the first rows only; --json prints all.", default: 20, min: 1 }),
+    storage: Flags.string({ summary: "Where the run is.", default: "fs:.sltrain", env: "SLTRAIN_STORAGE" }),
+    json: jsonFlag,
+  };
+
+  override async run(): Promise<void> {
+    const { args, flags } = await this.parse(Predict);
+    const storage = await openStorage(flags.storage);
+    const predictions = await predictRun({ storage, runId: args.run, file: args.file });
+    await storage.close();
+    if (flags.json) {
+      this.log(JSON.stringify({ runId: args.run, file: args.file, predictions }));
+      return;
+    }
+    const rows = predictions.slice(0, flags.limit).map(({ outputs, class: label, className }, row) => {
+      if (label === null) return [String(row), outputs.map((value) => value.toPrecision(5)).join(" "), ""];
+      const probability = outputs.length === 1 && label === 0 ? 1 - outputs[0]! : Math.max(...outputs);
+      return [String(row), className ?? String(label), formatPercent(probability)];
+    });
+    this.log(
+      drawTable(
+        [{ header: "row", align: "right" }, { header: "prediction" }, { header: "probability" }],
+        rows,
+      ),
+    );
+    if (predictions.length > rows.length)
+      this.log(`… and ${formatCount(predictions.length - rows.length)} more rows`);
+  }
+}
