@@ -221,7 +221,11 @@ function append(code: Code, at: number): number {
   }
   if (typeof code === "number") buffer[at] = code;
   else if (code instanceof Uint8Array) buffer.set(code, at);
-  else return code.reduce<number>((end, part) => append(part, end), at);
+  else {
+    let end = at;
+    for (const part of code) end = append(part, end);
+    return end;
+  }
   return at + size;
 }
 

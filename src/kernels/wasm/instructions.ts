@@ -109,8 +109,8 @@ function splat<T extends ValueType>(_from: T, opcode: number) {
   return unary(_from, "v128", simd(opcode));
 }
 
-function bytesOf(view: ArrayBufferView): number[] {
-  return [...new Uint8Array(view.buffer, view.byteOffset, view.byteLength)];
+function bytesOf(view: ArrayBufferView): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 
 export const i32 = {

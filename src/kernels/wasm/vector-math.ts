@@ -32,22 +32,22 @@ export class VectorMath {
     this.#f = f;
   }
 
-  #hoist(key: string, value: V128): V128 {
+  #hoist(key: string, value: () => V128): V128 {
     const known = this.#constants.get(key);
     if (known !== undefined) return known.local;
     const local = this.#f.local("v128");
-    this.#constants.set(key, { local, value });
+    this.#constants.set(key, { local, value: value() });
     return local;
   }
 
   /** Four times the float `value`. Constants live in locals: V8 joins pairs that share one. */
   constant(value: number): V128 {
-    return this.#hoist(`f32 ${Object.is(value, -0) ? "-0" : value}`, f32x4.splat(f32.const(value)));
+    return this.#hoist(`f32 ${Object.is(value, -0) ? "-0" : value}`, () => f32x4.splat(f32.const(value)));
   }
 
   /** Four times the integer `value`. */
   integer(value: number): V128 {
-    return this.#hoist(`i32 ${value}`, i32x4.splat(value));
+    return this.#hoist(`i32 ${value}`, () => i32x4.splat(value));
   }
 
   /** Sets the constants. To be called after all else has been emitted, and placed before it. */

@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { createWasmDevice } from "../../../src/device/wasm/wasm-device.ts";
+import { measurePeak } from "../../../src/device/wasm/peak.ts";
+import { probeWasmTarget } from "../../../src/device/wasm/target.ts";
+import { productBits } from "./product-bits.ts";
+
+test("the probe decides once, and a device goes by it", async () => {
+  const target = await probeWasmTarget();
+  assert.equal(typeof target.wide, "boolean");
+  assert.equal(await probeWasmTarget(), target);
+  assert.deepEqual((await createWasmDevice()).target, target);
+});
+
+const script = fileURLToPath(new URL("product-bits.ts", import.meta.url));
+const optimised = ["--no-liftoff", "--no-wasm-lazy-compilation"];
+const revectorised = [...optimised, "--experimental-wasm-revectorize"];
+
+for (const [name, flags] of [
+  ["optimised code", optimised],
+  ["V8's 256-bit operations", process.arch === "x64" ? revectorised : optimised],
+] as const)
+  test(`${name} gives the bits that unoptimised code gives, for both tiles`, () => {
+    const output = execFileSync(process.execPath, [...flags, script], { encoding: "utf8" });
+    const here = createHash("sha256").update(productBits(false)).digest("hex");
+    const [narrow, wide] = output.trim().split("\n");
+    assert.equal(narrow, here);
+    assert.equal(wide, here);
+  });
+
+test("peaks are positive, and those of pairs are not below those of single vectors", async () => {
+  const { fma128Gflops, fma256Gflops, memoryGBs } = await measurePeak();
+  assert.ok(fma128Gflops > 0.1 && memoryGBs > 0.1);
+  assert.ok(fma256Gflops > 0.5 * fma128Gflops);
+});
