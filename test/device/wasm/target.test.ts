@@ -16,14 +16,14 @@ test("the probe decides once, and a device goes by it", async () => {
 });
 
 const script = fileURLToPath(new URL("product-bits.ts", import.meta.url));
-const optimised = ["--no-liftoff", "--no-wasm-lazy-compilation"];
+const optimised = ["--no-liftoff"];
 const revectorised = [...optimised, "--experimental-wasm-revectorize"];
 
 for (const [name, flags] of [
-  ["optimised code", optimised],
+  ["V8's optimisations", optimised],
   ["V8's 256-bit operations", process.arch === "x64" ? revectorised : optimised],
 ] as const)
-  test(`${name} gives the bits that unoptimised code gives, for both tiles`, () => {
+  test(`${name} give the bits that unoptimised code gives, for both tiles`, () => {
     const output = execFileSync(process.execPath, [...flags, script], { encoding: "utf8" });
     const here = createHash("sha256").update(productBits(false)).digest("hex");
     const [narrow, wide] = output.trim().split("\n");
