@@ -29,7 +29,7 @@ export const generalDefaults = {
 /** By the name of a built-in model; what is not here is as above. */
 export const modelDefaults: Readonly<Record<string, TrainConfigInput>> = {
   lr: { batchSize: 64, lr: 0.05 },
-  mlp: { batchSize: 128, lr: 0.05 },
+  mlp: { batchSize: 256, lr: 0.1, schedule: "cosine", epochs: 3 },
   lenet5: { batchSize: 64, lr: 0.03 },
   "feng-a": { data: "random-binary", batchSize: 256, lr: 0.05 },
 };

@@ -90,8 +90,8 @@ function startedEvent({ manifest, attempt }: PreparedRun, before: readonly Epoch
 
 /** A finished run leaves only its results; a stopped one also what it needs to go on. */
 async function deleteTransients(storage: Storage, keys: RunKeys, status: RunStatus): Promise<void> {
-  const transient = [keys.heartbeats, keys.results, keys.failures, keys.stop];
-  const prefixes =
-    status === "completed" ? [...transient, keys.frames, keys.checkpoints, keys.attempts] : transient;
-  for (const prefix of prefixes) await storage.delete(await Array.fromAsync(storage.list(prefix)));
+  const toGoOn = [keys.frames, keys.checkpoints, keys.attempts];
+  const folders = [keys.heartbeats, keys.results, keys.failures, ...(status === "completed" ? toGoOn : [])];
+  for (const folder of folders) await storage.deleteFolder(folder);
+  await storage.delete([keys.stop]);
 }

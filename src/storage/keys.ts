@@ -17,3 +17,8 @@ export function checkKey(key: string): void {
       `each of at most ${MAX_SEGMENT_LENGTH} characters, but got ${JSON.stringify(key.slice(0, MAX_KEY_LENGTH))}`,
   });
 }
+
+/** Throws SltrainError "key-invalid" for a prefix that is not a key and a slash. */
+export function checkFolder(folder: string): void {
+  checkKey(folder.endsWith("/") ? folder.slice(0, -1) : "");
+}

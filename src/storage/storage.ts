@@ -67,4 +67,6 @@ export interface Channel {
 export interface Storage extends Channel {
   /** Keys that begin with `prefix` (any string, also half a segment), in code unit order. Never used on the hot path. */
   list(prefix: string): AsyncIterable<string>;
+  /** Deletes every object whose key begins with `folder`, which ends in a slash. Never used on the hot path. */
+  deleteFolder(folder: string): Promise<void>;
 }

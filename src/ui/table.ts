@@ -6,6 +6,8 @@ export interface Column {
   readonly header: string;
   /** Numbers read best at the right. Default "left". */
   readonly align?: "left" | "right";
+  /** Never cut: names that people copy. */
+  readonly whole?: boolean;
 }
 
 const GAP = "  ";
@@ -16,6 +18,11 @@ export function terminalWidth(stream: { readonly columns?: number } = process.st
   return stream.columns === undefined || stream.columns === 0 ? 80 : stream.columns;
 }
 
+/** A pipe or a file gets whole cells: programs read them. */
+function tableWidth(): number {
+  return process.stdout.isTTY ? terminalWidth() : Infinity;
+}
+
 /**
  * One line for the headers, one for each row, no newline at the end. Every row has one cell per column. If the rows
  * are wider than `width`, the widest columns lose their ends ("…") until they fit, down to six characters each.
@@ -23,12 +30,12 @@ export function terminalWidth(stream: { readonly columns?: number } = process.st
 export function drawTable(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
-  width = terminalWidth(),
+  width = tableWidth(),
 ): string {
   const widths = columns.map((column, c) =>
     Math.max(...[column.header, ...rows.map((row) => row[c]!)].map(printedWidth)),
   );
-  shrinkToFit(widths, width - GAP.length * (columns.length - 1));
+  shrinkToFit(columns, widths, width - GAP.length * (columns.length - 1));
   const line = (cells: readonly string[]): string =>
     columns
       .map((column, c) => {
@@ -46,11 +53,12 @@ export function printedWidth(text: string): number {
   return Array.from(stripVTControlCharacters(text)).length;
 }
 
-function shrinkToFit(widths: number[], available: number): void {
+function shrinkToFit(columns: readonly Column[], widths: number[], available: number): void {
+  const cuttable = widths.flatMap((_, c) => (columns[c]!.whole === true ? [] : [c]));
   let excess = widths.reduce((sum, w) => sum + w, 0) - available;
   while (excess-- > 0) {
-    const widest = widths.indexOf(Math.max(...widths));
-    if (widths[widest]! <= MIN_COLUMN_WIDTH) return;
+    const widest = cuttable.reduce((best, c) => (widths[c]! > widths[best]! ? c : best), cuttable[0] ?? 0);
+    if (cuttable.length === 0 || widths[widest]! <= MIN_COLUMN_WIDTH) return;
     widths[widest]!--;
   }
 }

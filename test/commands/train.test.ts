@@ -28,7 +28,7 @@ function lastEvent(ended: Ended): JsonEvent {
 /** Starts a run that would take long, and resolves once it has passed its first checkpoint. */
 async function startLongRun(runId: string, ...more: string[]) {
   const running = startSltrain(
-    ["train", "--model", "lenet5", "--epochs", "6", "--run-id", runId, "--json", ...more],
+    ["train", "--model", "lenet5", "--epochs", "4", "--run-id", runId, "--json", ...more],
     folder.path,
   );
   const checkpoints = join(folder.path, ".sltrain", "runs", runId, "checkpoints");
@@ -128,7 +128,7 @@ describe("determinism", () => {
     const resumed = lastEvent(await sltrain(["train", "--run-id", "stopped", "--json"], folder.path));
     assert.equal(resumed.event, "run.completed");
     const undisturbed = lastEvent(
-      await sltrain(["train", "--model", "lenet5", "--epochs", "6", "--json"], folder.path),
+      await sltrain(["train", "--model", "lenet5", "--epochs", "4", "--json"], folder.path),
     );
     assert.equal(resumed.parametersSha256, undisturbed.parametersSha256);
     assert.equal(resumed.steps, undisturbed.steps);
@@ -185,7 +185,7 @@ describe("faults", () => {
     [
       "a storage that cannot be written",
       ["--storage", "fs:/proc/sltrain"],
-      "storage-unwritable",
+      "storage-not-writable",
       /\/proc\/sltrain/,
     ],
     ["an unknown storage", ["--storage", "ftp://host"], "storage-unknown", /ftp/],

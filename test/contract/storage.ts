@@ -169,6 +169,19 @@ export function storageContract(name: string, open: () => Promise<Storage>): voi
       assert.ok(keys.every((key) => everything.includes(key)));
     });
 
+    test("deleteFolder removes what lies under a prefix, and nothing beside it", async () => {
+      const keys = ["folder/a", "folder/b/c", "folder-b", "folders/a"];
+      for (const key of keys) await storage.put(key, [text(key)]);
+      await storage.deleteFolder("folder/");
+      await storage.deleteFolder("folder/");
+      assert.deepEqual(await collect(storage.list("folder")), ["folder-b", "folders/a"]);
+      for (const bad of ["", "/", "folder", "../"]) {
+        await assert.rejects(storage.deleteFolder(bad), coded("key-invalid"), bad);
+      }
+      await storage.put("folder/a", [text("again")]);
+      assert.deepEqual(await collect(storage.list("folder/")), ["folder/a"]);
+    });
+
     test("a key that could leave the store or that some store cannot hold is refused", async () => {
       const bad = [
         "",

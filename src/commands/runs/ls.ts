@@ -38,10 +38,9 @@ export default class RunsLs extends SltrainCommand {
     else {
       const right = { align: "right" } as const;
       const columns = [
-        { header: "run" },
+        { header: "run", whole: true },
         { header: "status" },
-        { header: "model" },
-        { header: "data" },
+        { header: "model on data" },
         { header: "workers", ...right },
         { header: "epochs", ...right },
         { header: "accuracy", ...right },
@@ -50,8 +49,7 @@ export default class RunsLs extends SltrainCommand {
       const cells = rows.map((row) => [
         row.runId,
         row.status,
-        row.model,
-        row.data,
+        `${row.model} on ${row.data}`,
         String(row.workers),
         String(row.epochs),
         row.accuracy === null ? "-" : formatPercent(row.accuracy),

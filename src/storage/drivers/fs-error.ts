@@ -47,6 +47,7 @@ const explanations: Readonly<Record<string, Explanation>> = {
   EACCES: notWritable,
   EROFS: notWritable,
   EPERM: notWritable,
+  ENOENT: notWritable, // after its parent was made: /proc and the like
   ENOTDIR: blocked,
   EISDIR: blocked,
   EEXIST: blocked, // mkdir on a file's name

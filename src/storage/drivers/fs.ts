@@ -10,7 +10,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { SltrainError } from "../../errors.ts";
-import { checkKey } from "../keys.ts";
+import { checkFolder, checkKey } from "../keys.ts";
 import { destination, resolveRange } from "../read.ts";
 import type { GetRef, PutOptions, PutOutcome, Storage } from "../storage.ts";
 import { pollUntilPresent } from "../wait.ts";
@@ -40,7 +40,7 @@ export function open(location: string): Promise<Storage> {
   async function writeTemporary(parts: readonly Uint8Array[]): Promise<string> {
     const temporary = `${temporaryFolder}/${writer}-${temporaryCount++}`;
     if (temporaryCount === 1) {
-      fs.mkdirSync(temporaryFolder, { recursive: true });
+      makeFolder(temporaryFolder);
       removeStale(temporaryFolder);
     }
     const file = withFolder(temporary, () => fs.openSync(temporary, "wx"));
@@ -118,6 +118,17 @@ export function open(location: string): Promise<Storage> {
       yield* filesUnder(root, folder, prefix);
     },
 
+    // Unlike `delete`, it takes the directories with it.
+    async deleteFolder(folder: string): Promise<void> {
+      checkFolder(folder);
+      const target = `${root}/${folder}`;
+      try {
+        await fs.promises.rm(target, { recursive: true, force: true });
+      } catch (error) {
+        throw fsError(error, "delete", folder, target);
+      }
+    },
+
     close: () => Promise.resolve(),
   };
   return Promise.resolve(storage);
@@ -152,8 +163,22 @@ function withFolder<T>(file: string, action: () => T): T {
     return action();
   } catch (error) {
     if (errorCode(error) !== "ENOENT") throw error;
-    fs.mkdirSync(path.dirname(file), { recursive: true });
+    makeFolder(path.dirname(file));
     return action();
+  }
+}
+
+/** Node's own recursive mkdir never returns where the kernel refuses a folder with ENOENT, as under /proc. */
+function makeFolder(folder: string): void {
+  try {
+    fs.mkdirSync(folder);
+  } catch (error) {
+    const parent = path.dirname(folder);
+    if (errorCode(error) === "EEXIST" && fs.statSync(folder).isDirectory()) return;
+    if (errorCode(error) !== "ENOENT" || fs.existsSync(parent)) throw error;
+    makeFolder(parent);
+    // Another process may have made it in between.
+    makeFolder(folder);
   }
 }
 

@@ -1,6 +1,6 @@
 // memory:NAME, a storage for tests: objects live in this process and are shared by all who open the same name.
 
-import { checkKey } from "../keys.ts";
+import { checkFolder, checkKey } from "../keys.ts";
 import { destination, resolveRange } from "../read.ts";
 import type { GetRef, PutOptions, PutOutcome, Storage } from "../storage.ts";
 import { pollUntilPresent } from "../wait.ts";
@@ -44,6 +44,10 @@ export function open(name: string): Promise<Storage> {
     },
     async *list(prefix: string): AsyncGenerator<string> {
       yield* [...objects.keys()].filter((key) => key.startsWith(prefix)).sort();
+    },
+    async deleteFolder(folder: string): Promise<void> {
+      checkFolder(folder);
+      for (const key of [...objects.keys()]) if (key.startsWith(folder)) objects.delete(key);
     },
     close: () => Promise.resolve(),
   };

@@ -82,5 +82,9 @@ export function withMeter(
       reading.lists++;
       return inner.list(prefix);
     },
+    async deleteFolder(folder: string) {
+      await inner.deleteFolder(folder);
+      reading.deletes++;
+    },
   };
 }
