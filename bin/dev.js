@@ -5,4 +5,8 @@ import { execute } from "@oclif/core";
 
 const pjson = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
 pjson.oclif.commands = "./src/commands";
-await execute({ development: true, dir: import.meta.url, loadOptions: { root: new URL("..", import.meta.url).pathname, pjson } });
+await execute({
+  development: true,
+  dir: import.meta.url,
+  loadOptions: { root: new URL("..", import.meta.url).pathname, pjson },
+});

@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 const [major, minor] = process.versions.node.split(".").map(Number);
 if (major < 22 || (major === 22 && minor < 19)) {
-  console.error(`sltrain needs Node >= 22.19, but this is ${process.version}. In a clone, \`npx sltrain\` brings its own.`);
+  console.error(
+    `sltrain needs Node >= 22.19, but this is ${process.version}. In a clone, \`npx sltrain\` brings its own.`,
+  );
   process.exit(1);
 }
 const { execute } = await import("@oclif/core");

@@ -27,6 +27,7 @@ export interface BenchRow {
   readonly kernel: string;
   readonly device: "wasm";
   readonly shape: string;
+  readonly params: object;
   readonly direction: Direction;
   readonly models: readonly string[];
   readonly correct: boolean;
@@ -112,6 +113,7 @@ function rowOf(
     kernel,
     device: "wasm",
     shape: kernelCase.shape,
+    params: kernelCase.call.params,
     direction: kernelCase.direction,
     models: kernelCase.models,
     correct,

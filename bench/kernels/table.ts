@@ -28,7 +28,7 @@ export function benchTable({ machine, peak, rows }: BenchReport): string {
 
 function cells(row: BenchRow): string[] {
   return [
-    row.op,
+    [row.op, ...switches(row.params)].join(" "),
     row.shape,
     row.kernel,
     formatDuration(row.medianMs),
@@ -38,4 +38,9 @@ function cells(row: BenchRow): string[] {
     row.vsTfjs === null ? "-" : row.vsTfjs.toFixed(2),
     row.correct ? "" : styleText("red", `wrong by ${row.error.toExponential(1)}`),
   ];
+}
+
+/** What is switched on in the op's params: `transposeA`, `nesterov`. */
+function switches(params: object): string[] {
+  return Object.entries(params).flatMap(([name, value]) => (value === true ? [name] : []));
 }
