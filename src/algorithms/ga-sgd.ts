@@ -6,8 +6,9 @@ import type { Bucket, LayoutEntry } from "../shard/layout.ts";
 import type { Batch, Replica } from "./replica.ts";
 
 export interface GradientStepOptions {
-  readonly replica: Replica;
+  readonly replica: Pick<Replica, "parameters" | "read" | "training" | "runTraining" | "applyUpdate">;
   readonly collective: Collective;
+  /** The grid over the gradients and, in a last bucket behind them, statistics that are averaged as they are. */
   readonly buckets: readonly Bucket[];
   /** This rank's slice of the global batch; undefined if the batch had fewer samples than there are ranks. */
   readonly batch: Batch | undefined;
@@ -16,7 +17,6 @@ export interface GradientStepOptions {
   readonly stopVote: number;
   readonly hyper: Float32Array;
   readonly timeoutMs: number;
-  readonly signal: AbortSignal;
 }
 
 /** Equal on all ranks, bit for bit. */
@@ -29,18 +29,23 @@ export interface GradientStepOutcome {
 }
 
 export async function gradientStep(options: GradientStepOptions): Promise<GradientStepOutcome> {
-  const { replica, collective, buckets, batch, step, timeoutMs, signal } = options;
-  const round = collective.begin({ step, weight: batch?.count ?? 0, timeoutMs, signal });
+  const { replica, collective, buckets, batch, step, timeoutMs } = options;
+  const weight = batch?.count ?? 0;
+  const round = collective.begin({ step, weight, timeoutMs });
   const gradients = await replica.read("gradients");
+  const statistics = await replica.read("statistics");
   const push = (bucket: number) => {
     const { begin, end } = buckets[bucket]!;
-    round.push(bucket, gradients.subarray(begin, end));
+    round.push(
+      bucket,
+      begin < gradients.length ? gradients.subarray(begin, end) : statistics.map((value) => value * weight),
+    );
   };
 
   let sums = { loss: 0, correct: 0 };
   if (batch) {
-    const { gradientReadyAt } = await replica.training(batch.count);
-    const due = bucketsByInstruction(buckets, replica.parameters.entries, gradientReadyAt);
+    const { gradientReadyAt, lastInstruction } = await replica.training(batch.count);
+    const due = bucketsByInstruction(buckets, replica.parameters.entries, gradientReadyAt, lastInstruction);
     sums = await replica.runTraining(batch, { onInstruction: (index) => due.get(index)?.forEach(push) });
   } else {
     gradients.fill(0);
@@ -48,10 +53,16 @@ export async function gradientStep(options: GradientStepOptions): Promise<Gradie
   }
 
   const scalars = Float64Array.of(sums.loss, sums.correct, options.stopVote);
-  const mean = await round.finish(scalars, gradients);
+  // Without statistics the mean goes straight to where the update reads it.
+  const mean = statistics.length === 0 ? gradients : new Float32Array(gradients.length + statistics.length);
+  const result = await round.finish(scalars, mean);
+  if (mean !== gradients) {
+    gradients.set(mean.subarray(0, gradients.length));
+    statistics.set(mean.subarray(gradients.length));
+  }
   await replica.applyUpdate(options.hyper);
-  const [loss, correct, stopVotes] = mean.scalars as unknown as [number, number, number];
-  return { samples: mean.weight, loss: loss / mean.weight, correct, stopVotes };
+  const [loss, correct, stopVotes] = result.scalars as unknown as [number, number, number];
+  return { samples: result.weight, loss: loss / result.weight, correct, stopVotes };
 }
 
 /** Which buckets are complete after which instruction: a bucket waits for the last of its parameters. */
@@ -59,12 +70,13 @@ function bucketsByInstruction(
   buckets: readonly Bucket[],
   entries: readonly LayoutEntry[],
   readyAt: readonly number[],
+  lastInstruction: number,
 ): Map<number, number[]> {
   const due = new Map<number, number[]>();
   buckets.forEach(({ begin, end }, bucket) => {
-    const last = Math.max(
-      ...readyAt.filter((_, i) => entries[i]!.offset >= begin && entries[i]!.offset < end),
-    );
+    const own = readyAt.filter((_, i) => entries[i]!.offset >= begin && entries[i]!.offset < end);
+    // Statistics are none of the parameters: they are complete when everything is.
+    const last = own.length > 0 ? Math.max(...own) : lastInstruction;
     due.set(last, [...(due.get(last) ?? []), bucket]);
   });
   return due;

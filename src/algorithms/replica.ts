@@ -4,10 +4,11 @@
 import type { Device, DeviceVector, Program, Plan, RunOptions, Step } from "../device/device.ts";
 import { SltrainError, assert } from "../errors.ts";
 import { initializeParameters } from "../graph/initialize.ts";
-import { layoutOf, type Graph } from "../graph/graph.ts";
+import { layoutOf, type Parameter } from "../graph/graph.ts";
 import { buildInferenceProgram, buildTrainingProgram } from "../graph/program.ts";
 import { allocateVectors } from "../graph/vectors.ts";
 import { buildModel, outputsOf, type LossName } from "../models/build.ts";
+import { tensorsInto, tensorsOf, type NamedTensor, type Safetensors } from "../models/safetensors.ts";
 import type { Topology } from "../models/topology.ts";
 import { buildUpdateProgram, type Optimizer } from "../optim/optimizer.ts";
 import type { Layout } from "../shard/layout.ts";
@@ -39,6 +40,7 @@ interface Compiled {
 export interface TrainingStep extends Compiled {
   /** By parameter: index of the instruction after which its gradient is final. */
   readonly gradientReadyAt: readonly number[];
+  readonly lastInstruction: number;
 }
 
 export interface ReplicaOptions {
@@ -50,6 +52,7 @@ export interface ReplicaOptions {
 
 export class Replica {
   readonly parameters: Layout;
+  readonly statistics: Layout;
   readonly #options: ReplicaOptions;
   readonly #shared: Record<string, DeviceVector> = {};
   readonly #training = new Map<number, Promise<TrainingStep>>();
@@ -62,8 +65,30 @@ export class Replica {
     const { graph } = buildModel(options.topology, 1, { training: false });
     this.#options = options;
     this.parameters = layoutOf(graph.parameters);
-    this.#shared.parameters = options.device.alloc(this.parameters.length, "parameters");
-    this.write("parameters", initialParameters(graph, this.parameters, options.seed));
+    this.statistics = layoutOf(graph.statistics);
+    this.#initialise("parameters", this.parameters, graph.parameters);
+    this.#initialise("statistics", this.statistics, graph.statistics);
+  }
+
+  #initialise(name: string, layout: Layout, tensors: readonly Parameter[]): void {
+    this.#shared[name] = this.#options.device.alloc(layout.length, name);
+    const values = new Float32Array(layout.length);
+    initializeParameters(tensors, this.#options.seed, values);
+    this.write(name, values);
+  }
+
+  /** Parameters and statistics under their names: what a stored model holds. */
+  async tensors(): Promise<readonly NamedTensor[]> {
+    return [
+      ...tensorsOf(await this.read("parameters"), this.parameters),
+      ...tensorsOf(await this.read("statistics"), this.statistics),
+    ];
+  }
+
+  /** Takes over a stored model. Throws "parameters-mismatch" naming `where` and the tensor. */
+  load(file: Safetensors, where: string): void {
+    this.write("parameters", tensorsInto(file, this.parameters, where));
+    this.write("statistics", tensorsInto(file, this.statistics, where));
   }
 
   /** Whether labels are f32 targets rather than class indices. */
@@ -103,7 +128,8 @@ export class Replica {
         loss: model.loss!,
         correct: model.correct!,
       });
-      return { ...(await this.#compile(built)), gradientReadyAt: built.gradientReadyAt };
+      const lastInstruction = built.program.instructions.length - 1;
+      return { ...(await this.#compile(built)), gradientReadyAt: built.gradientReadyAt, lastInstruction };
     });
   }
 
@@ -173,12 +199,6 @@ export class Replica {
     this.write("hyper", hyper);
     await this.#update.step.run();
   }
-}
-
-function initialParameters(graph: Graph, layout: Layout, seed: number): Float32Array {
-  const values = new Float32Array(layout.length);
-  initializeParameters(graph.parameters, seed, values);
-  return values;
 }
 
 function memoise<V>(cache: Map<number, Promise<V>>, key: number, make: () => Promise<V>): Promise<V> {

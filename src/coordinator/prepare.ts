@@ -57,7 +57,11 @@ async function createRun({ storage, config, sltrainVersion }: PrepareOptions): P
   }
   const loss = lossFor(data);
   const outputs = loss === "softmax-cross-entropy" ? data.classes : 1;
-  const topology = await loadModel(config.model, { inputShape: data.featureShape, outputs });
+  const topology = await loadModel(config.model, {
+    inputShape: data.featureShape,
+    outputs,
+    regression: data.task === "regression",
+  });
   const runId = config.runId ?? newRunId(config.model);
   const manifest: RunManifest = {
     schemaVersion: RUN_SCHEMA_VERSION,

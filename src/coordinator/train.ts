@@ -1,13 +1,14 @@
 // One training run as the user sees it: prepare, start the workers, watch, evaluate the finished model, clean up.
 // The run itself needs none of this once the workers are started.
 
+import { frameKey } from "../allreduce/keys.ts";
 import type { ConfigSource } from "../config/resolve.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { batchesPerEpoch } from "../data/order.ts";
 import { getJsonLines, putJson } from "../run/json-object.ts";
 import { runKeys, type RunKeys } from "../run/keys.ts";
-import type { EpochMetrics, RunStatus, RunSummary } from "../run/records.ts";
-import { openStorage } from "../storage/open.ts";
+import type { EpochMetrics, RunManifest, RunStatus, RunSummary } from "../run/records.ts";
+import { openChannel, openStorage } from "../storage/open.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { TrainEvent } from "./events.ts";
 import { prepareRun, type PreparedRun } from "./prepare.ts";
@@ -32,6 +33,7 @@ export async function train(options: TrainOptions): Promise<RunSummary> {
   try {
     const prepared = await prepareRun({ ...options, storage });
     const { manifest } = prepared;
+    const { config } = manifest;
     const keys = runKeys(manifest.runId);
     const before = await getJsonLines<EpochMetrics>(storage, keys.metrics);
     options.onEvent(startedEvent(prepared, before));
@@ -50,6 +52,7 @@ export async function train(options: TrainOptions): Promise<RunSummary> {
     };
     await putJson(storage, keys.summary, summary);
     await deleteTransients(storage, keys, summary.status);
+    if (config.channel !== config.storage) await deleteLastFrame(manifest, summary.epochs);
     options.onEvent(
       summary.status === "completed"
         ? { event: "run.completed", ...summary }
@@ -94,4 +97,12 @@ async function deleteTransients(storage: Storage, keys: RunKeys, status: RunStat
   const folders = [keys.heartbeats, keys.results, keys.failures, ...(status === "completed" ? toGoOn : [])];
   for (const folder of folders) await storage.deleteFolder(folder);
   await storage.delete([keys.stop]);
+}
+
+/** Workers sweep their frames; only the mean of the last epoch's scalars must outlive them, for the slowest to read. */
+async function deleteLastFrame({ runId, config }: RunManifest, epochs: number): Promise<void> {
+  const channel = await openChannel(config.channel);
+  const last = { stage: "scalar-mean", step: epochs - 1, bucket: 0, chunk: 0, rank: 0 } as const;
+  await channel.delete([frameKey(runId, last)]);
+  await channel.close();
 }

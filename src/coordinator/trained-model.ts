@@ -3,7 +3,7 @@
 import { Replica } from "../algorithms/replica.ts";
 import { createWasmDevice } from "../device/wasm/wasm-device.ts";
 import { SltrainError } from "../errors.ts";
-import { decodeSafetensors, tensorsInto } from "../models/safetensors.ts";
+import { decodeSafetensors } from "../models/safetensors.ts";
 import { runKeys } from "../run/keys.ts";
 import type { RunManifest } from "../run/records.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -31,6 +31,6 @@ export async function openTrainedModel(storage: Storage, manifest: RunManifest):
     loss: manifest.loss,
     seed: manifest.config.seed,
   });
-  replica.write("parameters", tensorsInto(decodeSafetensors(bytes, key), replica.parameters, key));
+  replica.load(decodeSafetensors(bytes, key), key);
   return { replica, close: () => device.destroy() };
 }

@@ -7,8 +7,10 @@ import { conv2d, dense, flatten, maxPooling2d, sequential, type Topology } from 
 export interface ModelIo {
   /** One sample, without the batch. */
   readonly inputShape: readonly number[];
-  /** Classes, or 1 for a yes-or-no answer. */
+  /** Classes, or 1 for a yes-or-no answer or a value. */
   readonly outputs: number;
+  /** Whether the outputs are values rather than probabilities. Default false. */
+  readonly regression?: boolean;
 }
 
 export interface BuiltinModel {
@@ -59,7 +61,8 @@ function flat({ inputShape }: ModelIo) {
   return inputShape.length === 1 ? [] : [flatten()];
 }
 
-function answer({ outputs }: ModelIo) {
+function answer({ outputs, regression = false }: ModelIo) {
+  if (regression) return dense(outputs, "linear");
   return dense(outputs, outputs === 1 ? "sigmoid" : "softmax");
 }
 

@@ -17,6 +17,10 @@ export interface Cursor {
   epochSamples: number;
 }
 
+export function startCursor(): Cursor {
+  return { step: 0, epochLoss: 0, epochCorrect: 0, epochSamples: 0 };
+}
+
 const KEPT = 2;
 
 /** Writes the vectors `names` and the cursor under the cursor's step, then deletes all but the newest two. */

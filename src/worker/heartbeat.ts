@@ -22,16 +22,22 @@ export class HeartbeatTimer {
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => this.beat(), options.intervalMs);
+    this.#timer = setInterval(() => this.#beat(), options.intervalMs);
     this.#timer.unref();
+    this.#beat();
   }
 
-  get stopRequested(): boolean {
+  /**
+   * Whether somebody has asked the run to stop. Throws what the last beat failed with: a worker that nobody can see
+   * or stop must not go on.
+   */
+  stopRequested(): boolean {
+    if (this.#error) throw this.#error;
     return this.#stopRequested;
   }
 
   /** Starts a beat unless one is under way. */
-  beat(): void {
+  #beat(): void {
     this.#beating ??= this.#beatOnce().finally(() => (this.#beating = undefined));
   }
 
@@ -41,14 +47,9 @@ export class HeartbeatTimer {
       await putJson(storage, heartbeatKey, { ...read(), at: new Date().toISOString() } satisfies Heartbeat);
       this.#stopRequested ||= (await getJson(storage, stopKey)) !== undefined;
     } catch (error) {
-      // Raised by `check`, on the training loop's own stack.
+      // Thrown by `stopRequested`, on the training loop's own stack.
       this.#error = error instanceof Error ? error : new Error(String(error));
     }
-  }
-
-  /** Throws what the last beat failed with: a worker that nobody can see or stop must not go on. */
-  check(): void {
-    if (this.#error) throw this.#error;
   }
 
   async close(): Promise<void> {

@@ -1,12 +1,12 @@
 // The life of a worker: step after step until all ranks decide, from the same bytes, to stop.
 
-import { gradientStep, type GradientStepOutcome } from "../algorithms/ga-sgd.ts";
-import { evaluateSlice } from "../algorithms/evaluate.ts";
-import type { Replica } from "../algorithms/replica.ts";
-import type { Collective } from "../allreduce/collective.ts";
 import { BatchReader } from "../algorithms/batch-reader.ts";
+import { evaluateSlice } from "../algorithms/evaluate.ts";
+import { gradientStep, type GradientStepOutcome } from "../algorithms/ga-sgd.ts";
+import type { Batch, Replica } from "../algorithms/replica.ts";
+import type { SampleSchedule } from "../algorithms/sample-schedule.ts";
+import type { Collective } from "../allreduce/collective.ts";
 import type { Dataset } from "../data/dataset.ts";
-import { batchesPerEpoch, batchSlice, epochOrder, evenPart } from "../data/order.ts";
 import { hyperAt, type Optimizer } from "../optim/optimizer.ts";
 import type { EpochMetrics, RunManifest, StopReason } from "../run/records.ts";
 import type { Bucket } from "../shard/layout.ts";
@@ -15,141 +15,111 @@ import type { WorkMeter } from "./work-meter.ts";
 
 export interface TrainLoopOptions {
   readonly manifest: RunManifest;
-  readonly rank: number;
   readonly replica: Replica;
+  readonly optimizer: Optimizer;
   readonly collective: Collective;
   readonly buckets: readonly Bucket[];
-  readonly optimizer: Optimizer;
+  readonly schedule: SampleSchedule;
+  /** The rows that the schedule speaks of. */
   readonly train: Dataset;
+  /** This rank's part of the validation split; may be empty. */
   readonly validation: Dataset;
   /** Advanced in place, so that heartbeats see it. */
   readonly cursor: Cursor;
+  /** Finished epochs; grows in place, equal on all ranks. */
+  readonly metrics: EpochMetrics[];
   readonly meter: WorkMeter;
-  readonly signal: AbortSignal;
   readonly stopRequested: () => boolean;
   /** Called after every step with what all ranks know of it. */
   readonly onStep: (outcome: GradientStepOutcome) => void;
-  /** Called on every rank with the same metrics. */
-  readonly onEpoch: (metrics: EpochMetrics) => Promise<void>;
+  /** Called on every rank after `metrics` has grown. */
+  readonly onEpoch: () => Promise<void>;
   /** Makes the state at `cursor.step` durable; called on every rank at the same steps. */
   readonly onCheckpoint: () => Promise<void>;
 }
 
 export async function trainLoop(options: TrainLoopOptions): Promise<StopReason> {
-  const { manifest, rank, replica, collective, buckets, optimizer, train, cursor, signal } = options;
-  const {
-    batchSize,
-    epochs,
-    seed,
-    workers,
-    roundTimeoutMs: timeoutMs,
-    checkpointEverySteps,
-  } = manifest.config;
-  const stepsPerEpoch = batchesPerEpoch(train.count, batchSize);
-  const reader = new BatchReader(train);
-  let order: { epoch: number; indices: Uint32Array } = { epoch: -1, indices: new Uint32Array(0) };
+  const { manifest, replica, optimizer, collective, buckets, schedule, cursor, metrics } = options;
+  const { epochs, roundTimeoutMs: timeoutMs, checkpointEverySteps, targetAccuracy } = manifest.config;
+  const totalSteps = epochs * schedule.stepsPerEpoch;
+  const reader = new BatchReader(options.train);
+  const reached = () => targetAccuracy !== undefined && (metrics.at(-1)?.accuracy ?? 0) >= targetAccuracy;
   let durableStep = -1;
 
-  while (cursor.step < epochs * stepsPerEpoch) {
+  // A resumed run may have nothing left to do but to write its model.
+  while (cursor.step < totalSteps && !reached()) {
     const step = cursor.step;
-    const epoch = Math.floor(step / stepsPerEpoch);
-    if (order.epoch !== epoch) order = { epoch, indices: epochOrder(train.count, seed, epoch) };
-    const first = (step % stepsPerEpoch) * batchSize;
-    const slice = batchSlice(train.count, batchSize, step % stepsPerEpoch, rank, workers);
     const outcome = await gradientStep({
-      replica,
-      collective,
-      buckets,
-      batch:
-        slice.end > slice.begin
-          ? {
-              ...reader.read(order.indices, slice.begin, slice.end, replica.wantsTargets),
-              step,
-              sampleOffset: slice.begin - first,
-            }
-          : undefined,
-      step,
+      ...{ replica, collective, buckets, step, timeoutMs },
+      batch: readBatch(reader, schedule, replica, step),
       stopVote: options.stopRequested() ? 1 : 0,
-      hyper: hyperAt(optimizer, step, epochs * stepsPerEpoch),
-      timeoutMs,
-      signal,
+      hyper: hyperAt(optimizer, step, totalSteps),
     });
-    cursor.step = step + 1;
+    cursor.step++;
     cursor.epochSamples += outcome.samples;
     cursor.epochLoss += outcome.loss * outcome.samples;
     cursor.epochCorrect += outcome.correct;
     options.onStep(outcome);
 
-    let reason: StopReason | undefined = outcome.stopVotes > 0 ? "stop-requested" : undefined;
-    if (cursor.step % stepsPerEpoch === 0) {
-      const metrics = await finishEpoch(options, epoch);
-      const { targetAccuracy } = manifest.config;
-      if (targetAccuracy !== undefined && (metrics.accuracy ?? 0) >= targetAccuracy)
-        reason = "target-reached";
-    }
+    const epochIsOver = cursor.step % schedule.stepsPerEpoch === 0;
+    if (epochIsOver) await finishEpoch(options, totalSteps);
     // Whoever finished this step knows that rank 0 had made its last checkpoint durable before it sent its part.
     await collective.sweep(step, durableStep);
-    if (
-      reason !== undefined ||
-      cursor.step % stepsPerEpoch === 0 ||
-      cursor.step % checkpointEverySteps === 0
-    ) {
+    const stopped = outcome.stopVotes > 0;
+    if (epochIsOver || stopped || cursor.step % checkpointEverySteps === 0) {
       await options.onCheckpoint();
-      durableStep = cursor.step - 1;
+      durableStep = step;
     }
-    if (reason !== undefined) return reason;
+    if (stopped) return "stop-requested";
   }
-  return "epochs-done";
+  // The last epoch's sums came from all ranks: none of them needs a gradient's frame any more.
+  await collective.sweep(cursor.step + 1, cursor.step - 1);
+  return reached() ? "target-reached" : "epochs-done";
 }
 
-/** Validates on this rank's share, adds the ranks' sums, and starts the next epoch's sums at zero. */
-async function finishEpoch(options: TrainLoopOptions, epoch: number): Promise<EpochMetrics> {
-  const { manifest, rank, replica, collective, validation, cursor, meter, optimizer, signal } = options;
-  const { workers, roundTimeoutMs: timeoutMs, epochs } = manifest.config;
-  const { begin, end } = evenPart(validation.count, rank, workers);
-  const sums = await evaluateSlice(replica, validation, begin, end);
+/** This rank's share of the step's batch; undefined if it has none. */
+function readBatch(
+  reader: BatchReader,
+  schedule: SampleSchedule,
+  replica: Replica,
+  step: number,
+): Batch | undefined {
+  const { order, begin, end, sampleOffset } = schedule.share(step);
+  if (begin === end) return undefined;
+  return { ...reader.read(order, begin, end, replica.wantsTargets), step, sampleOffset };
+}
+
+/** Validates on this rank's part, adds the ranks' sums, and starts the next epoch's sums at zero. */
+async function finishEpoch(options: TrainLoopOptions, totalSteps: number): Promise<void> {
+  const { manifest, replica, collective, validation, cursor, metrics, meter, optimizer } = options;
+  const { workers, roundTimeoutMs: timeoutMs } = manifest.config;
+  const own = await evaluateSlice(replica, validation, 0, validation.count);
   const spent = meter.lap();
+  const parts = { ...own, ...spent, elapsedMs: meter.elapsedMs };
+  const names = Object.keys(parts) as (keyof typeof parts)[];
   const round = await collective.reduceScalars(
-    { step: epoch, weight: end - begin, timeoutMs, signal },
-    Float64Array.of(
-      sums.loss,
-      sums.correct,
-      spent.computeMs,
-      spent.exchangeMs,
-      spent.waitMs,
-      spent.bytesUp,
-      spent.bytesDown,
-      spent.requests,
-      spent.wallMs,
-      meter.elapsedMs,
-    ),
+    { step: metrics.length, weight: validation.count, timeoutMs },
+    Float64Array.from(names, (name) => parts[name]),
   );
-  const [loss, correct, computeMs, exchangeMs, waitMs, bytesUp, bytesDown, requests, wallMs, elapsedMs] = [
-    ...round.scalars,
-  ] as [number, number, number, number, number, number, number, number, number, number];
+  const sum = Object.fromEntries(names.map((name, i) => [name, round.scalars[i]])) as typeof parts;
   const counted = manifest.loss !== "mean-squared-error";
-  const metrics: EpochMetrics = {
-    epoch: epoch + 1,
+  metrics.push({
+    epoch: metrics.length + 1,
     step: cursor.step,
     loss: cursor.epochLoss / cursor.epochSamples,
     trainAccuracy: counted ? cursor.epochCorrect / cursor.epochSamples : null,
-    validationLoss: loss / round.weight,
-    accuracy: counted ? correct / round.weight : null,
-    learningRate: hyperAt(
-      optimizer,
-      cursor.step - 1,
-      epochs * batchesPerEpoch(options.train.count, manifest.config.batchSize),
-    )[0]!,
-    samplesPerS: cursor.epochSamples / (wallMs / workers / 1000),
-    elapsedMs: elapsedMs / workers,
-    computeMs: computeMs / workers,
-    exchangeMs: exchangeMs / workers,
-    waitMs: waitMs / workers,
-    bytesUp,
-    bytesDown,
-    requests,
-  };
+    validationLoss: sum.loss / round.weight,
+    accuracy: counted ? sum.correct / round.weight : null,
+    learningRate: hyperAt(optimizer, cursor.step - 1, totalSteps)[0]!,
+    samplesPerS: cursor.epochSamples / (sum.wallMs / workers / 1000),
+    elapsedMs: sum.elapsedMs / workers,
+    computeMs: sum.computeMs / workers,
+    exchangeMs: sum.exchangeMs / workers,
+    waitMs: sum.waitMs / workers,
+    bytesUp: sum.bytesUp,
+    bytesDown: sum.bytesDown,
+    requests: sum.requests,
+  });
   cursor.epochLoss = cursor.epochCorrect = cursor.epochSamples = 0;
-  await options.onEpoch(metrics);
-  return metrics;
+  await options.onEpoch();
 }

@@ -1,0 +1,169 @@
+// One worker of one run: opens what the manifest names, trains, and leaves model and result.
+
+import type { GradientStepOutcome } from "../algorithms/ga-sgd.ts";
+import { Replica } from "../algorithms/replica.ts";
+import { SampleSchedule } from "../algorithms/sample-schedule.ts";
+import { openScatterReduce } from "../allreduce/scatter-reduce.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { evenPart } from "../data/order.ts";
+import { loadBytes, openPartitions } from "../data/reader.ts";
+import { createWasmDevice } from "../device/wasm/wasm-device.ts";
+import { SltrainError } from "../errors.ts";
+import { encodeSafetensors, parametersSha256 } from "../models/safetensors.ts";
+import { optimizerOf } from "../optim/optimizer.ts";
+import { getJson, getJsonLines, putJson, putJsonLines } from "../run/json-object.ts";
+import { runKeys } from "../run/keys.ts";
+import type { EpochMetrics, RunManifest, WorkerEvent, WorkerResult } from "../run/records.ts";
+import { chunkGrid } from "../shard/buckets.ts";
+import { openChannel } from "../storage/open.ts";
+import type { Storage } from "../storage/storage.ts";
+import { readNewestCheckpoint, startCursor, writeCheckpoint } from "./checkpoint.ts";
+import { HeartbeatTimer } from "./heartbeat.ts";
+import { trainLoop } from "./train-loop.ts";
+import { WorkMeter } from "./work-meter.ts";
+
+const HEARTBEAT_INTERVAL_MS = 300;
+/** Losses kept in the result, to compare runs step by step. */
+const FIRST_LOSSES = 20;
+/** A worker may fill this share of its function's memory with training data; the rest is for Node, model and frames. */
+const DATA_SHARE_OF_MEMORY = 0.5;
+
+export async function runWorker(event: WorkerEvent, storage: Storage): Promise<WorkerResult> {
+  const { runId, rank, attempt } = event;
+  const keys = runKeys(runId);
+  const manifest = await readManifest(storage, event);
+  const { config, topology, loss } = manifest;
+  const worldSize = config.workers;
+
+  const device = await createWasmDevice();
+  const { schedule, train, validation } = await openData(storage, manifest, rank);
+  const replica = new Replica({ device, topology, loss, seed: config.seed });
+  const optimizer = optimizerOf(config);
+  await replica.useOptimizer(optimizer);
+  const { step } = await replica.training(schedule.largestShare);
+
+  const durable = ["parameters", "statistics", ...optimizer.stateNames];
+  const cursor =
+    (attempt > 0 ? await readNewestCheckpoint(storage, keys, replica, durable) : undefined) ?? startCursor();
+  const metrics = (await getJsonLines<EpochMetrics>(storage, keys.metrics)).filter(
+    (epoch) => epoch.step <= cursor.step,
+  );
+
+  const buckets = chunkGrid(replica.parameters, {
+    ...{ bucketBytes: config.bucketBytes, worldSize },
+    statistics: replica.statistics,
+  });
+  const channel = event.channel === event.storage ? storage : await openChannel(event.channel);
+  const generation = attempt;
+  const collective = await openScatterReduce({ channel, runId, rank, worldSize, generation, buckets });
+  const meter = new WorkMeter(collective);
+  const firsts = new FirstSteps();
+  const heartbeat = new HeartbeatTimer({
+    storage,
+    heartbeatKey: keys.heartbeat(attempt, rank),
+    stopKey: keys.stop,
+    intervalMs: HEARTBEAT_INTERVAL_MS,
+    read: () => ({
+      ...{ rank, attempt, pid: process.pid, step: cursor.step, epoch: metrics.length + 1 },
+      samples: cursor.epochSamples,
+      loss: cursor.epochSamples > 0 ? cursor.epochLoss / cursor.epochSamples : 0,
+      ...(firsts.stepMs === undefined ? {} : { firstStepMs: firsts.stepMs }),
+    }),
+  });
+  try {
+    const reason = await trainLoop({
+      ...{
+        manifest,
+        replica,
+        optimizer,
+        collective,
+        buckets,
+        schedule,
+        train,
+        validation,
+        cursor,
+        metrics,
+        meter,
+      },
+      stopRequested: () => heartbeat.stopRequested(),
+      onStep: (outcome) => firsts.add(outcome),
+      onEpoch: async () => {
+        if (rank === 0) await putJsonLines(storage, keys.metrics, metrics);
+      },
+      onCheckpoint: async () => {
+        if (rank === 0) await writeCheckpoint(storage, keys, replica, durable, cursor);
+      },
+    });
+    const parameters = await replica.read("parameters");
+    if (rank === 0) {
+      const metadata = { format: "sltrain", model: config.model, run: runId };
+      await storage.put(keys.model, encodeSafetensors(await replica.tensors(), metadata));
+    }
+    const result: WorkerResult = {
+      ...{ rank, attempt, reason, steps: cursor.step, epochs: metrics.length },
+      wallMs: performance.now(),
+      firstStepMs: firsts.stepMs ?? performance.now(),
+      firstLosses: firsts.losses,
+      parametersSha256: parametersSha256(parameters, replica.parameters),
+      peakMemoryMiB: process.resourceUsage().maxRSS / 1024,
+      arenaMiB: step.arenaBytes / 2 ** 20,
+      totals: meter.totals,
+    };
+    // No beat may follow the result: the coordinator clears them away.
+    await heartbeat.close();
+    await putJson(storage, keys.result(attempt, rank), result);
+    return result;
+  } finally {
+    await heartbeat.close();
+    if (channel !== storage) await channel.close();
+    device.destroy();
+  }
+}
+
+/** When the first step was finished, and the mean losses of the first steps. */
+class FirstSteps {
+  readonly losses: number[] = [];
+  /** Since the start of the process. */
+  stepMs: number | undefined;
+
+  add({ loss }: GradientStepOutcome): void {
+    this.stepMs ??= performance.now();
+    if (this.losses.length < FIRST_LOSSES) this.losses.push(loss);
+  }
+}
+
+async function readManifest(storage: Storage, { runId, storage: uri }: WorkerEvent): Promise<RunManifest> {
+  const key = runKeys(runId).manifest;
+  const manifest = await getJson<RunManifest>(storage, key);
+  if (manifest) return manifest;
+  throw new SltrainError({
+    code: "run-missing",
+    message: `expected a run manifest under ${key} in ${uri}, got none`,
+    suggestions: ["Start the run with `sltrain train`; give the workers the same --storage."],
+  });
+}
+
+/** All training rows where they fit, else this rank's part of them; and this rank's part of the validation rows. */
+async function openData(
+  storage: Storage,
+  { config, data }: RunManifest,
+  rank: number,
+): Promise<{ schedule: SampleSchedule; train: Dataset; validation: Dataset }> {
+  const { batchSize, seed, workers: worldSize, memoryMiB } = config;
+  const memoryLimitBytes = memoryMiB * 2 ** 20 * DATA_SHARE_OF_MEMORY;
+  const holdsAll = loadBytes(data, "train") <= memoryLimitBytes;
+  const schedule = new SampleSchedule({
+    count: data.counts.train,
+    batchSize,
+    seed,
+    rank,
+    worldSize,
+    holdsAll,
+  });
+  const validationRows = evenPart(data.counts.validation, rank, worldSize);
+  return {
+    schedule,
+    train: await openPartitions(storage, data, "train", { memoryLimitBytes, rows: schedule.rows }),
+    validation: await openPartitions(storage, data, "validation", { memoryLimitBytes, rows: validationRows }),
+  };
+}

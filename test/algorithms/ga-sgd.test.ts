@@ -1,0 +1,105 @@
+// One step of gradient averaging over a real collective; the replica is a stand-in whose sums are known.
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { gradientStep } from "../../src/algorithms/ga-sgd.ts";
+import type { Batch, BatchSums } from "../../src/algorithms/replica.ts";
+import { openScatterReduce } from "../../src/allreduce/scatter-reduce.ts";
+import type { RunOptions } from "../../src/device/device.ts";
+import { chunkGrid } from "../../src/shard/buckets.ts";
+import type { Layout } from "../../src/shard/layout.ts";
+import { openChannel } from "../../src/storage/open.ts";
+
+const parameters: Layout = {
+  entries: [
+    { name: "first", shape: [64], offset: 0, length: 64 },
+    { name: "last", shape: [3], offset: 64, length: 3 },
+  ],
+  length: 128,
+};
+const statistics: Layout = { entries: [{ name: "moving", shape: [2], offset: 0, length: 2 }], length: 64 };
+
+/** Gradients of `value` per sample; the last parameter's are final after instruction 0, the first one's after 1. */
+function knownReplica(value: number, movingMean: number) {
+  const vectors = {
+    gradients: new Float32Array(128).fill(Number.NaN),
+    statistics: new Float32Array(64).fill(movingMean),
+  };
+  const finished: number[] = [];
+  return {
+    vectors,
+    finished,
+    parameters,
+    read: (name: string) => Promise.resolve(vectors[name as keyof typeof vectors]),
+    training: () =>
+      Promise.resolve({ gradientReadyAt: [1, 0], lastInstruction: 1, step: undefined as never, vectors: {} }),
+    runTraining: async ({ count }: Batch, options?: RunOptions): Promise<BatchSums> => {
+      vectors.gradients.fill(0, 67).fill(value * count, 64, 67);
+      await options?.onInstruction?.(0);
+      vectors.gradients.fill(value * count, 0, 64);
+      await options?.onInstruction?.(1);
+      return { loss: 2 * count, correct: 1 };
+    },
+    applyUpdate: () => Promise.resolve(void finished.push(vectors.gradients[0]!)),
+  };
+}
+
+async function twoRanks(counts: readonly [number, number], withStatistics: boolean) {
+  const replicas = [knownReplica(1, 10), knownReplica(4, 40)] as const;
+  const buckets = chunkGrid(parameters, {
+    ...{ bucketBytes: 4, worldSize: 2 },
+    ...(withStatistics ? { statistics } : {}),
+  });
+  const outcomes = await Promise.all(
+    replicas.map(async (replica, rank) => {
+      if (!withStatistics) replica.vectors.statistics = new Float32Array(0);
+      const channel = await openChannel(`memory:ga-sgd-${counts.join("-")}-${withStatistics}`);
+      const collective = await openScatterReduce({
+        ...{ channel, runId: "run", rank, worldSize: 2, generation: 0, buckets },
+      });
+      const count = counts[rank]!;
+      return gradientStep({
+        ...{
+          replica,
+          collective,
+          buckets,
+          step: 0,
+          stopVote: rank,
+          hyper: new Float32Array(8),
+          timeoutMs: 5000,
+        },
+        batch:
+          count > 0
+            ? { count, x: new Float32Array(0), labels: new Int32Array(0), step: 0, sampleOffset: 0 }
+            : undefined,
+      });
+    }),
+  );
+  return { replicas, outcomes };
+}
+
+describe("gradientStep", () => {
+  test("gives every rank the mean over all samples before the update", async () => {
+    const { replicas, outcomes } = await twoRanks([1, 3], false);
+    for (const { vectors, finished } of replicas) {
+      assert.deepEqual([...vectors.gradients.subarray(0, 67)], new Array(67).fill((1 + 3 * 4) / 4));
+      assert.deepEqual(finished, [13 / 4]);
+    }
+    for (const outcome of outcomes) {
+      assert.deepEqual(outcome, { samples: 4, loss: 2, correct: 2, stopVotes: 1 });
+    }
+  });
+
+  test("lets a rank without samples take part", async () => {
+    const { replicas } = await twoRanks([2, 0], false);
+    for (const { vectors } of replicas) assert.equal(vectors.gradients[0], 1);
+  });
+
+  test("averages statistics by samples, behind the gradients", async () => {
+    const { replicas } = await twoRanks([1, 3], true);
+    for (const { vectors } of replicas) {
+      assert.deepEqual([...vectors.gradients.subarray(0, 64)], new Array(64).fill(13 / 4));
+      assert.deepEqual([...vectors.statistics.subarray(0, 2)], [(10 + 3 * 40) / 4, (10 + 3 * 40) / 4]);
+    }
+  });
+});
