@@ -1,6 +1,7 @@
 // Times ScatterReduce rounds between real processes over a folder: `npx node bench/exchange/rounds.ts`.
 // Options: --workers 2,4 --elements 61760,401408 --rounds 200 --bucket-bytes 4194304 --channel fs:PATH. Prints JSON.
-// Gradients are Gaussian, which zstd shrinks by 7 %. Every mean is checked against the same sum made in one process.
+// Gradients look like those of a dense layer on images: runs of exact zeros (dark pixels, at rest units) and rows of
+// different magnitudes. Every mean is checked against the same sum made in one process.
 
 import { execFileSync, spawn } from "node:child_process";
 import fs from "node:fs";
@@ -34,9 +35,19 @@ interface WorkerReport {
 const WARM_UP_ROUNDS = 30;
 const LAYER_ELEMENTS = 20_480;
 
+/** What real gradients have: `mlp` on fashion-mnist 10 to 45 % zeros in rows of 512, after some steps. */
+const ZERO_SHARE = 0.25;
+const ROW_ELEMENTS = 512;
+
 function gradient(rank: number, elements: number): Float32Array {
+  const rows = new RandomStream(7, "rows"); // all ranks see the same dark pixels
   const random = new RandomStream(7, "gradient", rank);
-  return Float32Array.from({ length: elements }, () => random.nextNormal() * 0.01);
+  let scale = 0;
+  return Float32Array.from({ length: elements }, (_, i) => {
+    if (i % ROW_ELEMENTS === 0)
+      scale = rows.nextUniform() < ZERO_SHARE ? 0 : 0.001 * Math.exp(2 * rows.nextNormal());
+    return scale === 0 ? 0 : random.nextNormal() * scale;
+  });
 }
 
 async function work(job: Job): Promise<WorkerReport> {
@@ -123,6 +134,8 @@ async function measure(job: Omit<Job, "rank">): Promise<object> {
     cpuMs: perRound(({ cpuMs }) => cpuMs),
     requests: perRound(({ stats }) => stats.requests),
     bytesUp: Math.round(perRound(({ stats }) => stats.bytesUp)),
+    // A rank sends its share of the sums and of the means: one whole vector.
+    ratio: round3(perRound(({ stats }) => stats.bytesUp) / (job.elements * 4)),
     rssMiB: Math.round(Math.max(...reports.map(({ rssMiB }) => rssMiB))),
   };
 }

@@ -2,7 +2,7 @@
 // and nothing of the pattern in which the ranks exchange.
 
 import { SltrainError } from "../errors.ts";
-import type { Codec } from "../shard/codec/codec.ts";
+import type { Codec, Encoded } from "../shard/codec/codec.ts";
 import { decodeFrame, encodeFrame, type FrameIdentity, runNumber } from "../shard/frame.ts";
 import { packPayload, unpackPayload } from "../shard/payload.ts";
 import type { Zstd } from "../shard/zstd.ts";
@@ -28,8 +28,8 @@ export interface Contribution {
 }
 
 export interface Received extends Contribution {
-  /** What the codec wrote; views the buffer that was read into. */
-  readonly encoded: Uint8Array;
+  /** What the codec wrote; may view the buffer that was read into. */
+  readonly encoded: Encoded;
 }
 
 /** A frame to come: its address, the number of its values, and room for it. */
@@ -64,7 +64,7 @@ export class FrameChannel {
   send(
     address: FrameAddress,
     elements: number,
-    encoded: Uint8Array,
+    encoded: Encoded,
     contribution: Contribution,
   ): Promise<PutOutcome> {
     const { channel, zstd, generation, clock } = this.#options;
@@ -125,7 +125,7 @@ export class FrameChannel {
     const { contributors, weight, scalars } = frame;
     const encoded = unpackPayload(key, frame, codec, zstd, elements);
     return encoded instanceof Promise
-      ? encoded.then((bytes) => ({ contributors, weight, scalars, encoded: bytes }))
+      ? encoded.then((parts) => ({ contributors, weight, scalars, encoded: parts }))
       : { contributors, weight, scalars, encoded };
   }
 

@@ -1,15 +1,20 @@
 // Adds the ranks' contributions to one chunk in rank order whatever the order of their arrival, so that every run of a
 // step gives the same bits. What comes before its turn is kept.
 
-import type { Codec } from "../shard/codec/codec.ts";
-import type { Contribution, Received } from "./frame-channel.ts";
+import type { Codec, Encoded } from "../shard/codec/codec.ts";
+import type { Contribution } from "./frame-channel.ts";
 
 export const NO_SCALARS = new Float64Array(0);
+/** A rank's part of a chunk: the owner's own values as they are, a peer's as its codec wrote them. */
+export interface Part extends Contribution {
+  readonly sums: Float32Array | Encoded;
+}
+
 /** A short loop that is called often is optimised sooner than a long one. */
 const BLOCK = 1024;
 
 export class RankOrderedSum {
-  readonly #waiting: (Received | undefined)[];
+  readonly #waiting: (Part | undefined)[];
   readonly #sums: Float64Array;
   readonly #codec: Codec;
   #next = 0;
@@ -23,14 +28,22 @@ export class RankOrderedSum {
     this.#codec = codec;
   }
 
-  take(rank: number, frame: Received): void {
-    this.#waiting[rank] = frame;
+  /** What it holds must not change before all parts are there. */
+  take(rank: number, part: Part): void {
+    this.#waiting[rank] = part;
     for (let next = this.#waiting[this.#next]; next !== undefined; next = this.#waiting[++this.#next]) {
-      this.#codec.accumulate(next.encoded, this.#sums, this.#next === 0 ? "set" : "add");
+      this.#accumulate(next.sums, this.#next === 0 ? "set" : "add");
       this.#contributors += next.contributors;
       this.#weight += next.weight;
       this.#addScalars(next.scalars);
     }
+  }
+
+  #accumulate(part: Float32Array | Encoded, mode: "set" | "add"): void {
+    const sums = this.#sums;
+    if (!(part instanceof Float32Array)) this.#codec.accumulate(part, sums, mode);
+    else if (mode === "set") sums.set(part);
+    else inBlocks(sums.length, (begin, end) => addBlock(part, sums, begin, end));
   }
 
   /** Ranks that sent fewer scalars sent zeros. */
@@ -50,10 +63,16 @@ export class RankOrderedSum {
   /** Sum / weight; zeros if nothing has any weight: every rank finds that out from the weight. */
   writeMean(out: Float32Array): void {
     const weight = this.#weight === 0 ? Infinity : this.#weight;
-    for (let begin = 0; begin < out.length; begin += BLOCK) {
-      divideBlock(this.#sums, weight, out, begin, Math.min(begin + BLOCK, out.length));
-    }
+    inBlocks(out.length, (begin, end) => divideBlock(this.#sums, weight, out, begin, end));
   }
+}
+
+function inBlocks(length: number, loop: (begin: number, end: number) => void): void {
+  for (let begin = 0; begin < length; begin += BLOCK) loop(begin, Math.min(begin + BLOCK, length));
+}
+
+function addBlock(values: Float32Array, sums: Float64Array, begin: number, end: number): void {
+  for (let i = begin; i < end; i++) sums[i]! += values[i]!;
 }
 
 function divideBlock(

@@ -8,10 +8,13 @@ import type { Bucket, Chunk } from "../shard/layout.ts";
 import type { WaitOptions } from "../storage/storage.ts";
 import type { Round, RoundOptions, RoundResult } from "./collective.ts";
 import type { ExchangeClock } from "./exchange-clock.ts";
-import type { ExpectedFrame, FrameChannel, Received } from "./frame-channel.ts";
+import type { Contribution, ExpectedFrame, FrameChannel, Received } from "./frame-channel.ts";
 import type { FrameAddress } from "./keys.ts";
 import { NO_SCALARS, RankOrderedSum } from "./rank-ordered-sum.ts";
 import { MAX_SCALARS, type RoundMemory } from "./round-memory.ts";
+
+/** An owner may be waiting for the sum of a third rank. Whoever waits for that sum as well shall name the rank first. */
+const MEAN_PATIENCE = 1.25;
 
 /** What all rounds of one kind share. */
 export interface RoundGroup {
@@ -50,7 +53,7 @@ export class ScatterReduceRound implements Round {
   }
 
   push(bucket: number, sums: Float32Array): void {
-    const { buckets, clock, memory } = this.#group;
+    const { buckets, clock } = this.#group;
     const range = buckets[bucket];
     assert(range !== undefined, `push of bucket ${bucket} of ${buckets.length}`);
     assert(!this.#tasks.has(bucket), `push of bucket ${bucket} twice in step ${this.#options.step}`);
@@ -59,10 +62,9 @@ export class ScatterReduceRound implements Round {
       `bucket ${bucket} has ${range.end - range.begin} values, not ${sums.length}`,
     );
     clock.blocking(() => {
-      memory.vector.set(sums, range.begin);
       this.#tasks.set(
         bucket,
-        this.#reduce(bucket).catch((error: unknown) => this.#fail(error)),
+        this.#reduce(bucket, sums).catch((error: unknown) => this.#fail(error)),
       );
     });
   }
@@ -96,17 +98,20 @@ export class ScatterReduceRound implements Round {
     this.#controller.abort(error);
   }
 
-  async #reduce(bucket: number): Promise<void> {
+  /** Encodes or copies all of `sums` before it first waits. */
+  async #reduce(bucket: number, sums: Float32Array): Promise<void> {
     const { rank, buckets } = this.#group;
-    const { chunks } = buckets[bucket]!;
+    const { begin, chunks } = buckets[bucket]!;
     await Promise.all(
       // Each rank begins with the chunk after its own: not all write to the same owner first.
       chunks.map((_, i) => {
         const chunk = (i + rank + 1) % chunks.length;
-        return chunks[chunk]!.owner === rank ? this.#reduceOwn(bucket, chunk) : this.#sendSum(bucket, chunk);
+        const { owner, ...range } = chunks[chunk]!;
+        const values = sums.subarray(range.begin - begin, range.end - begin);
+        return owner === rank ? this.#reduceOwn(bucket, chunk, values) : this.#sendSum(bucket, chunk, values);
       }),
     );
-    // Only now: means come after this rank's sums, and their values take the sums' place in memory.
+    // Only now: means come after this rank's sums, in the same slots as its peers' sums.
     await this.#receiveMeans(bucket);
   }
 
@@ -123,20 +128,21 @@ export class ScatterReduceRound implements Round {
   }
 
   /** Whoever wrote the key first is heard; a twin of this rank that was faster changes nothing here. */
-  async #sendSum(bucket: number, chunk: number): Promise<void> {
-    const { rank, buckets, codec, frames, sum } = this.#group;
+  async #sendSum(bucket: number, chunk: number, values: Float32Array): Promise<void> {
+    const { rank, codec, frames, memory, sum } = this.#group;
+    const encoded = codec.encode(values, memory.room(bucket, chunk));
     const scalars = this.#carriesScalars(bucket, chunk) ? await this.#scalars.promise : NO_SCALARS;
-    const values = this.#values(buckets[bucket]!.chunks[chunk]!);
-    await frames.send(this.#address(sum, bucket, chunk, rank), values.length, codec.encode(values), {
+    await frames.send(this.#address(sum, bucket, chunk, rank), values.length, encoded, {
       contributors: 1,
       weight: this.#options.weight,
       scalars,
     });
   }
 
-  async #reduceOwn(bucket: number, chunk: number): Promise<void> {
+  async #reduceOwn(bucket: number, chunk: number, sums: Float32Array): Promise<void> {
     const { rank, worldSize, generation, buckets, codec, frames, clock, memory } = this.#group;
     const values = this.#values(buckets[bucket]!.chunks[chunk]!);
+    values.set(sums);
     const scalars = this.#carriesScalars(bucket, chunk) ? await this.#scalars.promise : NO_SCALARS;
     const written: ExpectedFrame = {
       address: this.#address(this.#group.mean, bucket, chunk, rank),
@@ -152,31 +158,38 @@ export class ScatterReduceRound implements Round {
       }
     }
     const sum = new RankOrderedSum(worldSize, memory.sums(bucket), codec);
-    await clock.working(() =>
-      sum.take(rank, {
-        contributors: 1,
-        weight: this.#options.weight,
-        scalars,
-        encoded: codec.encode(values),
-      }),
-    );
+    const { weight } = this.#options;
+    await clock.working(() => sum.take(rank, { contributors: 1, weight, scalars, sums: values }));
     const peers = Array.from({ length: worldSize }, (_, peer) => peer).filter((peer) => peer !== rank);
     const expected = peers.map((peer, i) => ({
       address: this.#address(this.#group.sum, bucket, chunk, peer),
       elements: values.length,
       into: memory.slot(bucket, i),
     }));
-    await frames.receive(expected, this.#wait, (frame, i) => sum.take(peers[i]!, frame));
+    await frames.receive(expected, this.#wait, ({ encoded, ...contribution }, i) =>
+      sum.take(peers[i]!, { ...contribution, sums: encoded }),
+    );
     await clock.working(async () => {
       sum.writeMean(values);
-      const encoded = codec.encode(values);
-      const outcome =
-        worldSize === 1 ? "stored" : await frames.send(written.address, values.length, encoded, sum.total);
-      // The mean is what was written: the owner decodes its own bytes as the others do, or those of a faster twin.
-      const winner = outcome === "stored" ? { ...sum.total, encoded } : await frames.read(written);
-      if (winner === undefined) throw deleted(frames.keyOf(written.address));
-      this.#adopt(bucket, chunk, winner);
+      await this.#publish(bucket, chunk, written, sum.total);
     });
+  }
+
+  /** The mean is what was written: the owner's own values after its codec, or those of a twin that was faster. */
+  async #publish(bucket: number, chunk: number, written: ExpectedFrame, total: Contribution): Promise<void> {
+    const { worldSize, buckets, codec, frames, memory } = this.#group;
+    const values = this.#values(buckets[bucket]!.chunks[chunk]!);
+    if (worldSize > 1 || !codec.exact) {
+      const encoded = codec.encode(values, memory.room(bucket, chunk));
+      if (worldSize > 1 && (await frames.send(written.address, values.length, encoded, total)) === "exists") {
+        const winner = await frames.read(written);
+        if (winner === undefined) throw deleted(frames.keyOf(written.address));
+        this.#adopt(bucket, chunk, winner);
+        return;
+      }
+      if (!codec.exact) codec.decode(encoded, values);
+    }
+    this.#keepTotal(bucket, chunk, total);
   }
 
   async #receiveMeans(bucket: number): Promise<void> {
@@ -191,11 +204,16 @@ export class ScatterReduceRound implements Round {
         into: memory.slot(bucket, i),
       };
     });
-    await frames.receive(expected, this.#wait, (frame, i) => this.#adopt(bucket, others[i]!, frame));
+    const wait = { ...this.#wait, timeoutMs: this.#wait.timeoutMs * MEAN_PATIENCE };
+    await frames.receive(expected, wait, (frame, i) => this.#adopt(bucket, others[i]!, frame));
   }
 
-  #adopt(bucket: number, chunk: number, { encoded, weight, scalars }: Received): void {
-    this.#group.codec.decode(encoded, this.#values(this.#group.buckets[bucket]!.chunks[chunk]!));
+  #adopt(bucket: number, chunk: number, mean: Received): void {
+    this.#group.codec.decode(mean.encoded, this.#values(this.#group.buckets[bucket]!.chunks[chunk]!));
+    this.#keepTotal(bucket, chunk, mean);
+  }
+
+  #keepTotal(bucket: number, chunk: number, { weight, scalars }: Contribution): void {
     if (this.#carriesScalars(bucket, chunk)) this.#result = { weight, scalars };
   }
 }

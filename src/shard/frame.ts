@@ -46,7 +46,7 @@ export interface FrameContent {
   /** Samples behind the sums. */
   readonly weight: number;
   readonly scalars: Float64Array;
-  /** The payload is a sequence of zstd frames. */
+  /** The compressible part of the payload is a sequence of zstd frames. */
   readonly zstd: boolean;
 }
 

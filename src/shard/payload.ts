@@ -1,51 +1,63 @@
-// A chunk's values to the payload of a frame and back: the codec, then zstd where that makes it smaller.
+// An encoded chunk to the payload of a frame and back: `rest` as it is, then `compressible`, by zstd where that makes
+// it smaller. The codec tells the boundary, so that it needs no field; `rest` comes first and keeps the frame's alignment.
 
-import type { Codec } from "./codec/codec.ts";
-import { type Frame, frameDamaged } from "./frame.ts";
+import type { Codec, Encoded } from "./codec/codec.ts";
+import { type Frame, frameBytes, frameDamaged } from "./frame.ts";
 import type { Zstd } from "./zstd.ts";
 
 export interface Payload {
   readonly zstd: boolean;
-  /** May view the values that it was made from. */
+  /** May view what they were made from. */
   readonly parts: readonly Uint8Array[];
 }
 
-/** Compresses `encoded` if that pays. Large payloads give a promise; `encoded` must not change before it settles. */
-export function packPayload(encoded: Uint8Array, zstd: Zstd): Payload | Promise<Payload> {
-  const compressed = zstd.compress(encoded);
+/** The most bytes of a frame with `length` values. */
+export function maxFrameBytes(codec: Codec, length: number, scalarCount: number): number {
+  return frameBytes(scalarCount, codec.restBytes(length) + codec.maxCompressibleBytes(length));
+}
+
+/** Compresses what pays. Large payloads give a promise; `encoded` must not change before it settles. */
+export function packPayload(encoded: Encoded, zstd: Zstd): Payload | Promise<Payload> {
+  const compressed = zstd.compress(encoded.compressible);
   return compressed instanceof Promise
     ? compressed.then((frames) => smaller(encoded, frames))
     : smaller(encoded, compressed);
 }
 
-function smaller(encoded: Uint8Array, frames: readonly Uint8Array[]): Payload {
+function smaller({ rest, compressible }: Encoded, frames: readonly Uint8Array[]): Payload {
   const compressedBytes = frames.reduce((total, frame) => total + frame.byteLength, 0);
-  return compressedBytes < encoded.byteLength
-    ? { zstd: true, parts: frames }
-    : { zstd: false, parts: [encoded] };
+  return compressedBytes < compressible.byteLength
+    ? { zstd: true, parts: [rest, ...frames] }
+    : { zstd: false, parts: [rest, compressible] };
 }
 
-/** What the codec wrote, checked to hold `length` values; views the frame if it was stored raw. Throws "frame-damaged". */
+/** What the codec wrote, checked to hold `length` values; views the frame where it was stored raw. Throws "frame-damaged". */
 export function unpackPayload(
   key: string,
   frame: Frame,
   codec: Codec,
   zstd: Zstd,
   length: number,
-): Uint8Array | Promise<Uint8Array> {
-  const checked = (encoded: Uint8Array): Uint8Array => {
-    if (codec.accepts(encoded.byteLength, length)) return encoded;
-    throw frameDamaged(key, `${length} values of codec ${codec.name}`, `${encoded.byteLength} bytes`);
+): Encoded | Promise<Encoded> {
+  const { payload } = frame;
+  const restBytes = codec.restBytes(length);
+  const rest = payload.subarray(0, restBytes);
+  const stored = payload.subarray(restBytes);
+  const checked = (compressible: Uint8Array): Encoded => {
+    if (rest.byteLength === restBytes && codec.accepts(compressible.byteLength, length))
+      return { rest, compressible };
+    const got = `${rest.byteLength} + ${compressible.byteLength} bytes`;
+    throw frameDamaged(key, `${length} values of codec ${codec.name}`, got);
   };
-  if (!frame.zstd) return checked(frame.payload);
+  if (!frame.zstd) return checked(stored);
   const refuse = (cause: unknown): never => {
     throw frameDamaged(key, "a payload that zstd can read", String(cause), cause);
   };
-  let encoded: Uint8Array | Promise<Uint8Array>;
+  let compressible: Uint8Array | Promise<Uint8Array>;
   try {
-    encoded = zstd.decompress(frame.payload, codec.maxEncodedBytes(length));
+    compressible = zstd.decompress(stored, codec.maxCompressibleBytes(length));
   } catch (cause) {
     return refuse(cause);
   }
-  return encoded instanceof Promise ? encoded.then(checked, refuse) : checked(encoded);
+  return compressible instanceof Promise ? compressible.then(checked, refuse) : checked(compressible);
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RankOrderedSum } from "../../src/allreduce/rank-ordered-sum.ts";
+import { type Part, RankOrderedSum } from "../../src/allreduce/rank-ordered-sum.ts";
 import { RandomStream } from "../../src/random.ts";
+import { roomFor } from "../../src/shard/codec/codec.ts";
 import { f32 } from "../../src/shard/codec/f32.ts";
 
 const LENGTH = 2500;
@@ -10,7 +11,7 @@ const contributions = Array.from({ length: 5 }, (_, rank) => {
   const values = Float32Array.from({ length: LENGTH }, () => random.nextNormal() * 10 ** (rank * 4));
   // Ranks may send fewer scalars than others.
   const scalars = Float64Array.from({ length: rank % 3 }, () => random.nextNormal() * 10 ** (rank * 5));
-  return { contributors: 1, weight: rank + 0.1, scalars, encoded: f32.encode(values) };
+  return { contributors: 1, weight: rank + 0.1, scalars, sums: f32.encode(values, roomFor(f32, LENGTH)) };
 });
 
 test("the order of arrival does not change a bit", () => {
@@ -28,10 +29,26 @@ test("the order of arrival does not change a bit", () => {
   assert.equal(results[0]!.total.scalars.length, 2);
 });
 
+test("a rank's own values and the same values encoded by a peer give equal sums, wherever they come", () => {
+  const own = (rank: number): Part => {
+    const part = contributions[rank]!;
+    const values = new Float32Array(LENGTH);
+    f32.decode(part.sums, values);
+    return { ...part, sums: values };
+  };
+  const meanWith = (ownRank: number): Float32Array => {
+    const sum = new RankOrderedSum(5, new Float64Array(LENGTH).fill(NaN), f32);
+    contributions.forEach((part, rank) => sum.take(rank, rank === ownRank ? own(rank) : part));
+    const mean = new Float32Array(LENGTH);
+    sum.writeMean(mean);
+    return mean;
+  };
+  for (const rank of [0, 1, 4]) assert.deepEqual(meanWith(rank), meanWith(-1));
+});
+
 test("a sum without weight has a mean of zeros", () => {
   const sum = new RankOrderedSum(1, new Float64Array(2), f32);
-  const encoded = f32.encode(new Float32Array(2));
-  sum.take(0, { contributors: 1, weight: 0, scalars: new Float64Array(0), encoded });
+  sum.take(0, { contributors: 1, weight: 0, scalars: new Float64Array(0), sums: new Float32Array(2) });
   const mean = new Float32Array(2).fill(1);
   sum.writeMean(mean);
   assert.deepEqual(mean, new Float32Array(2));

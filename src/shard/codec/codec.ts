@@ -1,22 +1,42 @@
 // A codec turns a chunk's f32 values into bytes and back; zstd comes after it. One codec per file beside this one.
 // It sees one chunk without its neighbours, so any division of the vector gives valid payloads.
 
+/** A chunk as bytes, in two parts: zstd costs more than all else in a round, so it runs only where it finds something. */
+export interface Encoded {
+  /** Stored as it is: bytes that look like noise. */
+  readonly rest: Uint8Array;
+  /** What zstd may make smaller. */
+  readonly compressible: Uint8Array;
+}
+
 export interface Codec {
   /** What users write in a configuration. */
   readonly name: string;
   /** What frames carry; never given to another codec. */
   readonly id: number;
-  /** The most bytes that `encode` gives for `length` values. */
-  maxEncodedBytes(length: number): number;
-  /** Whether a payload of so many bytes can hold `length` values. */
-  accepts(payloadBytes: number, length: number): boolean;
-  /** The values as bytes, the same for the same values; may be a view of `values`, then it is valid until they change. */
-  encode(values: Float32Array): Uint8Array;
-  /** Writes `out.length` values of an accepted payload. */
-  decode(payload: Uint8Array, out: Float32Array): void;
+  /** `decode` gives back the very bits that were encoded. */
+  readonly exact: boolean;
+  /** Bytes of `rest` for `length` values, which is how a reader finds the boundary. */
+  restBytes(length: number): number;
+  /** The most bytes of `compressible` for `length` values. */
+  maxCompressibleBytes(length: number): number;
+  /** Whether a `compressible` of so many bytes can belong to `length` values. */
+  accepts(compressibleBytes: number, length: number): boolean;
+  /** Writes the values' bytes, the same for the same values, into `room` (see `roomFor`); the result views it. */
+  encode(values: Float32Array, room: Encoded): Encoded;
+  /** Writes `out.length` values. The parts may have any alignment. */
+  decode(encoded: Encoded, out: Float32Array): void;
   /**
-   * Sets or adds `sums.length` values of an accepted payload. Sums are f64, so that their f32 mean is rounded once,
-   * whatever the number of ranks.
+   * Sets or adds `sums.length` values. Sums are f64, so that their f32 mean is rounded once, whatever the number of
+   * ranks.
    */
-  accumulate(payload: Uint8Array, sums: Float64Array, mode: "set" | "add"): void;
+  accumulate(encoded: Encoded, sums: Float64Array, mode: "set" | "add"): void;
+}
+
+/** Memory for `encode` of `length` values: both parts as long as they can get, at multiples of 8 bytes. */
+export function roomFor(codec: Codec, length: number): Encoded {
+  return {
+    rest: new Uint8Array(codec.restBytes(length)),
+    compressible: new Uint8Array(codec.maxCompressibleBytes(length)),
+  };
 }

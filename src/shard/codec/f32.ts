@@ -1,38 +1,123 @@
-// The exact codec: the values' own bytes, little-endian as WebAssembly's memory and every platform of Node's is.
+// The exact codec. The high byte of an f32 (sign and 7 bits of exponent) is nearly the same in all values of a
+// gradient, the three below are noise: so `compressible` is the high byte of each value, `rest` the three others
+// (little-endian, as WebAssembly's memory and every platform of Node's is), both in the order of the values.
+//
+// Four values are four words: three of `rest` and one of high bytes. That is twice as fast as byte by byte.
 
-import type { Codec } from "./codec.ts";
+import type { Codec, Encoded } from "./codec.ts";
 
-const BYTES = Float32Array.BYTES_PER_ELEMENT;
-/** V8 optimises what is called often; one long loop would run its first seconds in slower code (3.7 against 0.7 ns per value). */
-const BLOCK = 1024;
+const REST_BYTES = 3;
+const QUAD = 4;
+/** V8 optimises what is called often; one long loop would run its first seconds in slower code. */
+const BLOCK_QUADS = 256;
 
 export const f32: Codec = {
   name: "f32",
-  id: 1,
-  maxEncodedBytes: (length) => length * BYTES,
-  accepts: (payloadBytes, length) => payloadBytes === length * BYTES,
-  encode: (values) => new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
-  decode(payload, out) {
-    new Uint8Array(out.buffer, out.byteOffset, out.byteLength).set(payload);
-  },
-  accumulate(payload, sums, mode) {
-    const values = floatsOf(payload);
-    if (mode === "set") {
-      sums.set(values);
-      return;
+  id: 2, // 1 had all four bytes together
+  exact: true,
+  restBytes: (length) => length * REST_BYTES,
+  maxCompressibleBytes: (length) => length,
+  accepts: (compressibleBytes, length) => compressibleBytes === length,
+  encode(values, room) {
+    const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+    const tail = inQuads(room, values.length, (rest, high, begin, end) =>
+      split(bits, rest, high, begin, end),
+    );
+    for (let i = tail; i < values.length; i++) {
+      for (let byte = 0; byte < REST_BYTES; byte++)
+        room.rest[i * REST_BYTES + byte] = bits[i]! >>> (8 * byte);
+      room.compressible[i] = bits[i]! >>> 24;
     }
-    for (let begin = 0; begin < sums.length; begin += BLOCK) {
-      addBlock(values, sums, begin, Math.min(begin + BLOCK, sums.length));
+    return room;
+  },
+  decode(encoded, out) {
+    const bits = new Uint32Array(out.buffer, out.byteOffset, out.length);
+    const tail = inQuads(encoded, out.length, (rest, high, begin, end) => join(rest, high, bits, begin, end));
+    for (let i = tail; i < out.length; i++) bits[i] = bitsAt(encoded, i);
+  },
+  accumulate(encoded, sums, mode) {
+    if (mode === "set") sums.fill(-0); // the one number that changes no other, itself included
+    const tail = inQuads(encoded, sums.length, (rest, high, begin, end) => add(rest, high, sums, begin, end));
+    for (let i = tail; i < sums.length; i++) {
+      quadBits[0] = bitsAt(encoded, i);
+      sums[i]! += quad[0]!;
     }
   },
 };
 
-function addBlock(values: Float32Array, sums: Float64Array, begin: number, end: number): void {
-  for (let i = begin; i < end; i++) sums[i]! += values[i]!;
+type QuadLoop = (rest: Uint32Array, high: Uint32Array, beginQuad: number, endQuad: number) => void;
+
+/** Calls `loop` for all whole quads; the index of the first value after them. */
+function inQuads({ rest, compressible }: Encoded, length: number, loop: QuadLoop): number {
+  const quads = Math.floor(length / QUAD);
+  const [restWords, highWords] = [wordsOf(rest, quads * REST_BYTES), wordsOf(compressible, quads)];
+  for (let begin = 0; begin < quads; begin += BLOCK_QUADS) {
+    loop(restWords, highWords, begin, Math.min(begin + BLOCK_QUADS, quads));
+  }
+  return quads * QUAD;
 }
 
-/** A view where the alignment allows one. */
-function floatsOf(payload: Uint8Array): Float32Array {
-  const aligned = payload.byteOffset % BYTES === 0 ? payload : payload.slice();
-  return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / BYTES);
+/** The first `count` words of `bytes`: a view, or where the alignment forbids one, a copy. */
+function wordsOf(bytes: Uint8Array, count: number): Uint32Array {
+  const aligned = bytes.byteOffset % Uint32Array.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice();
+  return new Uint32Array(aligned.buffer, aligned.byteOffset, count);
+}
+
+// In the three loops a to d are four values, u to w the words of their low bytes: aaab bbcc cddd.
+
+function split(bits: Uint32Array, rest: Uint32Array, high: Uint32Array, begin: number, end: number): void {
+  for (let q = begin; q < end; q++) {
+    const i = q * QUAD;
+    const r = q * REST_BYTES;
+    const a = bits[i]!;
+    const b = bits[i + 1]!;
+    const c = bits[i + 2]!;
+    const d = bits[i + 3]!;
+    rest[r] = (a & 0xffffff) | (b << 24);
+    rest[r + 1] = ((b >>> 8) & 0xffff) | (c << 16);
+    rest[r + 2] = ((c >>> 16) & 0xff) | (d << 8);
+    high[q] = (a >>> 24) | ((b >>> 16) & 0xff00) | ((c >>> 8) & 0xff0000) | (d & 0xff000000);
+  }
+}
+
+function join(rest: Uint32Array, high: Uint32Array, bits: Uint32Array, begin: number, end: number): void {
+  for (let q = begin; q < end; q++) {
+    const i = q * QUAD;
+    const r = q * REST_BYTES;
+    const u = rest[r]!;
+    const v = rest[r + 1]!;
+    const w = rest[r + 2]!;
+    const h = high[q]!;
+    bits[i] = (u & 0xffffff) | (h << 24);
+    bits[i + 1] = (u >>> 24) | ((v & 0xffff) << 8) | ((h & 0xff00) << 16);
+    bits[i + 2] = (v >>> 16) | ((w & 0xff) << 16) | ((h & 0xff0000) << 8);
+    bits[i + 3] = (w >>> 8) | (h & 0xff000000);
+  }
+}
+
+const quad = new Float32Array(QUAD);
+const quadBits = new Uint32Array(quad.buffer);
+
+function add(rest: Uint32Array, high: Uint32Array, sums: Float64Array, begin: number, end: number): void {
+  for (let q = begin; q < end; q++) {
+    const i = q * QUAD;
+    const r = q * REST_BYTES;
+    const u = rest[r]!;
+    const v = rest[r + 1]!;
+    const w = rest[r + 2]!;
+    const h = high[q]!;
+    quadBits[0] = (u & 0xffffff) | (h << 24);
+    quadBits[1] = (u >>> 24) | ((v & 0xffff) << 8) | ((h & 0xff00) << 16);
+    quadBits[2] = (v >>> 16) | ((w & 0xff) << 16) | ((h & 0xff0000) << 8);
+    quadBits[3] = (w >>> 8) | (h & 0xff000000);
+    sums[i]! += quad[0]!;
+    sums[i + 1]! += quad[1]!;
+    sums[i + 2]! += quad[2]!;
+    sums[i + 3]! += quad[3]!;
+  }
+}
+
+function bitsAt({ rest, compressible }: Encoded, i: number): number {
+  const r = i * REST_BYTES;
+  return rest[r]! | (rest[r + 1]! << 8) | (rest[r + 2]! << 16) | (compressible[i]! << 24);
 }
