@@ -124,3 +124,18 @@ test("a disk that fills up during a put is an error, keeps the old object and fr
     execFileSync("umount", [at("tiny")]);
   }
 });
+
+test("processes that make the same folders at the same time do not disturb each other", async () => {
+  const script = `
+    import { openStorage } from ${JSON.stringify(import.meta.resolve("../../src/storage/open.ts"))};
+    const storage = await openStorage(${JSON.stringify(`fs:${at("raced")}`)});
+    for (let i = 0; i < 300; i++) await storage.put(\`a\${i}/b/c/\${process.pid}\`, [Uint8Array.of(1)]);
+  `;
+  const codes = await Promise.all(
+    [1, 2, 3].map(async () => {
+      const child = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: "inherit" });
+      return new Promise((resolve) => child.once("exit", resolve));
+    }),
+  );
+  assert.deepEqual(codes, [0, 0, 0]);
+});

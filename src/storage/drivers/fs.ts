@@ -168,18 +168,26 @@ function withFolder<T>(file: string, action: () => T): T {
   }
 }
 
-/** Node's own recursive mkdir never returns where the kernel refuses a folder with ENOENT, as under /proc. */
+/**
+ * With its parents, which other processes may be making too. Node's own recursive mkdir never returns where the kernel
+ * refuses a folder with ENOENT, as under /proc.
+ */
 function makeFolder(folder: string): void {
+  if (makeOneFolder(folder) === undefined) return;
+  makeFolder(path.dirname(folder));
+  const refused = makeOneFolder(folder);
+  if (refused !== undefined) throw refused;
+}
+
+/** The error if the parent is missing; undefined once the folder is there. */
+function makeOneFolder(folder: string): Error | undefined {
   try {
     fs.mkdirSync(folder);
   } catch (error) {
-    const parent = path.dirname(folder);
-    if (errorCode(error) === "EEXIST" && fs.statSync(folder).isDirectory()) return;
-    if (errorCode(error) !== "ENOENT" || fs.existsSync(parent)) throw error;
-    makeFolder(parent);
-    // Another process may have made it in between.
-    makeFolder(folder);
+    if (error instanceof Error && errorCode(error) === "ENOENT") return error;
+    if (errorCode(error) !== "EEXIST" || !fs.statSync(folder).isDirectory()) throw error;
   }
+  return undefined;
 }
 
 async function writeAll(file: number, parts: readonly Uint8Array[]): Promise<void> {
