@@ -32,17 +32,15 @@ export default class Predict extends SltrainCommand {
       this.log(JSON.stringify({ runId: args.run, file: args.file, predictions }));
       return;
     }
-    const rows = predictions.slice(0, flags.limit).map(({ outputs, class: label, className }, row) => {
-      if (label === null) return [String(row), outputs.map((value) => value.toPrecision(5)).join(" "), ""];
+    const shown = predictions.slice(0, flags.limit);
+    const isRegression = predictions[0]?.class === null;
+    const rows = shown.map(({ outputs, class: label, className }, row) => {
+      if (label === null) return [String(row), outputs.map((value) => value.toPrecision(5)).join(" ")];
       const probability = outputs.length === 1 && label === 0 ? 1 - outputs[0]! : Math.max(...outputs);
       return [String(row), className ?? String(label), formatPercent(probability)];
     });
-    this.log(
-      drawTable(
-        [{ header: "row", align: "right" }, { header: "prediction" }, { header: "probability" }],
-        rows,
-      ),
-    );
+    const columns = [{ header: "row", align: "right" }, { header: "prediction" }] as const;
+    this.log(drawTable(isRegression ? columns : [...columns, { header: "probability" }], rows));
     if (predictions.length > rows.length)
       this.log(`… and ${formatCount(predictions.length - rows.length)} more rows`);
   }

@@ -1,7 +1,7 @@
 import { resolveTrainConfig } from "../config/resolve.ts";
 import { train } from "../coordinator/train.ts";
 import { LocalProvider, logDirectory } from "../providers/local/local-provider.ts";
-import { SltrainCommand, explainFlag, jsonFlag } from "../ui/sltrain-command.ts";
+import { SltrainCommand, exitCodeOf, explainFlag, jsonFlag } from "../ui/sltrain-command.ts";
 import { chooseView } from "../ui/train-view.ts";
 import { trainFlags } from "../ui/train-flags.ts";
 
@@ -27,7 +27,11 @@ export default class Train extends SltrainCommand {
     const abort = new AbortController();
     process.once("SIGINT", () => {
       // The second Ctrl-C ends the tool at once; the workers still stop at the end of their step.
-      process.once("SIGINT", () => process.exit(INTERRUPTED));
+      process.once("SIGINT", () => {
+        view.interrupted(true);
+        process.exit(INTERRUPTED);
+      });
+      view.interrupted(false);
       abort.abort();
     });
     try {
@@ -51,7 +55,7 @@ export default class Train extends SltrainCommand {
       const told = explainFlag(error as Error, Object.keys(Train.flags));
       view.fail(told);
       if (!json) throw told;
-      process.exitCode = 1;
+      process.exitCode = exitCodeOf(told);
     }
   }
 }

@@ -4,9 +4,11 @@ import { styleText } from "node:util";
 import { statusOf, type StoredRun } from "../run/registry.ts";
 import { formatBytes, formatCount, formatDuration, formatPercent, formatUsd } from "../units.ts";
 import { drawCurve } from "./curve.ts";
+import { resumeCommand } from "./resume-command.ts";
 import { drawTable } from "./table.ts";
 
-export function runReport(run: StoredRun, width: number): string {
+/** `storageUri`: where the run was found, for the command that resumes it. */
+export function runReport(run: StoredRun, storageUri: string, width: number): string {
   const { manifest, metrics, summary } = run;
   const { config, data } = manifest;
   const facts = [
@@ -28,25 +30,32 @@ export function runReport(run: StoredRun, width: number): string {
     facts.push(
       ["time", `${formatDuration(summary.wallMs)}; first step after ${formatDuration(summary.firstStepMs)}`],
       [
-        "exchange",
+        "traffic",
         `${formatBytes(summary.bytesUp)} up, ${formatBytes(summary.bytesDown)} down, ${formatCount(summary.requests)} requests`,
       ],
       ["on Lambda", `about ${formatUsd(summary.lambdaCostUsd)}`],
       ["model file", summary.modelPath],
-      ["parameters", `sha256 ${summary.parametersSha256}`],
+      ["sha256", summary.parametersSha256],
     );
   }
+  if (statusOf(run) !== "completed") facts.push(["resume", resumeCommand(manifest.runId, storageUri)]);
+  const page = [
+    styleText("bold", manifest.runId),
+    ...facts.map(([name, value]) => `${styleText("dim", name!.padEnd(11))}${value!}`),
+  ];
+  if (metrics.length === 0) return page.join("\n");
+
+  const isRegression = manifest.loss === "mean-squared-error";
   const right = { align: "right" } as const;
   const table = drawTable(
-    ["epoch", "loss", "validation loss", "accuracy", "samples/s", "wait"].map((header) => ({
-      header,
-      ...right,
-    })),
+    ["epoch", "loss", "validation loss", ...(isRegression ? [] : ["accuracy"]), "samples/s", "wait"].map(
+      (header) => ({ header, ...right }),
+    ),
     metrics.map((epoch) => [
       String(epoch.epoch),
       epoch.loss.toFixed(4),
       epoch.validationLoss.toFixed(4),
-      epoch.accuracy === null ? "-" : formatPercent(epoch.accuracy),
+      ...(isRegression ? [] : [epoch.accuracy === null ? "-" : formatPercent(epoch.accuracy)]),
       formatCount(epoch.samplesPerS),
       formatPercent(epoch.waitMs / (epoch.computeMs + epoch.exchangeMs + epoch.waitMs)),
     ]),
@@ -68,8 +77,7 @@ export function runReport(run: StoredRun, width: number): string {
       width: Math.min(width, 72),
     });
   return [
-    styleText("bold", manifest.runId),
-    ...facts.map(([name, value]) => `${styleText("dim", name!.padEnd(11))}${value!}`),
+    ...page,
     "",
     table,
     "",
@@ -78,8 +86,13 @@ export function runReport(run: StoredRun, width: number): string {
       ({ loss }) => loss,
       (y) => y.toFixed(3),
     ),
-    ...(manifest.loss === "mean-squared-error"
-      ? []
-      : ["", curve("validation accuracy", ({ accuracy }) => accuracy, formatPercent)]),
+    "",
+    isRegression
+      ? curve(
+          "validation loss",
+          ({ validationLoss }) => validationLoss,
+          (y) => y.toFixed(3),
+        )
+      : curve("validation accuracy", ({ accuracy }) => accuracy, formatPercent),
   ].join("\n");
 }

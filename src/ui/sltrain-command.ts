@@ -9,6 +9,10 @@ export const jsonFlag = Flags.boolean({
   summary: "Print JSON on stdout and nothing else there (docs/json.md).",
 });
 
+interface OclifError extends Error {
+  readonly oclif?: { readonly exit?: number };
+}
+
 export abstract class SltrainCommand extends Command {
   protected override catch(error: Error & { exitCode?: number }): Promise<unknown> {
     const told = explainFlag(error, Object.keys(this.ctor.flags));
@@ -16,13 +20,17 @@ export abstract class SltrainCommand extends Command {
     this.error(told.message, {
       code: told.code,
       suggestions: [...told.suggestions],
-      exit: EXIT_CODES[told.code] ?? 1,
+      exit: exitCodeOf(told),
     });
   }
 }
 
 /** Exit codes other than 1. 2 is oclif's for a wrong use of the command line. */
 const EXIT_CODES: Readonly<Record<string, number>> = { "flag-unknown": 2 };
+
+export function exitCodeOf(error: Error): number {
+  return (error instanceof SltrainError ? EXIT_CODES[error.code] : (error as OclifError).oclif?.exit) ?? 1;
+}
 
 /** oclif's "Nonexistent flag" with the flag that was meant; any other error as it is. */
 export function explainFlag(error: Error, known: readonly string[]): Error {

@@ -2,27 +2,50 @@
 // environment variable. Values stay text here; src/config says what each may be.
 
 import { Flags } from "@oclif/core";
-import { flagName, trainFields, type TrainConfigKey } from "../config/schema.ts";
+import { generalDefaults } from "../config/model-defaults.ts";
+import { flagName, trainFields, type TrainConfigInput, type TrainConfigKey } from "../config/schema.ts";
+import { optimizerNames } from "../optim/optimizer.ts";
 
-const FLAG_KEYS = [
-  "model",
-  "data",
-  "workers",
-  "epochs",
-  "batchSize",
-  "lr",
-  "optimizer",
-  "targetAccuracy",
-  "storage",
-  "channel",
-  "provider",
-  "seed",
-  "runId",
-] as const satisfies readonly TrainConfigKey[];
+/** What the help shows as each flag's value. */
+const VALUES = {
+  model: "name|path",
+  data: "name|path",
+  workers: "n",
+  epochs: "n",
+  batchSize: "n",
+  lr: "x",
+  optimizer: "name",
+  targetAccuracy: "x",
+  storage: "uri",
+  channel: "uri",
+  provider: "local",
+  seed: "n",
+  runId: "name",
+} as const satisfies Partial<Record<TrainConfigKey, string>>;
+
+const CHOICES: Partial<Record<TrainConfigKey, readonly string[]>> = { optimizer: optimizerNames };
+
+/** What holds without the flag, where it is no plain value of `generalDefaults`. */
+const DEFAULTS: Partial<Record<TrainConfigKey, string>> = {
+  workers: "one per core",
+  epochs: "by model",
+  batchSize: "by model",
+  lr: "by model",
+  channel: "the storage",
+};
 
 export const trainFlags = Object.fromEntries(
-  FLAG_KEYS.map((key) => [
-    flagName(key).slice("--".length),
-    Flags.string({ summary: trainFields[key].description! }),
-  ]),
+  (Object.keys(VALUES) as (keyof typeof VALUES)[]).map((key) => {
+    const general = (generalDefaults as TrainConfigInput)[key];
+    const value = DEFAULTS[key] ?? (general === undefined ? undefined : String(general));
+    const choices = CHOICES[key] ? ` One of ${CHOICES[key].join(", ")}.` : "";
+    return [
+      flagName(key).slice("--".length),
+      Flags.string({
+        summary: trainFields[key].description! + choices,
+        helpValue: VALUES[key],
+        ...(value === undefined ? {} : { defaultHelp: () => Promise.resolve(value) }),
+      }),
+    ];
+  }),
 );

@@ -7,9 +7,12 @@ import type { TrainEvent } from "../coordinator/events.ts";
 import { SltrainError } from "../errors.ts";
 import type { RunSummary } from "../run/records.ts";
 import { formatBytes, formatCount, formatDuration, formatPercent, formatUsd } from "../units.ts";
+import { resumeCommand } from "./resume-command.ts";
 
 export interface TrainView {
   show(event: TrainEvent): void;
+  /** Ctrl-C has asked the workers to stop; `leaving` when it came again and the tool does not wait for them. */
+  interrupted(leaving: boolean): void;
   /** The run has failed; the view clears what it drew. The error itself is the command's to print, but for JSON. */
   fail(error: unknown): void;
 }
@@ -19,6 +22,8 @@ type Epoch = Extract<TrainEvent, { event: "epoch" }>;
 type Progress = Extract<TrainEvent, { event: "progress" }>;
 
 const BAR_WIDTH = 24;
+const HEADER = "     loss   accuracy   samples/s  compute exchange  wait  on Lambda";
+const REGRESSION_HEADER = HEADER.replace(" accuracy", "val. loss");
 
 export function chooseView(json: boolean, stream: NodeJS.WriteStream): TrainView {
   const print = (line: string) => void stream.write(`${line}\n`);
@@ -32,6 +37,8 @@ function jsonView(print: (line: string) => void): TrainView {
     show: (event) => {
       if (event.event !== "progress") print(JSON.stringify(event));
     },
+    // Programs wait for the last line.
+    interrupted: () => undefined,
     fail: (error) => {
       const known = error instanceof SltrainError;
       print(
@@ -48,12 +55,10 @@ function jsonView(print: (line: string) => void): TrainView {
 
 /** Lines for logs and pipes. */
 function plainView(print: (line: string) => void): TrainView {
-  let started: Started | undefined;
+  const rows = new Rows();
   return {
-    show: (event) => {
-      if (event.event === "run.started") started = event;
-      for (const line of lines(event, started)) print(line);
-    },
+    show: (event) => rows.of(event).forEach(print),
+    interrupted: (leaving) => rows.interrupted(leaving).forEach(print),
     fail: () => undefined,
   };
 }
@@ -61,66 +66,112 @@ function plainView(print: (line: string) => void): TrainView {
 /** Rows as in the plain view, and below them one line that follows the epoch under way. */
 function liveView(stream: NodeJS.WriteStream): TrainView {
   const update = createLogUpdate(stream);
-  let started: Started | undefined;
+  const rows = new Rows();
+  const grow = (lines: readonly string[]): void => {
+    if (lines.length === 0) return;
+    update.clear();
+    stream.write(lines.map((line) => `${line}\n`).join(""));
+  };
   return {
     show: (event) => {
-      if (event.event === "run.started") started = event;
-      if (event.event === "progress") {
-        if (started) update(progressLine(event, started));
-        return;
-      }
-      const rows = lines(event, started);
-      if (rows.length === 0) return;
-      update.clear();
-      stream.write(rows.map((row) => `${row}\n`).join(""));
+      grow(rows.of(event));
+      const live = rows.live(event);
+      if (live !== undefined) update(live);
     },
+    interrupted: (leaving) => grow(rows.interrupted(leaving)),
     fail: () => update.clear(),
   };
 }
 
-function lines(event: TrainEvent, started: Started | undefined): string[] {
-  switch (event.event) {
-    case "run.started":
-      return startedLines(event);
-    case "epoch":
-      return started ? [epochLine(event, started)] : [];
-    case "worker.started":
-    case "worker.ended":
-    case "progress":
-      return [];
-    case "warning":
-      return [`${styleText("yellow", "warning")} ${event.message}`];
-    case "run.completed":
-      return ["", ...summaryLines(event)];
-    case "run.stopped":
-      return ["", ...summaryLines(event), `${label("resume")}${event.resume}`];
+/** What events look like, one after another. */
+class Rows {
+  #started: Started | undefined;
+  #hasHeader = false;
+
+  of(event: TrainEvent): string[] {
+    switch (event.event) {
+      case "run.started":
+        this.#started = event;
+        return startedLines(event);
+      case "epoch":
+        return this.#started ? [...this.#header(event, this.#started), epochLine(event, this.#started)] : [];
+      case "worker.started":
+      case "worker.ended":
+      case "progress":
+        return [];
+      case "warning":
+        return [`${styleText("yellow", "warning")} ${event.message}`];
+      case "run.completed":
+        return ["", ...summaryLines(event)];
+      case "run.stopped":
+        return ["", ...summaryLines(event), `${label("resume")}${event.resume}`];
+    }
+  }
+
+  /** The line that the next one replaces; undefined if the event says nothing of it. */
+  live(event: TrainEvent): string | undefined {
+    if (!this.#started) return undefined;
+    if (event.event === "run.started") return styleText("dim", `starting ${workersOf(event)}`);
+    return event.event === "progress" ? progressLine(event, this.#started) : undefined;
+  }
+
+  interrupted(leaving: boolean): string[] {
+    if (!this.#started) return [];
+    if (!leaving) return [styleText("dim", "stopping after this step; Ctrl-C again leaves at once")];
+    const { runId, storage } = this.#started;
+    return [
+      "left; the workers stop after their step and keep the state",
+      `${label("resume")}${resumeCommand(runId, storage)}`,
+    ];
+  }
+
+  /** Above the first row: only it tells whether the run counts right answers. */
+  #header({ accuracy }: Epoch, started: Started): string[] {
+    if (this.#hasHeader) return [];
+    this.#hasHeader = true;
+    const columns = accuracy === null ? REGRESSION_HEADER : HEADER;
+    return ["", styleText("dim", `${"epoch".padEnd(epochWidth(started))}  ${columns}`)];
   }
 }
 
 function startedLines(event: Started): string[] {
   const where =
     event.channel === event.storage ? event.storage : `${event.storage}, frames through ${event.channel}`;
-  const begun = event.attempt === 0 ? "" : ` (resumed after ${event.epochsBefore} epochs)`;
+  const begun = event.attempt === 0 ? "" : ` (resumed after ${counted(event.epochsBefore, "epoch")})`;
   return [
     `${styleText("bold", event.runId)}${begun}`,
     `${event.model}, ${formatCount(event.parameters)} parameters, on ${event.data}, ${formatCount(event.samples)} samples`,
-    `${formatCount(event.workers)} ${event.provider} worker${event.workers === 1 ? "" : "s"} through ${where}; ` +
-      `batch ${formatCount(event.batchSize)}, ${event.optimizer} at ${event.lr}, up to ${event.epochs} epochs of ${formatCount(event.stepsPerEpoch)} steps`,
-    "",
-    styleText("dim", "epoch      loss  accuracy   samples/s  compute exchange  wait  on Lambda"),
+    `${workersOf(event)} through ${where}`,
+    `batch ${formatCount(event.batchSize)}, ${event.optimizer} at ${event.lr}, ` +
+      `up to ${counted(event.epochs, "epoch")} of ${counted(event.stepsPerEpoch, "step")}`,
   ];
+}
+
+function workersOf({ workers, provider }: Started): string {
+  return counted(workers, `${provider} worker`);
+}
+
+/** "1 epoch", "2 epochs". */
+function counted(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+function epochWidth({ epochs }: Started): number {
+  return Math.max(5, 2 * String(epochs).length + 1);
+}
+
+/** A loss in nine columns, of whatever size. */
+function formatLoss(loss: number): string {
+  return (loss < 10_000 ? loss.toFixed(4) : loss.toPrecision(4)).padStart(9);
 }
 
 function epochLine(event: Epoch, started: Started): string {
   const total = event.computeMs + event.exchangeMs + event.waitMs;
   const share = (ms: number) => `${Math.round((100 * ms) / total)}%`;
   return [
-    `${event.epoch}/${started.epochs}`.padStart(5),
-    event.loss.toFixed(4).padStart(8),
-    (event.accuracy === null
-      ? `loss ${event.validationLoss.toPrecision(4)}`
-      : formatPercent(event.accuracy)
-    ).padStart(8),
+    `${event.epoch}/${started.epochs}`.padStart(epochWidth(started)),
+    formatLoss(event.loss),
+    event.accuracy === null ? formatLoss(event.validationLoss) : formatPercent(event.accuracy).padStart(9),
     formatCount(event.samplesPerS).padStart(10),
     share(event.computeMs).padStart(7),
     share(event.exchangeMs).padStart(7),
@@ -130,22 +181,28 @@ function epochLine(event: Epoch, started: Started): string {
 }
 
 function progressLine(event: Progress, started: Started): string {
+  if (event.epoch > started.epochs) return styleText("dim", "finishing: model and results");
   const done = Math.min(1, event.samples / started.samples);
   const filled = Math.round(done * BAR_WIDTH);
-  const bar = styleText("cyan", "━".repeat(filled)) + styleText("dim", "━".repeat(BAR_WIDTH - filled));
-  const loss = event.samples > 0 ? `  loss ${event.loss.toFixed(4)}` : "  starting";
-  return `${String(event.epoch).padStart(3)}/${started.epochs}  ${bar} ${formatPercent(done).padStart(6)}${loss}`;
+  const bar = styleText("cyan", "━".repeat(filled)) + styleText("dim", "─".repeat(BAR_WIDTH - filled));
+  const loss = event.samples > 0 ? `  loss ${formatLoss(event.loss).trim()}` : "";
+  const epoch = `${event.epoch}/${started.epochs}`.padStart(epochWidth(started));
+  return `${epoch}  ${bar} ${formatPercent(done).padStart(6)}${loss}`;
 }
 
 function summaryLines(run: RunSummary): string[] {
-  const accuracy =
-    run.accuracy === null ? "" : `, validation accuracy ${styleText("bold", formatPercent(run.accuracy))}`;
+  const worth =
+    run.accuracy === null
+      ? `validation loss ${styleText("bold", formatLoss(run.validationLoss).trim())}`
+      : `validation accuracy ${styleText("bold", formatPercent(run.accuracy))}`;
   const colour = run.status === "completed" ? "green" : "yellow";
   return [
-    `${styleText(colour, run.status)} after ${run.epochs} epochs, ${formatCount(run.steps)} steps: loss ${run.loss.toFixed(4)}${accuracy}`,
-    `${label("time")}${formatDuration(run.wallMs)}; first step after ${formatDuration(run.firstStepMs)}; ` +
-      `compute ${formatDuration(run.computeMs)}, exchange ${formatDuration(run.exchangeMs)}, wait ${formatDuration(run.waitMs)} per worker`,
-    `${label("exchange")}${formatBytes(run.bytesUp)} up, ${formatBytes(run.bytesDown)} down, ${formatCount(run.requests)} requests`,
+    `${styleText(colour, run.status)} after ${counted(run.epochs, "epoch")}, ${counted(run.steps, "step")}: ` +
+      `loss ${formatLoss(run.loss).trim()}, ${worth}`,
+    `${label("time")}${formatDuration(run.wallMs)}; first step after ${formatDuration(run.firstStepMs)}`,
+    `${label("per worker")}compute ${formatDuration(run.computeMs)}, exchange ${formatDuration(run.exchangeMs)}, ` +
+      `wait ${formatDuration(run.waitMs)}`,
+    `${label("traffic")}${formatBytes(run.bytesUp)} up, ${formatBytes(run.bytesDown)} down, ${formatCount(run.requests)} requests`,
     `${label("memory")}${formatBytes(run.peakMemoryMiB * 2 ** 20)} in the largest worker`,
     `${label("on Lambda")}about ${formatUsd(run.lambdaCostUsd)} (list prices, S3 as channel)`,
     `${label("model")}${run.modelPath}`,

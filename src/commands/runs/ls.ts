@@ -39,9 +39,8 @@ export default class RunsLs extends SltrainCommand {
       const right = { align: "right" } as const;
       const columns = [
         { header: "run", whole: true },
-        { header: "status" },
-        { header: "model on data" },
-        { header: "workers", ...right },
+        { header: "status", whole: true },
+        { header: "model, data" },
         { header: "epochs", ...right },
         { header: "accuracy", ...right },
         { header: "time", ...right },
@@ -49,8 +48,7 @@ export default class RunsLs extends SltrainCommand {
       const cells = rows.map((row) => [
         row.runId,
         row.status,
-        `${row.model} on ${row.data}`,
-        String(row.workers),
+        `${row.model}, ${row.data}`,
         String(row.epochs),
         row.accuracy === null ? "-" : formatPercent(row.accuracy),
         row.wallMs === null ? "-" : formatDuration(row.wallMs),

@@ -25,6 +25,6 @@ export default class RunsShow extends SltrainCommand {
     const run = await readRun(storage, args.run);
     await storage.close();
     if (flags.json) this.log(JSON.stringify({ status: statusOf(run), ...run }));
-    else this.log(runReport(run, terminalWidth()));
+    else this.log(runReport(run, flags.storage, terminalWidth()));
   }
 }
