@@ -27,7 +27,7 @@ const KEPT = 2;
 export async function writeCheckpoint(
   storage: Storage,
   keys: RunKeys,
-  replica: Replica,
+  replica: Pick<Replica, "read" | "write">,
   names: readonly string[],
   cursor: Cursor,
 ): Promise<void> {
@@ -48,7 +48,7 @@ export async function writeCheckpoint(
 export async function readNewestCheckpoint(
   storage: Storage,
   keys: RunKeys,
-  replica: Replica,
+  replica: Pick<Replica, "read" | "write">,
   names: readonly string[],
 ): Promise<Cursor | undefined> {
   const key = (await listCheckpoints(storage, keys)).at(-1);

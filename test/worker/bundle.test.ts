@@ -1,0 +1,48 @@
+// The built bundle, as a function's runtime finds it.
+
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const folder = fileURLToPath(new URL("../../dist/function/", import.meta.url));
+const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile())
+  .map((entry) => join(entry.parentPath, entry.name));
+
+test("the bundle is under 2 MB with all that it may load", () => {
+  const totalBytes = files.reduce((sum, file) => sum + statSync(file).size, 0);
+  assert.ok(totalBytes < 2_000_000, `${totalBytes} bytes`);
+});
+
+test("the bundle holds neither zstd-codec nor what only the command line needs", () => {
+  const text = files.map((file) => readFileSync(file, "utf8")).join("\n");
+  assert.ok(!text.includes("ZstdCodec.run(function"), "zstd-codec is bundled");
+  for (const absent of ["@oclif/core", "ZodError", "csv-parse", "log-update"])
+    assert.ok(!text.includes(absent), absent);
+});
+
+test("its handler refuses an event that is none, naming the field", async () => {
+  const { handler } = (await import(join(folder, "handler.mjs"))) as {
+    handler: (event: unknown) => Promise<unknown>;
+  };
+  const event = {
+    schemaVersion: 1,
+    runId: "r",
+    storage: "memory:s",
+    channel: "memory:s",
+    rank: 0,
+    attempt: 0,
+  };
+  await assert.rejects(
+    handler({ ...event, rank: "0" }),
+    /worker event: expected rank to be a number, got "0"/,
+  );
+  await assert.rejects(handler({ ...event, schemaVersion: 2 }), /expected schemaVersion 1, got 2/);
+  await assert.rejects(handler(undefined), /expected schemaVersion to be a number, got undefined/);
+  await assert.rejects(
+    handler(event),
+    /expected a run manifest under runs\/r\/manifest\.json in memory:s, got none/,
+  );
+});
