@@ -21,6 +21,7 @@ export default class RunsLs extends SltrainCommand {
     const storage = await openStorage(flags.storage);
     const runs = await Promise.all((await listRunIds(storage)).map((id) => readRun(storage, id)));
     await storage.close();
+    runs.sort((a, b) => a.manifest.createdAt.localeCompare(b.manifest.createdAt));
     const rows = runs.map((run) => ({
       runId: run.manifest.runId,
       status: statusOf(run),
