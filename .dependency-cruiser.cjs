@@ -8,7 +8,7 @@ const ranks = [
   ["algorithms", "run"],
   ["worker", "coordinator"],
   ["providers", "ui"],
-  ["commands"],
+  ["commands", "hooks"],
 ];
 
 const layers = ranks.flatMap((folders, rank) =>
@@ -42,7 +42,11 @@ module.exports = {
     {
       name: "no-orphans",
       severity: "error",
-      from: { orphan: true, path: "^src/", pathNot: ["^src/commands/", "^src/index\\.ts$", "\\.d\\.ts$"] },
+      from: {
+        orphan: true,
+        path: "^src/",
+        pathNot: ["^src/commands/", "^src/hooks/", "^src/index\\.ts$", "\\.d\\.ts$"],
+      },
       to: {},
     },
     {

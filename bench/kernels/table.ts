@@ -9,7 +9,7 @@ export function benchTable({ machine, peak, rows }: BenchReport): string {
   const right = { align: "right" } as const;
   const columns = [
     { header: "op" },
-    { header: "shape" },
+    { header: "shape", whole: true },
     { header: "kernel" },
     { header: "median", ...right },
     { header: "GFLOP/s", ...right },

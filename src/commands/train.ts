@@ -5,7 +5,8 @@ import { SltrainCommand, exitCodeOf, explainFlag, jsonFlag } from "../ui/sltrain
 import { chooseView } from "../ui/train-view.ts";
 import { trainFlags } from "../ui/train-flags.ts";
 
-const INTERRUPTED = 130;
+/** Each asks the run to stop; the exit codes are a shell's for these signals. */
+const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
 export default class Train extends SltrainCommand {
   static override summary = "Train a model on functions that exchange their gradients through storage";
@@ -25,15 +26,16 @@ export default class Train extends SltrainCommand {
     const json = this.argv.includes("--json");
     const view = chooseView(json, process.stdout);
     const abort = new AbortController();
-    process.once("SIGINT", () => {
-      // The second Ctrl-C ends the tool at once; the workers still stop at the end of their step.
-      process.once("SIGINT", () => {
-        view.interrupted(true);
-        process.exit(INTERRUPTED);
+    let signalled: number | undefined;
+    for (const [signal, exitCode] of Object.entries(SIGNALS)) {
+      process.on(signal, () => {
+        // The second time ends the tool at once; the workers still stop at the end of their step.
+        view.interrupted(signalled !== undefined);
+        if (signalled !== undefined) process.exit(signalled);
+        signalled = exitCode;
+        abort.abort();
       });
-      view.interrupted(false);
-      abort.abort();
-    });
+    }
     try {
       const { flags } = await this.parse(Train);
       const { json: _, ...settings } = flags;
@@ -50,7 +52,7 @@ export default class Train extends SltrainCommand {
         onEvent: (event) => view.show(event),
         signal: abort.signal,
       });
-      if (summary.status === "stopped") process.exitCode = INTERRUPTED;
+      if (summary.status === "stopped") process.exitCode = signalled ?? SIGNALS.SIGINT;
     } catch (error) {
       const told = explainFlag(error as Error, Object.keys(Train.flags));
       view.fail(told);

@@ -3,13 +3,13 @@
 import { closest, distance } from "fastest-levenshtein";
 
 /**
- * The nearest of `names`, cases aside, or undefined if none is near: at most one edit in three letters (and one in
- * names of up to five), beyond which a guess misleads.
+ * The nearest of `names`, cases aside, or undefined if none is near: at most one edit for each three letters or
+ * part of them, beyond which a guess misleads.
  */
 export function nearestName(name: string, names: readonly string[]): string | undefined {
   if (names.length === 0) return undefined;
   const lower = names.map((known) => known.toLowerCase());
   const near = closest(name.toLowerCase(), lower);
-  if (distance(name.toLowerCase(), near) > Math.max(1, Math.floor(near.length / 3))) return undefined;
+  if (distance(name.toLowerCase(), near) > Math.ceil(near.length / 3)) return undefined;
   return names[lower.indexOf(near)];
 }

@@ -13,8 +13,19 @@ import { formatTopology } from "../models/format-topology.ts";
 import { loadModel } from "../models/load-model.ts";
 import { getJson, putJson } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
-import { RUN_SCHEMA_VERSION, type RunManifest, type RunSummary } from "../run/records.ts";
+import {
+  RUN_SCHEMA_VERSION,
+  type Heartbeat,
+  type RunFailure,
+  type RunManifest,
+  type RunSummary,
+} from "../run/records.ts";
+import { openChannel } from "../storage/open.ts";
 import type { Storage } from "../storage/storage.ts";
+
+/** A worker beats several times a second; after this long without a sign of life it is dead. */
+const ALIVE_MS = 5_000;
+const PROBE_KEY = `probe-${process.pid}`;
 
 export interface PreparedRun {
   readonly manifest: RunManifest;
@@ -28,8 +39,13 @@ export interface PrepareOptions {
   readonly sltrainVersion: string;
 }
 
+/**
+ * Throws "storage-unshared", "too-many-workers", "run-active", "run-completed", "run-differs", and what storage, data
+ * and model throw; nothing of a refused run is left behind.
+ */
 export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> {
   const { storage, config } = options;
+  await checkReach(config);
   const existing =
     config.runId === undefined
       ? undefined
@@ -96,18 +112,20 @@ async function resumeRun(
   { storage, config, sources }: PrepareOptions,
   manifest: RunManifest,
 ): Promise<PreparedRun> {
-  const keys = runKeys(manifest.runId);
+  const { runId } = manifest;
+  const keys = runKeys(runId);
   const summary = await getJson<RunSummary>(storage, keys.summary);
   if (summary?.status === "completed") {
     throw new SltrainError({
       code: "run-completed",
-      message: `--run-id: expected a new or unfinished run, got ${manifest.runId}, which is completed`,
-      suggestions: [`See it with \`sltrain runs show ${manifest.runId}\`, or choose another --run-id.`],
+      message: `--run-id: expected a new or unfinished run, got ${runId}, which is completed`,
+      suggestions: [`See it with \`sltrain runs show ${runId}\`, or choose another --run-id.`],
     });
   }
   const differences = (Object.keys(config) as (keyof TrainConfig)[]).filter(
     (key) =>
       sources[key] !== "default" &&
+      // The same folder has another path from another folder.
       key !== "storage" &&
       JSON.stringify(config[key]) !== JSON.stringify(manifest.config[key]),
   );
@@ -117,19 +135,75 @@ async function resumeRun(
     );
     throw new SltrainError({
       code: "run-differs",
-      message: `run ${manifest.runId} exists with another configuration: ${list.join("; ")}`,
+      message: `run ${runId} exists with another configuration: ${list.join("; ")}`,
       suggestions: ["Resume it without these settings, or start a new run with another --run-id."],
     });
   }
-  await storage.delete([keys.stop]);
-  let attempt = 1;
-  while (
-    (await putJson(storage, keys.attempt(attempt), { at: new Date().toISOString() }, { ifAbsent: true })) ===
-    "exists"
-  ) {
-    attempt++;
+  const ended = summary !== undefined || (await getJson<RunFailure>(storage, keys.failure)) !== undefined;
+  if (!ended) await refuseIfActive(storage, manifest);
+  await storage.delete([keys.stop, keys.summary, keys.failure]);
+  const attempt = Math.max(0, ...(await attemptsOf(storage, runId))) + 1;
+  const at = new Date().toISOString();
+  if ((await putJson(storage, keys.attempt(attempt), { at }, { ifAbsent: true })) === "exists") {
+    throw active(runId, "somebody else has just resumed it");
   }
   return { manifest, attempt };
+}
+
+async function attemptsOf(storage: Storage, runId: string): Promise<number[]> {
+  const keys = await Array.fromAsync(storage.list(runKeys(runId).attempts));
+  return keys.map((key) => Number(/(\d+)\.json$/.exec(key)?.[1]));
+}
+
+/** A run without an end whose coordinator has died may still have workers: two crews must not train one run. */
+async function refuseIfActive(storage: Storage, { runId, createdAt, config }: RunManifest): Promise<void> {
+  const keys = runKeys(runId);
+  const attempt = Math.max(0, ...(await attemptsOf(storage, runId)));
+  const resumed = await getJson<{ readonly at: string }>(storage, keys.attempt(attempt));
+  const signs = [{ who: "it was started", at: resumed?.at ?? createdAt }];
+  for (let rank = 0; rank < config.workers; rank++) {
+    const heartbeat = await getJson<Heartbeat>(storage, keys.heartbeat(attempt, rank));
+    if (heartbeat) signs.push({ who: `worker ${rank} was alive`, at: heartbeat.at });
+  }
+  for (const { who, at } of signs) {
+    const ageMs = Date.now() - Date.parse(at);
+    if (ageMs < ALIVE_MS) throw active(runId, `${who} ${(ageMs / 1000).toFixed(1)} s ago`);
+  }
+}
+
+function active(runId: string, why: string): SltrainError {
+  return new SltrainError({
+    code: "run-active",
+    message: `--run-id: expected a run that nobody trains, got ${runId}: ${why}`,
+    suggestions: [`Wait for it to end; if it has just died, try again in ${ALIVE_MS / 1000} seconds.`],
+  });
+}
+
+/** Workers are processes of their own: what one writes, the others must see. */
+async function checkReach({ storage, channel }: TrainConfig): Promise<void> {
+  for (const [flag, uri] of Object.entries({ "--storage": storage, "--channel": channel })) {
+    const opened = await openChannel(uri);
+    const { shared } = opened.capabilities;
+    try {
+      if (shared) {
+        await opened.put(PROBE_KEY, [new Uint8Array(1)]);
+        await opened.delete([PROBE_KEY]);
+      }
+    } catch (error) {
+      if (!(error instanceof SltrainError)) throw error;
+      const { code, message, suggestions } = error;
+      throw new SltrainError({ code, message: `${flag} ${uri}: ${message}`, suggestions, cause: error });
+    } finally {
+      await opened.close();
+    }
+    if (!shared) {
+      throw new SltrainError({
+        code: "storage-unshared",
+        message: `${flag}: expected a store that other processes can reach, got ${uri}`,
+        suggestions: ["Use a folder: fs:PATH."],
+      });
+    }
+  }
 }
 
 function lossFor(data: DataManifest): LossName {

@@ -25,6 +25,11 @@ export async function runWorkers(options: RunWorkersOptions): Promise<WorkerResu
   const { config, runId } = manifest;
   const costUsd = lambdaEstimate(manifest);
   const invocations: Invocation[] = [];
+  // Where the run is now: it may have been started with another path to the same store.
+  const uris = {
+    storage: storage.uri,
+    channel: config.channel === config.storage ? storage.uri : config.channel,
+  };
   const requestStop = () => {
     void putJson(storage, runKeys(runId).stop, { at: new Date().toISOString() }).catch((error: unknown) => {
       onEvent({ event: "warning", message: `could not ask the workers to stop: ${String(error)}` });
@@ -35,7 +40,7 @@ export async function runWorkers(options: RunWorkersOptions): Promise<WorkerResu
   try {
     for (let rank = 0; rank < config.workers; rank++) {
       const event = { schemaVersion: RUN_SCHEMA_VERSION, runId, rank, attempt } as const;
-      invocations.push(await provider.invoke({ ...event, storage: config.storage, channel: config.channel }));
+      invocations.push(await provider.invoke({ ...event, ...uris }));
     }
     return await watchRun({
       storage,

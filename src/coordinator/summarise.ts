@@ -47,13 +47,13 @@ export async function summarise(
     arenaMiB: largest(({ arenaMiB }) => arenaMiB),
     lambdaCostUsd: lambdaEstimate(manifest)({
       wallMs: largest(({ wallMs }) => wallMs),
-      steps: first.steps,
-      epochs: first.epochs,
+      steps: first.steps - first.resumedFrom.steps,
+      epochs: first.epochs - first.resumedFrom.epochs,
     }),
     firstLosses: first.firstLosses,
     parametersSha256: first.parametersSha256,
-    modelPath: locate(config.storage, keys.model),
-    topologyPath: locate(config.storage, keys.topology),
+    modelPath: locate(storage.uri, keys.model),
+    topologyPath: locate(storage.uri, keys.topology),
   };
 }
 

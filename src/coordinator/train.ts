@@ -5,9 +5,11 @@ import { frameKey } from "../allreduce/keys.ts";
 import type { ConfigSource } from "../config/resolve.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { batchesPerEpoch } from "../data/order.ts";
+import { SltrainError } from "../errors.ts";
 import { getJsonLines, putJson } from "../run/json-object.ts";
 import { runKeys, type RunKeys } from "../run/keys.ts";
-import type { EpochMetrics, RunManifest, RunStatus, RunSummary } from "../run/records.ts";
+import { resumeCommand } from "../run/resume-command.ts";
+import type { EpochMetrics, RunFailure, RunManifest, RunStatus, RunSummary } from "../run/records.ts";
 import { openChannel, openStorage } from "../storage/open.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { TrainEvent } from "./events.ts";
@@ -32,41 +34,79 @@ export async function train(options: TrainOptions): Promise<RunSummary> {
   const storage = await openStorage(options.config.storage);
   try {
     const prepared = await prepareRun({ ...options, storage });
-    const { manifest } = prepared;
-    const { config } = manifest;
-    const keys = runKeys(manifest.runId);
-    const before = await getJsonLines<EpochMetrics>(storage, keys.metrics);
-    options.onEvent(startedEvent(prepared, before));
-
-    const results = await runWorkers({
-      ...prepared,
-      storage,
-      provider: options.createProvider(manifest.runId),
-      epochsBefore: before.length,
-      onEvent: options.onEvent,
-      signal: options.signal,
-    });
-    const summary: RunSummary = {
-      ...(await summarise(storage, manifest, results)),
-      wallMs: performance.now() - startedMs,
-    };
-    await putJson(storage, keys.summary, summary);
-    await deleteTransients(storage, keys, summary.status);
-    if (config.channel !== config.storage) await deleteLastFrame(manifest, summary.epochs);
-    options.onEvent(
-      summary.status === "completed"
-        ? { event: "run.completed", ...summary }
-        : { event: "run.stopped", ...summary, resume: `sltrain train --run-id ${manifest.runId}` },
-    );
-    return summary;
+    try {
+      return await trainPrepared(options, storage, prepared, startedMs);
+    } catch (error) {
+      await leaveFailure(options, storage, runKeys(prepared.manifest.runId), error);
+      throw error;
+    }
   } finally {
     await storage.close();
   }
 }
 
-function startedEvent({ manifest, attempt }: PreparedRun, before: readonly EpochMetrics[]): TrainEvent {
+async function trainPrepared(
+  options: TrainOptions,
+  storage: Storage,
+  prepared: PreparedRun,
+  startedMs: number,
+): Promise<RunSummary> {
+  const { manifest } = prepared;
+  const { config, runId } = manifest;
+  const keys = runKeys(runId);
+  const before = await getJsonLines<EpochMetrics>(storage, keys.metrics);
+  options.onEvent(startedEvent(prepared, before, storage.uri));
+
+  const results = await runWorkers({
+    ...prepared,
+    storage,
+    provider: options.createProvider(runId),
+    epochsBefore: before.length,
+    onEvent: options.onEvent,
+    signal: options.signal,
+  });
+  const summary: RunSummary = {
+    ...(await summarise(storage, manifest, results)),
+    wallMs: performance.now() - startedMs,
+  };
+  await putJson(storage, keys.summary, summary);
+  await deleteTransients(storage, keys, summary.status);
+  if (config.channel !== config.storage) await deleteLastFrame(manifest, summary.epochs);
+  options.onEvent(
+    summary.status === "completed"
+      ? { event: "run.completed", ...summary }
+      : { event: "run.stopped", ...summary, resume: resumeCommand(runId, storage.uri) },
+  );
+  return summary;
+}
+
+/** So that `runs ls` can tell a failed run from one that goes on; its workers have ended by now. */
+async function leaveFailure(
+  { onEvent }: TrainOptions,
+  storage: Storage,
+  keys: RunKeys,
+  error: unknown,
+): Promise<void> {
+  const known = error instanceof SltrainError;
+  const failure: RunFailure = {
+    at: new Date().toISOString(),
+    code: known ? error.code : "internal",
+    message: error instanceof Error ? error.message : String(error),
+    suggestions: known ? error.suggestions : [],
+  };
+  await putJson(storage, keys.failure, failure).catch((putError: unknown) => {
+    onEvent({ event: "warning", message: `could not note the failure: ${String(putError)}` });
+  });
+}
+
+function startedEvent(
+  { manifest, attempt }: PreparedRun,
+  before: readonly EpochMetrics[],
+  storage: string,
+): TrainEvent {
   const { config, data } = manifest;
-  const { model, workers, epochs, batchSize, optimizer, lr, storage, channel, provider, seed } = config;
+  const { model, workers, epochs, batchSize, optimizer, lr, provider, seed } = config;
+  const channel = config.channel === config.storage ? storage : config.channel;
   return {
     event: "run.started",
     runId: manifest.runId,

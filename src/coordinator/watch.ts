@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { SltrainError } from "../errors.ts";
 import { getJson, getJsonLines } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
+import { resumeCommand } from "../run/resume-command.ts";
 import type { EpochMetrics, Heartbeat, WorkerFailure, WorkerResult } from "../run/records.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { FunctionExit, Invocation } from "./provider.ts";
@@ -19,7 +20,7 @@ export interface WatchOptions {
   readonly attempt: number;
   readonly invocations: readonly Invocation[];
   readonly epochsBefore: number;
-  readonly onWorkerStarted: (heartbeat: Heartbeat) => void;
+  readonly onWorkerStarted: (worker: { readonly rank: number; readonly pid: number }) => void;
   readonly onWorkerEnded: (result: WorkerResult) => void;
   readonly onEpoch: (metrics: EpochMetrics) => void;
   readonly onProgress: (heartbeat: Heartbeat) => void;
@@ -49,20 +50,23 @@ export async function watchRun(options: WatchOptions): Promise<WorkerResult[]> {
       if (results.has(rank)) continue;
       const exit = exits.get(rank);
       const heartbeat = await getJson<Heartbeat>(storage, keys.heartbeat(attempt, rank));
-      if (heartbeat && !started.has(rank)) {
+      const result = await getJson<WorkerResult>(storage, keys.result(attempt, rank));
+      const alive = heartbeat ?? result;
+      if (alive && !started.has(rank)) {
         started.add(rank);
-        options.onWorkerStarted(heartbeat);
+        options.onWorkerStarted(alive);
       }
       if (heartbeat && rank === 0) options.onProgress(heartbeat);
-      const result = await getJson<WorkerResult>(storage, keys.result(attempt, rank));
       if (result) {
+        // Its epochs were stored before its result was.
+        await readEpochs();
         results.set(rank, result);
         options.onWorkerEnded(result);
         continue;
       }
-      const failure = await getJson<WorkerFailure>(storage, keys.failure(attempt, rank));
+      const failure = await getJson<WorkerFailure>(storage, keys.workerFailure(attempt, rank));
       if (failure || (exit && performance.now() - exit.atMs > (exit.exit.code === 0 ? GRACE_MS : 0))) {
-        throw await workerError(invocation, heartbeat, failure, exit?.exit);
+        throw await workerError(options, invocation, failure?.step ?? heartbeat?.step, failure, exit?.exit);
       }
     }
     await readEpochs();
@@ -72,12 +76,13 @@ export async function watchRun(options: WatchOptions): Promise<WorkerResult[]> {
 }
 
 async function workerError(
+  { storage, runId }: WatchOptions,
   invocation: Invocation,
-  heartbeat: Heartbeat | undefined,
+  step: number | undefined,
   failure: WorkerFailure | undefined,
   exit: FunctionExit | undefined,
 ): Promise<SltrainError> {
-  const where = `worker ${invocation.rank}${heartbeat ? ` at step ${heartbeat.step}` : " before its first step"}`;
+  const where = `worker ${invocation.rank}${step === undefined ? " before its first step" : ` at step ${step}`}`;
   if (failure && failure.code !== "worker-crashed") {
     return new SltrainError({
       code: failure.code,
@@ -91,9 +96,29 @@ async function workerError(
       ? `ended with exit code ${exit.code}`
       : "failed";
   const log = (await invocation.logTail(LOG_LINES)).filter((line) => line !== "");
+  if (!failure && log.length === 0)
+    await probeStorage(storage, runId, `${where} ${how} and could leave no word why`);
+  const checkpoints = await Array.fromAsync(storage.list(runKeys(runId).checkpoints));
   return new SltrainError({
     code: "worker-died",
     message: `${where} ${how}; its last log lines:\n${log.length > 0 ? log.map((line) => `  ${line}`).join("\n") : "  (none)"}`,
-    suggestions: ["The last checkpoint remains: resume the run with the same --run-id."],
+    suggestions: [
+      checkpoints.length > 0
+        ? `The last checkpoint remains: \`${resumeCommand(runId, storage.uri)}\` goes on from it.`
+        : `There is no checkpoint yet: \`${resumeCommand(runId, storage.uri)}\` begins again.`,
+    ],
   });
+}
+
+/** A full disk takes a worker's last words with it: throws what the storage itself says, if it refuses a small object. */
+async function probeStorage(storage: Storage, runId: string, what: string): Promise<void> {
+  const key = runKeys(runId).probe;
+  try {
+    await storage.put(key, [new Uint8Array(64 * 1024)]);
+    await storage.delete([key]);
+  } catch (cause) {
+    if (!(cause instanceof SltrainError)) throw cause;
+    const { code, message, suggestions } = cause;
+    throw new SltrainError({ code, message: `${what}; ${message}`, suggestions, cause });
+  }
 }

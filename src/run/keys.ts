@@ -6,10 +6,13 @@ export interface RunKeys {
   readonly metrics: string;
   /** Its presence asks the workers to stop. */
   readonly stop: string;
-  /** How the run ended, as the user saw it. */
+  /** How the run ended, as the user saw it: one of the two, or neither while it goes on. */
   readonly summary: string;
+  readonly failure: string;
   readonly model: string;
   readonly topology: string;
+  /** Written and deleted again to see whether a store takes anything. */
+  readonly probe: string;
   /** Prefixes of what ends with the run. Frames are keyed by allreduce/keys.ts. */
   readonly frames: string;
   readonly checkpoints: string;
@@ -21,7 +24,7 @@ export interface RunKeys {
   checkpoint(step: number): string;
   heartbeat(attempt: number, rank: number): string;
   result(attempt: number, rank: number): string;
-  failure(attempt: number, rank: number): string;
+  workerFailure(attempt: number, rank: number): string;
 }
 
 export function runKeys(runId: string): RunKeys {
@@ -37,14 +40,16 @@ export function runKeys(runId: string): RunKeys {
     metrics: `${prefix}metrics.jsonl`,
     stop: `${prefix}stop.json`,
     summary: `${prefix}summary.json`,
+    failure: `${prefix}failure.json`,
     model: `${prefix}model.safetensors`,
     topology: `${prefix}model.json`,
+    probe: `${prefix}probe`,
     frames: `${prefix}frames/`,
     attempt: (attempt) => `${attempts}${attempt}.json`,
     // Zero-padded, so that the lexicographic order of a listing is the order of the steps.
     checkpoint: (step) => `${checkpoints}${String(step).padStart(9, "0")}.safetensors`,
     heartbeat: (attempt, rank) => `${heartbeats}${attempt}/${rank}.json`,
     result: (attempt, rank) => `${results}${attempt}/${rank}.json`,
-    failure: (attempt, rank) => `${failures}${attempt}/${rank}.json`,
+    workerFailure: (attempt, rank) => `${failures}${attempt}/${rank}.json`,
   };
 }

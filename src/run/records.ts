@@ -93,10 +93,13 @@ export type StopReason = "epochs-done" | "target-reached" | "stop-requested";
 /** What a worker leaves when it ends in good order. */
 export interface WorkerResult {
   readonly rank: number;
+  readonly pid: number;
   readonly attempt: number;
   readonly reason: StopReason;
   readonly steps: number;
   readonly epochs: number;
+  /** Steps and epochs that earlier attempts had finished. */
+  readonly resumedFrom: { readonly steps: number; readonly epochs: number };
   /** Life of the process. */
   readonly wallMs: number;
   /** Process start to the first finished step. */
@@ -114,6 +117,16 @@ export interface WorkerResult {
 export interface WorkerFailure {
   readonly rank: number;
   readonly attempt: number;
+  /** Steps that it had finished. */
+  readonly step: number;
+  readonly code: string;
+  readonly message: string;
+  readonly suggestions: readonly string[];
+}
+
+/** `failure.json`: why a run ended early, as the user saw it. */
+export interface RunFailure {
+  readonly at: string;
   readonly code: string;
   readonly message: string;
   readonly suggestions: readonly string[];

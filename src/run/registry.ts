@@ -1,17 +1,18 @@
 // The runs that a storage knows, read from what they left there.
 
-import { closest } from "fastest-levenshtein";
+import { nearestName } from "../config/nearest-name.ts";
 import { SltrainError } from "../errors.ts";
 import type { Storage } from "../storage/storage.ts";
 import { getJson, getJsonLines } from "./json-object.ts";
 import { runKeys } from "./keys.ts";
-import type { EpochMetrics, RunManifest, RunStatus, RunSummary } from "./records.ts";
+import type { EpochMetrics, RunFailure, RunManifest, RunStatus, RunSummary } from "./records.ts";
 
 export interface StoredRun {
   readonly manifest: RunManifest;
   readonly metrics: readonly EpochMetrics[];
-  /** Absent while the run goes on, or if its coordinator died. */
+  /** Both absent while the run goes on, or if its coordinator died. */
   readonly summary: RunSummary | undefined;
+  readonly failure: RunFailure | undefined;
 }
 
 const MANIFEST_KEY = /^runs\/([^/]+)\/manifest\.json$/;
@@ -32,20 +33,26 @@ export async function readRun(storage: Storage, runId: string): Promise<StoredRu
   const manifest = await getJson<RunManifest>(storage, keys.manifest);
   if (!manifest) {
     const ids = await listRunIds(storage);
+    const near = nearestName(runId, ids);
     throw new SltrainError({
       code: "run-unknown",
       message: `expected a run in ${storage.uri}, got ${JSON.stringify(runId)}`,
       suggestions:
         ids.length > 0
-          ? [`Did you mean ${closest(runId, ids)}?`, "`sltrain runs ls` lists the runs."]
+          ? [near === undefined ? "`sltrain runs ls` lists the runs." : `Did you mean ${near}?`]
           : ["No run is stored there; start one with `sltrain train`, or name the --storage that has it."],
     });
   }
   const metrics = await getJsonLines<EpochMetrics>(storage, keys.metrics);
-  return { manifest, metrics, summary: await getJson<RunSummary>(storage, keys.summary) };
+  return {
+    manifest,
+    metrics,
+    summary: await getJson<RunSummary>(storage, keys.summary),
+    failure: await getJson<RunFailure>(storage, keys.failure),
+  };
 }
 
 /** "unfinished": it goes on, or its coordinator died; `train --run-id` takes it up. */
 export function statusOf(run: StoredRun): RunStatus | "unfinished" {
-  return run.summary?.status ?? "unfinished";
+  return run.summary?.status ?? (run.failure ? "failed" : "unfinished");
 }

@@ -8,10 +8,10 @@ interface Driver {
   open(location: string): Promise<Storage>;
 }
 
-/** The one list of drivers. `form` is shown in messages. */
-const drivers: Readonly<Record<string, { readonly form: string; readonly load: () => Promise<Driver> }>> = {
+/** The one list of drivers. `form` is shown in messages; a driver for tests alone has none. */
+const drivers: Readonly<Record<string, { readonly form?: string; readonly load: () => Promise<Driver> }>> = {
   fs: { form: "fs:PATH", load: () => import("./drivers/fs.ts") },
-  memory: { form: "memory:NAME", load: () => import("./drivers/memory.ts") },
+  memory: { load: () => import("./drivers/memory.ts") },
 };
 
 /** Opens a durable storage. Throws SltrainError "storage-unknown" naming the known schemes. */
@@ -19,11 +19,12 @@ export async function openStorage(uri: string): Promise<Storage> {
   const [scheme, location] = splitUri(uri);
   const driver = Object.hasOwn(drivers, scheme) ? drivers[scheme] : undefined;
   if (driver === undefined || location === "") {
-    const forms = Object.values(drivers).map(({ form }) => form);
+    const forms = Object.values(drivers).flatMap(({ form }) => form ?? []);
+    const isPath = scheme === "" || scheme === "fs";
     throw new SltrainError({
       code: "storage-unknown",
       message: `storage: expected one of ${forms.join(", ")}, but got ${JSON.stringify(uri)}`,
-      suggestions: [`For a folder on this machine write fs:${scheme === "" ? uri : location || ".sltrain"}`],
+      suggestions: [`For a folder on this machine write fs:${(isPath ? location : "") || ".sltrain"}`],
     });
   }
   return (await driver.load()).open(location);

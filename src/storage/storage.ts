@@ -17,6 +17,8 @@ export interface GetRef {
 /** What a driver can do. A call that needs what is absent throws SltrainError "storage-unsupported". */
 export interface Capabilities {
   readonly durable: boolean;
+  /** Whether other processes see it: what workers need. */
+  readonly shared: boolean;
   readonly conditionalPut: boolean;
   readonly rangeGet: boolean;
   readonly list: boolean;

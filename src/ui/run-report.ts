@@ -4,7 +4,7 @@ import { styleText } from "node:util";
 import { statusOf, type StoredRun } from "../run/registry.ts";
 import { formatBytes, formatCount, formatDuration, formatPercent, formatUsd } from "../units.ts";
 import { drawCurve } from "./curve.ts";
-import { resumeCommand } from "./resume-command.ts";
+import { resumeCommand } from "../run/resume-command.ts";
 import { drawTable } from "./table.ts";
 
 /** `storageUri`: where the run was found, for the command that resumes it. */
@@ -38,6 +38,7 @@ export function runReport(run: StoredRun, storageUri: string, width: number): st
       ["sha256", summary.parametersSha256],
     );
   }
+  if (run.failure) facts.push(["failed", `${run.failure.code}: ${run.failure.message}`]);
   if (statusOf(run) !== "completed") facts.push(["resume", resumeCommand(manifest.runId, storageUri)]);
   const page = [
     styleText("bold", manifest.runId),

@@ -7,7 +7,7 @@ import type { TrainEvent } from "../coordinator/events.ts";
 import { SltrainError } from "../errors.ts";
 import type { RunSummary } from "../run/records.ts";
 import { formatBytes, formatCount, formatDuration, formatPercent, formatUsd } from "../units.ts";
-import { resumeCommand } from "./resume-command.ts";
+import { resumeCommand } from "../run/resume-command.ts";
 
 export interface TrainView {
   show(event: TrainEvent): void;

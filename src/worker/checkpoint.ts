@@ -44,16 +44,17 @@ export async function writeCheckpoint(
   if (old.length > 0) await storage.delete(old);
 }
 
-/** Loads the newest checkpoint into `replica`; undefined if there is none. Throws "checkpoint-damaged" naming the key. */
+/** Loads the newest checkpoint into `replica` and `cursor`; leaves both if there is none. Throws "checkpoint-damaged" naming the key. */
 export async function readNewestCheckpoint(
   storage: Storage,
   keys: RunKeys,
   replica: Pick<Replica, "read" | "write">,
   names: readonly string[],
-): Promise<Cursor | undefined> {
+  cursor: Cursor,
+): Promise<void> {
   const key = (await listCheckpoints(storage, keys)).at(-1);
   const bytes = key === undefined ? undefined : await storage.get({ key });
-  if (key === undefined || bytes === undefined) return undefined;
+  if (key === undefined || bytes === undefined) return;
   const { tensors, metadata } = decodeSafetensors(bytes, key);
   let checksum = 0;
   for (const name of names) {
@@ -65,7 +66,7 @@ export async function readNewestCheckpoint(
   if (metadata.crc32 !== String(checksum)) {
     throw damaged(key, `expected checksum ${String(metadata.crc32)}, got ${checksum}`);
   }
-  return JSON.parse(metadata.cursor ?? "null") as Cursor;
+  Object.assign(cursor, JSON.parse(metadata.cursor ?? "null") as Cursor);
 }
 
 async function listCheckpoints(storage: Storage, keys: RunKeys): Promise<string[]> {

@@ -7,6 +7,7 @@ import { runKeys } from "../run/keys.ts";
 import type { WorkerEvent, WorkerFailure, WorkerResult } from "../run/records.ts";
 import { openStorage } from "../storage/open.ts";
 import type { Storage } from "../storage/storage.ts";
+import { startCursor } from "./checkpoint.ts";
 import { parseWorkerEvent } from "./event.ts";
 import { runWorker } from "./run-worker.ts";
 
@@ -14,26 +15,33 @@ import { runWorker } from "./run-worker.ts";
 export async function handler(rawEvent: unknown): Promise<WorkerResult> {
   const event = parseWorkerEvent(rawEvent);
   const storage = await openStorage(event.storage);
+  const cursor = startCursor();
   try {
-    return await runWorker(event, storage);
+    return await runWorker(event, storage, cursor);
   } catch (error) {
-    await leaveFailure(storage, event, error);
+    await leaveFailure(storage, event, cursor.step, error);
     throw error;
   } finally {
     await storage.close();
   }
 }
 
-async function leaveFailure(storage: Storage, event: WorkerEvent, error: unknown): Promise<void> {
+async function leaveFailure(
+  storage: Storage,
+  event: WorkerEvent,
+  step: number,
+  error: unknown,
+): Promise<void> {
   const known = error instanceof SltrainError;
   const failure: WorkerFailure = {
     rank: event.rank,
     attempt: event.attempt,
+    step,
     code: known ? error.code : "worker-crashed",
     message: error instanceof Error ? error.message : String(error),
     suggestions: known ? error.suggestions : [],
   };
-  const key = runKeys(event.runId).failure(event.attempt, event.rank);
+  const key = runKeys(event.runId).workerFailure(event.attempt, event.rank);
   await putJson(storage, key, failure).catch((putError: unknown) => {
     // The storage may be what failed; the log still has it all.
     console.error(`could not leave the failure in storage: ${String(putError)}`);

@@ -52,8 +52,15 @@ export class HeartbeatTimer {
     }
   }
 
-  async close(): Promise<void> {
+  /** Ends the beating. */
+  async stop(): Promise<void> {
     clearInterval(this.#timer);
     await this.#beating;
+  }
+
+  /** Ends the beating and takes the last beat away: who has ended in good order is no longer alive. */
+  async close(): Promise<void> {
+    await this.stop();
+    await this.#options.storage.delete([this.#options.heartbeatKey]);
   }
 }

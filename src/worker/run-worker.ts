@@ -17,7 +17,7 @@ import type { EpochMetrics, RunManifest, WorkerEvent, WorkerResult } from "../ru
 import { chunkGrid } from "../shard/buckets.ts";
 import { openChannel } from "../storage/open.ts";
 import type { Storage } from "../storage/storage.ts";
-import { readNewestCheckpoint, startCursor, writeCheckpoint } from "./checkpoint.ts";
+import { readNewestCheckpoint, writeCheckpoint, type Cursor } from "./checkpoint.ts";
 import { HeartbeatTimer } from "./heartbeat.ts";
 import { trainLoop } from "./train-loop.ts";
 import { WorkMeter } from "./work-meter.ts";
@@ -28,7 +28,8 @@ const FIRST_LOSSES = 20;
 /** A worker may fill this share of its function's memory with training data; the rest is for Node, model and frames. */
 const DATA_SHARE_OF_MEMORY = 0.5;
 
-export async function runWorker(event: WorkerEvent, storage: Storage): Promise<WorkerResult> {
+/** `cursor` is advanced in place, so that a failure can tell its step. */
+export async function runWorker(event: WorkerEvent, storage: Storage, cursor: Cursor): Promise<WorkerResult> {
   const { runId, rank, attempt } = event;
   const keys = runKeys(runId);
   const manifest = await readManifest(storage, event);
@@ -43,11 +44,11 @@ export async function runWorker(event: WorkerEvent, storage: Storage): Promise<W
   const { step } = await replica.training(schedule.largestShare);
 
   const durable = ["parameters", "statistics", ...optimizer.stateNames];
-  const cursor =
-    (attempt > 0 ? await readNewestCheckpoint(storage, keys, replica, durable) : undefined) ?? startCursor();
+  if (attempt > 0) await readNewestCheckpoint(storage, keys, replica, durable, cursor);
   const metrics = (await getJsonLines<EpochMetrics>(storage, keys.metrics)).filter(
     (epoch) => epoch.step <= cursor.step,
   );
+  const resumedFrom = { steps: cursor.step, epochs: metrics.length };
 
   const buckets = chunkGrid(replica.parameters, {
     ...{ bucketBytes: config.bucketBytes, worldSize },
@@ -100,7 +101,8 @@ export async function runWorker(event: WorkerEvent, storage: Storage): Promise<W
       await storage.put(keys.model, encodeSafetensors(await replica.tensors(), metadata));
     }
     const result: WorkerResult = {
-      ...{ rank, attempt, reason, steps: cursor.step, epochs: metrics.length },
+      ...{ rank, attempt, reason, steps: cursor.step, epochs: metrics.length, resumedFrom },
+      pid: process.pid,
       wallMs: performance.now(),
       firstStepMs: firsts.stepMs ?? performance.now(),
       firstLosses: firsts.losses,
@@ -114,7 +116,7 @@ export async function runWorker(event: WorkerEvent, storage: Storage): Promise<W
     await putJson(storage, keys.result(attempt, rank), result);
     return result;
   } finally {
-    await heartbeat.close();
+    await heartbeat.stop();
     if (channel !== storage) await channel.close();
     device.destroy();
   }

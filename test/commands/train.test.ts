@@ -136,6 +136,32 @@ describe("determinism", () => {
 });
 
 describe("faults", () => {
+  test("a second crew for a run under way is refused, and the first one is not disturbed", async () => {
+    const first = await startLongRun("twice");
+    const second = await sltrain(["train", "--run-id", "twice", "--json"], folder.path);
+    assert.equal(second.code, 1);
+    assert.equal(lastEvent(second).code, "run-active");
+    assert.equal(lastEvent(await first.ended).event, "run.completed");
+  });
+
+  test("a run whose coordinator is killed goes on without it, and is then taken up from any folder", async () => {
+    const run = await startLongRun("orphaned");
+    run.child.kill("SIGKILL");
+    await run.ended;
+    const model = join(folder.path, ".sltrain/runs/orphaned/model.safetensors");
+    while (!existsSync(model)) await sleep(50);
+    mkdirSync(join(folder.path, "elsewhere"));
+    const resume = ["train", "--storage", "fs:../.sltrain", "--run-id", "orphaned", "--json"];
+    let resumed = await sltrain(resume, join(folder.path, "elsewhere"));
+    // The workers may still be saying goodbye.
+    while (lastEvent(resumed).code === "run-active") {
+      await sleep(500);
+      resumed = await sltrain(resume, join(folder.path, "elsewhere"));
+    }
+    assert.equal(lastEvent(resumed).event, "run.completed", resumed.stdout);
+    assert.ok(existsSync(join(folder.path, "elsewhere", lastEvent(resumed).modelPath as string)));
+  });
+
   test("a worker that is killed ends the run with its rank, step and log, and the checkpoint remains", async () => {
     const long = await startLongRun("killed");
     const heartbeat = JSON.parse(
@@ -188,6 +214,7 @@ describe("faults", () => {
       "storage-not-writable",
       /\/proc\/sltrain/,
     ],
+    ["a storage that workers cannot reach", ["--storage", "memory:x"], "storage-unshared", /memory:x/],
     ["an unknown storage", ["--storage", "ftp://host"], "storage-unknown", /ftp/],
   ];
   for (const [what, args, code, message] of refusals) {

@@ -30,13 +30,18 @@ test("the newest checkpoint comes back bit by bit with its cursor, and two are k
     keys.checkpoint(100),
   ]);
   const restored = memoryReplica(0);
-  assert.deepEqual(await readNewestCheckpoint(storage, keys, restored, names), cursor);
+  const found = startCursor();
+  await readNewestCheckpoint(storage, keys, restored, names, found);
+  assert.deepEqual(found, cursor);
   assert.deepEqual(restored.vectors, memoryReplica(100).vectors);
 });
 
-test("a run without checkpoints has none to read", async () => {
+test("a run without checkpoints leaves replica and cursor as they are", async () => {
   const storage = await openStorage("memory:no-checkpoint");
-  assert.equal(await readNewestCheckpoint(storage, runKeys("run"), memoryReplica(0), names), undefined);
+  const [replica, cursor] = [memoryReplica(3), startCursor()];
+  await readNewestCheckpoint(storage, runKeys("run"), replica, names, cursor);
+  assert.deepEqual(cursor, startCursor());
+  assert.deepEqual(replica.vectors, memoryReplica(3).vectors);
 });
 
 test("a checkpoint with any byte of its values changed is refused with its key", async () => {
@@ -49,11 +54,14 @@ test("a checkpoint with any byte of its values changed is refused with its key",
     const damaged = whole.slice();
     damaged[damaged.length - offset]! ^= 1;
     await storage.put(key, [damaged]);
-    await assert.rejects(readNewestCheckpoint(storage, keys, memoryReplica(0), names), (error) => {
-      assert.ok(error instanceof SltrainError);
-      assert.equal(error.code, "checkpoint-damaged");
-      assert.ok(error.message.startsWith(key));
-      return true;
-    });
+    await assert.rejects(
+      readNewestCheckpoint(storage, keys, memoryReplica(0), names, startCursor()),
+      (error) => {
+        assert.ok(error instanceof SltrainError);
+        assert.equal(error.code, "checkpoint-damaged");
+        assert.ok(error.message.startsWith(key));
+        return true;
+      },
+    );
   }
 });

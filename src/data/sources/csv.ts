@@ -6,7 +6,9 @@ import { SltrainError } from "../../errors.ts";
 import type { Table } from "../dataset.ts";
 
 /** A header's name for the label column; without one it is the last column. */
-const LABEL_NAME = /^(label|target|class|y)$/i;
+const LABEL_NAME = /^(label|target|class)$/i;
+/** `y` is a label's name in tables that end or begin with it, and a coordinate's elsewhere. */
+const LABEL_AT_AN_END = /^y$/i;
 /** These names announce classes; under other names, numbers that cannot be classes are regression targets. */
 const CLASS_NAME = /^(label|class)$/i;
 /** Above it, integers are taken for quantities rather than for classes. */
@@ -114,6 +116,11 @@ function isHeader(record: readonly string[]): boolean {
   );
 }
 
+function isLabelName(cell: string, column: number, record: readonly string[]): boolean {
+  const isAtAnEnd = column === 0 || column === record.length - 1;
+  return LABEL_NAME.test(cell) || (isAtAnEnd && LABEL_AT_AN_END.test(cell));
+}
+
 function columnsOf(first: readonly string[], path: string): Columns {
   if (first.length < 2) {
     throw new SltrainError({
@@ -122,7 +129,7 @@ function columnsOf(first: readonly string[], path: string): Columns {
       suggestions: ["Separate columns by comma, semicolon or tab."],
     });
   }
-  const named = isHeader(first) ? first.findIndex((cell) => LABEL_NAME.test(cell)) : -1;
+  const named = isHeader(first) ? first.findIndex(isLabelName) : -1;
   return { names: namesOf(first), label: named >= 0 ? named : first.length - 1 };
 }
 

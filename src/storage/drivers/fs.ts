@@ -61,6 +61,7 @@ export function open(location: string): Promise<Storage> {
     uri: `fs:${location}`,
     capabilities: {
       durable: true,
+      shared: true,
       conditionalPut: true,
       rangeGet: true,
       list: true,

@@ -17,6 +17,7 @@ export function open(name: string): Promise<Storage> {
     uri: `memory:${name}`,
     capabilities: {
       durable: false,
+      shared: false,
       conditionalPut: true,
       rangeGet: true,
       list: true,
