@@ -22,7 +22,8 @@ export const generalDefaults = {
   // One vCPU's worth of memory on AWS Lambda.
   memoryMiB: 1769,
   bucketBytes: 1 << 20,
-  checkpointEverySteps: 200,
+  // Mean frames are kept until the next checkpoint: for momentum, one weighs as much as two of them.
+  checkpointEverySteps: 50,
   roundTimeoutMs: 60_000,
 } as const satisfies TrainConfigInput;
 
