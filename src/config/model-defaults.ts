@@ -32,7 +32,7 @@ export const modelDefaults: Readonly<Record<string, TrainConfigInput>> = {
   lr: { batchSize: 64, lr: 0.05 },
   mlp: { batchSize: 256, lr: 0.1, schedule: "cosine", epochs: 3 },
   lenet5: { batchSize: 64, lr: 0.03 },
-  "feng-a": { data: "random-binary", batchSize: 256, lr: 0.05 },
+  "feng-a": { data: "random-binary", batchSize: 1024, lr: 0.2, schedule: "cosine" },
 };
 
 export type ModelDefaults = typeof generalDefaults & TrainConfigInput;
