@@ -1,6 +1,7 @@
 // GA-SGD, gradient averaging at every step (LambdaML 2021, section 3.2.1; BSP): forward and backward over this rank's
 // slice, each bucket sent as soon as its gradients are final, one mean for all, one optimiser update on every rank.
 
+import { setImmediate } from "node:timers/promises";
 import type { Collective } from "../allreduce/collective.ts";
 import type { Bucket, LayoutEntry } from "../shard/layout.ts";
 import type { Batch, Replica } from "./replica.ts";
@@ -46,7 +47,14 @@ export async function gradientStep(options: GradientStepOptions): Promise<Gradie
   if (batch) {
     const { gradientReadyAt, lastInstruction } = await replica.training(batch.count);
     const due = bucketsByInstruction(buckets, replica.parameters.entries, gradientReadyAt, lastInstruction);
-    sums = await replica.runTraining(batch, { onInstruction: (index) => due.get(index)?.forEach(push) });
+    const onInstruction = (index: number): void | Promise<void> => {
+      const ready = due.get(index);
+      if (!ready) return;
+      ready.forEach(push);
+      // A turn of the event loop: what was pushed is on its way while the backward pass goes on.
+      return setImmediate();
+    };
+    sums = await replica.runTraining(batch, { onInstruction });
   } else {
     gradients.fill(0);
     buckets.forEach((_, bucket) => push(bucket));
