@@ -26,6 +26,22 @@ export class SltrainError extends Error {
   }
 }
 
+/** What is written down of an error, for another process or a program to read. */
+export interface ErrorRecord {
+  readonly code: string;
+  readonly message: string;
+  readonly suggestions: readonly string[];
+}
+
+/** `bugCode` stands for what is no SltrainError. */
+export function errorRecord(error: unknown, bugCode: string): ErrorRecord {
+  if (error instanceof SltrainError) {
+    const { code, message, suggestions } = error;
+    return { code, message, suggestions };
+  }
+  return { code: bugCode, message: error instanceof Error ? error.message : String(error), suggestions: [] };
+}
+
 /** States an invariant of ours; a failure is a bug in sltrain, not in its input. */
 export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) throw new Error(`sltrain bug: ${message}`);

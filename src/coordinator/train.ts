@@ -5,7 +5,7 @@ import { frameKey } from "../allreduce/keys.ts";
 import type { ConfigSource } from "../config/resolve.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { batchesPerEpoch } from "../data/order.ts";
-import { SltrainError } from "../errors.ts";
+import { errorRecord } from "../errors.ts";
 import { getJsonLines, putJson } from "../run/json-object.ts";
 import { runKeys, type RunKeys } from "../run/keys.ts";
 import { resumeCommand } from "../run/resume-command.ts";
@@ -87,13 +87,7 @@ async function leaveFailure(
   keys: RunKeys,
   error: unknown,
 ): Promise<void> {
-  const known = error instanceof SltrainError;
-  const failure: RunFailure = {
-    at: new Date().toISOString(),
-    code: known ? error.code : "internal",
-    message: error instanceof Error ? error.message : String(error),
-    suggestions: known ? error.suggestions : [],
-  };
+  const failure: RunFailure = { at: new Date().toISOString(), ...errorRecord(error, "internal") };
   await putJson(storage, keys.failure, failure).catch((putError: unknown) => {
     onEvent({ event: "warning", message: `could not note the failure: ${String(putError)}` });
   });

@@ -2,6 +2,7 @@
 
 import type { TrainConfig } from "../config/schema.ts";
 import type { DataManifest } from "../data/manifest.ts";
+import type { ErrorRecord } from "../errors.ts";
 import type { LossName } from "../models/build.ts";
 import type { Topology } from "../models/topology.ts";
 
@@ -37,8 +38,8 @@ export interface WorkerEvent {
   readonly attempt: number;
 }
 
-/** Sums since the worker started, in milliseconds, bytes and requests of this worker. */
-export interface WorkerTotals {
+/** Where time went, and what was sent. Of one worker: sums. Of a run or an epoch: times are means over the workers, the rest sums. */
+export interface WorkTotals {
   readonly computeMs: number;
   readonly exchangeMs: number;
   readonly waitMs: number;
@@ -64,7 +65,7 @@ export interface Heartbeat {
 }
 
 /** One line of `metrics.jsonl`. Losses and accuracies are means over all samples of all ranks. */
-export interface EpochMetrics {
+export interface EpochMetrics extends WorkTotals {
   /** 1-based. */
   readonly epoch: number;
   /** Steps finished at the end of the epoch. */
@@ -76,16 +77,8 @@ export interface EpochMetrics {
   readonly accuracy: number | null;
   readonly learningRate: number;
   readonly samplesPerS: number;
-  /** Since rank 0's first step, validation included. */
+  /** Since the workers were ready to train, validation included; mean over the workers. */
   readonly elapsedMs: number;
-  /** Means over the workers, for this epoch. */
-  readonly computeMs: number;
-  readonly exchangeMs: number;
-  readonly waitMs: number;
-  /** Sums over the workers, for this epoch. */
-  readonly bytesUp: number;
-  readonly bytesDown: number;
-  readonly requests: number;
 }
 
 export type StopReason = "epochs-done" | "target-reached" | "stop-requested";
@@ -110,32 +103,26 @@ export interface WorkerResult {
   readonly peakMemoryMiB: number;
   /** Activations and scratch of the training step. */
   readonly arenaMiB: number;
-  readonly totals: WorkerTotals;
+  readonly totals: WorkTotals;
 }
 
 /** What a worker leaves when it cannot go on. */
-export interface WorkerFailure {
+export interface WorkerFailure extends ErrorRecord {
   readonly rank: number;
   readonly attempt: number;
   /** Steps that it had finished. */
   readonly step: number;
-  readonly code: string;
-  readonly message: string;
-  readonly suggestions: readonly string[];
 }
 
 /** `failure.json`: why a run ended early, as the user saw it. */
-export interface RunFailure {
+export interface RunFailure extends ErrorRecord {
   readonly at: string;
-  readonly code: string;
-  readonly message: string;
-  readonly suggestions: readonly string[];
 }
 
 export type RunStatus = "completed" | "stopped" | "failed";
 
 /** `summary.json`, and the fields of `train --json`'s last line. */
-export interface RunSummary {
+export interface RunSummary extends WorkTotals {
   readonly runId: string;
   readonly status: RunStatus;
   readonly model: string;
@@ -149,12 +136,6 @@ export interface RunSummary {
   readonly accuracy: number | null;
   readonly wallMs: number;
   readonly firstStepMs: number;
-  readonly computeMs: number;
-  readonly exchangeMs: number;
-  readonly waitMs: number;
-  readonly bytesUp: number;
-  readonly bytesDown: number;
-  readonly requests: number;
   /** The largest worker's resident memory. */
   readonly peakMemoryMiB: number;
   /** Activations and scratch of a training step. */

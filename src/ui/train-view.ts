@@ -4,7 +4,7 @@
 import { styleText } from "node:util";
 import { createLogUpdate } from "log-update";
 import type { TrainEvent } from "../coordinator/events.ts";
-import { SltrainError } from "../errors.ts";
+import { errorRecord } from "../errors.ts";
 import type { RunSummary } from "../run/records.ts";
 import { formatBytes, formatCount, formatDuration, formatPercent, formatUsd } from "../units.ts";
 import { resumeCommand } from "../run/resume-command.ts";
@@ -40,15 +40,7 @@ function jsonView(print: (line: string) => void): TrainView {
     // Programs wait for the last line.
     interrupted: () => undefined,
     fail: (error) => {
-      const known = error instanceof SltrainError;
-      print(
-        JSON.stringify({
-          event: "run.failed",
-          code: known ? error.code : "internal",
-          message: error instanceof Error ? error.message : String(error),
-          suggestions: known ? error.suggestions : [],
-        }),
-      );
+      print(JSON.stringify({ event: "run.failed", ...errorRecord(error, "internal") }));
     },
   };
 }

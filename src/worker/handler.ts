@@ -1,7 +1,7 @@
 // What runs inside a function: Lambda calls `handler(event)`. All it knows is in the event and in the storage that the
 // event names; all it leaves is in that storage.
 
-import { SltrainError } from "../errors.ts";
+import { errorRecord } from "../errors.ts";
 import { putJson } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
 import type { WorkerEvent, WorkerFailure, WorkerResult } from "../run/records.ts";
@@ -32,16 +32,9 @@ async function leaveFailure(
   step: number,
   error: unknown,
 ): Promise<void> {
-  const known = error instanceof SltrainError;
-  const failure: WorkerFailure = {
-    rank: event.rank,
-    attempt: event.attempt,
-    step,
-    code: known ? error.code : "worker-crashed",
-    message: error instanceof Error ? error.message : String(error),
-    suggestions: known ? error.suggestions : [],
-  };
-  const key = runKeys(event.runId).workerFailure(event.attempt, event.rank);
+  const { rank, attempt } = event;
+  const failure: WorkerFailure = { rank, attempt, step, ...errorRecord(error, "worker-crashed") };
+  const key = runKeys(event.runId).workerFailure(attempt, rank);
   await putJson(storage, key, failure).catch((putError: unknown) => {
     // The storage may be what failed; the log still has it all.
     console.error(`could not leave the failure in storage: ${String(putError)}`);

@@ -1,12 +1,12 @@
 // Where a worker's time goes: what the collective does not spend on exchanging or waiting is compute.
 
 import type { Collective } from "../allreduce/collective.ts";
-import type { WorkerTotals } from "../run/records.ts";
+import type { WorkTotals } from "../run/records.ts";
 
 export class WorkMeter {
   readonly #collective: Collective;
   readonly #startMs = performance.now();
-  #lapStart: WorkerTotals & { readonly wallMs: number };
+  #lapStart: WorkTotals & { readonly wallMs: number };
 
   constructor(collective: Collective) {
     this.#collective = collective;
@@ -17,12 +17,12 @@ export class WorkMeter {
     return performance.now() - this.#startMs;
   }
 
-  get totals(): WorkerTotals {
+  get totals(): WorkTotals {
     return this.#read();
   }
 
   /** What was spent since the last lap. */
-  lap(): WorkerTotals & { readonly wallMs: number } {
+  lap(): WorkTotals & { readonly wallMs: number } {
     const now = this.#read();
     const before = this.#lapStart;
     this.#lapStart = now;
@@ -37,7 +37,7 @@ export class WorkMeter {
     };
   }
 
-  #read(): WorkerTotals & { readonly wallMs: number } {
+  #read(): WorkTotals & { readonly wallMs: number } {
     const { exchangeMs, waitMs, bytesUp, bytesDown, requests } = this.#collective.stats;
     const wallMs = this.elapsedMs;
     return {

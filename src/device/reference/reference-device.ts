@@ -6,6 +6,7 @@ import { SltrainError, assert } from "../../errors.ts";
 import type { KernelCall, ReferenceKernel } from "../../kernels/kernel.ts";
 import { referenceKernels } from "../../kernels/reference/index.ts";
 import { elementCount, formatType, type TensorData } from "../../kernels/tensor.ts";
+import { bindVectors } from "../bind-vectors.ts";
 import type { Device, DeviceVector, Instruction, Plan, Program, Step, Value, ValueId } from "../device.ts";
 
 export interface ReferenceDevice extends Device {
@@ -56,25 +57,6 @@ function kernelFor({ op, inputs }: Instruction, values: readonly Value[]): Refer
   return kernel;
 }
 
-/** The vectors of a program, checked: each is there, is this device's and is long enough. */
-function checkVectors(
-  program: Program,
-  vectors: Readonly<Record<string, DeviceVector>>,
-  own: (vector: DeviceVector) => ReferenceVector,
-): ReadonlyMap<string, ReferenceVector> {
-  return new Map(
-    Object.entries(program.vectors).map(([name, elements]) => {
-      const vector = vectors[name];
-      if (vector === undefined || vector.elements < elements)
-        throw new SltrainError({
-          code: "vector-too-small",
-          message: `reference device: the program needs ${elements} elements in ${name} but got ${vector?.elements ?? "no such vector"}`,
-        });
-      return [name, own(vector)];
-    }),
-  );
-}
-
 /** At "f64" every f32 tensor is computed in float64, so that gradients can be checked against finite differences. */
 export function createReferenceDevice({ precision }: { readonly precision: Precision }): ReferenceDevice {
   const allocated = new WeakSet<DeviceVector>();
@@ -85,7 +67,7 @@ export function createReferenceDevice({ precision }: { readonly precision: Preci
   let running = false;
 
   function compile(program: Program, plan: Plan, vectors: Readonly<Record<string, DeviceVector>>): Step {
-    const owned = checkVectors(program, vectors, own);
+    const owned = bindVectors("reference", program, vectors, own);
     const arena = allocate(precision, plan.arenaElements);
     const bind = (id: ValueId): TensorData => {
       const { type, place } = program.values[id]!;

@@ -1,10 +1,11 @@
 // The WASM device: all tensors in one memory, one WebAssembly module per program, on the thread that calls it.
 
 import { setImmediate } from "node:timers/promises";
-import { SltrainError, assert } from "../../errors.ts";
+import { assert } from "../../errors.ts";
 import type { WasmTarget } from "../../kernels/wasm/kernel.ts";
 import { FLOAT_BYTES } from "../../kernels/wasm/lanes.ts";
 import type { Device, DeviceVector, Plan, Program, Step, ValueId } from "../device.ts";
+import { bindVectors } from "../bind-vectors.ts";
 import { compileProgram } from "./compile.ts";
 import { probeWasmTarget } from "./target.ts";
 import { MAXIMUM_PAGES, WasmMemory } from "./wasm-memory.ts";
@@ -68,14 +69,14 @@ export async function createWasmDevice(options: WasmDeviceOptions = {}): Promise
     plan: Plan,
     vectors: Readonly<Record<string, DeviceVector>>,
   ): Promise<Step> {
-    const addresses = vectorAddresses(program, vectors, own);
+    const bound = bindVectors("wasm", program, vectors, own);
     const arenaBytes = plan.arenaElements * FLOAT_BYTES;
     const arenaAddress = arena.reserve(arenaBytes);
     const addressOf = (id: ValueId): number => {
       const { place } = program.values[id]!;
       return place.kind === "arena"
         ? arenaAddress + plan.offsets[id]! * FLOAT_BYTES
-        : addresses.get(place.vector)! + place.offset * FLOAT_BYTES;
+        : bound.get(place.vector)!.address + place.offset * FLOAT_BYTES;
     };
     const { calls, kernelNames } = await compileProgram(program, target, memory, addressOf, (sizeBytes) =>
       scratch.reserve(sizeBytes),
@@ -138,23 +139,4 @@ export async function createWasmDevice(options: WasmDeviceOptions = {}): Promise
     // The memory goes when nobody holds the device or a view any more.
     destroy: () => undefined,
   };
-}
-
-/** Where the program's vectors begin. Throws SltrainError "vector-too-small". */
-function vectorAddresses(
-  program: Program,
-  vectors: Readonly<Record<string, DeviceVector>>,
-  own: (vector: DeviceVector) => WasmVector,
-): ReadonlyMap<string, number> {
-  return new Map(
-    Object.entries(program.vectors).map(([name, elements]) => {
-      const vector = vectors[name];
-      if (vector === undefined || vector.elements < elements)
-        throw new SltrainError({
-          code: "vector-too-small",
-          message: `wasm device: the program needs ${elements} elements in ${name} but got ${vector?.elements ?? "no such vector"}`,
-        });
-      return [name, own(vector).address];
-    }),
-  );
 }
