@@ -1,22 +1,26 @@
 // From a program to one WebAssembly module: for every instruction the function of the kernel that was chosen for it,
-// called with constant addresses, and exported under the instruction's index as (begin, end).
+// phase by phase, called with constant addresses, and exported as (begin, end).
 
 import { SltrainError, assert } from "../../errors.ts";
 import type { KernelCall } from "../../kernels/kernel.ts";
 import { elementCount, formatType } from "../../kernels/tensor.ts";
 import { ModuleBuilder } from "../../kernels/wasm/emitter.ts";
 import { memory } from "../../kernels/wasm/instructions.ts";
-import type { WasmRoutine, WasmTarget } from "../../kernels/wasm/kernel.ts";
-import { chooseWasmKernel } from "../../kernels/wasm/kernels.ts";
+import { singlePhase, SLACK_BYTES, type WasmRoutine, type WasmTarget } from "../../kernels/wasm/kernel.ts";
+import { chooseWasmKernel } from "../../kernels/wasm/choose.ts";
 import { FLOAT_BYTES } from "../../kernels/wasm/lanes.ts";
 import type { Instruction, Program, ValueId } from "../device.ts";
 import { SlicedCall } from "./sliced-call.ts";
 import type { WasmMemory } from "./wasm-memory.ts";
 
 export interface CompiledProgram {
-  /** By instruction; undefined where nothing runs. */
-  readonly calls: readonly (SlicedCall | undefined)[];
+  /** By instruction: its phases in order; none where nothing runs. */
+  readonly calls: readonly (readonly SlicedCall[])[];
   readonly kernelNames: readonly (string | undefined)[];
+}
+
+function alignBytes(sizeBytes: number): number {
+  return Math.ceil(sizeBytes / SLACK_BYTES) * SLACK_BYTES;
 }
 
 interface Bound {
@@ -45,29 +49,34 @@ export async function compileProgram(
       ? bindView(module, program, instruction, addressOf)
       : bindKernel(module, program, instruction, target),
   );
-  const scratch = reserveScratch(
-    bound.reduce((largest, entry) => Math.max(largest, entry?.routine.scratchBytes ?? 0), 0),
-  );
+  const largest = (bytesOf: (routine: WasmRoutine) => number): number =>
+    bound.reduce((most, entry) => Math.max(most, entry === undefined ? 0 : bytesOf(entry.routine)), 0);
+  const sharedBytes = alignBytes(largest((routine) => routine.sharedBytes));
+  const shared = reserveScratch(sharedBytes + largest((routine) => routine.scratchBytes));
+  const scratch = shared + sharedBytes;
   bound.forEach((entry, index) => {
     if (entry === undefined) return;
     const { inputs, outputs } = program.instructions[index]!;
     const addresses = [...inputs, ...outputs].map(addressOf);
-    const { func } = entry.routine;
-    const key = `call ${func.index} ${addresses.join(" ")}`;
-    const call = module.func(key, ["begin", "end"], ({ begin, end }) =>
-      func.call(begin, end, ...addresses, scratch),
-    );
-    module.export(String(index), call);
+    if (entry.routine.sharedBytes > 0) addresses.push(shared);
+    entry.routine.phases.forEach(({ func }, phase) => {
+      const key = `call ${func.index} ${addresses.join(" ")}`;
+      const call = module.func(key, ["begin", "end"], ({ begin, end }) =>
+        func.call(begin, end, ...addresses, scratch),
+      );
+      module.export(`${index}.${phase}`, call);
+    });
   });
 
   const compiled = await WebAssembly.compile(module.toBytes());
   const { exports } = new WebAssembly.Instance(compiled, { env: { memory: wasmMemory.memory } });
   return {
-    calls: bound.map((entry, index) => {
-      if (entry === undefined) return undefined;
-      const run = exports[String(index)] as (begin: number, end: number) => void;
-      return new SlicedCall(run, entry.routine.extent, entry.routine.grain, entry.operations);
-    }),
+    calls: bound.map((entry, index) =>
+      (entry?.routine.phases ?? []).map(({ extent, grain }, phase) => {
+        const run = exports[`${index}.${phase}`] as (begin: number, end: number) => void;
+        return new SlicedCall(run, extent, grain, entry!.operations);
+      }),
+    ),
     kernelNames: bound.map((entry) => entry?.name),
   };
 }
@@ -116,7 +125,7 @@ function bindView(
   );
   return {
     name: undefined,
-    routine: { func, extent: 1, grain: 1, scratchBytes: 0 },
+    routine: singlePhase({ func, extent: 1, grain: 1 }),
     operations: elements,
   };
 }

@@ -90,14 +90,16 @@ export async function createWasmDevice(options: WasmDeviceOptions = {}): Promise
         try {
           let yieldedAt = performance.now();
           let now = yieldedAt;
-          for (const [index, call] of calls.entries()) {
-            for (let begin = 0; call !== undefined && begin < call.extent;) {
-              const slice = call.runFrom(begin, now);
-              begin = slice.end;
-              now = slice.endedAt;
-              if (now - yieldedAt < YIELD_AFTER_MS) continue;
-              await setImmediate();
-              yieldedAt = now = performance.now();
+          for (const [index, phases] of calls.entries()) {
+            for (const phase of phases) {
+              for (let begin = 0; begin < phase.extent;) {
+                const slice = phase.runFrom(begin, now);
+                begin = slice.end;
+                now = slice.endedAt;
+                if (now - yieldedAt < YIELD_AFTER_MS) continue;
+                await setImmediate();
+                yieldedAt = now = performance.now();
+              }
             }
             const pending = onInstruction?.(index);
             if (pending !== undefined) await pending;

@@ -98,18 +98,23 @@ export const conv2d: Op<Conv2dParams> = {
   },
 };
 
-/** (dy[B,OH,OW,N], w[KH,KW,C,N]) -> dx[B,H,W,C] */
+/** (dy[B,OH,OW,N], w[KH,KW,C,N], mask[B,H,W,C]?) -> dx[B,H,W,C] */
 export const conv2dInputGrad: Op<Conv2dInputGradParams> = {
   name: "conv2d-input-grad",
   infer(inputs, params) {
-    bindShapes("conv2d-input-grad", inputs, { dy: "B OH OW N", w: "KH KW C N" });
+    bindShapes("conv2d-input-grad", inputs, { dy: "B OH OW N", w: "KH KW C N", "mask?": "B H W C" });
     const [dy, w] = inputs;
     const geometry = conv2dGeometry("conv2d-input-grad", params.inputShape, w!.shape, params);
     expectOutputShape("conv2d-input-grad", dy!, geometry);
+    inputs[2]?.shape.forEach((extent, axis) => {
+      const expected = params.inputShape[axis]!;
+      expectEqualExtents("conv2d-input-grad", `mask.shape[${axis}]`, extent, "inputShape's", expected);
+    });
     return [f32(...params.inputShape)];
   },
   flops: (inputs, params) =>
     convFlops(conv2dGeometry("conv2d-input-grad", params.inputShape, inputs[1]!.shape, params)),
+  maskable: true,
   vjp: "not-differentiable",
 };
 

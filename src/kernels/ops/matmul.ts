@@ -12,10 +12,14 @@ export interface MatmulParams {
 }
 
 function matmulExtents(inputs: readonly TensorType[], { transposeA, transposeB }: MatmulParams) {
-  return bindShapes("matmul", inputs, { a: transposeA ? "K M" : "M K", b: transposeB ? "N K" : "K N" });
+  return bindShapes("matmul", inputs, {
+    a: transposeA ? "K M" : "M K",
+    b: transposeB ? "N K" : "K N",
+    "mask?": "M N",
+  });
 }
 
-/** (a[M,K], b[K,N]) -> [M,N]; a is given as [K,M] if `transposeA`, b as [N,K] if `transposeB`. */
+/** (a[M,K], b[K,N], mask[M,N]?) -> [M,N]; a is given as [K,M] if `transposeA`, b as [N,K] if `transposeB`. */
 export const matmul: Op<MatmulParams> = {
   name: "matmul",
   infer(inputs, params) {
@@ -26,6 +30,7 @@ export const matmul: Op<MatmulParams> = {
     const { M, N, K } = matmulExtents(inputs, params);
     return 2 * M * N * K;
   },
+  maskable: true,
   vjp: ({ inputs, outputGrads, params: { transposeA, transposeB }, needs, add }) => {
     const a = inputs[0]!;
     const b = inputs[1]!;

@@ -14,6 +14,7 @@ import {
   type ConvWindow,
 } from "../ops/conv2d.ts";
 import { inDouble } from "./in-double.ts";
+import { applyMask } from "./mask.ts";
 
 /** Calls `visit` with the flat indices of x, w and y for every product x[x] w[w] that is summed into y[y]. */
 function forEachProduct(
@@ -58,12 +59,13 @@ export const conv2dReference: ReferenceKernel<Conv2dParams> = {
 
 export const conv2dInputGradReference: ReferenceKernel<Conv2dInputGradParams> = {
   op: conv2dInputGrad,
-  run({ inputs, params }, [dy, w], [dx]) {
+  run({ inputs, params }, [dy, w, mask], [dx]) {
     const geometry = conv2dGeometry("conv2d-input-grad", params.inputShape, inputs[1]!.shape, params);
     inDouble(dx!, (sums) => {
       forEachProduct(geometry, params, (xi, wi, yi) => {
         sums[xi]! += dy![yi]! * w![wi]!;
       });
+      applyMask(sums, mask);
     });
   },
 };

@@ -2,10 +2,11 @@
 
 import type { ReferenceKernel } from "../kernel.ts";
 import { dense, matmul, type DenseParams, type MatmulParams } from "../ops/matmul.ts";
+import { applyMask } from "./mask.ts";
 
 export const matmulReference: ReferenceKernel<MatmulParams> = {
   op: matmul,
-  run({ inputs, outputs, params: { transposeA, transposeB } }, [a, b], [y]) {
+  run({ inputs, outputs, params: { transposeA, transposeB } }, [a, b, mask], [y]) {
     const [M, N] = outputs[0]!.shape as [number, number];
     const K = inputs[0]!.shape[transposeA ? 0 : 1]!;
     for (let m = 0; m < M; m++)
@@ -15,6 +16,7 @@ export const matmulReference: ReferenceKernel<MatmulParams> = {
           sum += a![transposeA ? k * M + m : m * K + k]! * b![transposeB ? n * K + k : k * N + n]!;
         y![m * N + n] = sum;
       }
+    applyMask(y!, mask);
   },
 };
 

@@ -5,7 +5,7 @@ import { biasAdd, columnSum } from "../ops/bias.ts";
 import { elementCount } from "../tensor.ts";
 import { forRange, increase, repeat, when, whileLoop, type Local } from "./emitter.ts";
 import { f32x4, i32, v128, type Body } from "./instructions.ts";
-import type { WasmKernel } from "./kernel.ts";
+import { singlePhase, type WasmKernel } from "./kernel.ts";
 import { FLOAT_BYTES, storeRow, sweep, SWEEP_FLOATS, vectorsOf } from "./lanes.ts";
 
 const biasAddKernel: WasmKernel = {
@@ -33,7 +33,7 @@ const biasAddKernel: WasmKernel = {
         ]),
       ];
     });
-    return { func, extent: elementCount(inputs[0]!) / columns, grain: 1, scratchBytes: 0 };
+    return singlePhase({ func, extent: elementCount(inputs[0]!) / columns, grain: 1 });
   },
 };
 
@@ -91,7 +91,7 @@ const columnSumKernel: WasmKernel = {
         rest === 0 ? [] : when(remaining, block(rest)),
       ];
     });
-    return { func, extent: columns, grain: SWEEP_FLOATS, scratchBytes: 0 };
+    return singlePhase({ func, extent: columns, grain: SWEEP_FLOATS });
   },
 };
 

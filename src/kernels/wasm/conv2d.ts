@@ -14,7 +14,7 @@ import {
 import type { Border } from "./border.ts";
 import { emitConvolution } from "./convolution.ts";
 import { emitFilterGradient } from "./filter-gradient.ts";
-import type { WasmKernel } from "./kernel.ts";
+import { singlePhase, type WasmKernel } from "./kernel.ts";
 import { suits, TILE_ROWS, type TileWidth } from "./tile.ts";
 
 /** x with the border that its padding asks for. */
@@ -53,12 +53,12 @@ export function conv2dKernel(tileWidth: TileWidth): WasmKernel {
         tileWidth,
       );
       const routine = { extent: geometry.B, grain: 1, scratchBytes };
-      if (bias) return { func: convolution, ...routine };
+      if (bias) return singlePhase({ func: convolution, ...routine });
       const names = ["begin", "end", "x", "w", "y", "scratch"] as const;
       const func = module.func(`conv2d of ${convolution.index}`, names, (p) =>
         convolution.call(p.begin, p.end, p.x, p.w, 0, p.y, p.scratch),
       );
-      return { func, ...routine };
+      return singlePhase({ func, ...routine });
     },
   };
 }
@@ -71,7 +71,7 @@ export function conv2dInputGradKernel(tileWidth: TileWidth): WasmKernel {
   return {
     name: `f32-conv2d-input-grad-direct-${TILE_ROWS}x${tileWidth}-wasm`,
     op: conv2dInputGrad,
-    accepts: (_, target) => suits(tileWidth, target),
+    accepts: ({ inputs }, target) => inputs.length === 2 && suits(tileWidth, target),
     emit(module, { inputs, params }: KernelCall<Conv2dInputGradParams>) {
       const { B, H, W, C, KH, KW, N, vertical, horizontal } = conv2dGeometry(
         "conv2d-input-grad",
@@ -106,7 +106,7 @@ export function conv2dInputGradKernel(tileWidth: TileWidth): WasmKernel {
       const func = module.func(`conv2d-input-grad of ${convolution.index}`, names, (p) =>
         convolution.call(p.begin, p.end, p.dy, p.w, 0, p.dx, p.scratch),
       );
-      return { func, extent: B, grain: 1, scratchBytes };
+      return singlePhase({ func, extent: B, grain: 1, scratchBytes });
     },
   };
 }
@@ -129,7 +129,7 @@ export function conv2dFilterGradKernel(tileWidth: TileWidth): WasmKernel {
         },
         tileWidth,
       );
-      return { func, extent: tiles, grain: 1, scratchBytes };
+      return singlePhase({ func, extent: tiles, grain: 1, scratchBytes });
     },
   };
 }

@@ -6,7 +6,7 @@ import { dropout, DROPOUT_KEY, dropoutThreshold, type DropoutParams } from "../o
 import { elementCount } from "../tensor.ts";
 import { forRange, increase, repeat, type FunctionBuilder, type Local } from "./emitter.ts";
 import { f32, f32x4, i32, i32x4, i64, v128, type Body, type I32 } from "./instructions.ts";
-import type { WasmKernel } from "./kernel.ts";
+import { singlePhase, type WasmKernel } from "./kernel.ts";
 import { FLOAT_BYTES, storeRow, VECTOR_BYTES, VECTOR_FLOATS, vectorsOf } from "./lanes.ts";
 
 type Words = readonly [Local<"i32">, Local<"i32">, Local<"i32">, Local<"i32">];
@@ -81,7 +81,7 @@ const dropoutKernel: WasmKernel = {
         ]),
       ];
     });
-    return { func, extent: samples, grain: 1, scratchBytes: 0 };
+    return singlePhase({ func, extent: samples, grain: 1 });
   },
 };
 

@@ -7,7 +7,7 @@ import type { AnyOp } from "../op.ts";
 import { elementCount } from "../tensor.ts";
 import { increase, when, whileLoop, type FunctionBuilder, type Local } from "./emitter.ts";
 import { i32, v128, type Body, type I32, type V128 } from "./instructions.ts";
-import type { WasmKernel } from "./kernel.ts";
+import { singlePhase, type WasmKernel } from "./kernel.ts";
 import { FLOAT_BYTES, storeRow, SWEEP_FLOATS, vectorsOf, type Vector } from "./lanes.ts";
 import { VectorMath } from "./vector-math.ts";
 
@@ -91,7 +91,7 @@ export function elementwiseKernel<P extends object>(spec: ElementwiseFormula<P>)
         ];
         return [math.prologue(), setup ?? [], main];
       });
-      return { func, extent, grain: SWEEP_FLOATS, scratchBytes: 0 };
+      return singlePhase({ func, extent, grain: SWEEP_FLOATS });
     },
   };
 }

@@ -17,17 +17,32 @@ export interface WasmTarget {
   readonly wide: boolean;
 }
 
-export interface WasmRoutine {
+/** Work of a call that can be cut into slices. */
+export interface Phase {
   /**
-   * Parameters: begin, end, then byte addresses: the inputs, the outputs, scratch. It computes the outer units
-   * [begin, end): whatever the slicing, the outputs' bits are the same, and slices may run in any order.
+   * Parameters: begin, end, then byte addresses: the inputs, the outputs, `shared` if the routine has such bytes,
+   * scratch. It computes the outer units [begin, end): whatever the slicing, the outputs' bits are the same, and slices
+   * may run in any order and on several threads at once.
    */
   readonly func: FunctionRef;
   /** Outer units in all: rows, samples, elements, as the kernel likes. */
   readonly extent: number;
   /** `begin` must be a multiple of it, `end` too unless it is the extent. */
   readonly grain: number;
+}
+
+export interface WasmRoutine {
+  /** They run in order: one begins when the one before it has ended. */
+  readonly phases: readonly Phase[];
+  /** What all slices of a call see: one phase leaves packed operands or partial sums there for the next. */
+  readonly sharedBytes: number;
+  /** What each running slice has to itself; another slice finds it in any state. */
   readonly scratchBytes: number;
+}
+
+/** A routine of one phase. */
+export function singlePhase({ scratchBytes = 0, ...phase }: Phase & { scratchBytes?: number }): WasmRoutine {
+  return { phases: [phase], sharedBytes: 0, scratchBytes };
 }
 
 export interface WasmKernel {

@@ -1,12 +1,10 @@
-// The list of all WASM kernels: dispatch takes the first that accepts a call; tests and benches read the same list.
+// The list of all WASM kernels. Dispatch (choose.ts), tests and benches read it.
 
-import type { KernelCall } from "../kernel.ts";
-import type { AnyOp } from "../op.ts";
 import { columnKernels } from "./columns.ts";
 import { conv2dFilterGradKernel, conv2dInputGradKernel, conv2dKernel } from "./conv2d.ts";
 import { dropoutKernels } from "./dropout.ts";
 import { formulaKernels } from "./formulas.ts";
-import type { WasmKernel, WasmTarget } from "./kernel.ts";
+import type { WasmKernel } from "./kernel.ts";
 import { lossKernels } from "./losses.ts";
 import { denseKernel, matmulKernel } from "./matmul.ts";
 import { poolingKernels } from "./pooling.ts";
@@ -30,8 +28,3 @@ export const wasmKernels: readonly WasmKernel[] = [
   ...dropoutKernels,
   ...updateKernels,
 ];
-
-/** The kernel that computes `op` here; undefined if there is none. */
-export function chooseWasmKernel(op: AnyOp, call: KernelCall, target: WasmTarget): WasmKernel | undefined {
-  return wasmKernels.find((kernel) => kernel.op === op && kernel.accepts(call, target));
-}

@@ -7,7 +7,7 @@ import { meanSquaredError, sigmoidCrossEntropy, softmaxCrossEntropy } from "../o
 import { elementCount } from "../tensor.ts";
 import { forRange, increase, when, whileLoop, type FunctionBuilder, type Local } from "./emitter.ts";
 import { f32, f32x4, f64, i32, v128, type Body, type F64, type V128 } from "./instructions.ts";
-import type { WasmKernel } from "./kernel.ts";
+import { singlePhase, type WasmKernel } from "./kernel.ts";
 import { FLOAT_BYTES, sweep } from "./lanes.ts";
 import { keepLanes, sumLanes } from "./rows.ts";
 import { rowExponentials, rowMaximum } from "./softmax.ts";
@@ -64,7 +64,7 @@ const softmaxCrossEntropyKernel: WasmKernel = {
       ];
       return [math.prologue(), body];
     });
-    return { func, extent: 1, grain: 1, scratchBytes: 0 };
+    return singlePhase({ func, extent: 1, grain: 1 });
   },
 };
 
@@ -116,7 +116,7 @@ function elementLossKernel(
         ];
         return [math.prologue(), body];
       });
-      return { func, extent: 1, grain: 1, scratchBytes: 0 };
+      return singlePhase({ func, extent: 1, grain: 1 });
     },
   };
 }

@@ -15,7 +15,7 @@ import {
 import { clip } from "./clip.ts";
 import { forRange, increase, whileLoop, type FunctionBuilder, type Local } from "./emitter.ts";
 import { f32, f32x4, i32, memory, v128, type Body, type I32, type V128 } from "./instructions.ts";
-import type { WasmKernel } from "./kernel.ts";
+import { singlePhase, type WasmKernel } from "./kernel.ts";
 import { FLOAT_BYTES, storeRow, sweep, type Vector } from "./lanes.ts";
 
 /** Windows of up to this many cells are unrolled, if none overlaps the border. */
@@ -122,7 +122,7 @@ function poolKernel<P extends PoolParams>(pool: Pool<P>): WasmKernel {
           ]),
         ];
       });
-      return { func, extent: B, grain: 1, scratchBytes: 0 };
+      return singlePhase({ func, extent: B, grain: 1 });
     },
   };
 }

@@ -7,7 +7,7 @@ import { softmaxCrossEntropyGrad } from "../ops/losses.ts";
 import { softmax, softmaxGrad } from "../ops/softmax.ts";
 import { forRange, increase, type FunctionBuilder, type Local } from "./emitter.ts";
 import { f32, f32x4, i32, v128, type Body, type I32 } from "./instructions.ts";
-import type { WasmKernel } from "./kernel.ts";
+import { singlePhase, type WasmKernel } from "./kernel.ts";
 import { FLOAT_BYTES, storeRow, sweep } from "./lanes.ts";
 import { keepLanes, maximumOfLanes, sumLanes } from "./rows.ts";
 import { VectorMath } from "./vector-math.ts";
@@ -92,7 +92,7 @@ function rowKernel<const N extends readonly string[]>(
         ];
         return [math.prologue(), setup ?? [], main];
       });
-      return { func, extent: rows, grain: 1, scratchBytes: 0 };
+      return singlePhase({ func, extent: rows, grain: 1 });
     },
   };
 }

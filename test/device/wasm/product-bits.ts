@@ -3,7 +3,7 @@
 
 import { createHash } from "node:crypto";
 import { ops, type OpName } from "../../../src/kernels/ops/index.ts";
-import { chooseWasmKernel } from "../../../src/kernels/wasm/kernels.ts";
+import { chooseWasmKernel } from "../../../src/kernels/wasm/choose.ts";
 import { allCases, operandsOf } from "../../kernels/wasm/cases.ts";
 import { runKernel } from "../../kernels/wasm/run-kernel.ts";
 

@@ -6,7 +6,8 @@ import type { AnyOp } from "../../../src/kernels/op.ts";
 import { referenceKernels } from "../../../src/kernels/reference/index.ts";
 import { elementCount } from "../../../src/kernels/tensor.ts";
 import type { WasmKernel } from "../../../src/kernels/wasm/kernel.ts";
-import { chooseWasmKernel, wasmKernels } from "../../../src/kernels/wasm/kernels.ts";
+import { chooseWasmKernel } from "../../../src/kernels/wasm/choose.ts";
+import { wasmKernels } from "../../../src/kernels/wasm/kernels.ts";
 import { allCases, operandsOf, type Case } from "./cases.ts";
 import { bitsOf, runKernel } from "./run-kernel.ts";
 

@@ -34,10 +34,11 @@ export function runKernel(
   { slices = 1, aliases = [], relaxedSimd = true }: RunOptions = {},
 ): readonly Float32Array[] {
   const module = new ModuleBuilder({ maximumPages: MAXIMUM_PAGES, relaxedSimd });
-  const { func, extent, grain, scratchBytes } = kernel.emit(module, call);
-  module.export("run", func);
+  const { phases, sharedBytes, scratchBytes } = kernel.emit(module, call);
+  phases.forEach(({ func }, phase) => {
+    module.export(String(phase), func);
+  });
   const instance = new WebAssembly.Instance(new WebAssembly.Module(module.toBytes()), { env: { memory } });
-  const run = instance.exports["run"] as (...args: number[]) => void;
 
   let next = 0;
   const guards: number[] = [];
@@ -52,6 +53,7 @@ export function runKernel(
     const alias = aliases[i];
     return alias === undefined ? place(elementCount(output) * 4) : inputAddresses[alias]!;
   });
+  const shared = sharedBytes > 0 ? [place(sharedBytes)] : [];
   const scratch = place(scratchBytes);
   guards.push(next);
   assert.ok(next + GUARD_BYTES <= memory.buffer.byteLength, "the tests' memory is too small");
@@ -61,9 +63,15 @@ export function runKernel(
     view.set(input, inputAddresses[i]! / 4);
   });
 
-  const step = Math.max(grain, Math.ceil(extent / slices / grain) * grain);
-  for (let begin = Math.floor((extent - 1) / step) * step; begin >= 0; begin -= step)
-    run(begin, Math.min(begin + step, extent), ...inputAddresses, ...outputAddresses, scratch);
+  const addresses = [...inputAddresses, ...outputAddresses, ...shared, scratch];
+  phases.forEach(({ extent, grain }, phase) => {
+    const run = instance.exports[phase] as (...args: number[]) => void;
+    const step = Math.max(grain, Math.ceil(extent / slices / grain) * grain);
+    for (let begin = Math.floor((extent - 1) / step) * step; begin >= 0; begin -= step) {
+      words.fill(CANARY, scratch / 4, (scratch + scratchBytes) / 4);
+      run(begin, Math.min(begin + step, extent), ...addresses);
+    }
+  });
 
   for (const guard of guards)
     assert.ok(
