@@ -23,6 +23,7 @@ const SPEC: GemmSpec = {
   transposeB: false,
   bias: false,
   relu: false,
+  mask: false,
 };
 /** V8 optimises in the background, within a dozen calls if it has a core: then a call takes a quarter of the time. */
 const OPTIMISED_SHARE = 0.5;
@@ -116,7 +117,7 @@ async function compileTiles(relaxedSimd: boolean) {
   const results = gemms.map(() => matrix(m * n));
   const scratches = gemms.map(({ scratchBytes }) => place(scratchBytes));
   gemms.forEach(({ func }, i) => {
-    const addresses = [a.byteOffset, b.byteOffset, 0, results[i]!.byteOffset, scratches[i]!];
+    const addresses = [a.byteOffset, b.byteOffset, results[i]!.byteOffset, scratches[i]!];
     module.export(
       String(i),
       module.func(`product ${i}`, [], () => func.call(0, m, ...addresses)),

@@ -18,10 +18,15 @@ export interface GemmSpec {
   /** Adds bias[N] to every row, then clamps at zero. */
   readonly bias: boolean;
   readonly relu: boolean;
+  /** Zeroes c where mask[M x N] is not above 0. */
+  readonly mask: boolean;
 }
 
 export interface Gemm {
-  /** (begin, end, a, b, bias, c, scratch): rows [begin, end) of c; begin is a multiple of TILE_ROWS. */
+  /**
+   * (begin, end, a, b, bias, mask, c, scratch), without the bias and the mask that the spec does not ask for: rows
+   * [begin, end) of c; begin is a multiple of TILE_ROWS.
+   */
   readonly func: FunctionRef;
   readonly scratchBytes: number;
 }
@@ -70,8 +75,9 @@ export function emitGemm(module: ModuleBuilder, spec: GemmSpec, tileWidth: TileW
   const packedABytes = packA ? (blockRows / TILE_ROWS) * blockSteps * packedStep(TILE_ROWS) : 0;
   const packedBBytes = packB ? packedBytes(columns, blockSteps) : 0;
 
-  const names = ["begin", "end", "a", "b", "bias", "c", "scratch"] as const;
-  const func = module.func(`gemm ${tileWidth} ${JSON.stringify(spec)}`, names, (p, f) => {
+  const names = ["begin", "end", "a", "b", "bias", "mask", "c", "scratch"] as const;
+  const parameters = names.filter((name) => (name === "bias" || name === "mask" ? spec[name] : true));
+  const func = module.func(`gemm ${tileWidth} ${JSON.stringify(spec)}`, parameters, (p, f) => {
     const at = f.named("i32", ["packedB", "spill", "panel", "aTile", "cTile"]);
     const index = f.named("i32", ["block", "panelOffset", "rowBlock", "rowBlockEnd", "row"]);
     const aOffset = (row: I32) => i32.mul(row, transposeA ? FLOAT_BYTES : aRowBytes);
@@ -110,10 +116,12 @@ export function emitGemm(module: ModuleBuilder, spec: GemmSpec, tileWidth: TileW
           accumulate: !stage.first,
           bias: spec.bias && stage.last,
           relu: spec.relu && stage.last,
+          mask: spec.mask && stage.last,
         };
         const b = packB ? at.panel : i32.add(p.b, index.panelOffset);
         const bias = spec.bias ? i32.add(p.bias, index.panelOffset) : 0;
-        return emitTile(module, tileSpec).call(at.aTile, b, at.cTile, bias, at.spill, 1);
+        const mask = tileSpec.mask ? [i32.add(p.mask, i32.sub(at.cTile, p.c))] : [];
+        return emitTile(module, tileSpec).call(at.aTile, b, at.cTile, bias, at.spill, 1, ...mask);
       };
       const aTileBytes = packA
         ? stage.steps * packedStep(TILE_ROWS)

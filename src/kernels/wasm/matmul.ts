@@ -7,16 +7,8 @@ import { emitGemm, type GemmSpec } from "./gemm.ts";
 import { singlePhase, type WasmKernel, type WasmRoutine } from "./kernel.ts";
 import { suits, TILE_ROWS, type TileWidth } from "./tile.ts";
 
-/** The routine's parameters are begin, end, a, b, (bias), c, scratch. */
 function emitProduct(module: ModuleBuilder, spec: GemmSpec, tileWidth: TileWidth): WasmRoutine {
-  const { func: gemm, scratchBytes } = emitGemm(module, spec, tileWidth);
-  const shared = { extent: spec.m, grain: TILE_ROWS, scratchBytes };
-  if (spec.bias) return singlePhase({ func: gemm, ...shared });
-  const names = ["begin", "end", "a", "b", "c", "scratch"] as const;
-  const func = module.func(`product ${tileWidth} ${JSON.stringify(spec)}`, names, (p) =>
-    gemm.call(p.begin, p.end, p.a, p.b, 0, p.c, p.scratch),
-  );
-  return singlePhase({ func, ...shared });
+  return singlePhase({ ...emitGemm(module, spec, tileWidth), extent: spec.m, grain: TILE_ROWS });
 }
 
 export function denseKernel(tileWidth: TileWidth): WasmKernel {
@@ -34,6 +26,7 @@ export function denseKernel(tileWidth: TileWidth): WasmKernel {
         transposeB: false,
         bias: inputs.length === 3,
         relu: params.activation === "relu",
+        mask: false,
       };
       return emitProduct(module, spec, tileWidth);
     },
@@ -44,11 +37,16 @@ export function matmulKernel(tileWidth: TileWidth): WasmKernel {
   return {
     name: `f32-matmul-${TILE_ROWS}x${tileWidth}-wasm`,
     op: matmul,
-    accepts: ({ inputs }, target) => inputs.length === 2 && suits(tileWidth, target),
+    accepts: (_, target) => suits(tileWidth, target),
     emit(module, { inputs, outputs, params: { transposeA, transposeB } }: KernelCall<MatmulParams>) {
       const [m, n] = outputs[0]!.shape as [number, number];
       const k = inputs[0]!.shape[transposeA ? 0 : 1]!;
-      return emitProduct(module, { m, n, k, transposeA, transposeB, bias: false, relu: false }, tileWidth);
+      const mask = inputs.length === 3;
+      return emitProduct(
+        module,
+        { m, n, k, transposeA, transposeB, bias: false, relu: false, mask },
+        tileWidth,
+      );
     },
   };
 }

@@ -32,6 +32,8 @@ export interface TileSpec {
   readonly bias: boolean;
   /** Clamps at zero, after the bias; a NaN stays NaN. */
   readonly relu: boolean;
+  /** Zeroes what it stores where `mask`, which lies like c, is not above 0. */
+  readonly mask?: boolean;
 }
 
 /** Rows of a tile of full width. */
@@ -67,15 +69,17 @@ export const TILE_SPILL_BYTES = 2 * TILE_ROWS * 2 * VECTOR_BYTES;
 
 /**
  * A function (a, b, c, bias, spill, runs): five addresses, of which `bias` is ignored where there is none, and the
- * number of runs.
+ * number of runs. With a mask, its address comes last.
  *
  * Wide tiles compute in pairs of vectors, and V8 joins a pair only if both halves are stored side by side, and whole.
  * So a last pair that sticks out of the tile goes to `spill`, and from there its own lanes go to c.
  */
 export function emitTile(module: ModuleBuilder, spec: TileSpec): FunctionRef {
   const { rows, width, aRow, aStep, bStep, runLength, aRun, cRow } = spec;
-  const names = ["a", "b", "c", "bias", "spill", "runs"] as const;
-  return module.func(`tile ${JSON.stringify(spec)}`, names, ({ a, b, c, bias, spill, runs }, f) => {
+  const names = ["a", "b", "c", "bias", "spill", "runs", "mask"] as const;
+  const parameters = names.filter((name) => name !== "mask" || spec.mask);
+  return module.func(`tile ${JSON.stringify(spec)}`, parameters, (p, f) => {
+    const { a, b, c, bias, spill, runs, mask } = p;
     const stored = vectorsOf(width);
     const offsets = Array.from(
       { length: spec.paired ? Math.ceil(stored.length / 2) * 2 : stored.length },
@@ -108,10 +112,12 @@ export function emitTile(module: ModuleBuilder, spec: TileSpec): FunctionRef {
 
     const finishRow = (row: readonly Local<"v128">[], i: number): Body => {
       const earlier = (j: number) => v128.load(c, i * cRow + offsets[j]!);
+      const open = (j: number) => f32x4.gt(v128.load(mask, i * cRow + offsets[j]!), v128.zero);
       return [
         spec.accumulate ? row.map((sum, j) => sum.set(f32x4.add(earlier(j), sum))) : [],
         spec.bias ? row.map((sum, j) => sum.set(f32x4.add(sum, columns[j]!))) : [],
         spec.relu ? row.map((sum) => sum.set(f32x4.pmax(sum, v128.zero))) : [],
+        spec.mask ? row.map((sum, j) => sum.set(v128.and(sum, open(j)))) : [],
         storeRow(c, stored.slice(0, whole), row, i * cRow),
         row
           .slice(whole)

@@ -76,6 +76,7 @@ function* cases(): Generator<Case> {
         const a = transposeA ? f32(k, m) : f32(m, k);
         const b = transposeB ? f32(n, k) : f32(k, n);
         yield make("matmul", [a, b], { transposeA, transposeB });
+        yield make("matmul", [a, b, f32(m, n)], { transposeA, transposeB });
       }
   }
   for (const { x, w, strides, padding } of CONVOLUTIONS) {
@@ -140,6 +141,10 @@ const withLabels: MakeOperands = ({ inputs }, normal, random) => {
 const withBits: MakeOperands = ({ inputs }, normal) =>
   inputs.map((type, i) => normal(type).map((value) => (i === 1 ? Number(value > 0) : value * 8)));
 
+/** With zeros in the mask, which is input 2. */
+const withMask: MakeOperands = ({ inputs }, normal) =>
+  inputs.map((type, i) => (i === 2 ? normal(type).map(Math.round) : normal(type)));
+
 const withHyper: MakeOperands = ({ inputs }, normal) => {
   const hyper = Float32Array.of(0.01, 0.9, 0.999, 1e-8, 1e-3, 1 - 0.9 ** 3, 1 - 0.999 ** 3, 0);
   const secondMoment = 3; // is never negative
@@ -151,6 +156,8 @@ const withHyper: MakeOperands = ({ inputs }, normal) => {
 
 /** For ops that do not take just any numbers. */
 const FITTING_OPERANDS: Readonly<Partial<Record<OpName, MakeOperands>>> = {
+  matmul: withMask,
+  matmul: withMask,
   "max-pool": ({ inputs }, normal) => inputs.map((type) => normal(type).map(Math.round)),
   "max-pool-grad": ({ inputs, params }, normal) => {
     const [x, y, dy] = inputs as [TensorType, TensorType, TensorType];
