@@ -9,7 +9,7 @@ import type { Op, Tensor } from "../kernels/op.ts";
 import { elementCount, f32, formatType, i32 } from "../kernels/tensor.ts";
 import { addLayer } from "./layers.ts";
 import { finalActivation, splitStages } from "./stages.ts";
-import type { Activation, Topology } from "./topology.ts";
+import { MODEL_INPUT, type Activation, type Topology } from "./topology.ts";
 
 export type LossName = "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mean-squared-error";
 
@@ -63,12 +63,12 @@ export function buildModel(topology: Topology, batchSize: number, options: Build
 
   let [beforeLast, outputs] = [x, x];
   const layerOutputs = new Map<string, Tensor>();
-  for (const [index, { layer, names }] of splitStages(topology.layers).entries()) {
-    beforeLast = outputs;
+  for (const [index, { layer, inputs: sources, names }] of splitStages(topology.layers).entries()) {
+    const inputs = sources.map((name) => (name === MODEL_INPUT ? x : layerOutputs.get(name)!));
     const subject = `${layer.className} layer ${JSON.stringify(layer.name)}`;
     const suggestions = layer.className === "Dense" ? ["Put a Flatten layer before it."] : [];
-    const add = (input: Tensor) => addLayer(layer, input, { builder, counters, index });
-    outputs = named(subject, beforeLast, add, suggestions);
+    const add = () => addLayer(layer, inputs, { builder, counters, index });
+    [beforeLast, outputs] = [inputs[0]!, named(subject, inputs, add, suggestions)];
     for (const name of names) layerOutputs.set(name, outputs);
   }
   const final = finalActivation(topology);
@@ -87,8 +87,8 @@ export function buildModel(topology: Topology, batchSize: number, options: Build
   }
   const predictions = link === "linear" ? outputs : logits;
   const answers = builder.input(truth, truth === "labels" ? i32(batchSize) : f32(...predictions.type.shape));
-  const [loss, correct] = named(`loss ${options.loss}`, predictions, (input) =>
-    builder.add(op, [input, answers], {}),
+  const [loss, correct] = named(`loss ${options.loss}`, [predictions], () =>
+    builder.add(op, [predictions, answers], {}),
   );
   return { ...model, loss: loss!, correct: correct!, graph: builder.build() };
 }
@@ -110,17 +110,17 @@ export function defaultLoss(topology: Topology): LossName {
 /** An op knows its operands only: this adds where in the model it stands. */
 function named<T>(
   subject: string,
-  input: Tensor,
-  add: (input: Tensor) => T,
+  inputs: readonly Tensor[],
+  add: () => T,
   suggestions: readonly string[] = [],
 ): T {
   try {
-    return add(input);
+    return add();
   } catch (cause) {
     if (!(cause instanceof SltrainError)) throw cause;
     throw new SltrainError({
       code: "model-shape",
-      message: `${subject} cannot take ${formatType(input.type)}: ${cause.message}`,
+      message: `${subject} cannot take ${inputs.map(({ type }) => formatType(type)).join(" and ")}: ${cause.message}`,
       cause,
       suggestions,
     });
@@ -143,7 +143,7 @@ export function summary(topology: Topology): readonly SummaryRow[] {
     className,
     outputShape: layerOutputs.get(name)!.type.shape.slice(1),
     parameters: graph.parameters
-      .filter((parameter) => parameter.name === `${name}/kernel` || parameter.name === `${name}/bias`)
+      .filter((parameter) => parameter.name.slice(0, parameter.name.lastIndexOf("/")) === name)
       .reduce((sum, parameter) => sum + parameter.length, 0),
   }));
 }

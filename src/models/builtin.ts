@@ -1,7 +1,8 @@
 // The models that come with sltrain, in one list: `--model NAME`. Each fits itself to the data's shape.
 
 import { SltrainError } from "../errors.ts";
-import { conv2d, dense, flatten, maxPooling2d, sequential, type Topology } from "./topology.ts";
+import { conv2d, dense, flatten, maxPooling2d, sequential } from "./compose.ts";
+import type { Topology } from "./topology.ts";
 
 /** What the data needs of a model. */
 export interface ModelIo {
@@ -35,9 +36,9 @@ export const builtinModels: readonly BuiltinModel[] = [
     description: "LeNet-5 with relu and max-pooling (LeCun et al. 1998; 61,706 parameters on 28x28x1)",
     topology: (io) =>
       sequential("lenet5", image("lenet5", io, 12), [
-        conv2d(6, [5, 5], "same", "relu"),
+        conv2d(6, [5, 5], { activation: "relu" }),
         maxPooling2d([2, 2]),
-        conv2d(16, [5, 5], "valid", "relu"),
+        conv2d(16, [5, 5], { padding: "valid", activation: "relu" }),
         maxPooling2d([2, 2]),
         flatten(),
         dense(120, "relu"),

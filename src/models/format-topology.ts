@@ -1,10 +1,55 @@
 // Writes a topology as the model.json that `tf.loadLayersModel` reads, and Keras's `model_from_json` from its
 // `modelTopology`. Weights are apart. Stands alone so that a worker need not load the schemas of the reader.
 
-import type { Layer, Topology } from "./topology.ts";
+import { inputsOf, MODEL_INPUT, type Layer, type Topology } from "./topology.ts";
 
-export function formatTopology({ name, inputShape, layers }: Topology): string {
-  const input = {
+export function formatTopology(topology: Topology): string {
+  const model = {
+    format: "layers-model",
+    generatedBy: "sltrain",
+    convertedBy: null,
+    modelTopology: {
+      ...(topology.layers.some(({ inputs }) => inputs !== undefined)
+        ? functional(topology)
+        : sequential(topology)),
+      keras_version: "2.15.0",
+      backend: "tensorflow",
+    },
+  };
+  return `${JSON.stringify(model, undefined, 2)}\n`;
+}
+
+function sequential(topology: Topology) {
+  const layers = [inputLayer(topology), ...topology.layers.map(entry)];
+  return { class_name: "Sequential", config: { name: topology.name, layers } };
+}
+
+function functional(topology: Topology) {
+  const input = inputLayer(topology);
+  const reference = (layer: string) => [layer === MODEL_INPUT ? input.config.name : layer, 0, 0];
+  const wiring = inputsOf(topology.layers);
+  const layers = [
+    { ...input, name: input.config.name, inbound_nodes: [] },
+    ...topology.layers.map((layer, index) => ({
+      ...entry(layer),
+      name: layer.name,
+      inbound_nodes: [wiring[index]!.map((source) => [...reference(source), {}])],
+    })),
+  ];
+  const output = topology.layers.at(-1)!.name;
+  return {
+    class_name: "Functional",
+    config: {
+      name: topology.name,
+      layers,
+      input_layers: [reference(MODEL_INPUT)],
+      output_layers: [reference(output)],
+    },
+  };
+}
+
+function inputLayer({ inputShape, layers }: Topology) {
+  return {
     class_name: "InputLayer",
     config: {
       name: `${layers[0]!.name}_input`,
@@ -13,19 +58,10 @@ export function formatTopology({ name, inputShape, layers }: Topology): string {
       sparse: false,
     },
   };
-  const entries = layers.map((layer) => ({ class_name: layer.className, config: kerasConfig(layer) }));
-  const model = {
-    format: "layers-model",
-    generatedBy: "sltrain",
-    convertedBy: null,
-    modelTopology: {
-      class_name: "Sequential",
-      config: { name, layers: [input, ...entries] },
-      keras_version: "2.15.0",
-      backend: "tensorflow",
-    },
-  };
-  return `${JSON.stringify(model, undefined, 2)}\n`;
+}
+
+function entry(layer: Layer) {
+  return { class_name: layer.className, config: kerasConfig(layer) };
 }
 
 function kerasConfig(layer: Layer): Readonly<Record<string, unknown>> {
@@ -52,7 +88,10 @@ function kerasConfig(layer: Layer): Readonly<Record<string, unknown>> {
         padding: layer.padding,
         data_format: "channels_last",
       };
+    case "GlobalAveragePooling2D":
+      return { name: layer.name, data_format: "channels_last" };
     case "Flatten":
+    case "Add":
       return { name: layer.name };
     case "Dropout":
       return { name: layer.name, rate: layer.rate };

@@ -126,6 +126,13 @@ export const layerSchemas: Readonly<Record<Layer["className"], z.ZodType<Layer>>
   AveragePooling2D: z
     .strictObject(pooling)
     .transform((c) => ({ className: "AveragePooling2D", ...readPooling(c) })),
+  GlobalAveragePooling2D: z
+    .strictObject({
+      ...common,
+      data_format: z.literal("channels_last").optional(),
+      keepdims: z.literal(false).optional(),
+    })
+    .transform((c) => ({ className: "GlobalAveragePooling2D", name: c.name })),
   Flatten: z
     .strictObject({ ...common, data_format: z.literal("channels_last").optional() })
     .transform((c) => ({ className: "Flatten", name: c.name })),
@@ -136,6 +143,7 @@ export const layerSchemas: Readonly<Record<Layer["className"], z.ZodType<Layer>>
   Activation: z
     .strictObject({ ...common, activation: z.enum(activations) })
     .transform((c) => ({ className: "Activation", name: c.name, activation: c.activation })),
+  Add: z.strictObject(common).transform((c) => ({ className: "Add", name: c.name })),
 };
 
 type Config<S extends z.ZodRawShape> = z.output<z.ZodObject<S>>;

@@ -5,7 +5,7 @@ import { assert } from "../errors.ts";
 import type { GraphBuilder, Initializer } from "../graph/graph.ts";
 import { conv2d } from "../kernels/ops/conv2d.ts";
 import { dropout } from "../kernels/ops/dropout.ts";
-import { relu, sigmoid, tanh, type NoParams } from "../kernels/ops/elementwise.ts";
+import { add, relu, sigmoid, tanh, type NoParams } from "../kernels/ops/elementwise.ts";
 import { dense } from "../kernels/ops/matmul.ts";
 import { avgPool, maxPool } from "../kernels/ops/pooling.ts";
 import { reshape } from "../kernels/ops/reshape.ts";
@@ -36,8 +36,13 @@ const activationOps: Readonly<Record<Exclude<Activation, "linear">, Op<NoParams>
   softmax,
 };
 
-/** The layer's output for the input `x` [B, ...]. Throws SltrainError "shape-mismatch" where they don't fit. */
-export function addLayer(layer: Layer, x: Tensor, { builder, counters, index }: LayerContext): Tensor {
+/** The layer's output for its inputs [B, ...]. Throws SltrainError "shape-mismatch" where they don't fit. */
+export function addLayer(
+  layer: Layer,
+  inputs: readonly Tensor[],
+  { builder, counters, index }: LayerContext,
+): Tensor {
+  const x = inputs[0]!;
   switch (layer.className) {
     case "Dense": {
       const weights = addWeights(builder, layer, [x.type.shape.at(-1)!, layer.units]);
@@ -57,6 +62,12 @@ export function addLayer(layer: Layer, x: Tensor, { builder, counters, index }: 
         padding,
       });
     }
+    case "GlobalAveragePooling2D": {
+      const [batchSize, height, width, channels] = x.type.shape as [number, number, number, number];
+      const poolSize = [height, width] as const;
+      const mean = builder.apply(avgPool, [x], { poolSize, strides: poolSize, padding: "valid" });
+      return builder.apply(reshape, [mean], { shape: [batchSize, channels] });
+    }
     case "Flatten": {
       const batchSize = x.type.shape[0]!;
       return builder.apply(reshape, [x], { shape: [batchSize, elementCount(x.type) / batchSize] });
@@ -67,6 +78,8 @@ export function addLayer(layer: Layer, x: Tensor, { builder, counters, index }: 
     }
     case "Activation":
       return layer.activation === "linear" ? x : builder.apply(activationOps[layer.activation], [x], {});
+    case "Add":
+      return inputs.reduce((sum, input) => builder.apply(add, [sum, input], {}));
   }
 }
 

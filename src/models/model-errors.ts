@@ -20,9 +20,38 @@ export function damaged(where: string, what: string, cause?: unknown): SltrainEr
   return new SltrainError({ code: "model-damaged", message: `${where}: ${what}`, cause });
 }
 
+/** Throws them as one: the first that is damage, else all that is not supported. Nothing without errors. */
+export function throwAll(errors: readonly SltrainError[], where: string): void {
+  const [first, ...others] = errors;
+  if (first === undefined) return;
+  const damage = errors.find(({ code }) => code !== "model-unsupported");
+  if (damage !== undefined || others.length === 0) throw damage ?? first;
+  throw new SltrainError({
+    code: "model-unsupported",
+    message: [first.message, ...others.map(({ message }) => message.replace(`${where}: `, ""))].join("; "),
+    suggestions: [...new Set(errors.flatMap(({ suggestions }) => suggestions))],
+  });
+}
+
+/** What each `read` returns; their errors as `throwAll` throws them. */
+export function readAll<T>(reads: readonly (() => T)[], where: string): readonly T[] {
+  const errors: SltrainError[] = [];
+  const results = reads.flatMap((read) => {
+    try {
+      return [read()];
+    } catch (error) {
+      if (!(error instanceof SltrainError)) throw error;
+      errors.push(error);
+      return [];
+    }
+  });
+  throwAll(errors, where);
+  return results;
+}
+
 /**
- * The value as the schema reads it. A known key or value that the schema leaves out throws "model-unsupported",
- * a value of the wrong kind "model-damaged", both with its path; `subject` opens the message.
+ * The value as the schema reads it. Known keys or values that the schema leaves out throw "model-unsupported",
+ * a value of the wrong kind "model-damaged", both with their path; `subject` opens the message.
  */
 export function check<T>(
   schema: z.ZodType<T>,
@@ -33,19 +62,21 @@ export function check<T>(
 ): T {
   const result = schema.safeParse(value, { reportInput: true });
   if (result.success) return result.data;
-  const issue = result.error.issues[0]!;
+  const errors = result.error.issues.map((issue) => issueError(issue, where, path, subject));
+  throwAll(errors, where);
+  throw result.error;
+}
+
+function issueError(issue: z.core.$ZodIssue, where: string, path: JsonPath, subject: string): SltrainError {
   const at = z.core.toDotPath([...path, ...issue.path]);
   if (issue.code === "unrecognized_keys") {
     const settings = issue.keys.map((key) => `${key} = ${JSON.stringify((issue.input as never)[key])}`);
-    throw unsupported(where, `${subject}${settings.join(", ")} (at ${at})`);
+    return unsupported(where, `${subject}${settings.join(", ")} (at ${at})`);
   }
   if (issue.code === "invalid_value") {
     const setting = [...issue.path].reverse().find((key) => typeof key === "string");
-    throw unsupported(
-      where,
-      `${subject}${setting ?? "value"} = ${JSON.stringify(issue.input)} (at ${at})`,
-      issue.values.map(String),
-    );
+    const what = `${subject}${setting ?? "value"} = ${JSON.stringify(issue.input)} (at ${at})`;
+    return unsupported(where, what, issue.values.map(String));
   }
-  throw damaged(where, `${subject}${issue.message} at ${at}`);
+  return damaged(where, `${subject}${issue.message} at ${at}`);
 }

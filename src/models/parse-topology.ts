@@ -1,12 +1,12 @@
 // Reads a model's topology from a model.json: the file that TensorFlow.js's `model.save()` writes, Keras's `to_json()`,
-// Keras 3's `config.json`. Sequential models, and functional ones that are a plain chain; weights are not read.
+// Keras 3's `config.json`. Sequential models, and functional ones with one input and one output; weights are not read.
 
 import { z } from "zod";
-import { chainOf, functionalConfig, layerEntry, type LayerEntry } from "./keras-chain.ts";
+import { functionalConfig, layerEntry, readGraph, type WiredEntry } from "./keras-graph.ts";
 import { countSchema, layerSchemas } from "./keras-layers.ts";
-import { check, damaged, unsupported, type JsonPath } from "./model-errors.ts";
+import { check, damaged, readAll, unsupported, type JsonPath } from "./model-errors.ts";
 import { parseJson } from "./parse-json.ts";
-import type { Layer, Topology } from "./topology.ts";
+import { joins, type Layer, type Topology } from "./topology.ts";
 
 const sequentialConfig = z.preprocess(
   // The first versions of Keras wrote the bare list.
@@ -39,39 +39,59 @@ export function parseTopology(text: string, where: string): Topology {
   path.push("config");
   if (class_name === "Sequential") {
     const { name, layers, build_input_shape } = check(sequentialConfig, config, where, path);
-    return toTopology(name, layers, build_input_shape, where);
+    return toTopology(
+      name,
+      layers.map((entry) => ({ entry })),
+      build_input_shape,
+      where,
+    );
   }
   if (class_name === "Functional" || class_name === "Model") {
     const model = check(functionalConfig, config, where, path);
-    return toTopology(model.name, chainOf(model, where), undefined, where);
+    return toTopology(model.name, readGraph(model, where), undefined, where);
   }
   throw unsupported(where, `model class ${class_name}`, ["Sequential", "Functional", "Model"]);
 }
 
 function toTopology(
   name: string,
-  entries: readonly LayerEntry[],
+  entries: readonly WiredEntry[],
   buildInputShape: unknown,
   where: string,
 ): Topology {
-  let inputShape: unknown = buildInputShape;
-  const layers: Layer[] = [];
-  for (const [index, { class_name, config }] of entries.entries()) {
-    const layer = `${class_name} layer ${JSON.stringify(config.name ?? index)}`;
-    if (index === 0) inputShape = config.batch_input_shape ?? config.batch_shape ?? inputShape;
-    if (index === 0 && class_name === "InputLayer") continue;
-    if (!isSupported(class_name))
-      throw unsupported(where, layer, ["InputLayer", ...Object.keys(layerSchemas)]);
-    // Null is Keras's word for "none of it": a regularizer that is null is no regularizer.
-    const stated = Object.fromEntries(Object.entries(config).filter(([, setting]) => setting !== null));
-    layers.push(check(layerSchemas[class_name], stated, where, ["config"], `${layer}: `));
-  }
+  const first = entries[0]?.entry;
+  const inputShape = first?.config.batch_input_shape ?? first?.config.batch_shape ?? buildInputShape;
+  const own = first?.class_name === "InputLayer" ? entries.slice(1) : entries;
+  const layers = readAll(
+    own.map((wired, index) => () => readLayer(wired, index, where)),
+    where,
+  );
   const twin = layers.find(
     (layer, index) => layers.findIndex((other) => other.name === layer.name) !== index,
   );
   if (twin !== undefined) throw damaged(where, `two layers are named ${JSON.stringify(twin.name)}`);
   if (layers.length === 0) throw damaged(where, "a model without layers");
   return { name, inputShape: sampleShape(inputShape, where), layers };
+}
+
+function readLayer(
+  { entry: { class_name, config }, inputs }: WiredEntry,
+  index: number,
+  where: string,
+): Layer {
+  const subject = `${class_name} layer ${JSON.stringify(config.name ?? index)}`;
+  if (!isSupported(class_name)) {
+    throw unsupported(where, subject, ["InputLayer", ...Object.keys(layerSchemas)]);
+  }
+  // Null is Keras's word for "none of it": a regularizer that is null is no regularizer.
+  const stated = Object.fromEntries(Object.entries(config).filter(([, setting]) => setting !== null));
+  const layer = check(layerSchemas[class_name], stated, where, ["config"], `${subject}: `);
+  const count = inputs?.length ?? 1;
+  if (joins(layer) ? count < 2 : count > 1) {
+    const expected = joins(layer) ? "two inputs or more" : "one input";
+    throw damaged(where, `${subject}: expected ${expected}, got ${count}`);
+  }
+  return inputs === undefined ? layer : { ...layer, inputs };
 }
 
 function isSupported(className: string): className is Layer["className"] {

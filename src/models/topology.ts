@@ -1,5 +1,5 @@
-// A sequential model in Keras's words, as plain JSON data: it travels in a run's manifest, and `model.json` is its
-// spelling on disk. Only what has kernels is expressible here; shapes are worked out when the graph is built.
+// A model in Keras's words, as plain JSON data: it travels in a run's manifest, and `model.json` is its spelling on
+// disk. Only what has kernels is expressible here; shapes are worked out when the graph is built.
 
 export const activations = ["linear", "relu", "tanh", "sigmoid", "softmax"] as const;
 export type Activation = (typeof activations)[number];
@@ -21,6 +21,16 @@ export const varianceScalings = {
 } as const;
 export type InitializerName = keyof typeof varianceScalings | "Zeros" | "Ones";
 
+/** The model's input where a layer names what it reads. */
+export const MODEL_INPUT = "@input";
+
+interface LayerBase {
+  /** Unique within the model. */
+  readonly name: string;
+  /** What the layer reads: earlier layers, or MODEL_INPUT. Absent: the layer before, or the model's input. */
+  readonly inputs?: readonly string[];
+}
+
 interface Weights {
   readonly activation: Activation;
   readonly useBias: boolean;
@@ -28,118 +38,69 @@ interface Weights {
   readonly biasInitializer: InitializerName;
 }
 
-export interface Dense extends Weights {
+export interface Dense extends LayerBase, Weights {
   readonly className: "Dense";
-  readonly name: string;
   readonly units: number;
 }
 
-export interface Conv2D extends Weights {
+export interface Conv2D extends LayerBase, Weights {
   readonly className: "Conv2D";
-  readonly name: string;
   readonly filters: number;
   readonly kernelSize: Pair;
   readonly strides: Pair;
   readonly padding: Padding;
 }
 
-export interface Pooling2D {
+export interface Pooling2D extends LayerBase {
   readonly className: "MaxPooling2D" | "AveragePooling2D";
-  readonly name: string;
   readonly poolSize: Pair;
   readonly strides: Pair;
   readonly padding: Padding;
 }
 
-export interface Flatten {
+export interface Flatten extends LayerBase {
   readonly className: "Flatten";
-  readonly name: string;
 }
 
-export interface Dropout {
+export interface Dropout extends LayerBase {
   readonly className: "Dropout";
-  readonly name: string;
   /** The share of elements that is dropped, in [0, 1). */
   readonly rate: number;
 }
 
-export interface ActivationLayer {
+export interface ActivationLayer extends LayerBase {
   readonly className: "Activation";
-  readonly name: string;
   readonly activation: Activation;
 }
 
-/** Layers are told apart by Keras's class name; names are unique within a model. */
-export type Layer = Dense | Conv2D | Pooling2D | Flatten | Dropout | ActivationLayer;
+/** The mean over the whole image: [height, width, channels] -> [channels]. */
+export interface GlobalAveragePooling2D extends LayerBase {
+  readonly className: "GlobalAveragePooling2D";
+}
+
+/** Of two inputs or more, all of one shape. */
+export interface Add extends LayerBase {
+  readonly className: "Add";
+}
+
+/** Layers are told apart by Keras's class name. */
+export type Layer =
+  Dense | Conv2D | Pooling2D | GlobalAveragePooling2D | Flatten | Dropout | ActivationLayer | Add;
+
+/** Whether the layer reads several others. */
+export function joins({ className }: Layer): boolean {
+  return className === "Add";
+}
 
 export interface Topology {
   readonly name: string;
   /** One sample, without the batch: [features], or [height, width, channels]. */
   readonly inputShape: readonly number[];
+  /** Each after what it reads; the last one is the output, and all others lead to it. */
   readonly layers: readonly Layer[];
 }
 
-type Unnamed<L> = L extends Layer ? Omit<L, "name"> : never;
-
-export function dense(units: number, activation: Activation = "linear"): Unnamed<Dense> {
-  return { className: "Dense", units, activation, ...defaultWeights };
+/** What each layer reads, spelt out. */
+export function inputsOf(layers: readonly Layer[]): readonly (readonly string[])[] {
+  return layers.map(({ inputs }, index) => inputs ?? [layers[index - 1]?.name ?? MODEL_INPUT]);
 }
-
-/** Stride 1. */
-export function conv2d(
-  filters: number,
-  kernelSize: Pair,
-  padding: Padding,
-  activation: Activation = "linear",
-): Unnamed<Conv2D> {
-  return {
-    className: "Conv2D",
-    filters,
-    kernelSize,
-    strides: [1, 1],
-    padding,
-    activation,
-    ...defaultWeights,
-  };
-}
-
-/** Windows that don't overlap. */
-export function maxPooling2d(poolSize: Pair): Unnamed<Pooling2D> {
-  return { className: "MaxPooling2D", poolSize, strides: poolSize, padding: "valid" };
-}
-
-export function flatten(): Unnamed<Flatten> {
-  return { className: "Flatten" };
-}
-
-const defaultWeights = {
-  useBias: true,
-  kernelInitializer: "GlorotUniform",
-  biasInitializer: "Zeros",
-} as const;
-
-/** Names the layers as a fresh Keras session does: `conv2d`, `conv2d_1`, `dense`. */
-export function sequential(
-  name: string,
-  inputShape: readonly number[],
-  layers: readonly Unnamed<Layer>[],
-): Topology {
-  const seen = new Map<string, number>();
-  const named = layers.map((layer): Layer => {
-    const base = defaultNames[layer.className];
-    const count = seen.get(base) ?? 0;
-    seen.set(base, count + 1);
-    return { ...layer, name: count === 0 ? base : `${base}_${count}` };
-  });
-  return { name, inputShape, layers: named };
-}
-
-const defaultNames: Readonly<Record<Layer["className"], string>> = {
-  Dense: "dense",
-  Conv2D: "conv2d",
-  MaxPooling2D: "max_pooling2d",
-  AveragePooling2D: "average_pooling2d",
-  Flatten: "flatten",
-  Dropout: "dropout",
-  Activation: "activation",
-};

@@ -104,6 +104,39 @@ suite("buildModel", () => {
     assert.deepEqual(opNames(model([4], relu)), ["relu"]);
   });
 
+  test("does an activation inside the layer before it only where nobody else reads that layer", () => {
+    const act = (name: string, activation: Activation, ...inputs: string[]): Layer => ({
+      ...{ className: "Activation", name, activation, inputs },
+    });
+    const add: Layer = { className: "Add", name: "sum", inputs: ["d", "act"] };
+    const linear = dense("d", 4, "linear");
+    assert.deepEqual(opNames(model([4], linear, act("act", "relu", "d"), add)), ["dense", "relu", "add"]);
+    // An identity between them is no reader.
+    const chain = model([4], linear, act("same", "linear", "d"), act("act", "relu", "same"));
+    assert.deepEqual(opNames(chain), ["dense"]);
+    assert.equal(defaultLoss(chain), "mean-squared-error");
+  });
+
+  test("adds branches, also that of the model's own input, in the order of their names", () => {
+    const layers: Layer[] = [
+      dense("left", 4, "relu"),
+      { ...dense("right", 4, "tanh"), inputs: ["@input"] },
+      { className: "Add", name: "sum", inputs: ["left", "right", "@input"] },
+    ];
+    const { graph, layerOutputs, outputs } = buildModel(model([4], ...layers), 2, { training: false });
+    const x = graph.inputs[0]!.tensor;
+    const [first, second] = graph.nodes.filter(({ op }) => op.name === "add");
+    assert.deepEqual(first!.inputs, [layerOutputs.get("left"), layerOutputs.get("right")]);
+    assert.deepEqual(second!.inputs, [first!.outputs[0], x]);
+    assert.equal(outputs, second!.outputs[0]);
+  });
+
+  test("averages a whole image into a row of channels", () => {
+    const layer: Layer = { className: "GlobalAveragePooling2D", name: "mean" };
+    const { outputs } = buildModel(model([5, 3, 7], layer), 2, { training: false });
+    assert.deepEqual(outputs.type.shape, [2, 7]);
+  });
+
   test("names parameters as Keras does, in the order of the layers, without biases that are not used", () => {
     const topology = model(
       [6, 6, 2],

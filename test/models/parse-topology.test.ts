@@ -16,6 +16,25 @@ function withLayer(class_name: string, config: object) {
   return { class_name: "Sequential", config: { layers: [input, { class_name, config }] } };
 }
 
+function input(name: string) {
+  return {
+    name,
+    class_name: "InputLayer",
+    config: { name, batch_input_shape: [null, 4] },
+    inbound_nodes: [],
+  };
+}
+
+function flatten(name: string, ...sources: string[]) {
+  const inbound_nodes = sources.length === 0 ? [] : [sources.map((source) => [source, 0, 0, {}])];
+  return { name, class_name: "Flatten", config: { name }, inbound_nodes };
+}
+
+function functional(layers: readonly object[], output: string) {
+  const config = { layers, input_layers: [["a", 0, 0]], output_layers: [[output, 0, 0]] };
+  return { class_name: "Functional", config };
+}
+
 suite("parseTopology reads", () => {
   test("a sequential model of TensorFlow.js", () => {
     const weights = { useBias: true, biasInitializer: "Zeros" };
@@ -54,6 +73,23 @@ suite("parseTopology reads", () => {
     assert.deepEqual(parse(keras3Functional).layers, [
       { className: "MaxPooling2D", name: "pool", poolSize: [3, 3], strides: [3, 3], padding: "same" },
     ]);
+  });
+
+  test("branches, each layer after what it reads and otherwise in the file's order", () => {
+    const add = (name: string, ...sources: string[]) => ({ ...flatten(name, ...sources), class_name: "Add" });
+    const layers = [
+      add("sum", "left", "right", "a"),
+      flatten("right", "a"),
+      input("a"),
+      flatten("left", "a"),
+    ];
+    const topology = parse(functional(layers, "sum"));
+    assert.deepEqual(topology.layers, [
+      { className: "Flatten", name: "right" },
+      { className: "Flatten", name: "left", inputs: ["@input"] },
+      { className: "Add", name: "sum", inputs: ["left", "right", "@input"] },
+    ]);
+    assert.deepEqual(parse(JSON.parse(formatTopology(topology))), topology);
   });
 
   test("a sequential model of Keras 3", () => {
@@ -95,7 +131,7 @@ suite("parseTopology refuses as model-unsupported, naming the layer and the path
   const conv = { name: "c", filters: 4, kernel_size: 3 };
   const dense = { name: "d", units: 4 };
   const cases: readonly (readonly [what: string, model: unknown, message: RegExp, supported?: RegExp])[] = [
-    ["an unknown layer", withLayer("LSTM", { name: "l" }), /LSTM layer "l"/, /Dense, Conv2D, .*Activation/],
+    ["an unknown layer", withLayer("LSTM", { name: "l" }), /LSTM layer "l"/, /Dense, Conv2D, .*Add/],
     ["a layer with a name of Object's", withLayer("constructor", { name: "l" }), /constructor layer "l"/],
     [
       "an unknown activation",
@@ -179,30 +215,40 @@ suite("parseTopology refuses as model-unsupported, naming the layer and the path
     });
   }
 
-  test("a functional model that branches or joins", () => {
-    const layer = (name: string, ...sources: string[]) => ({
-      ...{ name, class_name: "Flatten", config: { name } },
-      inbound_nodes: [sources.map((source) => [source, 0, 0, {}])],
-    });
-    const model = (layers: object[], outputs: unknown[]) => ({
+  test("a functional model of several inputs or outputs, layers called twice or with settings, all at once", () => {
+    const called = {
+      ...flatten("b", "a"),
+      inbound_nodes: [[["a", 0, 0, {}]], [["c", 0, 0, { training: false }]]],
+    };
+    const model = {
       class_name: "Model",
-      config: { layers, input_layers: [["a", 0, 0]], output_layers: outputs },
+      config: {
+        layers: [input("a"), called, flatten("c", "a")],
+        ...{
+          input_layers: [["a", 0, 0]],
+          output_layers: [
+            ["b", 0, 0],
+            ["c", 0, 0],
+          ],
+        },
+      },
+    };
+    assert.throws(() => parse(model), {
+      code: "model-unsupported",
+      message:
+        /^model.json: a model with 2 outputs .*; Flatten layer "b", called 2 times, .*; .*"b", called with training = false, is not supported$/,
     });
-    const out = [["c", 0, 0]];
-    const refused = [
-      {
-        model: model([layer("a"), layer("b", "a"), layer("c", "a", "b")], out),
-        message: /layer c with 2 sources \(a, b\)/,
-      },
-      {
-        model: model([layer("a"), layer("b", "a"), layer("c", "a")], out),
-        message: /layer a with two readers \(b, c\)/,
-      },
-      { model: model([layer("a")], [...out, ["d", 0, 0]]), message: /2 outputs/ },
+  });
+
+  test("everything that it cannot train, in one message", () => {
+    const layers = [
+      { class_name: "LSTM", config: { name: "l", batch_input_shape: [null, 4] } },
+      { class_name: "Dense", config: { name: "d", units: 4, activation: "swish", kernel_regularizer: {} } },
     ];
-    for (const { model, message } of refused) {
-      assert.throws(() => parse(model), { code: "model-unsupported", message });
-    }
+    assert.throws(() => parse({ class_name: "Sequential", config: { layers } }), {
+      code: "model-unsupported",
+      message: /^model.json: LSTM layer "l" .*; Dense layer "d": (?=.*swish)(?=.*kernel_regularizer)/,
+    });
   });
 });
 
@@ -255,20 +301,21 @@ suite("parseTopology refuses as model-damaged", () => {
     });
   });
 
-  test("a functional model with a cycle", () => {
-    const layer = (name: string, source: string) => ({
-      ...{ name, class_name: "Flatten", config: { name } },
-      inbound_nodes: [[[source, 0, 0, {}]]],
-    });
-    const config = {
-      layers: [layer("a", "b"), layer("b", "a")],
-      input_layers: [["a", 0, 0]],
-      output_layers: [["c", 0, 0]],
-    };
-    assert.throws(() => parse({ class_name: "Functional", config }), {
-      code: "model-damaged",
-      message: /chain of 2/,
-    });
+  test("connections that lead nowhere", () => {
+    const cases = [
+      [[flatten("b", "c"), flatten("c", "b")], /layer b to follow from the input, it reads c/],
+      [[flatten("b", "x"), flatten("c", "a")], /layer b to follow from the input, it reads x/],
+      [[flatten("b", "a"), flatten("c", "a")], /layer b to lead to the output c/],
+      [[flatten("b"), flatten("c", "a")], /one InputLayer a, got a, b/],
+      [[flatten("c", "a", "a")], /Flatten layer "c": expected one input, got 2/],
+      [[{ ...flatten("c", "a"), class_name: "Add" }], /Add layer "c": expected two inputs or more, got 1/],
+    ] as const;
+    for (const [layers, message] of cases) {
+      assert.throws(() => parse(functional([input("a"), ...layers], "c")), {
+        code: "model-damaged",
+        message,
+      });
+    }
   });
 
   test("any cut of a model with an error of its own, never another", () => {

@@ -1,0 +1,121 @@
+// Models written in code: layers with Keras's defaults, and a composer that names and connects them.
+
+import {
+  MODEL_INPUT,
+  type ActivationLayer,
+  type Activation,
+  type Add,
+  type Conv2D,
+  type Dense,
+  type Flatten,
+  type GlobalAveragePooling2D,
+  type InitializerName,
+  type Layer,
+  type Padding,
+  type Pair,
+  type Pooling2D,
+  type Topology,
+} from "./topology.ts";
+
+/** A layer before it has its place in a model. */
+type Loose<L> = L extends Layer ? Omit<L, "name" | "inputs"> : never;
+export type LooseLayer = Loose<Layer>;
+
+const defaultWeights = {
+  useBias: true,
+  kernelInitializer: "GlorotUniform",
+  biasInitializer: "Zeros",
+} as const;
+
+export function dense(units: number, activation: Activation = "linear"): Loose<Dense> {
+  return { className: "Dense", units, activation, ...defaultWeights };
+}
+
+export interface Conv2DOptions {
+  readonly strides?: Pair;
+  readonly padding?: Padding;
+  readonly activation?: Activation;
+  readonly useBias?: boolean;
+  readonly kernelInitializer?: InitializerName;
+}
+
+/** Stride 1 and "same" padding unless told otherwise. */
+export function conv2d(filters: number, kernelSize: Pair, options: Conv2DOptions = {}): Loose<Conv2D> {
+  return {
+    ...{ className: "Conv2D", filters, kernelSize, strides: [1, 1], padding: "same", activation: "linear" },
+    ...defaultWeights,
+    ...options,
+  };
+}
+
+/** "valid", with windows that don't overlap, unless told otherwise. */
+export function maxPooling2d(
+  poolSize: Pair,
+  { strides = poolSize, padding = "valid" }: Pick<Conv2DOptions, "strides" | "padding"> = {},
+): Loose<Pooling2D> {
+  return { className: "MaxPooling2D", poolSize, strides, padding };
+}
+
+export function globalAveragePooling2d(): Loose<GlobalAveragePooling2D> {
+  return { className: "GlobalAveragePooling2D" };
+}
+
+export function flatten(): Loose<Flatten> {
+  return { className: "Flatten" };
+}
+
+export function activation(name: Activation): Loose<ActivationLayer> {
+  return { className: "Activation", activation: name };
+}
+
+export function add(): Loose<Add> {
+  return { className: "Add" };
+}
+
+/** Puts layers one after the other, or where they are told. */
+export class Composer {
+  readonly #layers: Layer[] = [];
+  readonly #counts = new Map<string, number>();
+
+  /**
+   * The new layer's name, as a fresh Keras session gives it: `conv2d`, `conv2d_1`, `dense`. It reads `inputs`: names
+   * of earlier layers, or MODEL_INPUT; without them the layer before.
+   */
+  add(layer: LooseLayer, ...inputs: readonly string[]): string {
+    const base = defaultNames[layer.className];
+    const count = this.#counts.get(base) ?? 0;
+    this.#counts.set(base, count + 1);
+    const name = count === 0 ? base : `${base}_${count}`;
+    const before = this.#layers.at(-1)?.name ?? MODEL_INPUT;
+    const isChained = inputs.length === 0 || (inputs.length === 1 && inputs[0] === before);
+    this.#layers.push({ ...layer, name, ...(isChained ? {} : { inputs }) });
+    return name;
+  }
+
+  topology(name: string, inputShape: readonly number[]): Topology {
+    return { name, inputShape, layers: [...this.#layers] };
+  }
+}
+
+/** A chain of layers. */
+export function sequential(
+  name: string,
+  inputShape: readonly number[],
+  layers: readonly LooseLayer[],
+): Topology {
+  const composer = new Composer();
+  for (const layer of layers) composer.add(layer);
+  return composer.topology(name, inputShape);
+}
+
+const defaultNames: Readonly<Record<Layer["className"], string>> = {
+  Dense: "dense",
+  Conv2D: "conv2d",
+  MaxPooling2D: "max_pooling2d",
+  AveragePooling2D: "average_pooling2d",
+  GlobalAveragePooling2D: "global_average_pooling2d",
+  Flatten: "flatten",
+  Dropout: "dropout",
+  Activation: "activation",
+  Add: "add",
+};
