@@ -1,6 +1,7 @@
 // The list of all ops: kernels, tests and benches read it. Keyed by the op's own name (a test holds it to that).
 
 import type { AnyOp, Op } from "../op.ts";
+import { batchNorm, batchNormGrad, batchNormInference, movingAverage } from "./batch-norm.ts";
 import { biasAdd, columnSum } from "./bias.ts";
 import { conv2d, conv2dFilterGrad, conv2dInputGrad } from "./conv2d.ts";
 import { dropout } from "./dropout.ts";
@@ -30,6 +31,10 @@ export const ops = {
   "max-pool-grad": maxPoolGrad,
   "avg-pool": avgPool,
   "avg-pool-grad": avgPoolGrad,
+  "batch-norm": batchNorm,
+  "batch-norm-inference": batchNormInference,
+  "batch-norm-grad": batchNormGrad,
+  "moving-average": movingAverage,
   "bias-add": biasAdd,
   "column-sum": columnSum,
   add,

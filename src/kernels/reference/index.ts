@@ -2,6 +2,12 @@
 
 import type { ReferenceKernel } from "../kernel.ts";
 import type { OpName, ParamsOf } from "../ops/index.ts";
+import {
+  batchNormGradReference,
+  batchNormInferenceReference,
+  batchNormReference,
+  movingAverageReference,
+} from "./batch-norm.ts";
 import { biasAddReference, columnSumReference } from "./bias.ts";
 import { conv2dFilterGradReference, conv2dInputGradReference, conv2dReference } from "./conv2d.ts";
 import { dropoutReference } from "./dropout.ts";
@@ -43,6 +49,10 @@ export const referenceKernels: {
   "max-pool-grad": maxPoolGradReference,
   "avg-pool": avgPoolReference,
   "avg-pool-grad": avgPoolGradReference,
+  "batch-norm": batchNormReference,
+  "batch-norm-inference": batchNormInferenceReference,
+  "batch-norm-grad": batchNormGradReference,
+  "moving-average": movingAverageReference,
   "bias-add": biasAddReference,
   "column-sum": columnSumReference,
   add: addReference,

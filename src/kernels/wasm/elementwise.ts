@@ -5,10 +5,10 @@
 import type { KernelCall } from "../kernel.ts";
 import type { AnyOp } from "../op.ts";
 import { elementCount } from "../tensor.ts";
-import { increase, when, whileLoop, type FunctionBuilder, type Local } from "./emitter.ts";
-import { i32, v128, type Body, type I32, type V128 } from "./instructions.ts";
+import type { FunctionBuilder, Local } from "./emitter.ts";
+import { v128, type Body, type I32, type V128 } from "./instructions.ts";
 import { singlePhase, type WasmKernel } from "./kernel.ts";
-import { FLOAT_BYTES, storeRow, SWEEP_FLOATS, vectorsOf, type Vector } from "./lanes.ts";
+import { storeRow, SWEEP_FLOATS, sweepSlice, vectorsOf, type Vector } from "./lanes.ts";
 import { VectorMath } from "./vector-math.ts";
 
 /** Computes four elements: appends statements, returns one value per output. */
@@ -39,8 +39,6 @@ export interface ElementwiseFormula<P extends object> {
   };
 }
 
-const PASS_BYTES = SWEEP_FLOATS * FLOAT_BYTES;
-
 export function elementwiseKernel<P extends object>(spec: ElementwiseFormula<P>): WasmKernel {
   const { op, elementInputs, formula } = spec;
   return {
@@ -49,7 +47,6 @@ export function elementwiseKernel<P extends object>(spec: ElementwiseFormula<P>)
     accepts: () => true,
     emit(module, call: KernelCall<P>) {
       const extent = elementCount(call.outputs[0]!);
-      const rest = extent % SWEEP_FLOATS;
       const inputNames = call.inputs.map((_, i) => `input${i}`);
       const outputNames = call.outputs.map((_, i) => `output${i}`);
       // Formulas may read shapes (a mean's divisor), hence the shape in the key.
@@ -77,18 +74,13 @@ export function elementwiseKernel<P extends object>(spec: ElementwiseFormula<P>)
           }),
           targets.map((target, i) => storeRow(target, vectors, results[i]!)),
         ];
-        const remaining = f.local("i32");
-        const pointers = [...sources, ...targets];
-        const main = [
-          pointers.map((pointer) => increase(pointer, i32.mul(p["begin"]!, FLOAT_BYTES))),
-          remaining.set(i32.sub(p["end"]!, p["begin"]!)),
-          whileLoop(i32.geU(remaining, SWEEP_FLOATS), [
-            pass(vectorsOf(SWEEP_FLOATS)),
-            pointers.map((pointer) => increase(pointer, PASS_BYTES)),
-            increase(remaining, -SWEEP_FLOATS),
-          ]),
-          rest === 0 ? [] : when(remaining, pass(vectorsOf(rest))),
-        ];
+        const main = sweepSlice(
+          extent,
+          { begin: p["begin"]!, end: p["end"]! },
+          f.local("i32"),
+          [...sources, ...targets],
+          pass,
+        );
         return [math.prologue(), setup ?? [], main];
       });
       return singlePhase({ func, extent, grain: SWEEP_FLOATS });

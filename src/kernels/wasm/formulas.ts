@@ -2,6 +2,7 @@
 // element-wise losses, constants.
 
 import type { AnyOp } from "../op.ts";
+import { movingAverage, type MovingAverageParams } from "../ops/batch-norm.ts";
 import { add, relu, reluGrad, sigmoid, sigmoidGrad, tanh, tanhGrad } from "../ops/elementwise.ts";
 import { fill, type FillParams } from "../ops/fill.ts";
 import { meanSquaredErrorGrad, sigmoidCrossEntropyGrad } from "../ops/losses.ts";
@@ -76,6 +77,18 @@ export const formulaKernels: readonly WasmKernel[] = [
   lossGradient(meanSquaredErrorGrad, ({ math, call }, [prediction, target], result) =>
     result.set(f32x4.mul(math.constant(2 / call.outputs[0]!.shape[1]!), f32x4.sub(prediction!, target!))),
   ),
+  elementwiseKernel<MovingAverageParams>({
+    op: movingAverage,
+    elementInputs: 2,
+    variant: ({ momentum }) => String(momentum),
+    formula: ({ math, call: { params } }) => ({
+      lanes([before, now]) {
+        const kept = f32x4.mul(math.constant(params.momentum), before!);
+        const gained = f32x4.mul(math.constant(1 - params.momentum), now!);
+        return { body: [], outputs: [f32x4.add(kept, gained)] };
+      },
+    }),
+  }),
   elementwiseKernel<FillParams>({
     op: fill,
     elementInputs: 0,

@@ -1,5 +1,6 @@
 // The list of all WASM kernels. Dispatch (choose.ts), tests and benches read it.
 
+import { batchNormKernels } from "./batch-norm.ts";
 import { columnKernels } from "./columns.ts";
 import { conv2dFilterGradKernel, conv2dInputGradKernel, conv2dKernel } from "./conv2d.ts";
 import { dropoutKernels } from "./dropout.ts";
@@ -22,6 +23,7 @@ export const wasmKernels: readonly WasmKernel[] = [
   ]),
   ...poolingKernels,
   ...columnKernels,
+  ...batchNormKernels,
   ...formulaKernels,
   ...softmaxKernels,
   ...lossKernels,

@@ -1,7 +1,7 @@
 // Covering a row of floats with vectors: full ones, and a last one of which only the first lanes count. Loads may
 // take the full vector (see SLACK_BYTES); stores must not.
 
-import { increase, whileLoop, type Local } from "./emitter.ts";
+import { increase, when, whileLoop, type Local } from "./emitter.ts";
 import { i32, v128, type Body, type I32, type V128 } from "./instructions.ts";
 
 export const FLOAT_BYTES = 4;
@@ -72,5 +72,26 @@ export function sweep(
           ]),
         ],
     rest === 0 ? [] : [body(vectorsOf(rest)), advance(rest)],
+  ];
+}
+
+/** `sweep` over the slice [begin, end) of `floats` elements in a row; `begin` is a multiple of SWEEP_FLOATS. */
+export function sweepSlice(
+  floats: number,
+  { begin, end }: { readonly begin: Local<"i32">; readonly end: Local<"i32"> },
+  remaining: Local<"i32">,
+  pointers: readonly Local<"i32">[],
+  body: (vectors: readonly Vector[]) => Body,
+): Body {
+  const rest = floats % SWEEP_FLOATS;
+  return [
+    pointers.map((pointer) => increase(pointer, i32.mul(begin, FLOAT_BYTES))),
+    remaining.set(i32.sub(end, begin)),
+    whileLoop(i32.geU(remaining, SWEEP_FLOATS), [
+      body(vectorsOf(SWEEP_FLOATS)),
+      pointers.map((pointer) => increase(pointer, SWEEP_FLOATS * FLOAT_BYTES)),
+      increase(remaining, -SWEEP_FLOATS),
+    ]),
+    rest === 0 ? [] : when(remaining, body(vectorsOf(rest))),
   ];
 }

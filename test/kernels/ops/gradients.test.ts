@@ -69,6 +69,16 @@ const cases: readonly GradientCase[] = [
     gradientCase("avg-pool", [f32(2, 5, 6, 3)], { poolSize: [2, 2], strides: [2, 2], padding }),
     gradientCase("avg-pool", [f32(1, 6, 5, 2)], { poolSize: [3, 3], strides: [2, 1], padding }),
   ]),
+  ...activations.flatMap((activation) => {
+    const params = { epsilon: 0.01, activation };
+    const vector = f32(5);
+    return [
+      gradientCase("batch-norm", [f32(2, 3, 5), vector, vector], params),
+      gradientCase("batch-norm-inference", [f32(2, 3, 5), vector, vector, vector, vector], params, {
+        constants: [3, 4],
+      }),
+    ];
+  }),
   gradientCase("bias-add", [f32(2, 3, 5), f32(5)], {}),
   gradientCase("add", [f32(3, 7), f32(3, 7)], {}),
   gradientCase("relu", [f32(3, 7)], {}),

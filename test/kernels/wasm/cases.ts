@@ -59,6 +59,14 @@ const PRODUCTS = [
   [13, 10, 1203],
 ] as const;
 
+const NORMALISED = [1, 3, 8, 17, 33].flatMap((columns) => [1, 8, 75].map((rows) => [rows, columns] as const));
+/** Several groups of rows, the last one shorter. */
+const TALL = [
+  [2_051, 1],
+  [1_090, 6],
+  [330, 200],
+] as const;
+
 function* cases(): Generator<Case> {
   function make<N extends OpName>(op: N, inputs: readonly TensorType[], params: ParamsOf<N>): Case {
     const outputs = (ops[op].infer as (i: readonly TensorType[], p: object) => readonly TensorType[])(
@@ -97,11 +105,22 @@ function* cases(): Generator<Case> {
       yield make("avg-pool", [x], params);
       yield make("avg-pool-grad", [y], { ...params, inputShape: x.shape as Convolution["x"] });
     }
+  for (const [rows, columns] of [...NORMALISED, ...TALL])
+    for (const activation of ["none", "relu"] as const) {
+      const x = f32(rows, columns);
+      const vector = f32(columns);
+      const params = { epsilon: 1e-3, activation };
+      yield make("batch-norm", [x, vector, vector], params);
+      yield make("batch-norm-inference", [x, vector, vector, vector, vector], params);
+      for (const statistics of ["batch", "moving"] as const)
+        yield make("batch-norm-grad", [x, vector, vector, x, vector, vector], { activation, statistics });
+    }
   for (const length of FLAT_LENGTHS) {
     const flat = f32(length);
     for (const op of ["relu", "tanh", "sigmoid"] as const) yield make(op, [flat], {});
     for (const op of ["add", "relu-grad", "tanh-grad", "sigmoid-grad"] as const)
       yield make(op, [flat, flat], {});
+    yield make("moving-average", [flat, flat], { momentum: 0.9 });
     yield make("fill", [], { shape: [length], value: -1.5 });
     yield make("sgd-update", [flat, flat, f32(8)], {});
     for (const nesterov of [false, true])
@@ -167,6 +186,8 @@ const FITTING_OPERANDS: Readonly<Partial<Record<OpName, MakeOperands>>> = {
     referenceKernels["max-pool"].run(forward, [image], [pooled]);
     return [image, pooled, normal(dy)];
   },
+  "batch-norm-inference": ({ inputs }, normal) =>
+    inputs.map((type, i) => (i === 4 ? normal(type).map(Math.abs) : normal(type))),
   "softmax-cross-entropy": withLabels,
   "softmax-cross-entropy-grad": withLabels,
   "sigmoid-cross-entropy": withBits,

@@ -1,0 +1,299 @@
+// Kernels of batch normalisation. Training reads x twice, the gradient reads x and dy twice: sums over groups of rows,
+// then every element. No multiply-add is fused, so that what a ReLU cut off is found again bit by bit from x.
+
+import type { KernelCall } from "../kernel.ts";
+import {
+  batchNorm,
+  batchNormGrad,
+  batchNormInference,
+  type BatchNormGradParams,
+  type BatchNormParams,
+} from "../ops/batch-norm.ts";
+import type { Activation } from "../ops/elementwise.ts";
+import { elementCount } from "../tensor.ts";
+import { addGroups, groupSumsPhase, partialBytes, rowGroups, type RowGroups } from "./column-sums.ts";
+import { increase, repeat, type FunctionBuilder, type ModuleBuilder } from "./emitter.ts";
+import { f32, f32x4, v128, type Body, type V128 } from "./instructions.ts";
+import type { Phase, WasmKernel } from "./kernel.ts";
+import { FLOAT_BYTES, storeRow, SWEEP_FLOATS, sweepSlice } from "./lanes.ts";
+import { rowsPhase, type Load, type Operands } from "./row-blocks.ts";
+
+const { add, sub, mul, div } = f32x4;
+
+function splat(value: number): V128 {
+  return f32x4.splat(f32.const(value));
+}
+
+function groupsOf({ inputs }: KernelCall): RowGroups {
+  const columns = inputs[1]!.shape[0]!;
+  return rowGroups(elementCount(inputs[0]!) / columns, columns);
+}
+
+const FORWARD = ["x", "gamma", "beta", "y", "mean", "variance", "rstd"] as const;
+const INFERENCE = ["x", "gamma", "beta", "mean", "variance", "y", "rstd"] as const;
+
+/**
+ * Partial sums of the differences from the group's first row, and of their squares: they are of the size of the
+ * deviations, however large the mean is.
+ */
+function momentsPhase(module: ModuleBuilder, groups: RowGroups): Phase {
+  return groupSumsPhase(module, "batch-norm", groups, 2, FORWARD, (p, f) => {
+    const pivot = f.local("i32");
+    const pivots = f.locals("v128", 2);
+    const differences = f.locals("v128", 2);
+    return {
+      matrices: [p.x],
+      vectors: [pivot],
+      before: pivot.set(p.x),
+      columns: (load, j) => pivots[j]!.set(load(pivot)),
+      terms(load, j) {
+        const d = differences[j]!;
+        return { body: d.set(sub(load(p.x), pivots[j]!)), terms: [d, mul(d, d)] };
+      },
+    };
+  });
+}
+
+/**
+ * From the groups' sums s, q of differences from their pivots: the sum of x - r is s + n (pivot - r), and that of
+ * (x - mean)^2 is q + e (2 s + n e) with e = pivot - mean.
+ */
+function statisticsPhase(module: ModuleBuilder, groups: RowGroups, epsilon: number): Phase {
+  const { rows, columns, groupRows, lastRows, count, strideBytes } = groups;
+  const names = ["begin", "end", ...FORWARD, "shared", "scratch"] as const;
+  const func = module.func(`batch-norm statistics ${rows}x${columns} ${epsilon}`, names, (p, f) => {
+    const { remaining, at, pivotAt, group } = f.named("i32", ["remaining", "at", "pivotAt", "group"]);
+    const locals = () => f.locals("v128", SWEEP_FLOATS / 4);
+    const means = locals();
+    const totals = locals();
+    const variances = locals();
+    const rstds = locals();
+    const away = f.local("v128");
+    return sweepSlice(columns, p, remaining, [p.x, p.mean, p.variance, p.rstd, p.shared], (vectors) => {
+      const sumOf = (of: (s: V128, q: V128, pivot: V128, n: V128, j: number) => Body): Body => {
+        const one = (n: number): Body => [
+          vectors.map(({ offset }, j) =>
+            of(
+              v128.load(at, offset),
+              v128.load(at, strideBytes + offset),
+              v128.load(pivotAt, offset),
+              splat(n),
+              j,
+            ),
+          ),
+          increase(at, 2 * strideBytes),
+          increase(pivotAt, groupRows * columns * FLOAT_BYTES),
+        ];
+        return [
+          vectors.map((_, j) => totals[j]!.set(v128.zero)),
+          at.set(p.shared),
+          pivotAt.set(p.x),
+          repeat(group, count - 1, one(groupRows)),
+          one(lastRows),
+        ];
+      };
+      const { load } = v128;
+      return [
+        sumOf((s, _, pivot, n, j) =>
+          totals[j]!.set(add(totals[j]!, add(s, mul(n, sub(pivot, load(p.x, vectors[j]!.offset)))))),
+        ),
+        vectors.map(({ offset }, j) => means[j]!.set(add(load(p.x, offset), div(totals[j]!, splat(rows))))),
+        sumOf((s, q, pivot, n, j) => [
+          away.set(sub(pivot, means[j]!)),
+          totals[j]!.set(add(totals[j]!, add(q, mul(away, add(add(s, s), mul(n, away)))))),
+        ]),
+        vectors.map((_, j) => [
+          variances[j]!.set(div(f32x4.pmax(totals[j]!, v128.zero), splat(rows))),
+          rstds[j]!.set(reciprocalRoot(variances[j]!, epsilon)),
+        ]),
+        storeRow(p.mean, vectors, means),
+        storeRow(p.variance, vectors, variances),
+        storeRow(p.rstd, vectors, rstds),
+      ];
+    });
+  });
+  return { func, extent: columns, grain: SWEEP_FLOATS };
+}
+
+/** 1 / sqrt(variance + epsilon) */
+function reciprocalRoot(variance: V128, epsilon: number): V128 {
+  return div(splat(1), f32x4.sqrt(add(variance, splat(epsilon))));
+}
+
+/** What normalises a tile's columns. */
+function affine(f: FunctionBuilder, p: Operands<"gamma" | "beta" | "mean" | "rstd">) {
+  const [means, scales, betas] = [f.locals("v128", 2), f.locals("v128", 2), f.locals("v128", 2)];
+  return {
+    vectors: [p.gamma, p.beta, p.mean, p.rstd],
+    columns: (load: Load, j: number): Body => [
+      means[j]!.set(load(p.mean)),
+      scales[j]!.set(mul(load(p.gamma), load(p.rstd))),
+      betas[j]!.set(load(p.beta)),
+    ],
+    /** gamma rstd */
+    scales,
+    centred: (x: V128, j: number): V128 => sub(x, means[j]!),
+    /** Of what `centred` gave: the value before the activation. */
+    result: (centred: V128, j: number): V128 => add(mul(centred, scales[j]!), betas[j]!),
+  };
+}
+
+function normalisePhase(
+  module: ModuleBuilder,
+  { rows, columns }: RowGroups,
+  names: readonly ("x" | "gamma" | "beta" | "y" | "mean" | "rstd" | "variance" | "shared")[],
+  activation: Activation,
+): Phase {
+  const key = `batch-norm normalise ${activation} ${names.join()}`;
+  return rowsPhase(module, key, [rows, columns], names, (p, f) => {
+    const { vectors, columns: columnsOf, centred, result } = affine(f, p);
+    return {
+      sources: [p.x],
+      target: p.y,
+      vectors,
+      columns: columnsOf,
+      element(load, j) {
+        const y = result(centred(load(p.x), j), j);
+        return { value: activation === "relu" ? f32x4.pmax(y, v128.zero) : y };
+      },
+    };
+  });
+}
+
+const batchNormKernel: WasmKernel = {
+  name: "f32-batch-norm-wasm",
+  op: batchNorm,
+  accepts: () => true,
+  emit(module, call: KernelCall<BatchNormParams>) {
+    const { epsilon, activation } = call.params;
+    const groups = groupsOf(call);
+    return {
+      phases: [
+        momentsPhase(module, groups),
+        statisticsPhase(module, groups, epsilon),
+        normalisePhase(module, groups, [...FORWARD, "shared"], activation),
+      ],
+      sharedBytes: partialBytes(groups, 2),
+      scratchBytes: 0,
+    };
+  },
+};
+
+const batchNormInferenceKernel: WasmKernel = {
+  name: "f32-batch-norm-inference-wasm",
+  op: batchNormInference,
+  accepts: () => true,
+  emit(module, call: KernelCall<BatchNormParams>) {
+    const { epsilon, activation } = call.params;
+    const groups = groupsOf(call);
+    const { columns } = groups;
+    const names = ["begin", "end", ...INFERENCE, "scratch"] as const;
+    const func = module.func(`batch-norm rstd ${columns} ${epsilon}`, names, (p, f) => {
+      const rstds = f.locals("v128", SWEEP_FLOATS / 4);
+      return sweepSlice(columns, p, f.local("i32"), [p.variance, p.rstd], (vectors) => [
+        vectors.map(({ offset }, j) => rstds[j]!.set(reciprocalRoot(v128.load(p.variance, offset), epsilon))),
+        storeRow(p.rstd, vectors, rstds),
+      ]);
+    });
+    return {
+      phases: [
+        { func, extent: columns, grain: SWEEP_FLOATS },
+        normalisePhase(module, groups, INFERENCE, activation),
+      ],
+      sharedBytes: 0,
+      scratchBytes: 0,
+    };
+  },
+};
+
+const GRADIENT = ["x", "gamma", "beta", "dy", "mean", "rstd", "dx", "dgamma", "dbeta"] as const;
+
+/** x - mean, and dy where the activation let the value through: statements, and the locals they set. */
+function gradientElements(
+  f: FunctionBuilder,
+  p: Operands<(typeof GRADIENT)[number]>,
+  activation: Activation,
+  { centred, result }: ReturnType<typeof affine>,
+) {
+  const z = f.locals("v128", 2);
+  const g = f.locals("v128", 2);
+  const body = (load: Load, j: number): Body => [
+    z[j]!.set(centred(load(p.x), j)),
+    g[j]!.set(
+      activation === "none" ? load(p.dy) : v128.and(load(p.dy), f32x4.gt(result(z[j]!, j), v128.zero)),
+    ),
+  ];
+  return { z, g, body };
+}
+
+const batchNormGradKernel: WasmKernel = {
+  name: "f32-batch-norm-grad-wasm",
+  op: batchNormGrad,
+  accepts: () => true,
+  emit(module, call: KernelCall<BatchNormGradParams>) {
+    const { activation, statistics } = call.params;
+    const groups = groupsOf(call);
+    const { rows, columns } = groups;
+    const key = `batch-norm-grad ${activation}`;
+
+    const sums = groupSumsPhase(module, key, groups, 2, GRADIENT, (p, f) => {
+      const norm = affine(f, p);
+      const { z, g, body } = gradientElements(f, p, activation, norm);
+      return {
+        matrices: [p.x, p.dy],
+        vectors: norm.vectors,
+        columns: norm.columns,
+        terms: (load, j) => ({ body: body(load, j), terms: [mul(g[j]!, z[j]!), g[j]!] }),
+      };
+    });
+
+    const names = ["begin", "end", ...GRADIENT, "shared", "scratch"] as const;
+    const totals = module.func(`batch-norm-grad totals ${rows}x${columns}`, names, (p, f) => {
+      const dgamma = f.locals("v128", SWEEP_FLOATS / 4);
+      const dbeta = f.locals("v128", SWEEP_FLOATS / 4);
+      const pointers = [p.shared, p.rstd, p.dgamma, p.dbeta];
+      return sweepSlice(columns, p, f.local("i32"), pointers, (vectors) => [
+        addGroups(f, groups, p.shared, vectors, [dgamma, dbeta]),
+        vectors.map(({ offset }, j) => dgamma[j]!.set(mul(dgamma[j]!, v128.load(p.rstd, offset)))),
+        storeRow(p.dgamma, vectors, dgamma),
+        storeRow(p.dbeta, vectors, dbeta),
+      ]);
+    });
+
+    const elementKey = `${key} elements ${statistics} ${rows}`;
+    const operands = [...GRADIENT, "shared"] as const;
+    const elements = rowsPhase(module, elementKey, [rows, columns], operands, (p, f) => {
+      const norm = affine(f, p);
+      const { z, g, body } = gradientElements(f, p, activation, norm);
+      const offsets = f.locals("v128", 2);
+      const slopes = f.locals("v128", 2);
+      const share = splat(1 / rows);
+      const through = (j: number): V128 => sub(sub(g[j]!, offsets[j]!), mul(z[j]!, slopes[j]!));
+      return {
+        sources: [p.x, p.dy],
+        target: p.dx,
+        vectors: [...norm.vectors, p.dgamma, p.dbeta],
+        columns: (load, j) => [
+          norm.columns(load, j),
+          offsets[j]!.set(mul(load(p.dbeta), share)),
+          slopes[j]!.set(mul(mul(load(p.dgamma), load(p.rstd)), share)),
+        ],
+        element: (load, j) => ({
+          body: body(load, j),
+          value: mul(norm.scales[j]!, statistics === "batch" ? through(j) : g[j]!),
+        }),
+      };
+    });
+    return {
+      phases: [sums, { func: totals, extent: columns, grain: SWEEP_FLOATS }, elements],
+      sharedBytes: partialBytes(groups, 2),
+      scratchBytes: 0,
+    };
+  },
+};
+
+export const batchNormKernels: readonly WasmKernel[] = [
+  batchNormKernel,
+  batchNormInferenceKernel,
+  batchNormGradKernel,
+];
