@@ -4,7 +4,15 @@
 // `npx sltrain` is first used in a clone.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
@@ -22,6 +30,9 @@ rmSync("dist", { recursive: true, force: true });
 execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], {
   stdio: "inherit",
 });
+
+// The bench's PyTorch peer is no TypeScript.
+copyFileSync("bench/peers/torch-steps.py", "dist/bench/peers/torch-steps.py");
 
 await esbuild.build({
   entryPoints: { handler: "src/worker/handler.ts" },

@@ -7,7 +7,7 @@ import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { summariseTimes } from "../kernels/statistics.ts";
+import { summariseTimes } from "../statistics.ts";
 
 const BIN = fileURLToPath(new URL("../../bin/run.js", import.meta.url));
 const CASES: Readonly<Record<string, readonly string[]>> = {

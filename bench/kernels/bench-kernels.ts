@@ -2,13 +2,13 @@
 // limits and tfjs-backend-wasm, all in one run.
 
 import { spawn } from "node:child_process";
-import { cpus } from "node:os";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { createWasmDevice } from "../../src/device/wasm/wasm-device.ts";
 import { probeWasmTarget } from "../../src/device/wasm/target.ts";
 import { SltrainError } from "../../src/errors.ts";
 import { measurePeak, type Peak } from "../../src/device/wasm/peak.ts";
+import { describeMachine, describeProvenance, type Machine, type Provenance } from "../machine.ts";
 import type { PeerCase } from "../peers/tfjs-kernels.ts";
 import { flopsOf, modelCases, type Direction, type KernelCase } from "./cases.ts";
 import { measureKernel } from "./measure.ts";
@@ -47,14 +47,8 @@ export interface BenchRow {
   readonly vsTfjs: number | null;
 }
 
-export interface BenchReport {
-  readonly machine: {
-    readonly cpu: string;
-    readonly cores: number;
-    readonly node: string;
-    readonly v8: string;
-    readonly tile: string;
-  };
+export interface BenchReport extends Provenance {
+  readonly machine: Machine;
   readonly peak: Peak;
   readonly rows: readonly BenchRow[];
 }
@@ -85,14 +79,7 @@ export async function benchKernels({ op, filter, batchSize, onRow }: BenchOption
     rows.push(row);
     onRow?.(row);
   }
-  const machine = {
-    cpu: cpus()[0]?.model ?? "unknown",
-    cores: cpus().length,
-    node: process.versions.node,
-    v8: process.versions.v8,
-    tile: target.wide ? "6x16" : "6x8",
-  };
-  return { machine, peak, rows };
+  return { ...describeProvenance(), machine: describeMachine(target), peak, rows };
 }
 
 function rowOf(

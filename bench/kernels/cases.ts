@@ -6,8 +6,8 @@ import { buildTrainingProgram } from "../../src/graph/program.ts";
 import type { KernelCall } from "../../src/kernels/kernel.ts";
 import type { AnyOp } from "../../src/kernels/op.ts";
 import { buildModel, defaultLoss } from "../../src/models/build.ts";
-import { builtinModels, type ModelIo } from "../../src/models/builtin.ts";
 import { buildUpdateProgram, optimizerNames, optimizerOf } from "../../src/optim/optimizer.ts";
+import { modelExamples } from "../shapes/model-examples.ts";
 
 export type Direction = "forward" | "input-gradient" | "filter-gradient" | "gradient" | "update";
 
@@ -21,14 +21,9 @@ export interface KernelCase {
   readonly models: readonly string[];
 }
 
-const IMAGES: ModelIo = { inputShape: [28, 28, 1], outputs: 10 };
-/** Models that are not made for images of digits. */
-const EXAMPLES: Readonly<Record<string, ModelIo>> = { "feng-a": { inputShape: [20], outputs: 1 } };
-
 export function modelCases(batchSize: number): KernelCase[] {
   const cases = new Map<string, KernelCase & { models: string[] }>();
-  for (const model of builtinModels) {
-    const topology = model.topology(EXAMPLES[model.name] ?? IMAGES);
+  for (const { model, topology } of modelExamples()) {
     const built = buildModel(topology, batchSize, { training: true, loss: defaultLoss(topology) });
     const training = buildTrainingProgram(built.graph, built.loss!, { loss: built.loss! });
     const updates = optimizerNames.map((optimizer) =>

@@ -6,7 +6,7 @@ import { createReferenceDevice } from "../../src/device/reference/reference-devi
 import { alignElements, elementCount, type TensorType } from "../../src/kernels/tensor.ts";
 import { RandomStream } from "../../src/random.ts";
 import type { KernelCase } from "./cases.ts";
-import { summariseTimes, type Timing } from "./statistics.ts";
+import { summariseTimes, type Timing } from "../statistics.ts";
 
 const SAMPLES = 15;
 /** One timed sample runs the kernel this long at least, so that the clock and the call around it do not count. */

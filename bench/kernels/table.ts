@@ -4,6 +4,7 @@ import { styleText } from "node:util";
 import type { BenchReport, BenchRow } from "./bench-kernels.ts";
 import { formatDuration, formatPercent } from "../../src/units.ts";
 import { drawTable } from "../../src/ui/table.ts";
+import { formatMachine, formatPeak } from "../machine.ts";
 
 export function benchTable({ machine, peak, rows }: BenchReport): string {
   const right = { align: "right" } as const;
@@ -18,11 +19,7 @@ export function benchTable({ machine, peak, rows }: BenchReport): string {
     { header: "× tfjs", ...right },
     { header: "" },
   ];
-  const facts = [
-    `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, GEMM tile ${machine.tile}`,
-    `peak: ${peak.fma128Gflops.toFixed(1)} GFLOP/s in 128-bit FMA, ${peak.fma256Gflops.toFixed(1)} in 256-bit, ` +
-      `${peak.memoryGBs.toFixed(1)} GB/s memory`,
-  ];
+  const facts = [formatMachine(machine), formatPeak(peak)];
   return [...facts, "", drawTable(columns, rows.map(cells))].join("\n");
 }
 

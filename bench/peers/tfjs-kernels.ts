@@ -3,11 +3,9 @@
 // tfjs has no such kernel on its wasm backend.
 
 import { readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import * as tf from "@tensorflow/tfjs-core";
-import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
-import { summariseTimes } from "../kernels/statistics.ts";
+import { summariseTimes } from "../statistics.ts";
+import { useTfjsWasm } from "./tfjs-wasm.ts";
 
 export interface PeerCase {
   readonly op: string;
@@ -112,9 +110,6 @@ function measure({ op, inputs, params }: PeerCase): number | null {
   return summariseTimes(timesMs).medianMs;
 }
 
-const wasmDirectory = dirname(fileURLToPath(import.meta.resolve("@tensorflow/tfjs-backend-wasm")));
-setWasmPaths(join(wasmDirectory, "/"));
-await tf.setBackend("wasm");
-if (tf.getBackend() !== "wasm") throw new Error(`expected tfjs's wasm backend, got ${tf.getBackend()}`);
+await useTfjsWasm();
 const cases = JSON.parse(readFileSync(0, "utf8")) as PeerCase[];
 process.stdout.write(JSON.stringify(cases.map(measure)));

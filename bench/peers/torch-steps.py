@@ -1,0 +1,250 @@
+#!/usr/bin/env python3
+"""The peer of `sltrain bench steps`: the same training steps in PyTorch (Debian: python3-torch, libopenblas0).
+
+Says in its first line what it runs on, then answers one line of JSON with one line of JSON:
+
+    {"do": "prepare", "topology": {...}, "loss": "softmax-cross-entropy", "batchSize": 128}
+        -> {"parameters": 61706}, or {"unsupported": "why"}
+    {"do": "run", "budgetMs": 300, "minSteps": 3}  -> {"timesMs": [...], "losses": [first, last]}
+
+A step is what a PyTorch user writes: zero_grad, forward, mean loss, backward, SGD; the batch lies in memory, images in
+PyTorch's own NCHW. Where TensorFlow pads one side more than the other, both sides get the larger padding, as in
+PyTorch's own models: the arithmetic is the same. Started by hand, set OMP_NUM_THREADS=1.
+"""
+
+import ctypes
+import json
+import os
+import sys
+import time
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+LR = 0.01
+ACTIVATIONS = {
+    "linear": lambda x: x,
+    "relu": torch.relu,
+    "relu6": F.relu6,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "gelu": F.gelu,
+    "softmax": lambda x: torch.softmax(x, -1),
+}
+# The losses that take logits leave out a final activation of this name.
+LINKS = {"softmax-cross-entropy": "softmax", "sigmoid-cross-entropy": "sigmoid"}
+
+
+def padding_of(layer, extents, window):
+    """Symmetric, and such that the output is as large as TensorFlow's."""
+    if layer.get("padding", "valid") == "valid":
+        return (0, 0)
+    totals = [
+        max((-(-extent // stride) - 1) * stride + size - extent, 0)
+        for extent, stride, size in zip(extents, layer["strides"], window)
+    ]
+    return tuple(-(-total // 2) for total in totals)
+
+
+class Flatten(nn.Module):
+    def forward(self, x):
+        return torch.flatten(x, 1)
+
+
+class GlobalAverage(nn.Module):
+    def forward(self, x):
+        return x.mean((2, 3))
+
+
+class Function(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, *inputs):
+        return self.function(*inputs)
+
+
+def module_of(layer, shapes):
+    """The layer as PyTorch has it, for inputs of these shapes (N, C, H, W or N, C)."""
+    kind = layer["className"]
+    shape = shapes[0]
+    channels = shape[1]
+    if kind == "Dense":
+        return nn.Linear(channels, layer["units"], bias=layer["useBias"])
+    if kind in ("Conv2D", "DepthwiseConv2D"):
+        dilations = layer.get("dilationRate", [1, 1])
+        window = [(size - 1) * rate + 1 for size, rate in zip(layer["kernelSize"], dilations)]
+        depthwise = kind == "DepthwiseConv2D"
+        return nn.Conv2d(
+            channels,
+            channels * layer.get("depthMultiplier", 1) if depthwise else layer["filters"],
+            layer["kernelSize"],
+            stride=layer["strides"],
+            padding=padding_of(layer, shape[2:], window),
+            dilation=dilations,
+            groups=channels if depthwise else 1,
+            bias=layer["useBias"],
+        )
+    if kind in ("MaxPooling2D", "AveragePooling2D"):
+        padding = padding_of(layer, shape[2:], layer["poolSize"])
+        if kind == "MaxPooling2D":
+            return nn.MaxPool2d(layer["poolSize"], layer["strides"], padding)
+        return nn.AvgPool2d(layer["poolSize"], layer["strides"], padding, count_include_pad=False)
+    if kind == "GlobalAveragePooling2D":
+        return GlobalAverage()
+    if kind == "Flatten":
+        return Flatten()
+    if kind == "Dropout":
+        return nn.Dropout(layer["rate"])
+    if kind == "BatchNormalization":
+        norm = nn.BatchNorm2d if len(shape) == 4 else nn.BatchNorm1d
+        return norm(channels, eps=layer["epsilon"], momentum=1 - layer["momentum"])
+    if kind == "LayerNormalization":
+        return nn.LayerNorm(channels, eps=layer["epsilon"])
+    if kind == "LocalResponseNormalization":
+        size = 2 * layer["depthRadius"] + 1
+        return nn.LocalResponseNorm(size, layer["alpha"] * size, layer["beta"], layer["bias"])
+    if kind in ("Add", "Multiply", "Concatenate"):
+        return Function(
+            {
+                "Add": lambda *inputs: sum(inputs[1:], inputs[0]),
+                "Multiply": lambda a, b: a * b,
+                "Concatenate": lambda *inputs: torch.cat(inputs, 1),
+            }[kind]
+        )
+    if kind == "Activation":
+        return Function(ACTIVATIONS[layer["activation"]])
+    if kind == "LeakyReLU":
+        return nn.LeakyReLU(layer["negativeSlope"])
+    if kind == "ZeroPadding2D":
+        (top, bottom), (left, right) = layer["padding"]
+        return nn.ZeroPad2d((left, right, top, bottom))
+    raise NotImplementedError(f"layer {kind}")
+
+
+class Model(nn.Module):
+    """A topology of sltrain (src/models/topology.ts); the activation that the loss does itself is left out."""
+
+    def __init__(self, topology, link, x):
+        super().__init__()
+        self.steps = []
+        self.parts = nn.ModuleList()
+        values = {}
+        previous = None
+        layers = topology["layers"]
+        uses = [source for layer in layers for source in layer.get("inputs", [])]
+        for index, layer in enumerate(layers):
+            sources = layer.get("inputs") or [previous]
+            inputs = [values.get(source, x) for source in sources]
+            is_link = index == len(layers) - 1 and layer.get("activation") == link
+            part = Function(ACTIVATIONS["linear"])
+            if not (is_link and layer["className"] == "Activation"):
+                part = module_of(layer, [value.shape for value in inputs])
+            fused = layer["className"] != "Activation" and "activation" in layer and not is_link
+            activation = ACTIVATIONS[layer["activation"]] if fused else ACTIVATIONS["linear"]
+            # What nobody else reads, PyTorch's own models overwrite.
+            if layer.get("activation") == "relu" and not is_link:
+                if fused:
+                    activation = torch.relu_
+                elif previous is not None and uses.count(sources[0]) <= 1:
+                    part = nn.ReLU(inplace=True)
+            previous = layer["name"]
+            with torch.no_grad():
+                values[previous] = activation(part(*inputs))
+            self.parts.append(part)
+            self.steps.append((part, activation, sources, previous))
+
+    def forward(self, x):
+        values = {None: x}
+        for part, activation, sources, name in self.steps:
+            values[name] = activation(part(*[values.get(source, x) for source in sources]))
+        return values[name]
+
+
+class Training:
+    def __init__(self, topology, loss, batch_size):
+        torch.manual_seed(1)
+        shape = topology["inputShape"]
+        image = [shape[2], shape[0], shape[1]] if len(shape) == 3 else shape
+        self.x = torch.randn(batch_size, *image)
+        self.model = Model(topology, LINKS.get(loss), self.x)
+        outputs = self.model(self.x).shape[1:]
+        if loss == "softmax-cross-entropy":
+            self.truth = torch.randint(outputs[-1], (batch_size,))
+            self.loss = F.cross_entropy
+        elif loss == "sigmoid-cross-entropy":
+            self.truth = torch.randint(2, (batch_size, *outputs)).float()
+            self.loss = F.binary_cross_entropy_with_logits
+        elif loss == "mean-squared-error":
+            self.truth = torch.randn(batch_size, *outputs)
+            self.loss = F.mse_loss
+        else:
+            raise NotImplementedError(f"loss {loss}")
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=LR)
+
+    def step(self):
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.loss(self.model(self.x), self.truth)
+        loss.backward()
+        self.optimizer.step()
+        return loss
+
+    def run(self, budget_ms, min_steps):
+        times_ms = []
+        end = time.perf_counter() + budget_ms / 1000
+        began = time.perf_counter()
+        losses = []
+        while len(times_ms) < min_steps or began < end:
+            losses.append(self.step())
+            now = time.perf_counter()
+            times_ms.append((now - began) * 1000)
+            began = now
+        return {"timesMs": times_ms, "losses": [losses[0].item(), losses[-1].item()]}
+
+
+def blas():
+    """The library behind torch's matrix products, and the kernels that it chose for this CPU by itself."""
+    with open("/proc/self/maps") as maps:
+        paths = sorted({line.split()[-1] for line in maps if "blas" in line and "/" in line})
+    for path in paths:
+        library = ctypes.CDLL(path)
+        if hasattr(library, "openblas_get_corename"):
+            library.openblas_get_corename.restype = ctypes.c_char_p
+            library.openblas_get_config.restype = ctypes.c_char_p
+            return f"{library.openblas_get_config().decode()}, kernels {library.openblas_get_corename().decode()}"
+    return ", ".join(paths) or "built in"
+
+
+def main():
+    threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
+    torch.set_num_threads(threads)
+    print(
+        json.dumps(
+            {
+                "torch": torch.__version__,
+                "threads": threads,
+                "blas": blas(),
+                "oneDnn": torch.backends.mkldnn.is_available(),
+            }
+        ),
+        flush=True,
+    )
+    training = None
+    for line in sys.stdin:
+        request = json.loads(line)
+        if request["do"] == "prepare":
+            try:
+                training = Training(request["topology"], request["loss"], request["batchSize"])
+                count = sum(parameter.numel() for parameter in training.model.parameters())
+                answer = {"parameters": count}
+            except NotImplementedError as error:
+                answer = {"unsupported": str(error)}
+        else:
+            answer = training.run(request["budgetMs"], request["minSteps"])
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+// `sltrain bench steps`: whole training steps per model on the WASM device, in turns with tf.js and PyTorch: each round
+// runs all of them one after the other, so that a machine that drifts is slow for all.
+
+import { measurePeak, type Peak } from "../../src/device/wasm/peak.ts";
+import { createWasmDevice } from "../../src/device/wasm/wasm-device.ts";
+import { SltrainError } from "../../src/errors.ts";
+import { median, summariseTimes } from "../statistics.ts";
+import { describeMachine, describeProvenance, type Machine, type Provenance } from "../machine.ts";
+import { modelExamples, type ModelExample } from "../shapes/model-examples.ts";
+import type { Contender } from "./contender.ts";
+import { prepareOwnSteps } from "./own-steps.ts";
+import { startTfjs, startTorch, type StepPeer, type TorchFacts } from "./peer-steps.ts";
+
+/** A step runs on the thread that calls it. */
+const THREADS = 1;
+const ROUNDS = 7;
+const ROUND_MS = 150;
+/** Large models get fewer rounds than ROUNDS after this long, but never fewer than MIN_ROUNDS. */
+const MODEL_MS = 8_000;
+const MIN_ROUNDS = 3;
+const WARM_UP_MS = 150;
+const WARM_UP_STEPS = 3;
+
+export interface StepsOptions {
+  /** All built-in models if empty. */
+  readonly models: readonly string[];
+  /** The example's own if undefined. */
+  readonly batchSize?: number | undefined;
+  readonly tfjs: boolean;
+  readonly torch: boolean;
+  /** Told what could not be measured, and what to do about it. */
+  readonly onHint?: (hint: string) => void;
+  readonly onRow?: (row: StepsRow) => void;
+}
+
+export interface StepsRow {
+  readonly model: string;
+  readonly device: "wasm";
+  readonly batchSize: number;
+  readonly threads: number;
+  readonly parameters: number;
+  /** At the median. */
+  readonly samplesPerS: number;
+  readonly medianMs: number;
+  readonly minMs: number;
+  readonly maxMs: number;
+  /** (third quartile - first quartile) / median of the step times. */
+  readonly spread: number;
+  readonly arenaBytes: number;
+  readonly gflops: number;
+  /** Of the faster of the two measured FMA peaks. */
+  readonly peakFraction: number;
+  readonly tfjsSamplesPerS: number | null;
+  readonly torchSamplesPerS: number | null;
+  /** How many times as fast as the peer: the median over the rounds. */
+  readonly vsTfjs: number | null;
+  readonly vsTorch: number | null;
+  /** The same of the fastest steps of all rounds. */
+  readonly vsTorchBest: number | null;
+}
+
+export interface StepsReport extends Provenance {
+  readonly machine: Machine;
+  readonly peak: Peak;
+  /** What PyTorch ran on; null where it did not run. */
+  readonly torch: TorchFacts | null;
+  readonly rows: readonly StepsRow[];
+}
+
+/**
+ * Throws "bench-nothing" for a model that is not built in, "bench-wrong" if contenders train different models or don't
+ * train at all. A peer that does not start is a hint and null.
+ */
+export async function benchSteps(options: StepsOptions): Promise<StepsReport> {
+  const examples = selectExamples(options.models);
+  const { target } = await createWasmDevice();
+  const peak = await measurePeak();
+  const orHint = <T>(peer: Promise<T>): Promise<T | undefined> =>
+    peer.catch((error: unknown) => {
+      if (!(error instanceof SltrainError)) throw error;
+      options.onHint?.([`${error.message}.`, ...error.suggestions].join(" "));
+      return undefined;
+    });
+  const tfjs = options.tfjs ? await orHint(startTfjs()) : undefined;
+  const torch = options.torch ? await orHint(startTorch(THREADS)) : undefined;
+  const peers = [tfjs, torch].filter((peer) => peer !== undefined);
+  try {
+    const rows: StepsRow[] = [];
+    for (const example of examples) {
+      const row = await measureModel(example, options.batchSize ?? example.batchSize, peak, peers);
+      rows.push(row);
+      options.onRow?.(row);
+    }
+    const machine = describeMachine(target);
+    return { ...describeProvenance(), machine, peak, torch: torch?.facts ?? null, rows };
+  } finally {
+    for (const peer of peers) peer.close();
+  }
+}
+
+function selectExamples(names: readonly string[]): readonly ModelExample[] {
+  const examples = modelExamples();
+  const known = examples.map(({ model }) => model.name);
+  const missing = names.find((name) => !known.includes(name));
+  if (missing !== undefined) {
+    throw new SltrainError({
+      code: "bench-nothing",
+      message: `expected a built-in model to bench, got ${missing}`,
+      suggestions: [`The models are ${known.join(", ")}.`],
+    });
+  }
+  return names.length === 0 ? examples : examples.filter(({ model }) => names.includes(model.name));
+}
+
+async function measureModel(
+  { model, topology }: ModelExample,
+  batchSize: number,
+  peak: Peak,
+  peers: readonly StepPeer<unknown>[],
+): Promise<StepsRow> {
+  // A device of its own: models do not add up in one memory.
+  const device = await createWasmDevice();
+  try {
+    const own = await prepareOwnSteps(device, topology, batchSize);
+    const contenders: Contender[] = [own];
+    for (const peer of peers) {
+      const contender = await peer.prepare(topology, batchSize);
+      if (contender) contenders.push(contender);
+    }
+    const rounds = await alternate(model.name, contenders);
+    const ours = summariseTimes(rounds.flatMap((round) => round.sltrain));
+    const gflops = own.flops / ours.medianMs / 1e6;
+    const tfjs = compare(rounds, "tfjs", batchSize);
+    const torch = compare(rounds, "torch", batchSize);
+    return {
+      model: model.name,
+      device: "wasm",
+      batchSize,
+      threads: THREADS,
+      parameters: own.parameters,
+      samplesPerS: (batchSize / ours.medianMs) * 1e3,
+      ...ours,
+      arenaBytes: own.arenaBytes,
+      gflops,
+      peakFraction: gflops / Math.max(peak.fma128Gflops, peak.fma256Gflops),
+      tfjsSamplesPerS: tfjs?.samplesPerS ?? null,
+      torchSamplesPerS: torch?.samplesPerS ?? null,
+      vsTfjs: tfjs?.ratio ?? null,
+      vsTorch: torch?.ratio ?? null,
+      vsTorchBest: torch?.bestRatio ?? null,
+    };
+  } finally {
+    device.destroy();
+  }
+}
+
+/** Step times in ms of everyone who takes part. */
+type Round = { readonly sltrain: readonly number[] } & Readonly<
+  Partial<Record<Contender["name"], readonly number[]>>
+>;
+
+async function alternate(model: string, contenders: readonly Contender[]): Promise<readonly Round[]> {
+  const firstLosses: number[] = [];
+  for (const contender of contenders) {
+    const { losses } = await contender.run(WARM_UP_MS, WARM_UP_STEPS);
+    firstLosses.push(losses[0]);
+  }
+  const lastLosses: number[] = [];
+  const rounds: Round[] = [];
+  const endMs = performance.now() + MODEL_MS;
+  while (rounds.length < MIN_ROUNDS || (rounds.length < ROUNDS && performance.now() < endMs)) {
+    const round: Partial<Record<Contender["name"], readonly number[]>> = {};
+    for (const [i, contender] of contenders.entries()) {
+      const { timesMs, losses } = await contender.run(ROUND_MS, 1);
+      round[contender.name] = timesMs;
+      lastLosses[i] = losses[1];
+    }
+    rounds.push(round as Round);
+  }
+  contenders.forEach(({ name, parameters }, i) => {
+    // One batch, step after step: its loss falls unless something is wrong.
+    if (lastLosses[i]! < firstLosses[i]! && parameters === contenders[0]!.parameters) return;
+    throw new SltrainError({
+      code: "bench-wrong",
+      message:
+        `${model}: expected ${name} to lower the loss of ${contenders[0]!.parameters} parameters, ` +
+        `got ${firstLosses[i]} -> ${lastLosses[i]} with ${parameters} parameters`,
+    });
+  });
+  return rounds;
+}
+
+function compare(rounds: readonly Round[], peer: "tfjs" | "torch", batchSize: number) {
+  const pairs = rounds.flatMap(({ sltrain, [peer]: theirs }) => (theirs ? [{ sltrain, theirs }] : []));
+  if (pairs.length === 0) return undefined;
+  const all = summariseTimes(pairs.flatMap(({ theirs }) => theirs));
+  const best = summariseTimes(pairs.flatMap(({ sltrain }) => sltrain));
+  const ratios = pairs.map(
+    ({ sltrain, theirs }) => summariseTimes(theirs).medianMs / summariseTimes(sltrain).medianMs,
+  );
+  return {
+    samplesPerS: (batchSize / all.medianMs) * 1e3,
+    ratio: median(ratios),
+    bestRatio: all.minMs / best.minMs,
+  };
+}

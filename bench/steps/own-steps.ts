@@ -1,0 +1,80 @@
+// sltrain's own training steps, as a worker runs them: forward, backward, SGD update, the batch already in memory.
+
+import { Replica } from "../../src/algorithms/replica.ts";
+import type { Device } from "../../src/device/device.ts";
+import { buildTrainingProgram } from "../../src/graph/program.ts";
+import { buildModel, defaultLoss, parameterCount } from "../../src/models/build.ts";
+import type { Topology } from "../../src/models/topology.ts";
+import { hyperAt, optimizerOf } from "../../src/optim/optimizer.ts";
+import { RandomStream } from "../../src/random.ts";
+import type { Contender, Run } from "./contender.ts";
+
+const SEED = 1;
+/** Of the mean gradient, as the peers have it. */
+const LR = 0.01;
+
+export interface OwnSteps extends Contender {
+  readonly arenaBytes: number;
+  /** Of one step, the update left aside. */
+  readonly flops: number;
+}
+
+export async function prepareOwnSteps(
+  device: Device,
+  topology: Topology,
+  batchSize: number,
+): Promise<OwnSteps> {
+  const loss = defaultLoss(topology);
+  const replica = new Replica({ device, topology, loss, seed: SEED });
+  // Gradients are sums over the batch.
+  const optimizer = optimizerOf({ optimizer: "sgd", lr: LR / batchSize });
+  await replica.useOptimizer(optimizer);
+  const hyper = hyperAt(optimizer, 0, 1);
+  const { step, vectors } = await replica.training(batchSize);
+
+  const { graph, logits, loss: objective } = buildModel(topology, batchSize, { training: true, loss });
+  const outputs = logits.type.shape.at(-1)!;
+  const random = new RandomStream(SEED, "bench:steps");
+  const { "input.x": x, "input.labels": labels, "input.targets": targets } = vectors;
+  device.write(
+    x!,
+    0,
+    Float32Array.from({ length: x!.elements }, () => random.nextNormal()),
+  );
+  if (labels) {
+    const classes = Int32Array.from({ length: labels.elements }, () => random.nextInt(outputs));
+    device.write(labels, 0, classes);
+  }
+  if (targets) {
+    const answers = Float32Array.from({ length: targets.elements }, () => random.nextInt(2));
+    device.write(targets, 0, answers);
+  }
+
+  const { program } = buildTrainingProgram(graph, objective!, { loss: objective! });
+  const typesOf = (ids: readonly number[]) => ids.map((id) => program.values[id]!.type);
+  return {
+    name: "sltrain",
+    parameters: parameterCount(topology),
+    arenaBytes: step.arenaBytes,
+    flops: program.instructions.reduce(
+      (sum, { op, inputs, params }) => sum + op.flops(typesOf(inputs), params),
+      0,
+    ),
+    async run(budgetMs, minSteps): Promise<Run> {
+      const meanLoss = async () => (await device.readF32(vectors["result.loss"]!))[0]! / batchSize;
+      const timesMs: number[] = [];
+      let firstLoss = NaN;
+      let beganMs = performance.now();
+      const endMs = beganMs + budgetMs;
+      while (timesMs.length < minSteps || beganMs < endMs) {
+        await step.run();
+        await replica.applyUpdate(hyper);
+        if (timesMs.length === 0) firstLoss = await meanLoss();
+        const nowMs = performance.now();
+        timesMs.push(nowMs - beganMs);
+        beganMs = nowMs;
+      }
+      return { timesMs, losses: [firstLoss, await meanLoss()] };
+    },
+  };
+}

@@ -1,0 +1,85 @@
+// Contenders in other processes: PyTorch, and tf.js on its wasm backend.
+
+import { defaultLoss } from "../../src/models/build.ts";
+import type { Topology } from "../../src/models/topology.ts";
+import { PeerProcess, peerScript, type PeerOptions } from "../peers/peer-process.ts";
+import type { Contender, Run } from "./contender.ts";
+
+/** What a step peer is told to prepare. */
+export interface StepRequest {
+  readonly topology: Topology;
+  readonly loss: string;
+  readonly batchSize: number;
+}
+
+/** `parameters` of the prepared model, or why the peer cannot train it. */
+export type StepAnswer = { readonly parameters: number } | { readonly unsupported: string };
+
+/** What the PyTorch peer says of itself. */
+export interface TorchFacts {
+  readonly torch: string;
+  readonly threads: number;
+  /** The BLAS behind its matrix products, with the kernels it chose for this CPU. */
+  readonly blas: string;
+  readonly oneDnn: boolean;
+}
+
+export interface TfjsFacts {
+  readonly tfjs: string;
+}
+
+export class StepPeer<Facts> {
+  readonly facts: Facts;
+  readonly #name: "tfjs" | "torch";
+  readonly #process: PeerProcess;
+
+  private constructor(name: "tfjs" | "torch", peer: PeerProcess, facts: Facts) {
+    this.#name = name;
+    this.#process = peer;
+    this.facts = facts;
+  }
+
+  /** Throws "bench-peer-failed". */
+  static async start<Facts>(options: PeerOptions & { readonly name: "tfjs" | "torch" }) {
+    const peer = new PeerProcess(options);
+    return new StepPeer<Facts>(options.name, peer, await peer.read<Facts>());
+  }
+
+  /** Undefined where the peer cannot train the model. */
+  async prepare(topology: Topology, batchSize: number): Promise<Contender | undefined> {
+    const request: StepRequest = { topology, batchSize, loss: defaultLoss(topology) };
+    const answer = await this.#process.ask<StepAnswer>({ do: "prepare", ...request });
+    if ("unsupported" in answer) return undefined;
+    return {
+      name: this.#name,
+      parameters: answer.parameters,
+      run: (budgetMs, minSteps) => this.#process.ask<Run>({ do: "run", budgetMs, minSteps }),
+    };
+  }
+
+  close(): void {
+    this.#process.close();
+  }
+}
+
+/** tf.js as its users have it: V8's flags are process-wide, and a child has the default ones. */
+export function startTfjs(): Promise<StepPeer<TfjsFacts>> {
+  return StepPeer.start<TfjsFacts>({
+    name: "tfjs",
+    command: [process.execPath, peerScript(`tfjs-steps.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`)],
+    suggestion: "Install @tensorflow/tfjs-core and @tensorflow/tfjs-backend-wasm 4.22 beside sltrain.",
+  });
+}
+
+/** The first Python that has PyTorch. Throws "bench-peer-failed" if none has. */
+export async function startTorch(threads: number): Promise<StepPeer<TorchFacts>> {
+  const start = (python: string) =>
+    StepPeer.start<TorchFacts>({
+      name: "torch",
+      command: [python, peerScript("torch-steps.py")],
+      env: { OMP_NUM_THREADS: String(threads) },
+      suggestion:
+        "Install PyTorch for python3, with a fast BLAS; on Debian: sudo apt-get install python3-torch libopenblas0.",
+    });
+  return start("python3").catch(() => start("/usr/bin/python3"));
+}

@@ -1,0 +1,50 @@
+// The bench of training steps as a table for people.
+
+import { drawTable } from "../../src/ui/table.ts";
+import { formatBytes, formatCount, formatDuration, formatPercent } from "../../src/units.ts";
+import { formatMachine, formatPeak } from "../machine.ts";
+import type { StepsReport, StepsRow } from "./bench-steps.ts";
+
+export function stepsTable({ machine, peak, torch, rows }: StepsReport): string {
+  const right = { align: "right" } as const;
+  const columns = [
+    { header: "model", whole: true },
+    { header: "batch", ...right },
+    { header: "samples/s", ...right },
+    { header: "step", ...right },
+    { header: "spread", ...right },
+    { header: "GFLOP/s", ...right },
+    { header: "of peak", ...right },
+    { header: "arena", ...right },
+    { header: "tfjs", ...right },
+    { header: "× tfjs", ...right },
+    { header: "torch", ...right },
+    { header: "× torch", ...right },
+  ];
+  const facts = [formatMachine(machine), formatPeak(peak)];
+  if (torch) {
+    const { torch: version, threads, blas, oneDnn } = torch;
+    facts.push(`PyTorch ${version}, threads ${threads}, ${blas}, oneDNN ${oneDnn ? "on" : "off"}`);
+  }
+  return [...facts, "", drawTable(columns, rows.map(cells))].join("\n");
+}
+
+function cells(row: StepsRow): string[] {
+  const orDash = (value: number | null, format: (value: number) => string) =>
+    value === null ? "-" : format(value);
+  const ratio = (value: number) => value.toFixed(2);
+  return [
+    row.model,
+    String(row.batchSize),
+    formatCount(row.samplesPerS),
+    formatDuration(row.medianMs),
+    formatPercent(row.spread),
+    row.gflops.toFixed(1),
+    formatPercent(row.peakFraction),
+    formatBytes(row.arenaBytes),
+    orDash(row.tfjsSamplesPerS, formatCount),
+    orDash(row.vsTfjs, ratio),
+    orDash(row.torchSamplesPerS, formatCount),
+    orDash(row.vsTorch, ratio),
+  ];
+}

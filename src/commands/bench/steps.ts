@@ -1,0 +1,40 @@
+import { Flags } from "@oclif/core";
+import { SltrainCommand, jsonFlag } from "../../ui/sltrain-command.ts";
+
+export default class BenchSteps extends SltrainCommand {
+  static override summary = "Time whole training steps of the built-in models";
+  static override description =
+    "A step is forward, backward and SGD update on a batch that lies in memory. Each round runs sltrain, tf.js on its " +
+    "wasm backend and, with --torch, PyTorch in turns, so that a machine that drifts is slow for all.";
+  static override examples = [
+    "<%= config.bin %> <%= command.id %>",
+    "<%= config.bin %> <%= command.id %> --model lenet5 --model mlp --torch",
+    "<%= config.bin %> <%= command.id %> --model resnet20 --batch-size 32 --json",
+  ];
+  static override flags = {
+    model: Flags.string({ summary: "Only this model; may be given several times.", multiple: true }),
+    "batch-size": Flags.integer({ summary: "Samples per step. Default: by model.", min: 1 }),
+    tfjs: Flags.boolean({
+      summary: "Beside tf.js, where it can train the model.",
+      default: true,
+      allowNo: true,
+    }),
+    torch: Flags.boolean({ summary: "Beside PyTorch (Debian: python3-torch, libopenblas0)." }),
+    json: jsonFlag,
+  };
+
+  override async run(): Promise<void> {
+    const { flags } = await this.parse(BenchSteps);
+    // The bench and its peers are loaded by this command alone.
+    const { benchSteps } = await import("../../../bench/steps/bench-steps.ts");
+    const { stepsTable } = await import("../../../bench/steps/table.ts");
+    const report = await benchSteps({
+      models: flags.model ?? [],
+      batchSize: flags["batch-size"],
+      tfjs: flags.tfjs,
+      torch: flags.torch,
+      onHint: (hint) => this.warn(hint),
+    });
+    this.log(flags.json ? JSON.stringify(report) : stepsTable(report));
+  }
+}
