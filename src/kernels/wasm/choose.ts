@@ -6,7 +6,9 @@ import type { AnyOp } from "../op.ts";
 import type { WasmKernel, WasmTarget } from "./kernel.ts";
 import { wasmKernels } from "./kernels.ts";
 
-/** The first kernel of the list that accepts the call; undefined if there is none. */
+/** The first kernel of the list that accepts the call and pays for it; undefined if there is none. */
 export function chooseWasmKernel(op: AnyOp, call: KernelCall, target: WasmTarget): WasmKernel | undefined {
-  return wasmKernels.find((kernel) => kernel.op === op && kernel.accepts(call, target));
+  return wasmKernels.find(
+    (kernel) => kernel.op === op && kernel.accepts(call, target) && (kernel.pays?.(call) ?? true),
+  );
 }

@@ -50,5 +50,7 @@ export interface WasmKernel {
   readonly name: string;
   readonly op: AnyOp;
   accepts(call: KernelCall, target: WasmTarget): boolean;
+  /** Whether it is worth choosing for a call that it accepts, by the shapes alone; if absent, it always is. */
+  pays?(call: KernelCall): boolean;
   emit(module: ModuleBuilder, call: KernelCall): WasmRoutine;
 }

@@ -12,11 +12,14 @@ import { poolingKernels } from "./pooling.ts";
 import { softmaxKernels } from "./softmax.ts";
 import { TILE_WIDTHS } from "./tile.ts";
 import { updateKernels } from "./updates.ts";
+import { winogradConv2dKernel, winogradInputGradKernel } from "./winograd-conv2d.ts";
 
 export const wasmKernels: readonly WasmKernel[] = [
   ...TILE_WIDTHS.flatMap((width) => [
     denseKernel(width),
     matmulKernel(width),
+    winogradConv2dKernel(width),
+    winogradInputGradKernel(width),
     conv2dKernel(width),
     conv2dInputGradKernel(width),
     conv2dFilterGradKernel(width),

@@ -1,0 +1,113 @@
+// Kernels of `conv2d` and its gradients by Winograd's minimal filtering, and the shapes for which it pays. They differ
+// from the direct kernels in bits: products are made of sums of inputs, whose roundings are of the size of the largest
+// input. Against float64 the error is a few roundings of the largest output (test/kernels/wasm/winograd.test.ts).
+
+import type { KernelCall } from "../kernel.ts";
+import {
+  conv2d,
+  conv2dGeometry,
+  conv2dInputGrad,
+  type Conv2dGeometry,
+  type Conv2dInputGradParams,
+  type Conv2dParams,
+  type ConvWindow,
+} from "../ops/conv2d.ts";
+import type { ModuleBuilder } from "./emitter.ts";
+import type { WasmKernel, WasmRoutine } from "./kernel.ts";
+import { suits, TILE_ROWS, type TileWidth } from "./tile.ts";
+import { emitWinograd, WINOGRAD_PARAMETERS } from "./winograd.ts";
+import { WINOGRAD_2X2 } from "./winograd-matrices.ts";
+
+/** Whether Winograd can compute a convolution at all. */
+function isMinimal({ KH, KW }: Conv2dGeometry, { strides }: ConvWindow): boolean {
+  return KH === 3 && KW === 3 && strides[0] === 1 && strides[1] === 1;
+}
+
+/** Fewer channels do not make up for the transforms: a direct convolution is faster. */
+const MINIMUM_CHANNELS = 32;
+
+/** A function of the shape alone: every rank must choose alike. */
+export function winogradPays({ C, N }: Conv2dGeometry): boolean {
+  return Math.min(C, N) >= MINIMUM_CHANNELS;
+}
+
+/** The routine with the call's operands as its phases' parameters, those that are absent being 0. */
+function withOperands(module: ModuleBuilder, routine: WasmRoutine, operands: readonly string[]): WasmRoutine {
+  const names: readonly string[] = ["begin", "end", ...operands, "shared", "scratch"];
+  return {
+    ...routine,
+    phases: routine.phases.map((phase) => ({
+      ...phase,
+      func: module.func(`${operands.join(" ")} of ${phase.func.index}`, names, (p) =>
+        phase.func.call(...WINOGRAD_PARAMETERS.map((name) => p[name] ?? 0)),
+      ),
+    })),
+  };
+}
+
+export function winogradConv2dKernel(tileWidth: TileWidth): WasmKernel {
+  const geometryOf = ({ inputs, params }: KernelCall<Conv2dParams>): Conv2dGeometry =>
+    conv2dGeometry("conv2d", inputs[0]!.shape, inputs[1]!.shape, params);
+  return {
+    name: `f32-conv2d-winograd-2x2-${TILE_ROWS}x${tileWidth}-wasm`,
+    op: conv2d,
+    accepts: (call: KernelCall<Conv2dParams>, target) =>
+      suits(tileWidth, target) && isMinimal(geometryOf(call), call.params),
+    pays: (call: KernelCall<Conv2dParams>) => winogradPays(geometryOf(call)),
+    emit(module, call: KernelCall<Conv2dParams>) {
+      const { B, H, W, C, N, vertical, horizontal } = geometryOf(call);
+      const bias = call.inputs.length === 3;
+      const routine = emitWinograd(
+        module,
+        {
+          matrices: WINOGRAD_2X2,
+          batch: B,
+          vertical: { input: H, before: vertical.before, output: vertical.output },
+          horizontal: { input: W, before: horizontal.before, output: horizontal.output },
+          inputChannels: C,
+          outputChannels: N,
+          filter: "forward",
+          bias,
+          relu: call.params.activation === "relu",
+          mask: false,
+        },
+        tileWidth,
+      );
+      return withOperands(module, routine, ["images", "w", ...(bias ? ["bias"] : []), "output"]);
+    },
+  };
+}
+
+/** dx = the convolution of the bordered dy with the filter turned by half a turn, as in the direct kernel. */
+export function winogradInputGradKernel(tileWidth: TileWidth): WasmKernel {
+  const geometryOf = ({ inputs, params }: KernelCall<Conv2dInputGradParams>): Conv2dGeometry =>
+    conv2dGeometry("conv2d-input-grad", params.inputShape, inputs[1]!.shape, params);
+  return {
+    name: `f32-conv2d-input-grad-winograd-2x2-${TILE_ROWS}x${tileWidth}-wasm`,
+    op: conv2dInputGrad,
+    accepts: (call: KernelCall<Conv2dInputGradParams>, target) =>
+      suits(tileWidth, target) && isMinimal(geometryOf(call), call.params),
+    pays: (call: KernelCall<Conv2dInputGradParams>) => winogradPays(geometryOf(call)),
+    emit(module, call: KernelCall<Conv2dInputGradParams>) {
+      const { B, H, W, C, KH, KW, N, vertical, horizontal } = geometryOf(call);
+      const mask = call.inputs.length === 3;
+      const routine = emitWinograd(
+        module,
+        {
+          matrices: WINOGRAD_2X2,
+          batch: B,
+          vertical: { input: vertical.output, before: KH - 1 - vertical.before, output: H },
+          horizontal: { input: horizontal.output, before: KW - 1 - horizontal.before, output: W },
+          inputChannels: N,
+          outputChannels: C,
+          filter: "adjoint",
+          bias: false,
+          relu: false,
+          mask,
+        },
+        tileWidth,
+      );
+      return withOperands(module, routine, ["images", "w", ...(mask ? ["mask"] : []), "output"]);
+    },
+  };
+}

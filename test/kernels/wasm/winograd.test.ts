@@ -1,0 +1,109 @@
+// Winograd's kernels against float64 over random shapes: their error bound, and their operands bias and mask.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { KernelCall, ReferenceKernel } from "../../../src/kernels/kernel.ts";
+import { ops } from "../../../src/kernels/ops/index.ts";
+import { referenceKernels } from "../../../src/kernels/reference/index.ts";
+import { elementCount, f32 } from "../../../src/kernels/tensor.ts";
+import type { WasmKernel } from "../../../src/kernels/wasm/kernel.ts";
+import { winogradConv2dKernel, winogradInputGradKernel } from "../../../src/kernels/wasm/winograd-conv2d.ts";
+import { RandomStream } from "../../../src/random.ts";
+import { bitsOf, runKernel } from "./run-kernel.ts";
+
+/** Largest error over the largest output: some roundings of the largest output, as in a direct convolution. */
+const MAXIMUM_ERROR = 1e-6;
+
+interface Shape {
+  readonly x: readonly [number, number, number, number];
+  readonly N: number;
+  readonly padding: "same" | "valid";
+}
+
+const random = new RandomStream(1, "winograd");
+const between = (low: number, high: number): number => low + random.nextInt(high - low + 1);
+
+const SHAPES: readonly Shape[] = [
+  { x: [1, 3, 3, 1], N: 1, padding: "valid" },
+  { x: [1, 1, 1, 5], N: 3, padding: "same" },
+  { x: [2, 1, 9, 8], N: 16, padding: "same" },
+  { x: [3, 7, 7, 64], N: 32, padding: "same" },
+  { x: [2, 14, 14, 33], N: 48, padding: "same" },
+  { x: [9, 8, 8, 32], N: 35, padding: "valid" },
+  ...Array.from({ length: 12 }, (): Shape => ({
+    x: [between(1, 5), between(3, 15), between(3, 15), between(1, 40)],
+    N: between(1, 40),
+    padding: between(0, 1) === 0 ? "same" : "valid",
+  })),
+];
+
+function makeCall(name: "conv2d" | "conv2d-input-grad", shape: Shape, extra: boolean): KernelCall {
+  const window = { strides: [1, 1], padding: shape.padding } as const;
+  const x = f32(...shape.x);
+  const w = f32(3, 3, shape.x[3], shape.N);
+  const forward = { ...window, activation: extra ? "relu" : "none" } as const;
+  const inputs = [x, w, ...(extra ? [f32(shape.N)] : [])];
+  const outputs = ops.conv2d.infer(inputs, forward);
+  if (name === "conv2d") return { inputs, outputs, params: forward };
+  const params = { ...window, inputShape: shape.x };
+  return { inputs: [outputs[0]!, w, ...(extra ? [x] : [])], outputs: [x], params };
+}
+
+function operandsOf(call: KernelCall): readonly Float32Array[] {
+  return call.inputs.map((type) =>
+    Float32Array.from({ length: elementCount(type) }, () => random.nextNormal()),
+  );
+}
+
+const FAMILIES = [
+  { op: "conv2d", kernelOf: winogradConv2dKernel, extra: "bias and relu" },
+  { op: "conv2d-input-grad", kernelOf: winogradInputGradKernel, extra: "a mask" },
+] as const;
+
+function largestError(kernel: WasmKernel, reference: ReferenceKernel, call: KernelCall): number {
+  const operands = operandsOf(call);
+  const want = new Float64Array(elementCount(call.outputs[0]!));
+  reference.run(
+    call,
+    operands.map((data) => Float64Array.from(data)),
+    [want],
+  );
+  const [got] = runKernel(kernel, call, operands, { slices: 3 });
+  const scale = want.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+  return want.reduce((most, value, i) => Math.max(most, Math.abs(value - got![i]!)), 0) / (scale || 1);
+}
+
+for (const { op, kernelOf, extra } of FAMILIES)
+  for (const withExtra of [false, true])
+    test(`Winograd's ${op}${withExtra ? ` with ${extra}` : ""} stays within ${MAXIMUM_ERROR} of the largest output`, () => {
+      for (const shape of SHAPES) {
+        const call = makeCall(op, shape, withExtra);
+        const error = largestError(kernelOf(16), referenceKernels[op], call);
+        assert.ok(error <= MAXIMUM_ERROR, `${JSON.stringify(shape)}: ${error}`);
+      }
+    });
+
+test("Winograd's kernels give equal bits for every tile and however they are sliced", () => {
+  for (const { op, kernelOf } of FAMILIES)
+    for (const shape of SHAPES.slice(-6)) {
+      const call = makeCall(op, shape, true);
+      const operands = operandsOf(call);
+      const bits = bitsOf(runKernel(kernelOf(16), call, operands));
+      for (const slices of [1, 2, 7])
+        assert.deepEqual(bitsOf(runKernel(kernelOf(8), call, operands, { slices })), bits);
+    }
+});
+
+test("Winograd refuses other windows and strides than 3x3 by 1", () => {
+  const call = makeCall("conv2d", { x: [1, 8, 8, 32], N: 32, padding: "same" }, false);
+  const target = { relaxedSimd: true, wide: true };
+  const kernel = winogradConv2dKernel(16);
+  assert.ok(kernel.accepts(call, target));
+  assert.ok(!kernel.accepts({ ...call, params: { ...call.params, strides: [2, 1] } }, target));
+  assert.ok(
+    !kernel.accepts(
+      { ...call, inputs: [call.inputs[0]!, f32(5, 5, 32, 32), ...call.inputs.slice(2)] },
+      target,
+    ),
+  );
+});
