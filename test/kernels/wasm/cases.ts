@@ -176,7 +176,6 @@ const withHyper: MakeOperands = ({ inputs }, normal) => {
 /** For ops that do not take just any numbers. */
 const FITTING_OPERANDS: Readonly<Partial<Record<OpName, MakeOperands>>> = {
   matmul: withMask,
-  matmul: withMask,
   "max-pool": ({ inputs }, normal) => inputs.map((type) => normal(type).map(Math.round)),
   "max-pool-grad": ({ inputs, params }, normal) => {
     const [x, y, dy] = inputs as [TensorType, TensorType, TensorType];
