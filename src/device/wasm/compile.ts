@@ -1,5 +1,5 @@
 // From a program to one WebAssembly module: for every instruction the function of the kernel that was chosen for it,
-// phase by phase, called with constant addresses, and exported as (begin, end).
+// phase by phase, called with constant addresses, and exported as (begin, end, scratch).
 
 import { SltrainError, assert } from "../../errors.ts";
 import type { KernelCall } from "../../kernels/kernel.ts";
@@ -11,6 +11,7 @@ import { chooseWasmKernel } from "../../kernels/wasm/choose.ts";
 import { FLOAT_BYTES } from "../../kernels/wasm/lanes.ts";
 import type { Instruction, Program, ValueId } from "../device.ts";
 import { SlicedCall } from "./sliced-call.ts";
+import type { ThreadPool } from "./thread-pool.ts";
 import type { WasmMemory } from "./wasm-memory.ts";
 
 export interface CompiledProgram {
@@ -29,16 +30,21 @@ interface Bound {
   readonly operations: number;
 }
 
-/**
- * `addressOf` says where a value lies; `reserveScratch` returns the address of that many bytes, which calls share.
- * Throws SltrainError "kernel-missing".
- */
+export interface CompileOptions {
+  readonly target: WasmTarget;
+  readonly memory: WasmMemory;
+  /** Where a value lies. */
+  readonly addressOf: (id: ValueId) => number;
+  /** Returns the address of that many bytes, which programs share. */
+  readonly reserveScratch: (sizeBytes: number) => number;
+  /** Threads that the program's calls are made known to. */
+  readonly pool: ThreadPool | undefined;
+}
+
+/** Throws SltrainError "kernel-missing". */
 export async function compileProgram(
   program: Program,
-  target: WasmTarget,
-  wasmMemory: WasmMemory,
-  addressOf: (id: ValueId) => number,
-  reserveScratch: (sizeBytes: number) => number,
+  { target, memory: wasmMemory, addressOf, reserveScratch, pool }: CompileOptions,
 ): Promise<CompiledProgram> {
   const module = new ModuleBuilder({
     maximumPages: wasmMemory.maximumPages,
@@ -52,8 +58,11 @@ export async function compileProgram(
   const largest = (bytesOf: (routine: WasmRoutine) => number): number =>
     bound.reduce((most, entry) => Math.max(most, entry === undefined ? 0 : bytesOf(entry.routine)), 0);
   const sharedBytes = alignBytes(largest((routine) => routine.sharedBytes));
-  const shared = reserveScratch(sharedBytes + largest((routine) => routine.scratchBytes));
+  const scratchBytes = alignBytes(largest((routine) => routine.scratchBytes));
+  const helpers = pool?.helpers ?? 0;
+  const shared = reserveScratch(sharedBytes + (1 + helpers) * scratchBytes);
   const scratch = shared + sharedBytes;
+  const exportNames: string[] = [];
   bound.forEach((entry, index) => {
     if (entry === undefined) return;
     const { inputs, outputs } = program.instructions[index]!;
@@ -61,20 +70,25 @@ export async function compileProgram(
     if (entry.routine.sharedBytes > 0) addresses.push(shared);
     entry.routine.phases.forEach(({ func }, phase) => {
       const key = `call ${func.index} ${addresses.join(" ")}`;
-      const call = module.func(key, ["begin", "end"], ({ begin, end }) =>
+      const call = module.func(key, ["begin", "end", "scratch"], ({ begin, end, scratch }) =>
         func.call(begin, end, ...addresses, scratch),
       );
-      module.export(`${index}.${phase}`, call);
+      const name = `${index}.${phase}`;
+      module.export(name, call);
+      exportNames.push(name);
     });
   });
 
   const compiled = await WebAssembly.compile(module.toBytes());
   const { exports } = new WebAssembly.Instance(compiled, { env: { memory: wasmMemory.memory } });
+  const scratches = Array.from({ length: helpers }, (_, helper) => scratch + (1 + helper) * scratchBytes);
+  let number = pool?.addProgram(compiled, exportNames, scratches) ?? 0;
   return {
     calls: bound.map((entry, index) =>
       (entry?.routine.phases ?? []).map(({ extent, grain }, phase) => {
-        const run = exports[`${index}.${phase}`] as (begin: number, end: number) => void;
-        return new SlicedCall(run, extent, grain, entry!.operations);
+        const call = exports[`${index}.${phase}`] as (begin: number, end: number, scratch: number) => void;
+        const run = (begin: number, end: number): void => call(begin, end, scratch);
+        return new SlicedCall({ number: number++, run, extent, grain, operations: entry!.operations });
       }),
     ),
     kernelNames: bound.map((entry) => entry?.name),

@@ -1,13 +1,15 @@
-// The WASM device: all tensors in one memory, one WebAssembly module per program, on the thread that calls it.
+// The WASM device: all tensors in one memory, one WebAssembly module per program, on the thread that calls it and, if it
+// is given some, on helper threads.
 
-import { setImmediate } from "node:timers/promises";
 import { assert } from "../../errors.ts";
 import type { WasmTarget } from "../../kernels/wasm/kernel.ts";
 import { FLOAT_BYTES } from "../../kernels/wasm/lanes.ts";
 import type { Device, DeviceVector, Plan, Program, Step, ValueId } from "../device.ts";
 import { bindVectors } from "../bind-vectors.ts";
 import { compileProgram } from "./compile.ts";
+import { runCalls } from "./run-calls.ts";
 import { probeWasmTarget } from "./target.ts";
+import { ThreadPool } from "./thread-pool.ts";
 import { MAXIMUM_PAGES, WasmMemory } from "./wasm-memory.ts";
 
 export interface WasmDeviceOptions {
@@ -15,15 +17,14 @@ export interface WasmDeviceOptions {
   readonly maximumPages?: number;
   /** Probed if it is not given. */
   readonly target?: WasmTarget;
+  /** Threads that share the large kernels, the calling one included. Default 1. They don't change a bit of a result. */
+  readonly threads?: number;
 }
 
 export interface WasmDevice extends Device {
   readonly name: "wasm";
   readonly target: WasmTarget;
 }
-
-/** After this long a step gives way to the event loop. */
-const YIELD_AFTER_MS = 10;
 
 interface WasmVector extends DeviceVector {
   readonly address: number;
@@ -56,6 +57,8 @@ export async function createWasmDevice(options: WasmDeviceOptions = {}): Promise
   const memory = new WasmMemory(options.maximumPages ?? MAXIMUM_PAGES);
   const arena = new SharedRegion(memory, "the arena");
   const scratch = new SharedRegion(memory, "the kernels' scratch");
+  const threads = options.threads ?? 1;
+  const pool = threads > 1 ? new ThreadPool(memory.memory, threads - 1) : undefined;
   const allocated = new WeakSet<DeviceVector>();
   let running = false;
 
@@ -78,33 +81,18 @@ export async function createWasmDevice(options: WasmDeviceOptions = {}): Promise
         ? arenaAddress + plan.offsets[id]! * FLOAT_BYTES
         : bound.get(place.vector)!.address + place.offset * FLOAT_BYTES;
     };
-    const { calls, kernelNames } = await compileProgram(program, target, memory, addressOf, (sizeBytes) =>
-      scratch.reserve(sizeBytes),
-    );
+    const reserveScratch = (sizeBytes: number): number => scratch.reserve(sizeBytes);
+    const { calls, kernelNames } = await compileProgram(program, {
+      ...{ target, memory, addressOf, reserveScratch, pool },
+    });
     return {
       arenaBytes,
       kernelNames,
-      async run({ onInstruction } = {}) {
+      async run(options) {
         assert(!running, "two steps of one wasm device run at the same time");
         running = true;
         try {
-          let yieldedAt = performance.now();
-          let now = yieldedAt;
-          for (const [index, phases] of calls.entries()) {
-            for (const phase of phases) {
-              for (let begin = 0; begin < phase.extent;) {
-                const slice = phase.runFrom(begin, now);
-                begin = slice.end;
-                now = slice.endedAt;
-                if (now - yieldedAt < YIELD_AFTER_MS) continue;
-                await setImmediate();
-                yieldedAt = now = performance.now();
-              }
-            }
-            const pending = onInstruction?.(index);
-            if (pending !== undefined) await pending;
-            if (onInstruction !== undefined) now = performance.now();
-          }
+          await runCalls(calls, pool, options);
         } finally {
           running = false;
         }
@@ -139,6 +127,6 @@ export async function createWasmDevice(options: WasmDeviceOptions = {}): Promise
     },
     compile,
     // The memory goes when nobody holds the device or a view any more.
-    destroy: () => undefined,
+    destroy: () => pool?.close(),
   };
 }
