@@ -1,6 +1,7 @@
 // A graph of ops on symbolic tensors. Building it checks every shape; parameters and statistics get their places in
 // the flat vectors in the order of their declaration.
 
+import { assert } from "../errors.ts";
 import type { Op, Tensor, AnyOp } from "../kernels/op.ts";
 import { alignElements, elementCount, f32, type TensorType } from "../kernels/tensor.ts";
 import type { Layout, LayoutEntry } from "../shard/layout.ts";
@@ -24,6 +25,12 @@ export interface Parameter extends LayoutEntry {
   readonly initializer: Initializer;
 }
 
+/** Non-trained state that training updates and ranks average (batch norm's moving mean and variance). */
+export interface Statistic extends Parameter {
+  /** Its value after a training step; without it training leaves the statistic as it is. */
+  readonly next?: Tensor;
+}
+
 export interface GraphInput {
   readonly name: string;
   readonly tensor: Tensor;
@@ -33,8 +40,7 @@ export interface Graph {
   readonly nodes: readonly GraphNode[];
   readonly inputs: readonly GraphInput[];
   readonly parameters: readonly Parameter[];
-  /** Non-trained state that training updates and ranks average (batch norm's moving mean and variance). */
-  readonly statistics: readonly Parameter[];
+  readonly statistics: readonly Statistic[];
   /** Number of tensors; ids are 0..tensorCount-1. */
   readonly tensorCount: number;
 }
@@ -43,7 +49,7 @@ export class GraphBuilder {
   readonly #nodes: GraphNode[];
   readonly #inputs: GraphInput[];
   readonly #parameters: Parameter[];
-  readonly #statistics: Parameter[];
+  readonly #statistics: Statistic[];
   #tensorCount: number;
 
   /** Begins empty, or goes on where `graph` ends; `graph` itself stays as it is. */
@@ -74,6 +80,13 @@ export class GraphBuilder {
   /** An f32 tensor in the vector `statistics`. */
   statistic(name: string, shape: readonly number[], initializer: Initializer): Tensor {
     return this.#place(this.#statistics, name, shape, initializer);
+  }
+
+  /** Makes `next` the statistic's value after a training step. Nothing but what computes `next` may read the old one. */
+  update(statistic: Tensor, next: Tensor): void {
+    const index = this.#statistics.findIndex(({ tensor }) => tensor === statistic);
+    assert(index >= 0, `tensor ${statistic.id} is no statistic`);
+    this.#statistics[index] = { ...this.#statistics[index]!, next };
   }
 
   #place(list: Parameter[], name: string, shape: readonly number[], initializer: Initializer): Tensor {

@@ -2,6 +2,7 @@
 // "statistics", "input.<name>" and "result.<name>".
 
 import type { Plan, Program } from "../device/device.ts";
+import { assert } from "../errors.ts";
 import type { Tensor } from "../kernels/op.ts";
 import { alignElements, elementCount } from "../kernels/tensor.ts";
 import type { Layout } from "../shard/layout.ts";
@@ -31,9 +32,23 @@ function resultSizes(results: Readonly<Record<string, Tensor>>): Record<string, 
   );
 }
 
+/** Written over the old values: in a graph that updates a statistic, only the update reads it. */
+function wantedStatistics({ nodes, statistics }: Graph): Wanted[] {
+  return statistics.flatMap(({ name, tensor, next, offset }) => {
+    if (next === undefined) return [];
+    const readers = nodes.filter(({ inputs }) => inputs.includes(tensor));
+    assert(
+      readers.every(({ outputs }) => outputs.includes(next)),
+      `${name} is read by others than its update`,
+    );
+    return [{ tensor: next, vector: "statistics", offset }];
+  });
+}
+
 /**
  * Forward and backward pass: each run overwrites the gradients of `objective` (f32[1], a sum over the batch) and the
- * results. Late layers' gradients come first. Throws as `differentiate` and `assemble` do.
+ * results, and takes the statistics one step on. Late layers' gradients come first. Throws as `differentiate` and
+ * `assemble` do.
  */
 export function buildTrainingProgram(
   graph: Graph,
@@ -47,7 +62,8 @@ export function buildTrainingProgram(
     vector: "gradients",
     offset: parameters.entries[index]!.offset,
   }));
-  const { program, plan, readyAt } = assemble(extended, [...wantedGradients, ...wantedResults(results)], {
+  const wanted = [...wantedGradients, ...wantedStatistics(graph), ...wantedResults(results)];
+  const { program, plan, readyAt } = assemble(extended, wanted, {
     gradients: parameters.length,
     ...resultSizes(results),
   });

@@ -28,7 +28,7 @@ const losses: Readonly<Record<LossName, Loss>> = {
 };
 
 export interface BuildOptions {
-  /** Whether dropout drops. */
+  /** Whether dropout drops, and batch norm normalises by the batch's own statistics and moves its averages. */
   readonly training: boolean;
   readonly loss?: LossName;
 }
@@ -59,15 +59,17 @@ export function buildModel(topology: Topology, batchSize: number, options: Build
   const builder = new GraphBuilder();
   const x = builder.input("x", f32(batchSize, ...topology.inputShape));
   let counterInput: Tensor | undefined;
-  const counters = options.training ? () => (counterInput ??= builder.input("counters", i32(4))) : undefined;
+  const { training } = options;
+  const counters = training ? () => (counterInput ??= builder.input("counters", i32(4))) : undefined;
 
   let [beforeLast, outputs] = [x, x];
   const layerOutputs = new Map<string, Tensor>();
-  for (const [index, { layer, inputs: sources, names }] of splitStages(topology.layers).entries()) {
-    const inputs = sources.map((name) => (name === MODEL_INPUT ? x : layerOutputs.get(name)!));
+  for (const [index, stage] of splitStages(topology.layers).entries()) {
+    const { layer, names } = stage;
+    const inputs = stage.inputs.map((name) => (name === MODEL_INPUT ? x : layerOutputs.get(name)!));
     const subject = `${layer.className} layer ${JSON.stringify(layer.name)}`;
     const suggestions = layer.className === "Dense" ? ["Put a Flatten layer before it."] : [];
-    const add = () => addLayer(layer, inputs, { builder, counters, index });
+    const add = () => addLayer(stage, inputs, { builder, training, counters, index });
     [beforeLast, outputs] = [inputs[0]!, named(subject, inputs, add, suggestions)];
     for (const name of names) layerOutputs.set(name, outputs);
   }

@@ -5,6 +5,7 @@ import {
   type ActivationLayer,
   type Activation,
   type Add,
+  type BatchNormalization,
   type Conv2D,
   type Dense,
   type Flatten,
@@ -54,6 +55,16 @@ export function maxPooling2d(
   { strides = poolSize, padding = "valid" }: Pick<Conv2DOptions, "strides" | "padding"> = {},
 ): Loose<Pooling2D> {
   return { className: "MaxPooling2D", poolSize, strides, padding };
+}
+
+/** With Keras's constants unless told otherwise. */
+export function batchNormalization(
+  constants: { readonly momentum?: number; readonly epsilon?: number } = {},
+): Loose<BatchNormalization> {
+  return {
+    ...{ className: "BatchNormalization", momentum: 0.99, epsilon: 1e-3, scale: true, center: true },
+    ...constants,
+  };
 }
 
 export function globalAveragePooling2d(): Loose<GlobalAveragePooling2D> {
@@ -114,6 +125,7 @@ const defaultNames: Readonly<Record<Layer["className"], string>> = {
   MaxPooling2D: "max_pooling2d",
   AveragePooling2D: "average_pooling2d",
   GlobalAveragePooling2D: "global_average_pooling2d",
+  BatchNormalization: "batch_normalization",
   Flatten: "flatten",
   Dropout: "dropout",
   Activation: "activation",

@@ -90,6 +90,15 @@ function kerasConfig(layer: Layer): Readonly<Record<string, unknown>> {
       };
     case "GlobalAveragePooling2D":
       return { name: layer.name, data_format: "channels_last" };
+    case "BatchNormalization":
+      return {
+        name: layer.name,
+        axis: -1,
+        momentum: layer.momentum,
+        epsilon: layer.epsilon,
+        scale: layer.scale,
+        center: layer.center,
+      };
     case "Flatten":
     case "Add":
       return { name: layer.name };

@@ -1,7 +1,7 @@
 // A functional Keras model as a list of layers, each after what it reads.
 
 import { z } from "zod";
-import { SltrainError } from "../errors.ts";
+import type { SltrainError } from "../errors.ts";
 import { damaged, throwAll, unsupported } from "./model-errors.ts";
 import { MODEL_INPUT } from "./topology.ts";
 

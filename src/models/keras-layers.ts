@@ -21,6 +21,9 @@ function asPair(value: unknown): unknown {
 const pair = z.preprocess(asPair, z.tuple([countSchema, countSchema])) as z.ZodType<Pair>;
 const ones = z.preprocess(asPair, z.tuple([z.literal(1), z.literal(1)]));
 
+/** parse-topology.ts counts it from the end. */
+const lastAxis = z.literal(-1).optional();
+
 /** Keras 3 wraps it: `{"class_name":"DTypePolicy","config":{"name":"float32"}}`. */
 const float32 = z.preprocess(
   (value) =>
@@ -63,6 +66,10 @@ const initializer = z.preprocess(
     }),
 );
 
+function only(name: InitializerName) {
+  return initializer.pipe(z.literal(name)).optional();
+}
+
 /** `glorot_uniform` and `glorotUniform` are GlorotUniform. */
 function pascalCase(name: string): string {
   return name.replace(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
@@ -94,6 +101,16 @@ const pooling = {
   ...grid,
   pool_size: pair.default([2, 2]),
   strides: pair.optional(),
+};
+
+/** Normalisation over the channels. */
+const centring = {
+  axis: lastAxis,
+  epsilon: z.number().positive().default(1e-3),
+  scale: z.boolean().default(true),
+  center: z.boolean().default(true),
+  gamma_initializer: only("Ones"),
+  beta_initializer: only("Zeros"),
 };
 
 /** By class name: from a layer's config without its nulls to the layer. */
@@ -133,6 +150,24 @@ export const layerSchemas: Readonly<Record<Layer["className"], z.ZodType<Layer>>
       keepdims: z.literal(false).optional(),
     })
     .transform((c) => ({ className: "GlobalAveragePooling2D", name: c.name })),
+  BatchNormalization: z
+    .strictObject({
+      ...common,
+      ...centring,
+      momentum: z.number().min(0).max(1).default(0.99),
+      moving_mean_initializer: only("Zeros"),
+      moving_variance_initializer: only("Ones"),
+      synchronized: z.literal(false).optional(),
+      renorm: z.literal(false).optional(),
+    })
+    .transform((c) => ({
+      className: "BatchNormalization",
+      name: c.name,
+      momentum: c.momentum,
+      epsilon: c.epsilon,
+      scale: c.scale,
+      center: c.center,
+    })),
   Flatten: z
     .strictObject({ ...common, data_format: z.literal("channels_last").optional() })
     .transform((c) => ({ className: "Flatten", name: c.name })),

@@ -1,28 +1,31 @@
 // What each layer adds to a graph. Images are NHWC, filters HWIO, dense weights [in, out]; parameters are named as in
 // Keras: `conv2d/kernel`, `dense_1/bias`.
 
-import { assert } from "../errors.ts";
 import type { GraphBuilder, Initializer } from "../graph/graph.ts";
+import { batchNorm, batchNormInference, movingAverage } from "../kernels/ops/batch-norm.ts";
 import { conv2d } from "../kernels/ops/conv2d.ts";
 import { dropout } from "../kernels/ops/dropout.ts";
 import { add, relu, sigmoid, tanh, type NoParams } from "../kernels/ops/elementwise.ts";
+import { fill } from "../kernels/ops/fill.ts";
 import { dense } from "../kernels/ops/matmul.ts";
 import { avgPool, maxPool } from "../kernels/ops/pooling.ts";
 import { reshape } from "../kernels/ops/reshape.ts";
 import { softmax } from "../kernels/ops/softmax.ts";
 import type { Op, Tensor } from "../kernels/op.ts";
 import { elementCount } from "../kernels/tensor.ts";
+import type { Stage } from "./stages.ts";
 import {
   varianceScalings,
   type Activation,
+  type BatchNormalization,
   type Conv2D,
   type Dense,
   type InitializerName,
-  type Layer,
 } from "./topology.ts";
 
 export interface LayerContext {
   readonly builder: GraphBuilder;
+  readonly training: boolean;
   /** The input `counters` i32[4] that dropout draws by; undefined where nothing is dropped. */
   readonly counters: (() => Tensor) | undefined;
   /** The layer's place in the model: tells the masks of dropout layers apart. */
@@ -36,22 +39,23 @@ const activationOps: Readonly<Record<Exclude<Activation, "linear">, Op<NoParams>
   softmax,
 };
 
-/** The layer's output for its inputs [B, ...]. Throws SltrainError "shape-mismatch" where they don't fit. */
+/** The stage's output for its inputs [B, ...]. Throws SltrainError "shape-mismatch" where they don't fit. */
 export function addLayer(
-  layer: Layer,
+  { layer, activation }: Stage,
   inputs: readonly Tensor[],
-  { builder, counters, index }: LayerContext,
+  context: LayerContext,
 ): Tensor {
+  const { builder, counters, index } = context;
   const x = inputs[0]!;
   switch (layer.className) {
     case "Dense": {
       const weights = addWeights(builder, layer, [x.type.shape.at(-1)!, layer.units]);
-      return builder.apply(dense, [x, ...weights], { activation: fused(layer) });
+      return builder.apply(dense, [x, ...weights], { activation });
     }
     case "Conv2D": {
       const { strides, padding } = layer;
       const weights = addWeights(builder, layer, [...layer.kernelSize, x.type.shape.at(-1)!, layer.filters]);
-      return builder.apply(conv2d, [x, ...weights], { strides, padding, activation: fused(layer) });
+      return builder.apply(conv2d, [x, ...weights], { strides, padding, activation });
     }
     case "MaxPooling2D":
     case "AveragePooling2D": {
@@ -68,6 +72,8 @@ export function addLayer(
       const mean = builder.apply(avgPool, [x], { poolSize, strides: poolSize, padding: "valid" });
       return builder.apply(reshape, [mean], { shape: [batchSize, channels] });
     }
+    case "BatchNormalization":
+      return addBatchNorm({ layer, activation }, x, context);
     case "Flatten": {
       const batchSize = x.type.shape[0]!;
       return builder.apply(reshape, [x], { shape: [batchSize, elementCount(x.type) / batchSize] });
@@ -81,6 +87,31 @@ export function addLayer(
     case "Add":
       return inputs.reduce((sum, input) => builder.apply(add, [sum, input], {}));
   }
+}
+
+/** Moving averages are those of the biased variance, as Keras 3 keeps them. */
+function addBatchNorm(
+  { layer, activation }: { readonly layer: BatchNormalization; readonly activation: Stage["activation"] },
+  x: Tensor,
+  { builder, training }: LayerContext,
+): Tensor {
+  const { name, momentum, epsilon } = layer;
+  const shape = x.type.shape.slice(-1);
+  const gamma = layer.scale
+    ? builder.parameter(`${name}/gamma`, shape, { kind: "ones" })
+    : builder.apply(fill, [], { shape, value: 1 });
+  const beta = layer.center
+    ? builder.parameter(`${name}/beta`, shape, { kind: "zeros" })
+    : builder.apply(fill, [], { shape, value: 0 });
+  const movingMean = builder.statistic(`${name}/moving_mean`, shape, { kind: "zeros" });
+  const movingVariance = builder.statistic(`${name}/moving_variance`, shape, { kind: "ones" });
+  const params = { epsilon, activation };
+  if (!training)
+    return builder.apply(batchNormInference, [x, gamma, beta, movingMean, movingVariance], params);
+  const [y, mean, variance] = builder.add(batchNorm, [x, gamma, beta], params);
+  builder.update(movingMean, builder.apply(movingAverage, [movingMean, mean!], { momentum }));
+  builder.update(movingVariance, builder.apply(movingAverage, [movingVariance, variance!], { momentum }));
+  return y!;
 }
 
 /** Declares kernel and bias; `shape` is the kernel's, its last extent the outputs. */
@@ -109,13 +140,4 @@ function initializer(name: InitializerName, fanIn: number, fanOut: number): Init
   const fan = (mode === "fan_in" ? fanIn : (fanIn + fanOut) / 2) / scale;
   if (distribution === "uniform") return { kind: "glorot-uniform", fanIn: fan, fanOut: fan };
   return { kind: "he-normal", fanIn: 2 * fan };
-}
-
-/** `splitStages` leaves no other activation inside a layer. */
-function fused(layer: Dense | Conv2D): "none" | "relu" {
-  assert(
-    layer.activation === "linear" || layer.activation === "relu",
-    `${layer.name} is not split from its activation`,
-  );
-  return layer.activation === "relu" ? "relu" : "none";
 }

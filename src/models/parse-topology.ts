@@ -6,7 +6,7 @@ import { functionalConfig, layerEntry, readGraph, type WiredEntry } from "./kera
 import { countSchema, layerSchemas } from "./keras-layers.ts";
 import { check, damaged, readAll, unsupported, type JsonPath } from "./model-errors.ts";
 import { parseJson } from "./parse-json.ts";
-import { joins, type Layer, type Topology } from "./topology.ts";
+import { joins, MODEL_INPUT, type Layer, type Topology } from "./topology.ts";
 
 const sequentialConfig = z.preprocess(
   // The first versions of Keras wrote the bare list.
@@ -62,10 +62,7 @@ function toTopology(
   const first = entries[0]?.entry;
   const inputShape = first?.config.batch_input_shape ?? first?.config.batch_shape ?? buildInputShape;
   const own = first?.class_name === "InputLayer" ? entries.slice(1) : entries;
-  const layers = readAll(
-    own.map((wired, index) => () => readLayer(wired, index, where)),
-    where,
-  );
+  const layers = readLayers(own, Array.isArray(inputShape) ? inputShape.length : undefined, where);
   const twin = layers.find(
     (layer, index) => layers.findIndex((other) => other.name === layer.name) !== index,
   );
@@ -74,8 +71,31 @@ function toTopology(
   return { name, inputShape: sampleShape(inputShape, where), layers };
 }
 
+/** `inputRank` counts the batch; undefined if the file does not say it. */
+function readLayers(
+  entries: readonly WiredEntry[],
+  inputRank: number | undefined,
+  where: string,
+): readonly Layer[] {
+  const ranks = new Map([[MODEL_INPUT, inputRank]]);
+  let before = MODEL_INPUT;
+  return readAll(
+    entries.map((wired, index) => () => {
+      const rank = ranks.get(wired.inputs?.[0] ?? before);
+      before = String(wired.entry.config.name);
+      const layer = readLayer(wired, rank, index, where);
+      ranks.set(before, flattening.has(layer.className) ? 2 : rank);
+      return layer;
+    }),
+    where,
+  );
+}
+
+const flattening = new Set<Layer["className"]>(["Flatten", "GlobalAveragePooling2D"]);
+
 function readLayer(
   { entry: { class_name, config }, inputs }: WiredEntry,
+  inputRank: number | undefined,
   index: number,
   where: string,
 ): Layer {
@@ -85,6 +105,7 @@ function readLayer(
   }
   // Null is Keras's word for "none of it": a regularizer that is null is no regularizer.
   const stated = Object.fromEntries(Object.entries(config).filter(([, setting]) => setting !== null));
+  if ("axis" in stated) stated.axis = axisFromEnd(stated.axis, inputRank);
   const layer = check(layerSchemas[class_name], stated, where, ["config"], `${subject}: `);
   const count = inputs?.length ?? 1;
   if (joins(layer) ? count < 2 : count > 1) {
@@ -92,6 +113,12 @@ function readLayer(
     throw damaged(where, `${subject}: expected ${expected}, got ${count}`);
   }
   return inputs === undefined ? layer : { ...layer, inputs };
+}
+
+/** -1 for the last axis, which files also count from the front or put into a list; others stay as they are. */
+function axisFromEnd(axis: unknown, rank: number | undefined): unknown {
+  const only: unknown = Array.isArray(axis) && axis.length === 1 ? axis[0] : axis;
+  return rank === undefined || only === rank - 1 ? -1 : only;
 }
 
 function isSupported(className: string): className is Layer["className"] {

@@ -1,9 +1,13 @@
 // A model's layers with activations as stages of their own, except those that the op before them does on the way out.
 
-import { inputsOf, type Activation, type Conv2D, type Dense, type Layer, type Topology } from "./topology.ts";
+import type { Activation as FusedActivation } from "../kernels/ops/elementwise.ts";
+import { inputsOf, type Activation, type Layer, type Topology } from "./topology.ts";
 
 export interface Stage {
+  /** Without its own activation. */
   readonly layer: Layer;
+  /** What the layer's op does on the way out. */
+  readonly activation: FusedActivation;
   /** What it reads: `names` of earlier stages, or MODEL_INPUT. */
   readonly inputs: readonly string[];
   /** The layers whose output this stage's is: more than one where an activation is fused or the identity. */
@@ -28,8 +32,9 @@ export function splitStages(layers: readonly Layer[]): readonly Stage[] {
 /** What the model does last: "linear" where that is no activation. */
 export function finalActivation({ layers }: Topology): Activation {
   const output = layers.at(-1)?.name ?? "";
-  const last = splitStages(layers).find(({ names }) => names.includes(output))?.layer;
-  return last !== undefined && "activation" in last ? last.activation : "linear";
+  const last = splitStages(layers).find(({ names }) => names.includes(output));
+  if (last?.layer.className === "Activation") return last.layer.activation;
+  return last === undefined || last.activation === "none" ? "linear" : last.activation;
 }
 
 /** The source with the part's activation done inside it, or undefined where it needs a stage of its own. */
@@ -39,26 +44,24 @@ function join(source: Stage, { layer, names }: Stage, reads: readonly string[]):
   if (layer.activation === "linear") return { ...source, names: all };
   // Each name but the first was read by an identity that has joined before: one read more is this part's.
   const isOnlyReader = reads.filter((name) => source.names.includes(name)).length === source.names.length;
-  return isOnlyReader && layer.activation === "relu" && canFuse(source.layer)
-    ? { ...source, layer: { ...source.layer, activation: "relu" }, names: all }
+  const canFuse = fusing.has(source.layer.className) && source.activation === "none";
+  return isOnlyReader && canFuse && layer.activation === "relu"
+    ? { ...source, activation: "relu", names: all }
     : undefined;
 }
 
+/** Layers whose ops take an activation. */
+const fusing = new Set<Layer["className"]>(["Dense", "Conv2D", "BatchNormalization"]);
+
 function splitActivation(layer: Layer, inputs: readonly string[]): readonly Stage[] {
   const { name } = layer;
-  if (!hasWeights(layer) || layer.activation === "linear") return [{ layer, inputs, names: [name] }];
+  const stage = { layer, activation: "none", inputs, names: [name] } as const;
+  if (layer.className === "Activation" || !("activation" in layer) || layer.activation === "linear")
+    return [stage];
   const { activation } = layer;
   const before = `${name}@linear`;
   return [
-    { layer: { ...layer, activation: "linear" }, inputs, names: [before] },
-    { layer: { className: "Activation", name, activation }, inputs: [before], names: [name] },
+    { ...stage, layer: { ...layer, activation: "linear" }, names: [before] },
+    { ...stage, layer: { className: "Activation", name, activation }, inputs: [before] },
   ];
-}
-
-function canFuse(layer: Layer): layer is Dense | Conv2D {
-  return hasWeights(layer) && layer.activation === "linear";
-}
-
-function hasWeights(layer: Layer): layer is Dense | Conv2D {
-  return layer.className === "Dense" || layer.className === "Conv2D";
 }

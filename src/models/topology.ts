@@ -83,9 +83,29 @@ export interface Add extends LayerBase {
   readonly className: "Add";
 }
 
+/** Over all axes but the last. */
+export interface BatchNormalization extends LayerBase {
+  readonly className: "BatchNormalization";
+  /** Share of a moving average that a step keeps. */
+  readonly momentum: number;
+  /** Added to the variance. */
+  readonly epsilon: number;
+  /** Whether there is a trained `gamma` (else 1) and a trained `beta` (else 0). */
+  readonly scale: boolean;
+  readonly center: boolean;
+}
+
 /** Layers are told apart by Keras's class name. */
 export type Layer =
-  Dense | Conv2D | Pooling2D | GlobalAveragePooling2D | Flatten | Dropout | ActivationLayer | Add;
+  | Dense
+  | Conv2D
+  | Pooling2D
+  | GlobalAveragePooling2D
+  | BatchNormalization
+  | Flatten
+  | Dropout
+  | ActivationLayer
+  | Add;
 
 /** Whether the layer reads several others. */
 export function joins({ className }: Layer): boolean {

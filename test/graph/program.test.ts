@@ -166,3 +166,43 @@ test("programs of two batch sizes share the vectors that they have in common", (
     message: "vectors: input.x has 192 elements but the program needs 512",
   });
 });
+
+/** One feature, whose mean over the batch moves a statistic by half of the way; the loss is the weighted feature's. */
+function withStatistic() {
+  const builder = new GraphBuilder();
+  const x = builder.input("x", f32(2, 3));
+  const weight = builder.parameter("weight", [3], { kind: "ones" });
+  const moving = builder.statistic("moving", [3], zeros);
+  const sums = builder.apply(ops["column-sum"], [x], {});
+  builder.update(moving, builder.apply(ops["moving-average"], [moving, sums], { momentum: 0.5 }));
+  const targets = builder.input("targets", f32(2, 3));
+  const outputs = builder.apply(ops["bias-add"], [x, weight], {});
+  const [loss] = builder.add(ops["mean-squared-error"], [outputs, targets], {});
+  return { builder, moving, loss: loss! };
+}
+
+test("a training program takes the statistics one step on, an inference program leaves them", async () => {
+  const { builder, loss } = withStatistic();
+  const graph = builder.build();
+  const device = createReferenceDevice({ precision: "f32" });
+  const training = buildTrainingProgram(graph, loss, { loss });
+  const inference = buildInferenceProgram(graph, { loss });
+  const vectors = allocateVectors(device, training.program);
+  device.write(vectors["input.x"]!, 0, Float32Array.of(1, 2, 3, 3, 2, 1));
+  device.write(vectors.statistics!, 0, Float32Array.of(4, 0, 8));
+  const trained = await device.compile(training.program, training.plan, vectors);
+  const inferred = await device.compile(inference.program, inference.plan, vectors);
+  const statistics = async () => [...(await device.readF32(vectors.statistics!)).subarray(0, 3)];
+  await trained.run();
+  assert.deepEqual(await statistics(), [4, 2, 6]);
+  await inferred.run();
+  assert.deepEqual(await statistics(), [4, 2, 6]);
+  await trained.run();
+  assert.deepEqual(await statistics(), [4, 3, 5]);
+});
+
+test("a statistic that others than its update read is a bug", () => {
+  const { builder, moving, loss } = withStatistic();
+  const read = builder.apply(ops.relu, [moving], {});
+  assert.throws(() => buildTrainingProgram(builder.build(), loss, { read }), /bug: moving is read by others/);
+});

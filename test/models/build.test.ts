@@ -137,6 +137,51 @@ suite("buildModel", () => {
     assert.deepEqual(outputs.type.shape, [2, 7]);
   });
 
+  suite("batch normalisation", () => {
+    const settings = { momentum: 0.9, epsilon: 1e-3, scale: true, center: true };
+    const norm: Layer = { className: "BatchNormalization", name: "bn", ...settings };
+    const relu: Layer = { className: "Activation", name: "act", activation: "relu" };
+
+    test("normalises by the batch in training and moves its averages, and else by them, relu included", () => {
+      const topology = model([6, 6, 2], conv2d("c", 3, "linear"), norm, relu);
+      assert.deepEqual(opNames(topology, true), ["conv2d", "batch-norm", "moving-average", "moving-average"]);
+      assert.deepEqual(opNames(topology), ["conv2d", "batch-norm-inference"]);
+      for (const training of [true, false]) {
+        const { graph } = buildModel(topology, 2, { training });
+        const params = graph.nodes[1]!.params as { activation: string; epsilon: number };
+        assert.deepEqual([params.activation, params.epsilon], ["relu", 1e-3]);
+        assert.deepEqual(graph.parameters.map(({ name, initializer }) => [name, initializer.kind]).slice(1), [
+          ["bn/gamma", "ones"],
+          ["bn/beta", "zeros"],
+        ]);
+        assert.deepEqual(
+          graph.statistics.map(({ name, initializer }) => [name, initializer.kind]),
+          [
+            ["bn/moving_mean", "zeros"],
+            ["bn/moving_variance", "ones"],
+          ],
+        );
+      }
+      assert.deepEqual(
+        summary(topology).map(({ parameters }) => parameters),
+        [54, 6, 0],
+      );
+    });
+
+    test("has neither gamma nor beta where it neither scales nor centres", () => {
+      const topology = model([4], { ...norm, scale: false, center: false });
+      const { graph } = buildModel(topology, 2, { training: true });
+      assert.deepEqual(graph.parameters, []);
+      assert.deepEqual(
+        graph.nodes.filter(({ op }) => op.name === "fill").map(({ params }) => params),
+        [
+          { shape: [4], value: 1 },
+          { shape: [4], value: 0 },
+        ],
+      );
+    });
+  });
+
   test("names parameters as Keras does, in the order of the layers, without biases that are not used", () => {
     const topology = model(
       [6, 6, 2],

@@ -12,7 +12,7 @@ function parse(model: unknown) {
 
 /** A Sequential model of 8x8x3 images with one layer. */
 function withLayer(class_name: string, config: object) {
-  const input = { class_name: "InputLayer", config: { batch_input_shape: [null, 8, 8, 3] } };
+  const input = { class_name: "InputLayer", config: { batch_input_shape: [null, 8, 8, 3] } as object };
   return { class_name: "Sequential", config: { layers: [input, { class_name, config }] } };
 }
 
@@ -92,6 +92,23 @@ suite("parseTopology reads", () => {
     assert.deepEqual(parse(JSON.parse(formatTopology(topology))), topology);
   });
 
+  test("batch normalisation over the last axis, however it is counted, with Keras's constants", () => {
+    const expected = { className: "BatchNormalization", name: "b", momentum: 0.99, epsilon: 0.001 };
+    for (const axis of [-1, 3, [3]]) {
+      const { layers } = parse(
+        withLayer("BatchNormalization", { name: "b", axis, gamma_initializer: "ones" }),
+      );
+      assert.deepEqual(layers, [{ ...expected, scale: true, center: true }]);
+    }
+    const flat = withLayer("Flatten", { name: "f" });
+    const config = { name: "b", axis: [1], momentum: 0.9, epsilon: 1e-5, scale: false, center: false };
+    flat.config.layers.push({ class_name: "BatchNormalization", config });
+    const { layers } = parse(flat);
+    const plain = { className: "BatchNormalization", name: "b", momentum: 0.9, epsilon: 1e-5 };
+    assert.deepEqual(layers[1], { ...plain, scale: false, center: false });
+    assert.deepEqual(parse(JSON.parse(formatTopology(parse(flat)))), parse(flat));
+  });
+
   test("a sequential model of Keras 3", () => {
     const { inputShape, layers } = parse(keras3Sequential);
     assert.deepEqual(inputShape, [4]);
@@ -144,6 +161,18 @@ suite("parseTopology refuses as model-unsupported, naming the layer and the path
       withLayer("Conv2D", { ...conv, data_format: "channels_first" }),
       /Conv2D layer "c": data_format = "channels_first"/,
       /channels_last/,
+    ],
+    [
+      "batch normalisation of channels that come first",
+      withLayer("BatchNormalization", { name: "b", axis: 1 }),
+      /BatchNormalization layer "b": axis = 1 /,
+      /-1/,
+    ],
+    [
+      "moving averages that begin elsewhere",
+      withLayer("BatchNormalization", { name: "b", moving_mean_initializer: "ones" }),
+      /moving_mean_initializer/,
+      /Zeros/,
     ],
     ["dilation", withLayer("Conv2D", { ...conv, dilation_rate: [2, 1] }), /dilation_rate = 2/, /1/],
     ["groups", withLayer("Conv2D", { ...conv, groups: 3 }), /groups = 3/],
