@@ -124,11 +124,11 @@ async function compileTiles(relaxedSimd: boolean) {
   const gemms = TILE_WIDTHS.map((width) => emitGemm(module, SPEC, width));
   const results = gemms.map(() => matrix(m * n));
   const scratches = gemms.map(({ scratchBytes }) => place(scratchBytes));
-  gemms.forEach(({ func }, i) => {
+  gemms.forEach(({ func, extent }, i) => {
     const addresses = [a.byteOffset, b.byteOffset, results[i]!.byteOffset, scratches[i]!];
     module.export(
       String(i),
-      module.func(`product ${i}`, [], () => func.call(0, m, ...addresses)),
+      module.func(`product ${i}`, [], () => func.call(0, extent, ...addresses)),
     );
   });
   const compiled = await WebAssembly.compile(module.toBytes());
