@@ -64,6 +64,12 @@ const cases: readonly GradientCase[] = [
       padding,
       activation: "none",
     }),
+    gradientCase("conv2d", [f32(2, 7, 6, 2), f32(3, 2, 2, 3)], {
+      strides: [2, 1],
+      dilations: [2, 3],
+      padding,
+      activation: "none",
+    }),
     gradientCase("max-pool", [f32(2, 5, 6, 3)], { poolSize: [2, 2], strides: [2, 2], padding }),
     gradientCase("max-pool", [f32(1, 6, 5, 2)], { poolSize: [3, 2], strides: [1, 2], padding }),
     gradientCase("avg-pool", [f32(2, 5, 6, 3)], { poolSize: [2, 2], strides: [2, 2], padding }),

@@ -28,6 +28,7 @@ interface Convolution {
   readonly w: readonly [number, number, number, number];
   readonly strides: readonly [number, number];
   readonly padding: "same" | "valid";
+  readonly dilations?: readonly [number, number];
 }
 
 const CONVOLUTIONS: readonly Convolution[] = [
@@ -40,6 +41,15 @@ const CONVOLUTIONS: readonly Convolution[] = [
   { x: [2, 3, 3, 31], w: [3, 3, 31, 9], strides: [1, 1], padding: "same" },
   { x: [1, 6, 5, 1], w: [1, 2, 1, 15], strides: [3, 2], padding: "same" },
   { x: [1, 10, 10, 7], w: [4, 3, 7, 100], strides: [3, 2], padding: "valid" },
+  { x: [7, 5, 4, 16], w: [3, 3, 16, 16], strides: [1, 1], padding: "same" },
+  { x: [13, 7, 6, 3], w: [5, 5, 3, 6], strides: [2, 2], padding: "same" },
+  { x: [4, 6, 7, 13], w: [3, 2, 13, 24], strides: [2, 1], padding: "same" },
+  { x: [5, 2, 1, 12], w: [3, 5, 12, 9], strides: [1, 1], padding: "same" },
+  { x: [6, 5, 5, 16], w: [1, 1, 16, 20], strides: [2, 2], padding: "valid" },
+  { x: [5, 9, 8, 2], w: [3, 3, 2, 18], strides: [1, 1], padding: "same", dilations: [2, 3] },
+  { x: [2, 9, 11, 14], w: [3, 2, 14, 5], strides: [2, 3], padding: "valid", dilations: [3, 2] },
+  { x: [4, 4, 3, 1], w: [3, 3, 1, 8], strides: [2, 2], padding: "same", dilations: [4, 2] },
+  { x: [1, 40, 33, 12], w: [3, 3, 12, 4], strides: [1, 1], padding: "same" },
 ];
 
 const PRODUCTS = [
@@ -87,14 +97,15 @@ function* cases(): Generator<Case> {
         yield make("matmul", [a, b, f32(m, n)], { transposeA, transposeB });
       }
   }
-  for (const { x, w, strides, padding } of CONVOLUTIONS) {
+  for (const { x, w, ...window } of CONVOLUTIONS) {
     const bias = f32(w[3]);
-    const forward = make("conv2d", [f32(...x), f32(...w), bias], { strides, padding, activation: "relu" });
+    const forward = make("conv2d", [f32(...x), f32(...w), bias], { ...window, activation: "relu" });
     const dy = forward.call.outputs[0]!;
     yield forward;
-    yield make("conv2d", [f32(...x), f32(...w)], { strides, padding, activation: "none" });
-    yield make("conv2d-input-grad", [dy, f32(...w)], { strides, padding, inputShape: x });
-    yield make("conv2d-filter-grad", [f32(...x), dy], { strides, padding, filterShape: w });
+    yield make("conv2d", [f32(...x), f32(...w)], { ...window, activation: "none" });
+    yield make("conv2d-input-grad", [dy, f32(...w)], { ...window, inputShape: x });
+    yield make("conv2d-input-grad", [dy, f32(...w), f32(...x)], { ...window, inputShape: x });
+    yield make("conv2d-filter-grad", [f32(...x), dy], { ...window, filterShape: w });
   }
   for (const x of IMAGES)
     for (const params of WINDOWS) {
