@@ -10,7 +10,6 @@ import {
   type Conv2dGeometry,
   type Conv2dInputGradParams,
   type Conv2dParams,
-  type ConvWindow,
 } from "../ops/conv2d.ts";
 import type { ModuleBuilder } from "./emitter.ts";
 import type { WasmKernel, WasmRoutine } from "./kernel.ts";
@@ -19,8 +18,8 @@ import { emitWinograd, WINOGRAD_PARAMETERS } from "./winograd.ts";
 import { WINOGRAD_2X2 } from "./winograd-matrices.ts";
 
 /** Whether Winograd can compute a convolution at all. */
-function isMinimal({ KH, KW }: Conv2dGeometry, { strides }: ConvWindow): boolean {
-  return KH === 3 && KW === 3 && strides[0] === 1 && strides[1] === 1;
+function isMinimal({ KH, KW, strides, dilations }: Conv2dGeometry): boolean {
+  return KH === 3 && KW === 3 && [...strides, ...dilations].every((step) => step === 1);
 }
 
 /** Fewer channels do not make up for the transforms: a direct convolution is faster. */
@@ -52,7 +51,7 @@ export function winogradConv2dKernel(tileWidth: TileWidth): WasmKernel {
     name: `f32-conv2d-winograd-2x2-${TILE_ROWS}x${tileWidth}-wasm`,
     op: conv2d,
     accepts: (call: KernelCall<Conv2dParams>, target) =>
-      suits(tileWidth, target) && isMinimal(geometryOf(call), call.params),
+      suits(tileWidth, target) && isMinimal(geometryOf(call)),
     pays: (call: KernelCall<Conv2dParams>) => winogradPays(geometryOf(call)),
     emit(module, call: KernelCall<Conv2dParams>) {
       const { B, H, W, C, N, vertical, horizontal } = geometryOf(call);
@@ -86,7 +85,7 @@ export function winogradInputGradKernel(tileWidth: TileWidth): WasmKernel {
     name: `f32-conv2d-input-grad-winograd-2x2-${TILE_ROWS}x${tileWidth}-wasm`,
     op: conv2dInputGrad,
     accepts: (call: KernelCall<Conv2dInputGradParams>, target) =>
-      suits(tileWidth, target) && isMinimal(geometryOf(call), call.params),
+      suits(tileWidth, target) && isMinimal(geometryOf(call)),
     pays: (call: KernelCall<Conv2dInputGradParams>) => winogradPays(geometryOf(call)),
     emit(module, call: KernelCall<Conv2dInputGradParams>) {
       const { B, H, W, C, KH, KW, N, vertical, horizontal } = geometryOf(call);
