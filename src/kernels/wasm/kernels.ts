@@ -12,7 +12,11 @@ import { poolingKernels } from "./pooling.ts";
 import { softmaxKernels } from "./softmax.ts";
 import { TILE_WIDTHS } from "./tile.ts";
 import { updateKernels } from "./updates.ts";
-import { winogradConv2dKernel, winogradInputGradKernel } from "./winograd-conv2d.ts";
+import {
+  winogradConv2dKernel,
+  winogradFilterGradKernel,
+  winogradInputGradKernel,
+} from "./winograd-conv2d.ts";
 
 export const wasmKernels: readonly WasmKernel[] = [
   ...TILE_WIDTHS.flatMap((width) => [
@@ -20,6 +24,7 @@ export const wasmKernels: readonly WasmKernel[] = [
     matmulKernel(width),
     winogradConv2dKernel(width),
     winogradInputGradKernel(width),
+    winogradFilterGradKernel(width),
     conv2dKernel(width),
     conv2dInputGradKernel(width),
     conv2dFilterGradKernel(width),

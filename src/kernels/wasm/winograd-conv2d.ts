@@ -5,8 +5,10 @@
 import type { KernelCall } from "../kernel.ts";
 import {
   conv2d,
+  conv2dFilterGrad,
   conv2dGeometry,
   conv2dInputGrad,
+  type Conv2dFilterGradParams,
   type Conv2dGeometry,
   type Conv2dInputGradParams,
   type Conv2dParams,
@@ -15,6 +17,7 @@ import type { ModuleBuilder } from "./emitter.ts";
 import type { WasmKernel, WasmRoutine } from "./kernel.ts";
 import { suits, TILE_ROWS, type TileWidth } from "./tile.ts";
 import { emitWinograd, WINOGRAD_PARAMETERS } from "./winograd.ts";
+import { emitWinogradFilterGradient } from "./winograd-filter-gradient.ts";
 import { WINOGRAD_2X2 } from "./winograd-matrices.ts";
 
 /** Whether Winograd can compute a convolution at all. */
@@ -107,6 +110,33 @@ export function winogradInputGradKernel(tileWidth: TileWidth): WasmKernel {
         tileWidth,
       );
       return withOperands(module, routine, ["images", "w", ...(mask ? ["mask"] : []), "output"]);
+    },
+  };
+}
+
+export function winogradFilterGradKernel(tileWidth: TileWidth): WasmKernel {
+  const geometryOf = ({ inputs, params }: KernelCall<Conv2dFilterGradParams>): Conv2dGeometry =>
+    conv2dGeometry("conv2d-filter-grad", inputs[0]!.shape, params.filterShape, params);
+  return {
+    name: `f32-conv2d-filter-grad-winograd-2x2-${TILE_ROWS}x${tileWidth}-wasm`,
+    op: conv2dFilterGrad,
+    accepts: (call: KernelCall<Conv2dFilterGradParams>, target) =>
+      suits(tileWidth, target) && isMinimal(geometryOf(call), call.params),
+    pays: (call: KernelCall<Conv2dFilterGradParams>) => winogradPays(geometryOf(call)),
+    emit(module, call: KernelCall<Conv2dFilterGradParams>) {
+      const { B, H, W, C, N, vertical, horizontal } = geometryOf(call);
+      return emitWinogradFilterGradient(
+        module,
+        {
+          matrices: WINOGRAD_2X2,
+          batch: B,
+          vertical: { input: H, before: vertical.before, output: vertical.output },
+          horizontal: { input: W, before: horizontal.before, output: horizontal.output },
+          inputChannels: C,
+          outputChannels: N,
+        },
+        tileWidth,
+      );
     },
   };
 }
