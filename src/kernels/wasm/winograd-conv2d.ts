@@ -121,7 +121,7 @@ export function winogradFilterGradKernel(tileWidth: TileWidth): WasmKernel {
     name: `f32-conv2d-filter-grad-winograd-2x2-${TILE_ROWS}x${tileWidth}-wasm`,
     op: conv2dFilterGrad,
     accepts: (call: KernelCall<Conv2dFilterGradParams>, target) =>
-      suits(tileWidth, target) && isMinimal(geometryOf(call), call.params),
+      suits(tileWidth, target) && isMinimal(geometryOf(call)),
     pays: (call: KernelCall<Conv2dFilterGradParams>) => winogradPays(geometryOf(call)),
     emit(module, call: KernelCall<Conv2dFilterGradParams>) {
       const { B, H, W, C, N, vertical, horizontal } = geometryOf(call);
