@@ -22,10 +22,6 @@ export interface ConvolvedAxis {
   readonly output: number;
 }
 
-export function tilesOf({ output }: ConvolvedAxis, step: number): number {
-  return Math.ceil(output / step);
-}
-
 export interface WinogradSpec {
   readonly matrices: WinogradMatrices;
   readonly batch: number;
@@ -82,7 +78,8 @@ export function emitWinograd(module: ModuleBuilder, spec: WinogradSpec, tileWidt
     planeBytes: filterPlaneBytes,
   });
 
-  const tilesPerRow = tilesOf(horizontal, step);
+  const tilesOf = ({ output }: ConvolvedAxis) => Math.ceil(output / step);
+  const tilesPerRow = tilesOf(horizontal);
   const blockRows = blockRowsOf(tilesPerRow, BLOCK_TILES);
   const blockTiles = paddedRows(blockRows * tilesPerRow);
   const inputs = planesOf(blockTiles, inputChannels);
@@ -90,12 +87,12 @@ export function emitWinograd(module: ModuleBuilder, spec: WinogradSpec, tileWidt
   const inputAxis = (axis: ConvolvedAxis): GridAxis => ({
     extent: axis.input,
     before: axis.before,
-    patches: tilesOf(axis, step),
+    patches: tilesOf(axis),
   });
   const outputAxis = (axis: ConvolvedAxis): GridAxis => ({
     extent: axis.output,
     before: 0,
-    patches: tilesOf(axis, step),
+    patches: tilesOf(axis),
   });
   const inputGrid: TileGrid = {
     vertical: inputAxis(vertical),
@@ -155,7 +152,7 @@ export function emitWinograd(module: ModuleBuilder, spec: WinogradSpec, tileWidt
   return {
     phases: [
       { func: transformFilter, extent: filter.panels, grain: 1 },
-      { func: convolve, extent: spec.batch * tilesOf(vertical, step), grain: blockRows },
+      { func: convolve, extent: spec.batch * tilesOf(vertical), grain: blockRows },
     ],
     sharedBytes,
     scratchBytes: Math.max(filter.scratchBytes, spillOffset + TILE_SPILL_BYTES),
