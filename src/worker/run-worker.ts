@@ -17,7 +17,6 @@ import type { EpochMetrics, RunManifest, WorkerEvent, WorkerResult } from "../ru
 import { chunkGrid } from "../shard/buckets.ts";
 import { openChannel } from "../storage/open.ts";
 import type { Storage } from "../storage/storage.ts";
-import { availableThreads } from "./available-threads.ts";
 import { readNewestCheckpoint, writeCheckpoint, type Cursor } from "./checkpoint.ts";
 import { HeartbeatTimer } from "./heartbeat.ts";
 import { trainLoop } from "./train-loop.ts";
@@ -37,8 +36,7 @@ export async function runWorker(event: WorkerEvent, storage: Storage, cursor: Cu
   const { config, topology, loss } = manifest;
   const worldSize = config.workers;
 
-  const threads = config.threads ?? availableThreads({ workers: worldSize, env: process.env });
-  const device = await createWasmDevice({ threads });
+  const device = await createWasmDevice();
   const { schedule, train, validation } = await openData(storage, manifest, rank);
   const replica = new Replica({ device, topology, loss, seed: config.seed });
   const optimizer = optimizerOf(config);
