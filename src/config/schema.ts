@@ -88,6 +88,9 @@ export const trainFields = {
   memoryMiB: wholeNumber(128, 10_240).describe(
     "Memory of one function; also the basis of the Lambda cost estimate.",
   ),
+  threads: wholeNumber(1, 64)
+    .optional()
+    .describe("Threads of one function; the result is the same for any number."),
   bucketBytes: wholeNumber(4096, 1 << 30).describe("Gradient bytes that are exchanged together."),
   checkpointEverySteps: wholeNumber(1, 1_000_000_000).describe("Steps between two checkpoints."),
   roundTimeoutMs: wholeNumber(100, 900_000).describe(

@@ -11,6 +11,7 @@ const VALUES = {
   model: "name|path",
   data: "name|path",
   workers: "n",
+  threads: "n",
   epochs: "n",
   batchSize: "n",
   lr: "x",
@@ -28,6 +29,7 @@ const CHOICES: Partial<Record<TrainConfigKey, readonly string[]>> = { optimizer:
 /** What holds without the flag, where it is no plain value of `generalDefaults`. */
 const DEFAULTS: Partial<Record<TrainConfigKey, string>> = {
   workers: "one per core",
+  threads: "one per vCPU of a function",
   epochs: "by model",
   batchSize: "by model",
   lr: "by model",

@@ -17,6 +17,7 @@ import type { EpochMetrics, RunManifest, WorkerEvent, WorkerResult } from "../ru
 import { chunkGrid } from "../shard/buckets.ts";
 import { openChannel } from "../storage/open.ts";
 import type { Storage } from "../storage/storage.ts";
+import { availableThreads } from "./available-threads.ts";
 import { readNewestCheckpoint, writeCheckpoint, type Cursor } from "./checkpoint.ts";
 import { HeartbeatTimer } from "./heartbeat.ts";
 import { trainLoop } from "./train-loop.ts";
@@ -36,7 +37,8 @@ export async function runWorker(event: WorkerEvent, storage: Storage, cursor: Cu
   const { config, topology, loss } = manifest;
   const worldSize = config.workers;
 
-  const device = await createWasmDevice();
+  const threads = config.threads ?? availableThreads({ workers: worldSize, env: process.env });
+  const device = await createWasmDevice({ threads });
   const { schedule, train, validation } = await openData(storage, manifest, rank);
   const replica = new Replica({ device, topology, loss, seed: config.seed });
   const optimizer = optimizerOf(config);

@@ -117,6 +117,17 @@ describe("determinism", () => {
     }
   });
 
+  test("any number of threads gives the same bits", async () => {
+    const runs: JsonEvent[] = [];
+    for (const threads of ["1", "2"]) {
+      const args = ["train", "--model", "feng-a", "--data", "random-binary:20000", "--epochs", "3", "--json"];
+      const ended = await sltrain([...args, "--workers", "1", "--threads", threads], folder.path);
+      assert.equal(ended.code, 0, ended.stdout + ended.stderr);
+      runs.push(lastEvent(ended));
+    }
+    assert.equal(runs[0]!.parametersSha256, runs[1]!.parametersSha256);
+  });
+
   test("a run stopped by Ctrl-C exits with 130 and resumes to the bits of an undisturbed one", async () => {
     const long = await startLongRun("stopped");
     long.child.kill("SIGINT");

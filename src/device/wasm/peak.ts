@@ -8,6 +8,7 @@ import {
   type Local,
 } from "../../kernels/wasm/emitter.ts";
 import { f32x4, i32, v128, type Body } from "../../kernels/wasm/instructions.ts";
+import type { WasmTarget } from "../../kernels/wasm/kernel.ts";
 import { probeWasmTarget } from "./target.ts";
 
 export interface Peak {
@@ -17,15 +18,27 @@ export interface Peak {
   readonly fma256Gflops: number;
   /** Bytes read and written by a copy of arrays far beyond the caches. */
   readonly memoryGBs: number;
+  /** The same for smaller working sets, which caches hold; ascending, the last is that of `memoryGBs`. */
+  readonly bandwidths: readonly Bandwidth[];
+}
+
+export interface Bandwidth {
+  /** Of source and target together. */
+  readonly workingSetBytes: number;
+  readonly gbPerS: number;
 }
 
 const PAGE_BYTES = 65536;
-const COPY_BYTES = 64 * 2 ** 20;
+/** Of each of two arrays: both fit in the first cache, in the second, in the third, in none. */
+const COPY_BYTES = [8 * 2 ** 10, 128 * 2 ** 10, 2 * 2 ** 20, 64 * 2 ** 20] as const;
+const LARGEST_COPY_BYTES = COPY_BYTES[3];
+/** Small arrays are copied again and again in one call, so that the clock does not count. */
+const CALL_BYTES = 2 * 2 ** 20;
 /** Two arrays, and a page for the accumulators. */
-const PAGES = (2 * COPY_BYTES) / PAGE_BYTES + 1;
+const PAGES = (2 * LARGEST_COPY_BYTES) / PAGE_BYTES + 1;
 const OPERANDS = 0;
 const SOURCE = PAGE_BYTES;
-const TARGET = SOURCE + COPY_BYTES;
+const TARGET = SOURCE + LARGEST_COPY_BYTES;
 
 /** Enough independent chains to hide a latency of 6 at 2 a cycle, and few enough for 16 registers. */
 const CHAINS = 12;
@@ -36,22 +49,27 @@ const LANES = 4;
 const FLOPS_PER_LANE = 2;
 const PASSES = 20_000;
 
-/** Takes about 0.2 s. Probes the target first: it sets V8's flag, which must come before any compilation. */
-export async function measurePeak(): Promise<Peak> {
-  const { relaxedSimd } = await probeWasmTarget();
+/** Takes about 0.4 s. Unless it is given, the target is probed: that sets V8's flag, before any compilation. */
+export async function measurePeak(target?: WasmTarget): Promise<Peak> {
+  const { relaxedSimd } = target ?? (await probeWasmTarget());
   const memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES, shared: true });
   const module = new ModuleBuilder({ maximumPages: PAGES, relaxedSimd });
   module.export("single", multiplyAdds(module, 1));
   module.export("paired", multiplyAdds(module, 2));
-  module.export("copy", copyAll(module));
+  for (const bytes of COPY_BYTES) module.export(`copy ${bytes}`, copies(module, bytes));
   const compiled = await WebAssembly.compile(module.toBytes());
   const { exports } = new WebAssembly.Instance(compiled, { env: { memory } });
   const bestOf = (name: string): number => bestMs(exports[name] as () => void);
   const flops = PASSES * CHAINS * LANES * FLOPS_PER_LANE;
+  const bandwidths = COPY_BYTES.map((bytes) => ({
+    workingSetBytes: 2 * bytes,
+    gbPerS: (2 * Math.max(bytes, CALL_BYTES)) / bestOf(`copy ${bytes}`) / 1e6,
+  }));
   return {
     fma128Gflops: flops / bestOf("single") / 1e6,
     fma256Gflops: (2 * flops) / bestOf("paired") / 1e6,
-    memoryGBs: (2 * COPY_BYTES) / bestOf("copy") / 1e6,
+    memoryGBs: bandwidths.at(-1)!.gbPerS,
+    bandwidths,
   };
 }
 
@@ -98,20 +116,21 @@ function multiplyAdds(module: ModuleBuilder, width: 1 | 2) {
 
 type V = Local<"v128">;
 
-function copyAll(module: ModuleBuilder) {
-  return module.func("copy", [], (_, f: FunctionBuilder) => {
-    const { from, to, pass } = f.named("i32", ["from", "to", "pass"]);
+/** Copies `arrayBytes` once, or as often as makes CALL_BYTES. */
+function copies(module: ModuleBuilder, arrayBytes: number) {
+  return module.func(`copy ${arrayBytes}`, [], (_, f: FunctionBuilder) => {
+    const { from, to, round, pass } = f.named("i32", ["from", "to", "round", "pass"]);
     const values = f.locals("v128", 4);
     const bytes = values.length * VECTOR_BYTES;
-    return [
+    return repeat(round, Math.max(1, CALL_BYTES / arrayBytes), [
       from.set(i32.const(SOURCE)),
       to.set(i32.const(TARGET)),
-      repeat(pass, COPY_BYTES / bytes, [
+      repeat(pass, arrayBytes / bytes, [
         values.map((value, i) => value.set(v128.load(from, i * VECTOR_BYTES))),
         values.map((value, i) => v128.store(to, value, i * VECTOR_BYTES)).reverse(),
         increase(from, bytes),
         increase(to, bytes),
       ]),
-    ];
+    ]);
   });
 }

@@ -11,6 +11,8 @@ import { windowAxis, type Padding, type WindowAxis } from "./window.ts";
 export interface ConvWindow {
   readonly strides: readonly [number, number];
   readonly padding: Padding;
+  /** Cells of the image from one cell of the filter to the next; [1, 1] if left out. */
+  readonly dilations?: readonly [number, number];
 }
 
 export interface Conv2dParams extends ConvWindow {
@@ -38,6 +40,8 @@ export interface Conv2dGeometry {
   readonly N: number;
   readonly vertical: WindowAxis;
   readonly horizontal: WindowAxis;
+  readonly strides: readonly [number, number];
+  readonly dilations: readonly [number, number];
 }
 
 /** Throws "shape-mismatch" if filter and image do not fit each other. */
@@ -45,13 +49,14 @@ export function conv2dGeometry(
   op: string,
   x: readonly number[],
   w: readonly number[],
-  { strides, padding }: ConvWindow,
+  { strides, padding, dilations = [1, 1] }: ConvWindow,
 ): Conv2dGeometry {
   const { B, H, W, C, KH, KW, N } = bindShapes(op, [f32(...x), f32(...w)], { x: "B H W C", w: "KH KW C N" });
   return {
     ...{ B, H, W, C, KH, KW, N },
-    vertical: windowAxis(op, "x.shape[1]", H, KH, strides[0], padding),
-    horizontal: windowAxis(op, "x.shape[2]", W, KW, strides[1], padding),
+    vertical: windowAxis(op, "x.shape[1]", H, KH, strides[0], padding, dilations[0]),
+    horizontal: windowAxis(op, "x.shape[2]", W, KW, strides[1], padding, dilations[1]),
+    ...{ strides, dilations },
   };
 }
 
@@ -84,16 +89,16 @@ export const conv2d: Op<Conv2dParams> = {
   },
   vjp: (context) => {
     const { inputs, needs, add } = context;
-    const { strides, padding } = context.params;
+    const { activation: _, ...window } = context.params;
     const x = inputs[0]!;
     const w = inputs[1]!;
     const g = beforeActivation(context);
     // Gradients of parameters first: they are sent while the rest is computed.
     const filterShape = w.type.shape as Conv2dFilterGradParams["filterShape"];
-    const dw = needs(1) ? add(conv2dFilterGrad, [x, g], { filterShape, strides, padding })[0] : undefined;
+    const dw = needs(1) ? add(conv2dFilterGrad, [x, g], { filterShape, ...window })[0] : undefined;
     const dbias = inputs.length === 3 && needs(2) ? add(columnSum, [g], {})[0] : undefined;
     const inputShape = x.type.shape as Conv2dInputGradParams["inputShape"];
-    const dx = needs(0) ? add(conv2dInputGrad, [g, w], { inputShape, strides, padding })[0] : undefined;
+    const dx = needs(0) ? add(conv2dInputGrad, [g, w], { inputShape, ...window })[0] : undefined;
     return inputs.length === 3 ? [dx, dw, dbias] : [dx, dw];
   },
 };
@@ -114,6 +119,7 @@ export const conv2dInputGrad: Op<Conv2dInputGradParams> = {
   },
   flops: (inputs, params) =>
     convFlops(conv2dGeometry("conv2d-input-grad", params.inputShape, inputs[1]!.shape, params)),
+  maskable: true,
   vjp: "not-differentiable",
 };
 

@@ -11,7 +11,10 @@ export interface WindowAxis {
   readonly after: number;
 }
 
-/** `where` names the image's extent in messages: `x.shape[1]`. Extents in cells. */
+/**
+ * `where` names the image's extent in messages: `x.shape[1]`. Extents in cells; a window's cells lie `dilation` apart
+ * in the image.
+ */
 export function windowAxis(
   op: string,
   where: string,
@@ -19,19 +22,24 @@ export function windowAxis(
   window: number,
   stride: number,
   padding: Padding,
+  dilation = 1,
 ): WindowAxis {
   expectPositiveInteger(op, where, input);
   expectPositiveInteger(op, `window of ${where}`, window);
   expectPositiveInteger(op, `stride of ${where}`, stride);
+  expectPositiveInteger(op, `dilation of ${where}`, dilation);
+  const span = (window - 1) * dilation + 1;
   if (padding === "valid") {
-    if (window > input)
+    if (span > input) {
+      const dilated = dilation > 1 ? ` (${window} cells, ${dilation} apart)` : "";
       throw shapeMismatch(
-        `${op}: ${where} = ${input} but the window = ${window} (padding "valid" needs it to fit)`,
+        `${op}: ${where} = ${input} but the window = ${span}${dilated} (padding "valid" needs it to fit)`,
       );
-    return { output: Math.floor((input - window) / stride) + 1, before: 0, after: 0 };
+    }
+    return { output: Math.floor((input - span) / stride) + 1, before: 0, after: 0 };
   }
   const output = Math.ceil(input / stride);
-  const total = Math.max((output - 1) * stride + window - input, 0);
+  const total = Math.max((output - 1) * stride + span - input, 0);
   const before = Math.floor(total / 2);
   return { output, before, after: total - before };
 }

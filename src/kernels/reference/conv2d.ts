@@ -11,25 +11,20 @@ import {
   type Conv2dGeometry,
   type Conv2dInputGradParams,
   type Conv2dParams,
-  type ConvWindow,
 } from "../ops/conv2d.ts";
 import { inDouble } from "./in-double.ts";
 import { applyMask } from "./mask.ts";
 
 /** Calls `visit` with the flat indices of x, w and y for every product x[x] w[w] that is summed into y[y]. */
-function forEachProduct(
-  geometry: Conv2dGeometry,
-  { strides }: ConvWindow,
-  visit: (x: number, w: number, y: number) => void,
-): void {
-  const { B, H, W, C, KH, KW, N, vertical, horizontal } = geometry;
+function forEachProduct(geometry: Conv2dGeometry, visit: (x: number, w: number, y: number) => void): void {
+  const { B, H, W, C, KH, KW, N, vertical, horizontal, strides, dilations } = geometry;
   for (let b = 0; b < B; b++)
     for (let oh = 0; oh < vertical.output; oh++)
       for (let ow = 0; ow < horizontal.output; ow++)
         for (let kh = 0; kh < KH; kh++)
           for (let kw = 0; kw < KW; kw++) {
-            const h = oh * strides[0] + kh - vertical.before;
-            const w = ow * strides[1] + kw - horizontal.before;
+            const h = oh * strides[0] + kh * dilations[0] - vertical.before;
+            const w = ow * strides[1] + kw * dilations[1] - horizontal.before;
             if (h < 0 || h >= H || w < 0 || w >= W) continue;
             for (let c = 0; c < C; c++)
               for (let n = 0; n < N; n++)
@@ -46,7 +41,7 @@ export const conv2dReference: ReferenceKernel<Conv2dParams> = {
   run({ inputs, params }, [x, w, bias], [y]) {
     const geometry = conv2dGeometry("conv2d", inputs[0]!.shape, inputs[1]!.shape, params);
     inDouble(y!, (sums) => {
-      forEachProduct(geometry, params, (xi, wi, yi) => {
+      forEachProduct(geometry, (xi, wi, yi) => {
         sums[yi]! += x![xi]! * w![wi]!;
       });
       for (let i = 0; i < sums.length; i++) {
@@ -62,7 +57,7 @@ export const conv2dInputGradReference: ReferenceKernel<Conv2dInputGradParams> = 
   run({ inputs, params }, [dy, w, mask], [dx]) {
     const geometry = conv2dGeometry("conv2d-input-grad", params.inputShape, inputs[1]!.shape, params);
     inDouble(dx!, (sums) => {
-      forEachProduct(geometry, params, (xi, wi, yi) => {
+      forEachProduct(geometry, (xi, wi, yi) => {
         sums[xi]! += dy![yi]! * w![wi]!;
       });
       applyMask(sums, mask);
@@ -75,7 +70,7 @@ export const conv2dFilterGradReference: ReferenceKernel<Conv2dFilterGradParams> 
   run({ inputs, params }, [x, dy], [dw]) {
     const geometry = conv2dGeometry("conv2d-filter-grad", inputs[0]!.shape, params.filterShape, params);
     inDouble(dw!, (sums) => {
-      forEachProduct(geometry, params, (xi, wi, yi) => {
+      forEachProduct(geometry, (xi, wi, yi) => {
         sums[wi]! += x![xi]! * dy![yi]!;
       });
     });

@@ -11,23 +11,25 @@ import {
   type Conv2dInputGradParams,
   type Conv2dParams,
 } from "../ops/conv2d.ts";
-import type { Border } from "./border.ts";
+import type { WindowAxis } from "../ops/window.ts";
 import { emitConvolution } from "./convolution.ts";
 import { emitFilterGradient } from "./filter-gradient.ts";
-import { singlePhase, type WasmKernel } from "./kernel.ts";
+import type { WasmKernel } from "./kernel.ts";
+import { adjointReaches, forwardReach, type WindowMove } from "./reach.ts";
 import { suits, TILE_ROWS, type TileWidth } from "./tile.ts";
 
-/** x with the border that its padding asks for. */
-export function paddedInput({ H, W, C, vertical, horizontal }: Conv2dGeometry): Border {
+/** What all three convolutions of a geometry have in common. */
+function extentsOf({ B, H, W, C, KH, KW, N, vertical, horizontal, strides, dilations }: Conv2dGeometry) {
+  const move = (axis: 0 | 1, input: number, window: number, { output, before }: WindowAxis): WindowMove => {
+    return { input, output, before, window, stride: strides[axis], dilation: dilations[axis] };
+  };
   return {
-    height: H,
-    width: W,
-    channels: C,
-    top: vertical.before,
-    left: horizontal.before,
-    outerHeight: H + vertical.before + vertical.after,
-    outerWidth: W + horizontal.before + horizontal.after,
-    spread: [1, 1],
+    batch: B,
+    x: { height: H, width: W, channels: C },
+    y: { height: vertical.output, width: horizontal.output, channels: N },
+    window: [KH, KW] as const,
+    vertical: move(0, H, KH, vertical),
+    horizontal: move(1, W, KW, horizontal),
   };
 }
 
@@ -38,75 +40,43 @@ export function conv2dKernel(tileWidth: TileWidth): WasmKernel {
     accepts: (_, target) => suits(tileWidth, target),
     emit(module, { inputs, params }: KernelCall<Conv2dParams>) {
       const geometry = conv2dGeometry("conv2d", inputs[0]!.shape, inputs[1]!.shape, params);
-      const bias = inputs.length === 3;
-      const { func: convolution, scratchBytes } = emitConvolution(
+      const { batch, x, y, window, vertical, horizontal } = extentsOf(geometry);
+      return emitConvolution(
         module,
         {
-          images: paddedInput(geometry),
-          window: [geometry.KH, geometry.KW],
-          strides: params.strides,
-          output: [geometry.vertical.output, geometry.horizontal.output, geometry.N],
-          filter: "forward",
-          bias,
+          ...{ batch, source: x, output: y, window },
+          vertical: [forwardReach(vertical)],
+          horizontal: [forwardReach(horizontal)],
+          adjoint: false,
+          third: inputs.length === 3 ? "bias" : undefined,
           relu: params.activation === "relu",
         },
         tileWidth,
       );
-      const routine = { extent: geometry.B, grain: 1, scratchBytes };
-      if (bias) return singlePhase({ func: convolution, ...routine });
-      const names = ["begin", "end", "x", "w", "y", "scratch"] as const;
-      const func = module.func(`conv2d of ${convolution.index}`, names, (p) =>
-        convolution.call(p.begin, p.end, p.x, p.w, 0, p.y, p.scratch),
-      );
-      return singlePhase({ func, ...routine });
     },
   };
 }
 
-/**
- * dx = the convolution of dy, its pixels spread by the strides and bordered, with the filter turned by half a turn:
- * Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016, section 4.
- */
 export function conv2dInputGradKernel(tileWidth: TileWidth): WasmKernel {
   return {
     name: `f32-conv2d-input-grad-direct-${TILE_ROWS}x${tileWidth}-wasm`,
     op: conv2dInputGrad,
-    accepts: ({ inputs }, target) => inputs.length === 2 && suits(tileWidth, target),
+    accepts: (_, target) => suits(tileWidth, target),
     emit(module, { inputs, params }: KernelCall<Conv2dInputGradParams>) {
-      const { B, H, W, C, KH, KW, N, vertical, horizontal } = conv2dGeometry(
-        "conv2d-input-grad",
-        params.inputShape,
-        inputs[1]!.shape,
-        params,
-      );
-      const images: Border = {
-        height: vertical.output,
-        width: horizontal.output,
-        channels: N,
-        top: KH - 1 - vertical.before,
-        left: KW - 1 - horizontal.before,
-        outerHeight: H + KH - 1,
-        outerWidth: W + KW - 1,
-        spread: params.strides,
-      };
-      const { func: convolution, scratchBytes } = emitConvolution(
+      const geometry = conv2dGeometry("conv2d-input-grad", params.inputShape, inputs[1]!.shape, params);
+      const { batch, x, y, window, vertical, horizontal } = extentsOf(geometry);
+      return emitConvolution(
         module,
         {
-          images,
-          window: [KH, KW],
-          strides: [1, 1],
-          output: [H, W, C],
-          filter: "adjoint",
-          bias: false,
+          ...{ batch, source: y, output: x, window },
+          vertical: adjointReaches(vertical),
+          horizontal: adjointReaches(horizontal),
+          adjoint: true,
+          third: inputs.length === 3 ? "mask" : undefined,
           relu: false,
         },
         tileWidth,
       );
-      const names = ["begin", "end", "dy", "w", "dx", "scratch"] as const;
-      const func = module.func(`conv2d-input-grad of ${convolution.index}`, names, (p) =>
-        convolution.call(p.begin, p.end, p.dy, p.w, 0, p.dx, p.scratch),
-      );
-      return singlePhase({ func, extent: B, grain: 1, scratchBytes });
     },
   };
 }
@@ -118,18 +88,16 @@ export function conv2dFilterGradKernel(tileWidth: TileWidth): WasmKernel {
     accepts: (_, target) => suits(tileWidth, target),
     emit(module, { inputs, params }: KernelCall<Conv2dFilterGradParams>) {
       const geometry = conv2dGeometry("conv2d-filter-grad", inputs[0]!.shape, params.filterShape, params);
-      const { func, tiles, scratchBytes } = emitFilterGradient(
+      const { batch, x, y, window, vertical, horizontal } = extentsOf(geometry);
+      return emitFilterGradient(
         module,
         {
-          batch: geometry.B,
-          images: paddedInput(geometry),
-          window: [geometry.KH, geometry.KW],
-          strides: params.strides,
-          output: [geometry.vertical.output, geometry.horizontal.output, geometry.N],
+          ...{ batch, source: x, output: y, window },
+          vertical: forwardReach(vertical),
+          horizontal: forwardReach(horizontal),
         },
         tileWidth,
       );
-      return singlePhase({ func, extent: tiles, grain: 1, scratchBytes });
     },
   };
 }

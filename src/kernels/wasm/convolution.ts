@@ -1,35 +1,37 @@
-// Direct convolution, image by image: no im2col, the micro-kernel's rows are neighbouring output pixels and its
-// reduction runs over the window, whose rows are contiguous runs of KW * C floats in an NHWC image.
+// Direct convolution, and its adjoint, over NHWC images: no im2col and no copy of an image. A tile's rows are the same
+// pixel of neighbouring images, or neighbouring pixels where there are too few images; its reduction runs over the
+// taps that lie inside the image.
 
-import { forRange, increase, repeat, type FunctionRef, type ModuleBuilder } from "./emitter.ts";
-import { i32, memory, type Body, type I32 } from "./instructions.ts";
-import { emitBorder, isBordered, outerBytes, type Border } from "./border.ts";
-import { clip } from "./clip.ts";
+import { forRange, increase, repeat, when, type ModuleBuilder } from "./emitter.ts";
+import { packFilter } from "./filter-panels.ts";
+import { i32, type Body } from "./instructions.ts";
+import type { WasmRoutine } from "./kernel.ts";
 import { FLOAT_BYTES } from "./lanes.ts";
-import { emitPack } from "./pack.ts";
-import { columnsOf, forPanels, packedBytes, packedStep } from "./panels.ts";
-import { emitTile, isWide, tileRows, TILE_SPILL_BYTES, type TileWidth } from "./tile.ts";
+import { forPanels } from "./panels.ts";
+import { stretchesOf, type Reach, type Stretch } from "./reach.ts";
+import { emitSlidingTile } from "./sliding-tile.ts";
+import { isWide, tileRows, TILE_SPILL_BYTES, type TileWidth } from "./tile.ts";
 
-/** The convolution of bordered images: a "valid" one. */
-export interface ConvolutionSpec {
-  readonly images: Border;
-  readonly window: readonly [number, number];
-  readonly strides: readonly [number, number];
-  /** [height, width, channels] of an output image. */
-  readonly output: readonly [number, number, number];
-  /**
-   * `forward`: w[KH,KW,C,N] as it is. `adjoint`: turned by half a turn with its channels exchanged, for the gradient
-   * with regard to the input; then the images' channels are w's N, and the output's are its C.
-   */
-  readonly filter: "forward" | "adjoint";
-  readonly bias: boolean;
-  readonly relu: boolean;
+export interface Image {
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
 }
 
-export interface Convolution {
-  /** (begin, end, images, w, bias, output, scratch): images [begin, end) of the batch. */
-  readonly func: FunctionRef;
-  readonly scratchBytes: number;
+export interface ConvolutionSpec {
+  readonly batch: number;
+  readonly source: Image;
+  readonly output: Image;
+  /** Every output is in one of each. */
+  readonly vertical: readonly Reach[];
+  readonly horizontal: readonly Reach[];
+  /** The filter's [height, width]. */
+  readonly window: readonly [number, number];
+  /** The filter is w[KH,KW,N,C] where C is the source's and N the output's: for the gradient with regard to x. */
+  readonly adjoint: boolean;
+  /** A third operand: added to every pixel, or of the output's shape and zeroing it where it is not above 0. */
+  readonly third: "bias" | "mask" | undefined;
+  readonly relu: boolean;
 }
 
 /** A stretch of `length` units cut into pieces of at most `maximum` that are as equal as can be, longest first. */
@@ -43,113 +45,148 @@ export function balancedPieces(length: number, maximum: number): readonly { coun
   ].filter(({ count }) => count > 0);
 }
 
+/** With fewer images than this, pixels make the better rows of a tile. */
+const MINIMUM_IMAGE_ROWS = 4;
+
 export function emitConvolution(
   module: ModuleBuilder,
   spec: ConvolutionSpec,
   tileWidth: TileWidth,
-): Convolution {
-  const { images, window, strides, output, filter } = spec;
-  const [outputHeight, outputWidth, outputChannels] = output;
-  const { channels } = images;
-  const columns = columnsOf(outputChannels, tileWidth);
-  const taps = window[0] * window[1];
-  const packFilter = filter === "adjoint" || outputChannels > tileWidth;
-  const bordered = isBordered(images);
-  const filterBytes = packFilter ? packedBytes(columns, taps * channels) : 0;
-  const panelBytes = taps * channels * packedStep(tileWidth);
-  /** Rows from the image's first to its last within the bordered one. */
-  const imageSpan = (images.height - 1) * images.spread[0] + 1;
-  const borderedBytes = bordered ? outerBytes(images) : 0;
-  const imageBytes = images.height * images.width * channels * FLOAT_BYTES;
-  const rowBytes = images.outerWidth * channels * FLOAT_BYTES;
-  const outputPixelBytes = outputChannels * FLOAT_BYTES;
+): WasmRoutine {
+  const { batch, source, output, third } = spec;
+  const panels = packFilter(module, spec, tileWidth);
+  const { columns } = panels;
+  const maximumRows = tileRows(columns.full > 0 ? tileWidth : columns.rest, tileWidth);
+  const rowsAreImages = batch >= MINIMUM_IMAGE_ROWS;
+  const groups = balancedPieces(batch, rowsAreImages ? maximumRows : 1);
+  const longer = groups[0]!;
+  const shorterSize = groups.at(-1)!.size;
 
-  const names = ["begin", "end", "x", "w", "bias", "y", "scratch"] as const;
+  const pixelBytes = source.channels * FLOAT_BYTES;
+  const rowBytes = source.width * pixelBytes;
+  const imageBytes = source.height * rowBytes;
+  const outputPixelBytes = output.channels * FLOAT_BYTES;
+  const outputRowBytes = output.width * outputPixelBytes;
+  const outputImageBytes = output.height * outputRowBytes;
+
+  const names = panels.parameters;
   const func = module.func(`convolution ${tileWidth} ${JSON.stringify(spec)}`, names, (p, f) => {
-    const at = f.named("i32", ["panel", "image", "bordered", "spill", "row", "a", "w", "c"]);
-    const index = f.named("i32", ["panelOffset", "sample", "row", "tile", "above", "firstRun", "runs"]);
+    const at = f.named("i32", ["panel", "x", "third", "y", "row", "rowThird", "rowY"]);
+    const index = f.named("i32", ["group", "panelOffset", "row"]);
+    const spill = p.scratch!;
 
-    const packPanel = (width: number): Body => {
-      if (filter === "forward") {
-        const pack = emitPack(module, width, taps * channels, {
-          transposed: false,
-          rowBytes: outputPixelBytes,
-        });
-        return pack.call(i32.add(p.w, index.panelOffset), at.panel);
-      }
-      // One tap of w is [C x N]: the panel wants `width` of its rows as columns, and the taps from last to first.
-      const pack = emitPack(module, width, channels, { transposed: true, rowBytes: channels * FLOAT_BYTES });
-      const tapBytes = outputChannels * channels * FLOAT_BYTES;
-      const source: I32 = i32.add(p.w, i32.mul(index.panelOffset, channels));
-      return Array.from({ length: taps }, (_, tap) =>
-        pack.call(
-          i32.add(source, (taps - 1 - tap) * tapBytes),
-          i32.add(at.panel, tap * channels * packedStep(width)),
-        ),
-      );
-    };
-
-    const convolvePanel = (width: number): Body => {
-      const bStep = packFilter ? packedStep(width) : outputPixelBytes;
-      const tile = (rows: number) =>
-        emitTile(module, {
-          rows,
+    /** The tiles of one stretch of outputs along a row: at.row and at.rowY are at its part's first ones. */
+    const convolveStretch = (
+      width: number,
+      partOffset: number,
+      images: number,
+      [vertical, horizontal]: readonly [Reach, Reach],
+      [rows, cells]: readonly [Stretch, Stretch],
+    ): Body => {
+      const { channels } = source;
+      const adjoining = horizontal.spacing === 1;
+      const bStep = panels.step(width);
+      const tapBytes = channels * bStep;
+      const aPixel = horizontal.stride * pixelBytes;
+      const taps = Math.max(cells.taps, 1); // without any there are no runs either
+      const aRow = rowsAreImages ? imageBytes : aPixel;
+      const cPixel = horizontal.outputStep * outputPixelBytes;
+      const tiles = rowsAreImages
+        ? [{ count: cells.count, size: images }]
+        : balancedPieces(cells.count, maximumRows);
+      let pixel = 0;
+      return tiles.map(({ count, size }) => {
+        const tile = emitSlidingTile(module, {
+          rows: Array.from({ length: size }, (_, i) => i * aRow),
           width,
-          aRow: strides[1] * channels * FLOAT_BYTES,
-          aStep: FLOAT_BYTES,
-          bStep,
-          runLength: window[1] * channels,
-          aRun: rowBytes,
-          cRow: outputPixelBytes,
+          length: (adjoining ? taps : 1) * channels,
+          segments: adjoining ? 1 : taps,
+          a: {
+            step: FLOAT_BYTES,
+            segment: horizontal.spacing * pixelBytes,
+            run: vertical.spacing * rowBytes,
+            tile: rowsAreImages ? aPixel : size * aPixel,
+          },
+          b: { step: bStep, segment: tapBytes, run: horizontal.taps.length * tapBytes },
+          c: {
+            row: rowsAreImages ? outputImageBytes : cPixel,
+            tile: rowsAreImages ? cPixel : size * cPixel,
+          },
           paired: isWide(tileWidth),
           accumulate: false,
-          bias: spec.bias,
+          bias: third === "bias",
           relu: spec.relu,
+          mask: third === "mask",
         });
-      const w = packFilter ? at.panel : i32.add(p.w, index.panelOffset);
-      const bias = spec.bias ? i32.add(p.bias, index.panelOffset) : 0;
-      return [
-        at.row.set(at.image),
-        index.above.set(images.top),
-        at.c.set(i32.add(p.y, index.panelOffset)),
-        repeat(index.row, outputHeight, [
-          // Window rows that lie on the border altogether are left out.
-          clip(index.above, imageSpan, window[0], index.firstRun, index.runs),
-          at.a.set(i32.add(at.row, i32.mul(index.firstRun, rowBytes))),
-          at.w.set(i32.add(w, i32.mul(index.firstRun, window[1] * channels * bStep))),
-          balancedPieces(outputWidth, tileRows(width, tileWidth)).map(({ count, size }) =>
-            repeat(index.tile, count, [
-              tile(size).call(at.a, at.w, at.c, bias, at.spill, index.runs),
-              increase(at.a, size * strides[1] * channels * FLOAT_BYTES),
-              increase(at.c, size * outputPixelBytes),
-            ]),
-          ),
-          increase(at.row, strides[0] * rowBytes),
-          increase(index.above, -strides[0]),
-        ]),
-      ];
+        const firstTap = rows.tap * horizontal.taps.length + cells.tap;
+        const a = cells.cell * pixelBytes + pixel * aPixel;
+        const c = (cells.output + pixel) * cPixel;
+        pixel += count * size;
+        return tile.call(
+          i32.add(at.row, a),
+          i32.add(at.panel, (partOffset + firstTap * channels) * bStep),
+          i32.add(at.rowY, c),
+          third === "bias" ? i32.add(p.third!, index.panelOffset) : 0,
+          third === "mask" ? i32.add(at.rowThird, c) : 0,
+          spill,
+          cells.taps === 0 ? 0 : rows.taps,
+          count,
+        );
+      });
     };
+    /** One remainder of rows with one of columns, for one panel. */
+    const convolvePart = (
+      width: number,
+      partOffset: number,
+      images: number,
+      part: readonly [Reach, Reach],
+    ) => {
+      const [vertical, horizontal] = part;
+      const firstOutput = vertical.outputFirst * outputRowBytes + horizontal.outputFirst * outputPixelBytes;
+      const rowStep = vertical.outputStep * outputRowBytes;
+      return stretchesOf(vertical).map((rows) => {
+        const outputOffset = firstOutput + rows.output * rowStep;
+        return [
+          at.row.set(i32.add(at.x, rows.cell * rowBytes)),
+          at.rowY.set(i32.add(i32.add(at.y, index.panelOffset), outputOffset)),
+          third === "mask"
+            ? at.rowThird.set(i32.add(i32.add(at.third, index.panelOffset), outputOffset))
+            : [],
+          repeat(index.row, rows.count, [
+            stretchesOf(horizontal).map((cells) =>
+              convolveStretch(width, partOffset, images, part, [rows, cells]),
+            ),
+            increase(at.row, vertical.stride * rowBytes),
+            increase(at.rowY, rowStep),
+            third === "mask" ? increase(at.rowThird, rowStep) : [],
+          ]),
+        ];
+      });
+    };
+    const convolveImages = (images: number): Body => [
+      at.panel.set(panels.first(p)),
+      forPanels(columns, index.panelOffset, at.panel, panels.panelBytes, (width) =>
+        panels.parts.map(({ reaches, offset }) => convolvePart(width, offset, images, reaches)),
+      ),
+    ];
 
-    const forAllPanels = (body: (width: number) => Body): Body => [
-      at.panel.set(p.scratch),
-      forPanels(columns, index.panelOffset, at.panel, panelBytes, body),
-    ];
-    const outputBytes = outputHeight * outputWidth * outputPixelBytes;
-    return [
-      packFilter ? forAllPanels(packPanel) : [],
-      at.bordered.set(i32.add(p.scratch, filterBytes)),
-      at.spill.set(i32.add(at.bordered, borderedBytes)),
-      bordered ? memory.fill(at.bordered, 0, borderedBytes) : [],
-      increase(p.x, i32.mul(p.begin, imageBytes)),
-      increase(p.y, i32.mul(p.begin, outputBytes)),
-      forRange(index.sample, p.begin, p.end, 1, [
-        bordered ? emitBorder(module, images).call(p.x, at.bordered) : [],
-        at.image.set(bordered ? at.bordered : p.x),
-        forAllPanels(convolvePanel),
-        increase(p.x, imageBytes),
-        increase(p.y, outputBytes),
-      ]),
-    ];
+    const firstImage = i32.add(
+      i32.mul(index.group, shorterSize),
+      groups.length === 1 ? 0 : i32.select(i32.ltU(index.group, longer.count), index.group, longer.count),
+    );
+    return forRange(index.group, p.begin!, p.end!, 1, [
+      at.x.set(i32.add(p.x!, i32.mul(firstImage, imageBytes))),
+      at.y.set(i32.add(p.y!, i32.mul(firstImage, outputImageBytes))),
+      third === "mask" ? at.third.set(i32.add(p.third!, i32.mul(firstImage, outputImageBytes))) : [],
+      groups.length === 1
+        ? convolveImages(longer.size)
+        : when(i32.ltU(index.group, longer.count), convolveImages(longer.size), convolveImages(shorterSize)),
+    ]);
   });
-  return { func, scratchBytes: filterBytes + borderedBytes + TILE_SPILL_BYTES };
+  const extent = groups.reduce((sum, { count }) => sum + count, 0);
+  return {
+    phases: [...panels.phases, { func, extent, grain: 1 }],
+    sharedBytes: panels.sharedBytes,
+    scratchBytes: TILE_SPILL_BYTES,
+  };
 }

@@ -1,140 +1,146 @@
-// The gradient of a convolution with regard to its filter, dw[KH,KW,C,N]: for every image the product of its windows,
-// transposed, with dy. A tile's rows are neighbouring taps (contiguous in a bordered image), its reduction runs over
-// the output pixels. Images are added up in the order of the batch.
+// The gradient of a convolution with regard to its filter, dw[KH,KW,C,N]: for every tap the product of the pixels of
+// x that it meets, transposed, with those of dy. A tile's rows are channels of one tap; where x has few channels, of
+// several taps, and then x needs a border. The batch is cut into groups, whose sums are added up in order.
 
-import { forRange, increase, when, type FunctionRef, type ModuleBuilder } from "./emitter.ts";
+import { emitBorder, isBordered, outerBytes } from "./border.ts";
+import { forRange, increase, repeat, when, whileLoop, type ModuleBuilder } from "./emitter.ts";
+import { filterPieces, lineBlocks, type FilterGradientSpec, type FilterPiece } from "./filter-pieces.ts";
 import { i32, memory, type Body, type I32 } from "./instructions.ts";
-import { emitBorder, isBordered, outerBytes, type Border } from "./border.ts";
-import { balancedPieces } from "./convolution.ts";
+import type { WasmRoutine } from "./kernel.ts";
 import { FLOAT_BYTES } from "./lanes.ts";
-import { emitPack } from "./pack.ts";
-import { columnsOf, forPanels, packedBytes, packedStep } from "./panels.ts";
-import { emitTile, isWide, TILE_ROWS, TILE_SPILL_BYTES, type TileWidth } from "./tile.ts";
+import { columnsOf } from "./panels.ts";
+import { clearPhase, combinePhases, sharedBytesOf, type PartialSums } from "./partial-sums.ts";
+import type { OutputRange } from "./reach.ts";
+import { emitSlidingTile } from "./sliding-tile.ts";
+import { isWide, tileRows, TILE_SPILL_BYTES, TILE_WIDTHS, type TileWidth } from "./tile.ts";
 
-export interface FilterGradientSpec {
-  readonly batch: number;
-  readonly images: Border;
-  readonly window: readonly [number, number];
-  readonly strides: readonly [number, number];
-  /** [height, width, channels] of an image of dy. */
-  readonly output: readonly [number, number, number];
-}
-
-export interface FilterGradient {
-  /** (begin, end, x, dy, dw, scratch): tiles [begin, end) of the filter's taps. */
-  readonly func: FunctionRef;
-  /** Tiles in all. */
-  readonly tiles: number;
-  readonly scratchBytes: number;
-}
+/** Groups times panels of 16 columns: as many slices of work as there may be threads. */
+const SLICES = 8;
+/** Pixels over which a tile sums before it adds to dw: many enough to hide the adding, few enough for the first-level cache. */
+const TILE_PIXELS = 256;
 
 export function emitFilterGradient(
   module: ModuleBuilder,
   spec: FilterGradientSpec,
   tileWidth: TileWidth,
-): FilterGradient {
-  const { batch, images, window, strides, output } = spec;
-  const [outputHeight, outputWidth, outputChannels] = output;
-  const { channels } = images;
-  const columns = columnsOf(outputChannels, tileWidth);
-  const pixels = outputHeight * outputWidth;
-  const packOutput = outputChannels > tileWidth;
-  const bordered = isBordered(images);
-  const packedOutputBytes = packOutput ? packedBytes(columns, pixels) : 0;
-  const panelBytes = pixels * packedStep(tileWidth);
-  const filterRow = window[1] * channels;
-  const pieces = balancedPieces(filterRow, TILE_ROWS);
-  const longer = pieces[0]!;
-  const shorterSize = pieces.at(-1)!.size;
-  const tilesPerRow = pieces.reduce((sum, { count }) => sum + count, 0);
-  const borderedBytes = bordered ? outerBytes(images) : 0;
-  const imageBytes = images.height * images.width * channels * FLOAT_BYTES;
-  const rowBytes = images.outerWidth * channels * FLOAT_BYTES;
-  const outputPixelBytes = outputChannels * FLOAT_BYTES;
+): WasmRoutine {
+  const { batch, source, output, window, vertical, horizontal } = spec;
+  const columns = columnsOf(output.channels, tileWidth);
+  const panels = columns.full + Math.sign(columns.rest);
+  const maximumRows = tileRows(columns.full > 0 ? tileWidth : columns.rest, tileWidth);
+  const { image, pieces } = filterPieces(spec, maximumRows);
+  const bordered = isBordered(image);
 
-  const names = ["begin", "end", "x", "dy", "dw", "scratch"] as const;
-  const func = module.func(`filter-gradient ${tileWidth} ${JSON.stringify(spec)}`, names, (p, f) => {
-    const at = f.named("i32", ["panel", "bordered", "spill", "image", "a", "c"]);
-    const index = f.named("i32", ["panelOffset", "sample", "tile", "windowRow", "piece", "tap"]);
+  // These decide the order of summation: they must not depend on the tile's width.
+  const groups = Math.min(batch, Math.ceil(SLICES / Math.ceil(output.channels / Math.max(...TILE_WIDTHS))));
+  const blocks = lineBlocks(output.height, Math.max(1, Math.floor(TILE_PIXELS / output.width)), pieces);
+  const tileImages = Math.max(1, Math.floor(TILE_PIXELS / (output.height * output.width)));
 
-    /** Sets windowRow, piece and tap (within the window's row) of a tile. */
-    const locate = (tile: I32): Body => [
-      index.windowRow.set(i32.divU(tile, tilesPerRow)),
-      index.piece.set(i32.sub(tile, i32.mul(index.windowRow, tilesPerRow))),
-      index.tap.set(
-        i32.add(
-          i32.mul(index.piece, shorterSize),
-          pieces.length === 1 ? 0 : i32.select(i32.ltU(index.piece, longer.count), index.piece, longer.count),
-        ),
-      ),
-    ];
-    /** Bytes from dw's start to the first row of the located tile. */
-    const located = i32.mul(i32.add(i32.mul(index.windowRow, filterRow), index.tap), outputPixelBytes);
+  const pixelBytes = source.channels * FLOAT_BYTES;
+  const lineBytes = image.outerWidth * pixelBytes;
+  const imageBytes = source.height * source.width * pixelBytes;
+  const outerImageBytes = outerBytes(image);
+  const outputPixelBytes = output.channels * FLOAT_BYTES;
+  const outputLineBytes = output.width * outputPixelBytes;
+  const outputImageBytes = output.height * outputLineBytes;
+  const elements = window[0] * window[1] * source.channels * output.channels;
+  const sums: PartialSums = {
+    elements,
+    parts: groups,
+    names: ["begin", "end", "x", "dy", "dw", ...(groups > 1 ? ["shared"] : []), "scratch"],
+    output: "dw",
+  };
+  const key = `filter-gradient ${tileWidth} ${JSON.stringify(spec)}`;
+  const addUp = module.func(key, sums.names, (p, f) => {
+    const at = f.named("i32", ["bordered", "copy", "x", "lines", "dyLines", "dw", "c"]);
+    const index = f.named("i32", ["unit", "group", "firstPanel", "panelEnd", "panel", "sample", "sampleEnd"]);
+    const count = f.named("i32", ["images", "copies", "blocks"]);
+    const smaller = (a: I32, b: I32): I32 => i32.select(i32.ltU(a, b), a, b);
+    const firstImage = (group: I32): I32 => i32.divU(i32.mul(group, batch), groups);
 
-    const forAllPanels = (body: (width: number) => Body): Body => [
-      at.panel.set(p.scratch),
-      forPanels(columns, index.panelOffset, at.panel, panelBytes, body),
-    ];
-    const packPanel = (width: number): Body =>
-      emitPack(module, width, pixels, { transposed: false, rowBytes: outputPixelBytes }).call(
-        i32.add(p.dy, index.panelOffset),
-        at.panel,
+    const multiply = (piece: FilterPiece, width: number, lines: OutputRange): Body =>
+      emitSlidingTile(module, {
+        rows: piece.rows,
+        width,
+        length: piece.pixels.count,
+        segments: lines.count,
+        a: {
+          step: horizontal.stride * pixelBytes,
+          segment: vertical.stride * lineBytes,
+          run: outerImageBytes,
+          tile: piece.rows.length * FLOAT_BYTES,
+        },
+        b: { step: outputPixelBytes, segment: outputLineBytes, run: outputImageBytes },
+        c: { row: outputPixelBytes, tile: piece.rows.length * outputPixelBytes },
+        paired: isWide(tileWidth),
+        accumulate: true,
+        bias: false,
+        relu: false,
+        mask: false,
+      }).call(
+        i32.add(at.lines, piece.offset + lines.first * vertical.stride * lineBytes),
+        i32.add(at.dyLines, lines.first * outputLineBytes + piece.pixels.first * outputPixelBytes),
+        i32.add(at.c, piece.filterRow * outputPixelBytes),
+        ...[0, 0, p.scratch!, count.images, piece.tiles],
       );
-    const multiplyPanel = (width: number): Body => {
-      const tile = (rows: number): Body =>
-        emitTile(module, {
-          rows,
-          width,
-          aRow: FLOAT_BYTES,
-          aStep: strides[1] * channels * FLOAT_BYTES,
-          bStep: packOutput ? packedStep(width) : outputPixelBytes,
-          runLength: outputWidth,
-          aRun: strides[0] * rowBytes,
-          cRow: outputPixelBytes,
-          paired: isWide(tileWidth),
-          accumulate: true,
-          bias: false,
-          relu: false,
-        }).call(
-          at.a,
-          packOutput ? at.panel : i32.add(p.dy, index.panelOffset),
-          i32.add(at.c, index.panelOffset),
-          0,
-          at.spill,
-          outputHeight,
-        );
-      if (pieces.length === 1) return tile(longer.size);
-      return when(i32.ltU(index.piece, longer.count), tile(longer.size), tile(shorterSize));
-    };
-
-    return [
-      locate(p.end),
-      at.c.set(located),
-      locate(p.begin),
-      memory.fill(i32.add(p.dw, located), 0, i32.sub(at.c, located)),
-      at.bordered.set(i32.add(p.scratch, packedOutputBytes)),
-      at.spill.set(i32.add(at.bordered, borderedBytes)),
-      bordered ? memory.fill(at.bordered, 0, borderedBytes) : [],
-      forRange(index.sample, 0, batch, 1, [
-        bordered ? emitBorder(module, images).call(p.x, at.bordered) : [],
-        at.image.set(bordered ? at.bordered : p.x),
-        packOutput ? forAllPanels(packPanel) : [],
-        forRange(index.tile, p.begin, p.end, 1, [
-          locate(index.tile),
-          at.a.set(
-            i32.add(at.image, i32.add(i32.mul(index.windowRow, rowBytes), i32.mul(index.tap, FLOAT_BYTES))),
+    const multiplyPanel = (width: number): Body =>
+      blocks.map(({ count: blockCount, lines, reached }) =>
+        repeat(count.blocks, blockCount, [
+          pieces.map((piece, i) =>
+            reached[i]!.count * piece.pixels.count === 0 ? [] : multiply(piece, width, reached[i]!),
           ),
-          at.c.set(i32.add(p.dw, located)),
-          forAllPanels(multiplyPanel),
+          increase(at.lines, lines * vertical.stride * lineBytes),
+          increase(at.dyLines, lines * outputLineBytes),
         ]),
-        increase(p.x, imageBytes),
-        increase(p.dy, pixels * outputPixelBytes),
+      );
+    const copyImages: Body = [
+      at.copy.set(at.bordered),
+      count.copies.set(count.images),
+      whileLoop(count.copies, [
+        emitBorder(module, image).call(at.x, at.copy),
+        increase(at.x, imageBytes),
+        increase(at.copy, outerImageBytes),
+        increase(count.copies, -1),
+      ]),
+      at.x.set(at.bordered),
+    ];
+    const panelOffset = i32.mul(index.panel, tileWidth * FLOAT_BYTES);
+    const multiplyImages: Body = [
+      count.images.set(smaller(i32.sub(index.sampleEnd, index.sample), tileImages)),
+      at.x.set(i32.add(p.x!, i32.mul(index.sample, imageBytes))),
+      bordered ? copyImages : [],
+      forRange(index.panel, index.firstPanel, index.panelEnd, 1, [
+        at.lines.set(at.x),
+        at.dyLines.set(i32.add(i32.add(p.dy!, i32.mul(index.sample, outputImageBytes)), panelOffset)),
+        at.c.set(i32.add(at.dw, panelOffset)),
+        columns.full === 0 || columns.rest === 0
+          ? multiplyPanel(columns.rest || tileWidth)
+          : when(i32.ltU(index.panel, columns.full), multiplyPanel(tileWidth), multiplyPanel(columns.rest)),
+      ]),
+    ];
+    const partOfGroup = i32.add(p.shared ?? 0, i32.mul(i32.sub(index.group, 1), elements * FLOAT_BYTES));
+    return [
+      at.bordered.set(i32.add(p.scratch!, TILE_SPILL_BYTES)),
+      bordered ? memory.fill(at.bordered, 0, tileImages * outerImageBytes) : [],
+      index.unit.set(p.begin!),
+      whileLoop(i32.ltU(index.unit, p.end!), [
+        index.group.set(i32.divU(index.unit, panels)),
+        index.firstPanel.set(i32.sub(index.unit, i32.mul(index.group, panels))),
+        index.panelEnd.set(smaller(i32.add(index.firstPanel, i32.sub(p.end!, index.unit)), panels)),
+        at.dw.set(groups === 1 ? p.dw! : i32.select(index.group, partOfGroup, p.dw!)),
+        index.sampleEnd.set(firstImage(i32.add(index.group, 1))),
+        forRange(index.sample, firstImage(index.group), index.sampleEnd, tileImages, multiplyImages),
+        increase(index.unit, i32.sub(index.panelEnd, index.firstPanel)),
       ]),
     ];
   });
   return {
-    func,
-    tiles: window[0] * tilesPerRow,
-    scratchBytes: packedOutputBytes + borderedBytes + TILE_SPILL_BYTES,
+    phases: [
+      clearPhase(module, sums),
+      { func: addUp, extent: groups * panels, grain: 1 },
+      ...combinePhases(module, sums),
+    ],
+    sharedBytes: sharedBytesOf(sums),
+    scratchBytes: TILE_SPILL_BYTES + (bordered ? tileImages * outerImageBytes : 0),
   };
 }

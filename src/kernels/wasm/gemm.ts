@@ -1,12 +1,17 @@
 // Matrix product c[M x N] = op(a)[M x K] op(b)[K x N], blocked for the caches as in Goto and van de Geijn, "Anatomy
 // of high-performance matrix multiplication", TOMS 2008. All shapes are constants of the emitted code.
+//
+// A panel of b is packed right before it is used, so that it stays in the first-level cache, while a block of a stays
+// in the second. Where c has few rows or columns it is computed transposed: see `isTurned`.
 
-import { forRange, increase, repeat, when, type FunctionRef, type ModuleBuilder } from "./emitter.ts";
+import { increase, repeat, when, whileLoop, type FunctionRef, type ModuleBuilder } from "./emitter.ts";
 import { i32, type Body, type I32 } from "./instructions.ts";
-import { FLOAT_BYTES } from "./lanes.ts";
+import { FLOAT_BYTES, VECTOR_BYTES } from "./lanes.ts";
 import { emitPack } from "./pack.ts";
-import { columnsOf, forPanels, packedBytes, packedStep } from "./panels.ts";
-import { emitTile, isWide, TILE_ROWS, TILE_SPILL_BYTES, type TileSpec, type TileWidth } from "./tile.ts";
+import { columnsOf, packedStep } from "./panels.ts";
+import { balancedPieces } from "./convolution.ts";
+import { emitTile, isWide, TILE_ROWS, TILE_SPILL_BYTES, tileRows, type TileWidth } from "./tile.ts";
+import { emitTurn } from "./turn.ts";
 
 export interface GemmSpec {
   readonly m: number;
@@ -24,10 +29,11 @@ export interface GemmSpec {
 
 export interface Gemm {
   /**
-   * (begin, end, a, b, bias, mask, c, scratch), without the bias and the mask that the spec does not ask for: rows
-   * [begin, end) of c; begin is a multiple of TILE_ROWS.
+   * (begin, end, a, b, bias, mask, c, scratch), without the bias and the mask that the spec does not ask for: units
+   * [begin, end) of c, which are pieces of its rows and columns.
    */
   readonly func: FunctionRef;
+  readonly extent: number;
   readonly scratchBytes: number;
 }
 
@@ -37,8 +43,15 @@ const MAXIMUM_BLOCK_STEPS = 400;
 const BLOCK_ROWS = 192;
 /** A transposed a is gathered once and read by every panel of columns; for few columns that does not pay. */
 const PACK_A_COLUMNS = 48;
-/** b is packed once and read by every tile of rows; for few rows that does not pay. */
+/** Rows of a transposed a that fit a cache line are read in place: they lie as they would be packed. */
+const PACK_A_ROWS = 16;
+/** A panel of b is packed once and read by every tile of rows; for few rows that does not pay. */
 const PACK_B_ROWS = 2 * TILE_ROWS;
+
+/** Up to so many columns of c the lanes of a tile are better filled by its rows. */
+const TURN_COLUMNS = 12;
+/** Up to so many rows of c the transposition of b costs more than that of a and c. */
+const TURN_ROWS = 32;
 
 /** A stretch of the reduction: `count` blocks of `steps` steps that run the same code. */
 interface Stage {
@@ -61,112 +74,199 @@ function stagesOf(k: number): readonly Stage[] {
   ];
 }
 
+/**
+ * Whether the loops compute c^T = op(b)^T op(a)^T, each unit into scratch and from there into c: the same sums in the
+ * same order. It saves lanes where c has few columns, and the transposition of b where it has few rows.
+ */
+function isTurned({ m, n, transposeA, transposeB, bias, relu }: GemmSpec): boolean {
+  if (bias || relu) return false;
+  if (transposeA) return n <= TURN_COLUMNS && m > n;
+  return transposeB && m <= TURN_ROWS && n > m;
+}
+
 export function emitGemm(module: ModuleBuilder, spec: GemmSpec, tileWidth: TileWidth): Gemm {
-  const { m, n, k, transposeA, transposeB } = spec;
+  const turned = isTurned(spec);
+  // From here on left, right, m and n are those of the product that the loops compute.
+  const [m, n] = turned ? [spec.n, spec.m] : [spec.m, spec.n];
+  const { k } = spec;
+  const transposeLeft = turned ? !spec.transposeB : spec.transposeA;
+  const transposeRight = turned ? !spec.transposeA : spec.transposeB;
+  const leftRowBytes = (transposeLeft ? m : k) * FLOAT_BYTES;
+  const rightRowBytes = (transposeRight ? k : n) * FLOAT_BYTES;
+  const cRowBytes = spec.n * FLOAT_BYTES;
   const columns = columnsOf(n, tileWidth);
-  const aRowBytes = (transposeA ? m : k) * FLOAT_BYTES;
-  const bRowBytes = (transposeB ? k : n) * FLOAT_BYTES;
-  const cRowBytes = n * FLOAT_BYTES;
-  const packA = transposeA && n > PACK_A_COLUMNS;
-  const packB = transposeB || (n > tileWidth && m > PACK_B_ROWS);
+  const panels = columns.full + Math.sign(columns.rest);
+  const blocks = columnsOf(m, BLOCK_ROWS);
+  const packLeft = transposeLeft && n > PACK_A_COLUMNS && m > PACK_A_ROWS;
+  const packRight = transposeRight || (n > tileWidth && m > PACK_B_ROWS);
   const stages = stagesOf(k);
+  const blockRows = Math.min(BLOCK_ROWS, m);
+  const leftRow = transposeLeft ? FLOAT_BYTES : leftRowBytes;
+  const leftStep = transposeLeft ? leftRowBytes : FLOAT_BYTES;
+  const rightColumn = transposeRight ? rightRowBytes : FLOAT_BYTES;
+  const rightStep = transposeRight ? FLOAT_BYTES : rightRowBytes;
+
   const blockSteps = stages[0]!.steps;
-  const blockRows = Math.min(BLOCK_ROWS, Math.ceil(m / TILE_ROWS) * TILE_ROWS);
-  const packedABytes = packA ? (blockRows / TILE_ROWS) * blockSteps * packedStep(TILE_ROWS) : 0;
-  const packedBBytes = packB ? packedBytes(columns, blockSteps) : 0;
+  const packedLeftBytes = packLeft
+    ? Math.ceil(blockRows / TILE_ROWS) * blockSteps * packedStep(TILE_ROWS)
+    : 0;
+  const packedRightBytes = packRight ? blockSteps * packedStep(Math.min(n, tileWidth)) : 0;
+  const turnedBytes = turned ? blockRows * tileWidth * FLOAT_BYTES + VECTOR_BYTES : 0;
 
   const names = ["begin", "end", "a", "b", "bias", "mask", "c", "scratch"] as const;
   const parameters = names.filter((name) => (name === "bias" || name === "mask" ? spec[name] : true));
   const func = module.func(`gemm ${tileWidth} ${JSON.stringify(spec)}`, parameters, (p, f) => {
-    const at = f.named("i32", ["packedB", "spill", "panel", "aTile", "cTile"]);
-    const index = f.named("i32", ["block", "panelOffset", "rowBlock", "rowBlockEnd", "row"]);
-    const aOffset = (row: I32) => i32.mul(row, transposeA ? FLOAT_BYTES : aRowBytes);
+    const [left, right] = turned ? [p.b, p.a] : [p.a, p.b];
+    const at = f.named("i32", ["packedRight", "turned", "spill", "left", "leftTile", "right", "c", "cTile"]);
+    const index = f.named("i32", ["stage", "unit", "block", "panel", "panelEnd", "fullEnd", "tile"]);
 
-    const packRows = (steps: number): Body => {
-      const pack = emitPack(module, TILE_ROWS, steps, { transposed: false, rowBytes: aRowBytes });
-      return [
-        at.aTile.set(p.scratch),
-        forRange(index.row, index.rowBlock, index.rowBlockEnd, TILE_ROWS, [
-          pack.call(i32.add(p.a, aOffset(index.row)), at.aTile),
-          increase(at.aTile, steps * packedStep(TILE_ROWS)),
-        ]),
-      ];
-    };
-    const packColumns = (steps: number): Body => [
-      at.panel.set(at.packedB),
-      forPanels(columns, index.panelOffset, at.panel, steps * packedStep(tileWidth), (width) => {
-        const pack = emitPack(module, width, steps, { transposed: transposeB, rowBytes: bRowBytes });
-        const offset = transposeB ? i32.mul(index.panelOffset, k) : index.panelOffset;
-        return pack.call(i32.add(p.b, offset), at.panel);
+    const pieces = (rows: number, width: number) =>
+      balancedPieces(rows, packLeft ? TILE_ROWS : tileRows(width, tileWidth));
+
+    /** The rows of a block, tile by tile, as the panels will read them. */
+    const packBlock = (stage: Stage, rows: number): Body => [
+      at.leftTile.set(p.scratch),
+      pieces(rows, tileWidth).map(({ count, size }) => {
+        const pack = emitPack(module, size, stage.steps, { transposed: false, rowBytes: leftRowBytes });
+        return repeat(index.tile, count, [
+          pack.call(at.left, at.leftTile),
+          increase(at.left, size * leftRow),
+          increase(at.leftTile, stage.steps * packedStep(size)),
+        ]);
       }),
     ];
-    /** All rows of the block times one panel. */
-    const multiplyPanel = (stage: Stage, width: number): Body => {
-      const tile = (rows: number): Body => {
-        const tileSpec: TileSpec = {
-          rows,
-          width,
-          aRow: transposeA ? FLOAT_BYTES : aRowBytes,
-          aStep: packA ? packedStep(TILE_ROWS) : transposeA ? aRowBytes : FLOAT_BYTES,
-          bStep: packB ? packedStep(width) : bRowBytes,
+
+    /** All tiles of rows of a block times the panel at `at.right`. */
+    const multiplyPanel = (stage: Stage, rows: number, width: number): Body => {
+      const finish = {
+        bias: spec.bias && stage.last,
+        relu: spec.relu && stage.last,
+        mask: spec.mask && stage.last,
+      };
+      const pack = emitPack(module, width, stage.steps, {
+        transposed: transposeRight,
+        rowBytes: rightRowBytes,
+      });
+      const cTileRow = turned ? packedStep(tileWidth) : cRowBytes;
+      // Columns beside a turned tile are nobody's: it may compute whole pairs.
+      const tileColumns = turned ? Math.ceil(width / 8) * 8 : width;
+      const maskOf = (c: I32) => (finish.mask ? [i32.add(p.mask, i32.sub(c, p.c))] : []);
+      const tile = (size: number): Body => {
+        const tileFunction = emitTile(module, {
+          rows: size,
+          width: tileColumns,
+          aRow: packLeft ? FLOAT_BYTES : leftRow,
+          aStep: packLeft ? packedStep(size) : leftStep,
+          bStep: packRight ? packedStep(width) : rightStep,
           runLength: stage.steps,
           aRun: 0,
-          cRow: cRowBytes,
+          cRow: cTileRow,
           paired: isWide(tileWidth),
-          accumulate: !stage.first,
-          bias: spec.bias && stage.last,
-          relu: spec.relu && stage.last,
-          mask: spec.mask && stage.last,
-        };
-        const b = packB ? at.panel : i32.add(p.b, index.panelOffset);
-        const bias = spec.bias ? i32.add(p.bias, index.panelOffset) : 0;
-        const mask = tileSpec.mask ? [i32.add(p.mask, i32.sub(at.cTile, p.c))] : [];
-        return emitTile(module, tileSpec).call(at.aTile, b, at.cTile, bias, at.spill, 1, ...mask);
+          ...(turned
+            ? { accumulate: false, bias: false, relu: false }
+            : { accumulate: !stage.first, ...finish }),
+        });
+        const bias =
+          !turned && finish.bias ? i32.add(p.bias, i32.mul(index.panel, tileWidth * FLOAT_BYTES)) : 0;
+        const b = packRight ? at.packedRight : at.right;
+        return tileFunction.call(
+          at.leftTile,
+          b,
+          at.cTile,
+          bias,
+          at.spill,
+          1,
+          ...(turned ? [] : maskOf(at.cTile)),
+        );
       };
-      const aTileBytes = packA
-        ? stage.steps * packedStep(TILE_ROWS)
-        : TILE_ROWS * (transposeA ? FLOAT_BYTES : aRowBytes);
-      const wholeEnd = i32.sub(index.rowBlockEnd, TILE_ROWS - 1);
       return [
-        at.aTile.set(packA ? p.scratch : i32.add(p.a, aOffset(index.rowBlock))),
-        at.cTile.set(i32.add(i32.add(p.c, index.panelOffset), i32.mul(index.rowBlock, cRowBytes))),
-        m < TILE_ROWS
-          ? index.row.set(index.rowBlock)
-          : forRange(index.row, index.rowBlock, wholeEnd, TILE_ROWS, [
-              tile(TILE_ROWS),
-              increase(at.aTile, aTileBytes),
-              increase(at.cTile, TILE_ROWS * cRowBytes),
-            ]),
-        m % TILE_ROWS === 0 ? [] : when(i32.ltU(index.row, index.rowBlockEnd), tile(m % TILE_ROWS)),
+        packRight ? pack.call(at.right, at.packedRight) : [],
+        at.leftTile.set(packLeft ? p.scratch : at.left),
+        at.cTile.set(turned ? at.turned : at.c),
+        pieces(rows, width).map(({ count, size }) =>
+          repeat(index.tile, count, [
+            tile(size),
+            increase(at.leftTile, packLeft ? stage.steps * packedStep(size) : size * leftRow),
+            increase(at.cTile, size * cTileRow),
+          ]),
+        ),
+        turned
+          ? emitTurn(module, {
+              rows: width,
+              columns: rows,
+              sourceRow: cTileRow,
+              targetRow: cRowBytes,
+              accumulate: !stage.first,
+              mask: finish.mask,
+            }).call(at.turned, at.c, ...maskOf(at.c))
+          : [],
       ];
     };
 
+    /** The panels [panel, panelEnd) of a block of rows. */
+    const multiplyBlock = (stage: Stage, rows: number): Body => {
+      const cColumn = turned ? cRowBytes : FLOAT_BYTES;
+      const cRow = turned ? FLOAT_BYTES : cRowBytes;
+      const panelStep = (step: number) => [
+        increase(at.right, step * rightColumn),
+        increase(at.c, step * cColumn),
+      ];
+      return [
+        at.left.set(i32.add(left, i32.mul(index.block, BLOCK_ROWS * leftRow))),
+        at.right.set(i32.add(right, i32.mul(index.panel, tileWidth * rightColumn))),
+        at.c.set(
+          i32.add(
+            p.c,
+            i32.add(i32.mul(index.block, BLOCK_ROWS * cRow), i32.mul(index.panel, tileWidth * cColumn)),
+          ),
+        ),
+        packLeft ? packBlock(stage, rows) : [],
+        columns.full === 0
+          ? []
+          : whileLoop(i32.ltU(index.panel, index.fullEnd), [
+              multiplyPanel(stage, rows, tileWidth),
+              panelStep(tileWidth),
+              increase(index.panel, 1),
+            ]),
+        columns.rest === 0
+          ? []
+          : when(i32.ltU(index.panel, index.panelEnd), multiplyPanel(stage, rows, columns.rest)),
+      ];
+    };
+    const smaller = (a: I32, b: I32) => i32.select(i32.ltU(a, b), a, b);
     const runStage = (stage: Stage): Body =>
-      repeat(index.block, stage.count, [
-        packB ? packColumns(stage.steps) : [],
-        forRange(index.rowBlock, p.begin, p.end, blockRows, [
-          index.rowBlockEnd.set(
-            i32.select(
-              i32.ltU(i32.sub(p.end, index.rowBlock), blockRows),
-              p.end,
-              i32.add(index.rowBlock, blockRows),
-            ),
-          ),
-          packA ? packRows(stage.steps) : [],
-          at.panel.set(at.packedB),
-          forPanels(columns, index.panelOffset, at.panel, stage.steps * packedStep(tileWidth), (width) =>
-            multiplyPanel(stage, width),
-          ),
+      repeat(index.stage, stage.count, [
+        index.unit.set(p.begin),
+        whileLoop(i32.ltU(index.unit, p.end), [
+          index.block.set(i32.divU(index.unit, panels)),
+          index.panel.set(i32.sub(index.unit, i32.mul(index.block, panels))),
+          index.panelEnd.set(smaller(i32.add(index.panel, i32.sub(p.end, index.unit)), i32.const(panels))),
+          index.fullEnd.set(smaller(index.panelEnd, i32.const(columns.full))),
+          index.unit.set(i32.add(index.unit, i32.sub(index.panelEnd, index.panel))),
+          blocks.full === 0
+            ? multiplyBlock(stage, blocks.rest)
+            : blocks.rest === 0
+              ? multiplyBlock(stage, BLOCK_ROWS)
+              : when(
+                  i32.ltU(index.block, blocks.full),
+                  multiplyBlock(stage, BLOCK_ROWS),
+                  multiplyBlock(stage, blocks.rest),
+                ),
         ]),
-        increase(p.a, stage.steps * (transposeA ? aRowBytes : FLOAT_BYTES)),
-        increase(p.b, stage.steps * (transposeB ? FLOAT_BYTES : bRowBytes)),
+        increase(left, stage.steps * leftStep),
+        increase(right, stage.steps * rightStep),
       ]);
 
     return [
-      at.packedB.set(i32.add(p.scratch, packedABytes)),
-      at.spill.set(i32.add(at.packedB, packedBBytes)),
+      at.packedRight.set(i32.add(p.scratch, packedLeftBytes)),
+      at.turned.set(i32.add(at.packedRight, packedRightBytes)),
+      at.spill.set(i32.add(at.turned, turnedBytes)),
       stages.map(runStage),
     ];
   });
-  return { func, scratchBytes: packedABytes + packedBBytes + TILE_SPILL_BYTES };
+  return {
+    func,
+    extent: panels * (blocks.full + Math.sign(blocks.rest)),
+    scratchBytes: packedLeftBytes + packedRightBytes + turnedBytes + TILE_SPILL_BYTES,
+  };
 }

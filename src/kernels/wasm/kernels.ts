@@ -3,7 +3,6 @@
 import { batchNormKernels } from "./batch-norm.ts";
 import { columnKernels } from "./columns.ts";
 import { conv2dFilterGradKernel, conv2dInputGradKernel, conv2dKernel } from "./conv2d.ts";
-import { conv2dMaxPoolKernels } from "./conv2d-max-pool.ts";
 import { dropoutKernels } from "./dropout.ts";
 import { formulaKernels } from "./formulas.ts";
 import type { WasmKernel } from "./kernel.ts";
@@ -13,7 +12,11 @@ import { poolingKernels } from "./pooling.ts";
 import { softmaxKernels } from "./softmax.ts";
 import { TILE_WIDTHS } from "./tile.ts";
 import { updateKernels } from "./updates.ts";
-import { winogradConv2dKernel, winogradInputGradKernel } from "./winograd-conv2d.ts";
+import {
+  winogradConv2dKernel,
+  winogradFilterGradKernel,
+  winogradInputGradKernel,
+} from "./winograd-conv2d.ts";
 
 export const wasmKernels: readonly WasmKernel[] = [
   ...TILE_WIDTHS.flatMap((width) => [
@@ -21,11 +24,11 @@ export const wasmKernels: readonly WasmKernel[] = [
     matmulKernel(width),
     winogradConv2dKernel(width),
     winogradInputGradKernel(width),
+    winogradFilterGradKernel(width),
     conv2dKernel(width),
     conv2dInputGradKernel(width),
     conv2dFilterGradKernel(width),
   ]),
-  ...conv2dMaxPoolKernels,
   ...poolingKernels,
   ...columnKernels,
   ...batchNormKernels,

@@ -8,7 +8,7 @@ import { singlePhase, type WasmKernel, type WasmRoutine } from "./kernel.ts";
 import { suits, TILE_ROWS, type TileWidth } from "./tile.ts";
 
 function emitProduct(module: ModuleBuilder, spec: GemmSpec, tileWidth: TileWidth): WasmRoutine {
-  return singlePhase({ ...emitGemm(module, spec, tileWidth), extent: spec.m, grain: TILE_ROWS });
+  return singlePhase({ ...emitGemm(module, spec, tileWidth), grain: 1 });
 }
 
 export function denseKernel(tileWidth: TileWidth): WasmKernel {

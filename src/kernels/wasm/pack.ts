@@ -9,9 +9,10 @@ import {
   type Local,
   type ModuleBuilder,
 } from "./emitter.ts";
-import { i32, shuffle32, v128, type Body } from "./instructions.ts";
+import { i32, v128, type Body } from "./instructions.ts";
 import { VECTOR_BYTES, VECTOR_FLOATS, vectorsOf } from "./lanes.ts";
 import { packedStep } from "./panels.ts";
+import { transpose4x4 } from "./transpose.ts";
 
 /** How an operand lies in memory. Strides in bytes. */
 export interface PackSource {
@@ -70,25 +71,14 @@ function transpose(
   rows: number,
   steps: number,
 ): Body {
-  const r = f.locals("v128", 4) as readonly [V, V, V, V];
-  const t = f.locals("v128", 4) as readonly [V, V, V, V];
+  const square = transpose4x4(f);
   const from = f.local("i32");
   const to = f.local("i32");
   const end = f.local("i32");
   const block = (lanes: number, stepCount: number): Body => [
-    r.map((row, i) => row.set(v128.load(from, Math.min(i, lanes - 1) * sourceRowBytes))),
-    t[0].set(shuffle32(r[0], r[1], [0, 4, 1, 5])),
-    t[1].set(shuffle32(r[2], r[3], [0, 4, 1, 5])),
-    t[2].set(shuffle32(r[0], r[1], [2, 6, 3, 7])),
-    t[3].set(shuffle32(r[2], r[3], [2, 6, 3, 7])),
-    [
-      shuffle32(t[0], t[1], [0, 1, 4, 5]),
-      shuffle32(t[0], t[1], [2, 3, 6, 7]),
-      shuffle32(t[2], t[3], [0, 1, 4, 5]),
-      shuffle32(t[2], t[3], [2, 3, 6, 7]),
-    ]
-      .slice(0, stepCount)
-      .map((value, k) => v128.store(to, value, k * targetRowBytes)),
+    square.rows.map((row, i) => row.set(v128.load(from, Math.min(i, lanes - 1) * sourceRowBytes))),
+    square.interleave,
+    square.columns.slice(0, stepCount).map((value, k) => v128.store(to, value, k * targetRowBytes)),
   ];
   const restSteps = steps % VECTOR_FLOATS;
   const wholeBytes = (steps - restSteps) * 4;
@@ -104,5 +94,3 @@ function transpose(
     restSteps === 0 ? [] : block(lanes, restSteps),
   ]);
 }
-
-type V = Local<"v128">;

@@ -5,22 +5,24 @@
 import type { KernelCall } from "../kernel.ts";
 import {
   conv2d,
+  conv2dFilterGrad,
   conv2dGeometry,
   conv2dInputGrad,
+  type Conv2dFilterGradParams,
   type Conv2dGeometry,
   type Conv2dInputGradParams,
   type Conv2dParams,
-  type ConvWindow,
 } from "../ops/conv2d.ts";
 import type { ModuleBuilder } from "./emitter.ts";
 import type { WasmKernel, WasmRoutine } from "./kernel.ts";
 import { suits, TILE_ROWS, type TileWidth } from "./tile.ts";
 import { emitWinograd, WINOGRAD_PARAMETERS } from "./winograd.ts";
+import { emitWinogradFilterGradient } from "./winograd-filter-gradient.ts";
 import { WINOGRAD_2X2 } from "./winograd-matrices.ts";
 
 /** Whether Winograd can compute a convolution at all. */
-function isMinimal({ KH, KW }: Conv2dGeometry, { strides }: ConvWindow): boolean {
-  return KH === 3 && KW === 3 && strides[0] === 1 && strides[1] === 1;
+function isMinimal({ KH, KW, strides, dilations }: Conv2dGeometry): boolean {
+  return KH === 3 && KW === 3 && [...strides, ...dilations].every((step) => step === 1);
 }
 
 /** Fewer channels do not make up for the transforms: a direct convolution is faster. */
@@ -52,7 +54,7 @@ export function winogradConv2dKernel(tileWidth: TileWidth): WasmKernel {
     name: `f32-conv2d-winograd-2x2-${TILE_ROWS}x${tileWidth}-wasm`,
     op: conv2d,
     accepts: (call: KernelCall<Conv2dParams>, target) =>
-      suits(tileWidth, target) && isMinimal(geometryOf(call), call.params),
+      suits(tileWidth, target) && isMinimal(geometryOf(call)),
     pays: (call: KernelCall<Conv2dParams>) => winogradPays(geometryOf(call)),
     emit(module, call: KernelCall<Conv2dParams>) {
       const { B, H, W, C, N, vertical, horizontal } = geometryOf(call);
@@ -86,7 +88,7 @@ export function winogradInputGradKernel(tileWidth: TileWidth): WasmKernel {
     name: `f32-conv2d-input-grad-winograd-2x2-${TILE_ROWS}x${tileWidth}-wasm`,
     op: conv2dInputGrad,
     accepts: (call: KernelCall<Conv2dInputGradParams>, target) =>
-      suits(tileWidth, target) && isMinimal(geometryOf(call), call.params),
+      suits(tileWidth, target) && isMinimal(geometryOf(call)),
     pays: (call: KernelCall<Conv2dInputGradParams>) => winogradPays(geometryOf(call)),
     emit(module, call: KernelCall<Conv2dInputGradParams>) {
       const { B, H, W, C, KH, KW, N, vertical, horizontal } = geometryOf(call);
@@ -108,6 +110,33 @@ export function winogradInputGradKernel(tileWidth: TileWidth): WasmKernel {
         tileWidth,
       );
       return withOperands(module, routine, ["images", "w", ...(mask ? ["mask"] : []), "output"]);
+    },
+  };
+}
+
+export function winogradFilterGradKernel(tileWidth: TileWidth): WasmKernel {
+  const geometryOf = ({ inputs, params }: KernelCall<Conv2dFilterGradParams>): Conv2dGeometry =>
+    conv2dGeometry("conv2d-filter-grad", inputs[0]!.shape, params.filterShape, params);
+  return {
+    name: `f32-conv2d-filter-grad-winograd-2x2-${TILE_ROWS}x${tileWidth}-wasm`,
+    op: conv2dFilterGrad,
+    accepts: (call: KernelCall<Conv2dFilterGradParams>, target) =>
+      suits(tileWidth, target) && isMinimal(geometryOf(call)),
+    pays: (call: KernelCall<Conv2dFilterGradParams>) => winogradPays(geometryOf(call)),
+    emit(module, call: KernelCall<Conv2dFilterGradParams>) {
+      const { B, H, W, C, N, vertical, horizontal } = geometryOf(call);
+      return emitWinogradFilterGradient(
+        module,
+        {
+          matrices: WINOGRAD_2X2,
+          batch: B,
+          vertical: { input: H, before: vertical.before, output: vertical.output },
+          horizontal: { input: W, before: horizontal.before, output: horizontal.output },
+          inputChannels: C,
+          outputChannels: N,
+        },
+        tileWidth,
+      );
     },
   };
 }

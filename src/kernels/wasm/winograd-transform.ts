@@ -9,24 +9,33 @@ import { emitGridWalk, type Stretch, type TileGrid } from "./tile-grid.ts";
 import type { Matrix } from "./winograd-matrices.ts";
 
 /** Floats that a pass covers: a pair of vectors. */
-const PAIR_FLOATS = 2 * VECTOR_FLOATS;
-const PAIR_BYTES = 2 * VECTOR_BYTES;
+export const PAIR_FLOATS = 2 * VECTOR_FLOATS;
+export const PAIR_BYTES = 2 * VECTOR_BYTES;
 
-/** How the matrices [patches x channels] of the components lie in memory: one plane each. In bytes. */
+/**
+ * How the matrices [patches x channels] of the components lie in memory: a plane for each, in panels of so many
+ * channels that lie one after the other. In bytes.
+ */
 export interface Planes {
-  /** From row to row: whole pairs of vectors. */
+  /** From row to row of a panel: whole pairs of vectors. */
   readonly pitch: number;
+  /** A multiple of a pair of vectors, unless there is one panel. */
+  readonly panelChannels: number;
+  readonly panelBytes: number;
   readonly planeBytes: number;
 }
 
+const LINE_BYTES = 64;
+
 /** Planes of `rows` rows. Odd numbers of cache lines keep rows, and planes, from falling into the same sets. */
-export function planesOf(rows: number, channels: number): Planes {
-  const LINE_BYTES = 64;
-  const lines = Math.ceil((channels * FLOAT_BYTES) / LINE_BYTES);
-  const pairs = Math.ceil(channels / PAIR_FLOATS);
+export function planesOf(rows: number, channels: number, panelChannels = channels): Planes {
+  const pairs = Math.ceil(Math.min(channels, panelChannels) / PAIR_FLOATS);
+  const panels = Math.ceil(channels / panelChannels);
+  const lines = Math.ceil((pairs * PAIR_BYTES) / LINE_BYTES);
   const pitch = lines >= 8 && lines % 2 === 0 ? (lines + 1) * LINE_BYTES : pairs * PAIR_BYTES;
-  const planeLines = Math.ceil((rows * pitch) / LINE_BYTES);
-  return { pitch, planeBytes: (planeLines + 1 - (planeLines % 2)) * LINE_BYTES };
+  const panelBytes = rows * pitch;
+  const planeLines = Math.ceil((panels * panelBytes) / LINE_BYTES);
+  return { pitch, panelChannels, panelBytes, planeBytes: (planeLines + 1 - (planeLines % 2)) * LINE_BYTES };
 }
 
 export interface GatherSpec {
@@ -48,12 +57,13 @@ export function emitGather(module: ModuleBuilder, spec: GatherSpec): FunctionRef
   const { channels, horizontal, step } = grid;
   const pixelBytes = channels * FLOAT_BYTES;
   const rowBytes = horizontal.extent * pixelBytes;
-  const passes = Math.ceil(channels / PAIR_FLOATS);
+  const { panelChannels, panelBytes } = planes;
+  const panels = Math.floor(channels / panelChannels);
   const key = `gather ${JSON.stringify(spec)}`;
 
   const emitStretch = (vertical: Stretch, across: Stretch): FunctionRef =>
     module.func(`${key} ${JSON.stringify([vertical, across])}`, STRETCH, (p, f) => {
-      const { pass, count } = { pass: f.local("i32"), count: p.count };
+      const { pass, panel, target } = f.named("i32", ["pass", "panel", "target"]);
       const { prologue, body } = sandwich(f, { matrix, rows, width: 2 });
       const cell = (row: number, column: number) => {
         if (row < vertical.low || row >= vertical.high || column < across.low || column >= across.high)
@@ -62,20 +72,30 @@ export function emitGather(module: ModuleBuilder, spec: GatherSpec): FunctionRef
         return [v128.load(p.image, offset), v128.load(p.image, offset + VECTOR_BYTES)];
       };
       const pair = vectorsOf(PAIR_FLOATS);
-      return [
-        prologue,
-        whileLoop(count, [
+      const doPanel = (panelWidth: number): Body => {
+        const passes = Math.ceil(panelWidth / PAIR_FLOATS);
+        return [
           repeat(pass, passes, [
             body(cell, (row, column, values) => {
               const plane = rows.indexOf(row) * matrix.length + column;
-              return storeRow(p.planes, pair, values, plane * planes.planeBytes);
+              return storeRow(target, pair, values, plane * planes.planeBytes);
             }),
             increase(p.image, PAIR_BYTES),
-            increase(p.planes, PAIR_BYTES),
+            increase(target, PAIR_BYTES),
           ]),
-          increase(p.image, step * pixelBytes - passes * PAIR_BYTES),
-          increase(p.planes, planes.pitch - passes * PAIR_BYTES),
-          increase(count, -1),
+          increase(p.image, panelWidth * FLOAT_BYTES - passes * PAIR_BYTES),
+          increase(target, panelBytes - passes * PAIR_BYTES),
+        ];
+      };
+      return [
+        prologue,
+        whileLoop(p.count, [
+          target.set(p.planes),
+          repeat(panel, panels, doPanel(panelChannels)),
+          channels % panelChannels === 0 ? [] : doPanel(channels % panelChannels),
+          increase(p.image, (step - 1) * pixelBytes),
+          increase(p.planes, planes.pitch),
+          increase(p.count, -1),
         ]),
       ];
     });

@@ -22,6 +22,10 @@ export interface ConvolvedAxis {
   readonly output: number;
 }
 
+export function tilesOf({ output }: ConvolvedAxis, step: number): number {
+  return Math.ceil(output / step);
+}
+
 export interface WinogradSpec {
   readonly matrices: WinogradMatrices;
   readonly batch: number;
@@ -78,8 +82,7 @@ export function emitWinograd(module: ModuleBuilder, spec: WinogradSpec, tileWidt
     planeBytes: filterPlaneBytes,
   });
 
-  const tilesOf = ({ output }: ConvolvedAxis) => Math.ceil(output / step);
-  const tilesPerRow = tilesOf(horizontal);
+  const tilesPerRow = tilesOf(horizontal, step);
   const blockRows = blockRowsOf(tilesPerRow, BLOCK_TILES);
   const blockTiles = paddedRows(blockRows * tilesPerRow);
   const inputs = planesOf(blockTiles, inputChannels);
@@ -87,12 +90,12 @@ export function emitWinograd(module: ModuleBuilder, spec: WinogradSpec, tileWidt
   const inputAxis = (axis: ConvolvedAxis): GridAxis => ({
     extent: axis.input,
     before: axis.before,
-    patches: tilesOf(axis),
+    patches: tilesOf(axis, step),
   });
   const outputAxis = (axis: ConvolvedAxis): GridAxis => ({
     extent: axis.output,
     before: 0,
-    patches: tilesOf(axis),
+    patches: tilesOf(axis, step),
   });
   const inputGrid: TileGrid = {
     vertical: inputAxis(vertical),
@@ -152,7 +155,7 @@ export function emitWinograd(module: ModuleBuilder, spec: WinogradSpec, tileWidt
   return {
     phases: [
       { func: transformFilter, extent: filter.panels, grain: 1 },
-      { func: convolve, extent: spec.batch * tilesOf(vertical), grain: blockRows },
+      { func: convolve, extent: spec.batch * tilesOf(vertical, step), grain: blockRows },
     ],
     sharedBytes,
     scratchBytes: Math.max(filter.scratchBytes, spillOffset + TILE_SPILL_BYTES),

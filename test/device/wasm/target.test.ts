@@ -32,7 +32,9 @@ for (const [name, flags] of [
   });
 
 test("peaks are positive, and those of pairs are not below those of single vectors", async () => {
-  const { fma128Gflops, fma256Gflops, memoryGBs } = await measurePeak();
+  const { fma128Gflops, fma256Gflops, memoryGBs, bandwidths } = await measurePeak();
   assert.ok(fma128Gflops > 0.1 && memoryGBs > 0.1);
   assert.ok(fma256Gflops > 0.5 * fma128Gflops);
+  assert.ok(bandwidths.every(({ gbPerS }) => gbPerS > 0.1));
+  assert.equal(bandwidths.at(-1)!.gbPerS, memoryGBs);
 });

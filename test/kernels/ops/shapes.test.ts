@@ -69,6 +69,12 @@ test("a shape that does not fit is refused, naming the op, the operands and both
       'conv2d: x.shape[1] = 3 but the window = 5 (padding "valid" needs it to fit)',
     ],
     [
+      ops.conv2d,
+      [f32(2, 9, 6, 1), f32(3, 3, 1, 6)],
+      { ...conv, dilations: [2, 3] },
+      'conv2d: x.shape[2] = 6 but the window = 7 (3 cells, 3 apart) (padding "valid" needs it to fit)',
+    ],
+    [
       ops["conv2d-input-grad"],
       [f32(2, 8, 7, 6), f32(3, 3, 1, 6)],
       { ...conv, inputShape: [2, 9, 9, 1] },
@@ -110,12 +116,14 @@ test("a dropout rate of 1 is refused: nothing would be left to scale", () => {
 });
 
 test("same padding is split as in TensorFlow: the odd cell goes behind", () => {
-  const axis = (input: number, window: number, stride: number) =>
-    windowAxis("op", "x", input, window, stride, "same");
+  const axis = (input: number, window: number, stride: number, dilation?: number) =>
+    windowAxis("op", "x", input, window, stride, "same", dilation);
   assert.deepEqual(axis(28, 5, 1), { output: 28, before: 2, after: 2 });
   assert.deepEqual(axis(4, 3, 2), { output: 2, before: 0, after: 1 });
   assert.deepEqual(axis(7, 4, 3), { output: 3, before: 1, after: 2 });
   assert.deepEqual(axis(8, 1, 3), { output: 3, before: 0, after: 0 });
+  assert.deepEqual(axis(9, 3, 1, 2), { output: 9, before: 2, after: 2 });
+  assert.deepEqual(axis(8, 2, 2, 3), { output: 4, before: 1, after: 1 });
 });
 
 test("flops count two for every multiply-add", () => {

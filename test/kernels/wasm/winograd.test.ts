@@ -6,8 +6,13 @@ import type { KernelCall, ReferenceKernel } from "../../../src/kernels/kernel.ts
 import { ops } from "../../../src/kernels/ops/index.ts";
 import { referenceKernels } from "../../../src/kernels/reference/index.ts";
 import { elementCount, f32 } from "../../../src/kernels/tensor.ts";
+import { conv2dFilterGradKernel } from "../../../src/kernels/wasm/conv2d.ts";
 import type { WasmKernel } from "../../../src/kernels/wasm/kernel.ts";
-import { winogradConv2dKernel, winogradInputGradKernel } from "../../../src/kernels/wasm/winograd-conv2d.ts";
+import {
+  winogradConv2dKernel,
+  winogradFilterGradKernel,
+  winogradInputGradKernel,
+} from "../../../src/kernels/wasm/winograd-conv2d.ts";
 import { RandomStream } from "../../../src/random.ts";
 import { bitsOf, runKernel } from "./run-kernel.ts";
 
@@ -30,6 +35,7 @@ const SHAPES: readonly Shape[] = [
   { x: [3, 7, 7, 64], N: 32, padding: "same" },
   { x: [2, 14, 14, 33], N: 48, padding: "same" },
   { x: [9, 8, 8, 32], N: 35, padding: "valid" },
+  { x: [40, 9, 8, 4], N: 5, padding: "same" },
   ...Array.from({ length: 12 }, (): Shape => ({
     x: [between(1, 5), between(3, 15), between(3, 15), between(1, 40)],
     N: between(1, 40),
@@ -37,7 +43,11 @@ const SHAPES: readonly Shape[] = [
   })),
 ];
 
-function makeCall(name: "conv2d" | "conv2d-input-grad", shape: Shape, extra: boolean): KernelCall {
+function makeCall(
+  name: "conv2d" | "conv2d-input-grad" | "conv2d-filter-grad",
+  shape: Shape,
+  extra: boolean,
+): KernelCall {
   const window = { strides: [1, 1], padding: shape.padding } as const;
   const x = f32(...shape.x);
   const w = f32(3, 3, shape.x[3], shape.N);
@@ -45,6 +55,8 @@ function makeCall(name: "conv2d" | "conv2d-input-grad", shape: Shape, extra: boo
   const inputs = [x, w, ...(extra ? [f32(shape.N)] : [])];
   const outputs = ops.conv2d.infer(inputs, forward);
   if (name === "conv2d") return { inputs, outputs, params: forward };
+  if (name === "conv2d-filter-grad")
+    return { inputs: [x, outputs[0]!], outputs: [w], params: { ...window, filterShape: w.shape } };
   const params = { ...window, inputShape: shape.x };
   return { inputs: [outputs[0]!, w, ...(extra ? [x] : [])], outputs: [x], params };
 }
@@ -56,8 +68,9 @@ function operandsOf(call: KernelCall): readonly Float32Array[] {
 }
 
 const FAMILIES = [
-  { op: "conv2d", kernelOf: winogradConv2dKernel, extra: "bias and relu" },
-  { op: "conv2d-input-grad", kernelOf: winogradInputGradKernel, extra: "a mask" },
+  { op: "conv2d", kernelOf: winogradConv2dKernel, extras: ["", " with bias and relu"] },
+  { op: "conv2d-input-grad", kernelOf: winogradInputGradKernel, extras: ["", " with a mask"] },
+  { op: "conv2d-filter-grad", kernelOf: winogradFilterGradKernel, extras: [""] },
 ] as const;
 
 function largestError(kernel: WasmKernel, reference: ReferenceKernel, call: KernelCall): number {
@@ -73,11 +86,11 @@ function largestError(kernel: WasmKernel, reference: ReferenceKernel, call: Kern
   return want.reduce((most, value, i) => Math.max(most, Math.abs(value - got![i]!)), 0) / (scale || 1);
 }
 
-for (const { op, kernelOf, extra } of FAMILIES)
-  for (const withExtra of [false, true])
-    test(`Winograd's ${op}${withExtra ? ` with ${extra}` : ""} stays within ${MAXIMUM_ERROR} of the largest output`, () => {
+for (const { op, kernelOf, extras } of FAMILIES)
+  for (const extra of extras)
+    test(`Winograd's ${op}${extra} stays within ${MAXIMUM_ERROR} of the largest output`, () => {
       for (const shape of SHAPES) {
-        const call = makeCall(op, shape, withExtra);
+        const call = makeCall(op, shape, extra !== "");
         const error = largestError(kernelOf(16), referenceKernels[op], call);
         assert.ok(error <= MAXIMUM_ERROR, `${JSON.stringify(shape)}: ${error}`);
       }
@@ -92,6 +105,17 @@ test("Winograd's kernels give equal bits for every tile and however they are sli
       for (const slices of [1, 2, 7])
         assert.deepEqual(bitsOf(runKernel(kernelOf(8), call, operands, { slices })), bits);
     }
+});
+
+test("Winograd's filter gradient of a large batch, summed in parts, agrees with the direct kernel", () => {
+  const call = makeCall("conv2d-filter-grad", { x: [52, 28, 28, 64], N: 64, padding: "same" }, false);
+  const operands = operandsOf(call);
+  const [got] = runKernel(winogradFilterGradKernel(16), call, operands, { slices: 5 });
+  const [want] = runKernel(conv2dFilterGradKernel(16), call, operands);
+  const scale = want!.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+  want!.forEach((value, i) => {
+    assert.ok(Math.abs(value - got![i]!) <= 5 * MAXIMUM_ERROR * scale, `dw[${i}] = ${got![i]}, not ${value}`);
+  });
 });
 
 test("Winograd refuses other windows and strides than 3x3 by 1", () => {

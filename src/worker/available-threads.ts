@@ -1,0 +1,21 @@
+// How many threads a function may keep busy.
+
+import { availableParallelism } from "node:os";
+
+/** https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html: "At 1,769 MB, a function has the equivalent of one vCPU". */
+const LAMBDA_MB_PER_VCPU = 1769;
+
+export interface ThreadsQuestion {
+  /** Of the run; on one machine they share its cores. */
+  readonly workers: number;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Of this machine or container. Default: what the process may use by affinity and cgroup quota. */
+  readonly cores?: number;
+}
+
+/** Whole vCPUs of this function, at least 1: a part of one is no help to a second thread. */
+export function availableThreads({ workers, env, cores = availableParallelism() }: ThreadsQuestion): number {
+  const lambdaMb = Number(env["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] ?? 0);
+  const vcpus = lambdaMb > 0 ? lambdaMb / LAMBDA_MB_PER_VCPU : cores / workers;
+  return Math.max(1, Math.min(cores, Math.floor(vcpus)));
+}
