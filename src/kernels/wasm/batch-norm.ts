@@ -247,46 +247,59 @@ const batchNormGradKernel: WasmKernel = {
       };
     });
 
+    // Behind the partial sums, by column: what dx loses to dbeta, and to dgamma by x - mean.
+    const lossBytes = partialBytes(groups, 2);
+    const slopeBytes = lossBytes + groups.strideBytes;
+
     const names = ["begin", "end", ...GRADIENT, "shared", "scratch"] as const;
     const totals = module.func(`batch-norm-grad totals ${rows}x${columns}`, names, (p, f) => {
       const dgamma = f.locals("v128", SWEEP_FLOATS / 4);
       const dbeta = f.locals("v128", SWEEP_FLOATS / 4);
-      const pointers = [p.shared, p.rstd, p.dgamma, p.dbeta];
+      const share = f.local("v128");
+      const pointers = [p.shared, p.gamma, p.rstd, p.dgamma, p.dbeta];
       return sweepSlice(columns, p, f.local("i32"), pointers, (vectors) => [
         addGroups(f, groups, p.shared, vectors, [dgamma, dbeta]),
-        vectors.map(({ offset }, j) => dgamma[j]!.set(mul(dgamma[j]!, v128.load(p.rstd, offset)))),
+        vectors.map(({ offset }, j) => {
+          const rstd = v128.load(p.rstd, offset);
+          return [
+            share.set(mul(mul(v128.load(p.gamma, offset), rstd), splat(1 / rows))),
+            dgamma[j]!.set(mul(dgamma[j]!, rstd)),
+            v128.store(p.shared, mul(share, dbeta[j]!), lossBytes + offset),
+            v128.store(p.shared, mul(share, mul(dgamma[j]!, rstd)), slopeBytes + offset),
+          ];
+        }),
         storeRow(p.dgamma, vectors, dgamma),
         storeRow(p.dbeta, vectors, dbeta),
       ]);
     });
 
-    const elementKey = `${key} elements ${statistics} ${rows}`;
+    const elementKey = `${key} elements ${statistics} ${lossBytes}`;
     const operands = [...GRADIENT, "shared"] as const;
     const elements = rowsPhase(module, elementKey, [rows, columns], operands, (p, f) => {
       const norm = affine(f, p);
       const { z, g, body } = gradientElements(f, p, activation, norm);
-      const offsets = f.locals("v128", 2);
+      const losses = f.locals("v128", 2);
       const slopes = f.locals("v128", 2);
-      const share = splat(1 / rows);
-      const through = (j: number): V128 => sub(sub(g[j]!, offsets[j]!), mul(z[j]!, slopes[j]!));
+      const scaled = (j: number): V128 => mul(g[j]!, norm.scales[j]!);
       return {
         sources: [p.x, p.dy],
         target: p.dx,
-        vectors: [...norm.vectors, p.dgamma, p.dbeta],
+        vectors: [...norm.vectors, p.shared],
         columns: (load, j) => [
           norm.columns(load, j),
-          offsets[j]!.set(mul(load(p.dbeta), share)),
-          slopes[j]!.set(mul(mul(load(p.dgamma), load(p.rstd)), share)),
+          losses[j]!.set(load(p.shared, lossBytes)),
+          slopes[j]!.set(load(p.shared, slopeBytes)),
         ],
         element: (load, j) => ({
           body: body(load, j),
-          value: mul(norm.scales[j]!, statistics === "batch" ? through(j) : g[j]!),
+          value:
+            statistics === "moving" ? scaled(j) : sub(sub(scaled(j), losses[j]!), mul(z[j]!, slopes[j]!)),
         }),
       };
     });
     return {
       phases: [sums, { func: totals, extent: columns, grain: SWEEP_FLOATS }, elements],
-      sharedBytes: partialBytes(groups, 2),
+      sharedBytes: slopeBytes + groups.strideBytes,
       scratchBytes: 0,
     };
   },

@@ -13,7 +13,7 @@ import {
 import { f32x4, i32, memory, v128, type Body, type V128 } from "./instructions.ts";
 import type { Phase } from "./kernel.ts";
 import { FLOAT_BYTES, SWEEP_FLOATS, type Vector } from "./lanes.ts";
-import { BLOCK_ROWS, rowBlocks, type Load, type Operands } from "./row-blocks.ts";
+import { blockRows, rowBlocks, type Load, type Operands } from "./row-blocks.ts";
 
 /** A group has so many bytes, so that its partial sums are little beside it, but no more rows than ... */
 const GROUP_BYTES = 65536;
@@ -38,7 +38,7 @@ export interface RowGroups {
 export function rowGroups(rows: number, columns: number): RowGroups {
   const fitting = Math.min(MAXIMUM_GROUP_ROWS, GROUP_BYTES / (columns * FLOAT_BYTES));
   const wanted = Math.max(MINIMUM_GROUP_ROWS, fitting, rows / MAXIMUM_GROUPS);
-  const groupRows = Math.ceil(wanted / BLOCK_ROWS) * BLOCK_ROWS;
+  const groupRows = Math.ceil(wanted / blockRows(columns)) * blockRows(columns);
   const count = Math.ceil(rows / groupRows);
   const strideBytes = Math.ceil(columns / SWEEP_FLOATS) * SWEEP_FLOATS * FLOAT_BYTES;
   return { rows, columns, groupRows, count, lastRows: rows - (count - 1) * groupRows, strideBytes };

@@ -6,13 +6,21 @@ import { i32, v128, type Body, type V128 } from "./instructions.ts";
 import type { Phase } from "./kernel.ts";
 import { FLOAT_BYTES, storeRow, sweep, type Vector } from "./lanes.ts";
 
-export const BLOCK_ROWS = 8;
+/** A block ends within so many bytes: longer jumps from row to row defeat the processor's prefetching (3 times slower). */
+const BLOCK_BYTES = 512;
+const MAXIMUM_BLOCK_ROWS = 8;
+
+/** Rows of a block: a function of the columns alone. */
+export function blockRows(columns: number): number {
+  const fitting = Math.floor(BLOCK_BYTES / (columns * FLOAT_BYTES));
+  return Math.max(1, Math.min(MAXIMUM_BLOCK_ROWS, fitting));
+}
 
 /** Addresses of operands and results by name: a kernel function's parameters. */
 export type Operands<N extends string> = Readonly<Record<N, Local<"i32">>>;
 
 /** Loads vector j of what lies at an address: of a matrix's row, or of a vector of one element per column. */
-export type Load = (address: Local<"i32">) => V128;
+export type Load = (address: Local<"i32">, offsetBytes?: number) => V128;
 
 export interface RowBlocks {
   readonly columns: number;
@@ -32,7 +40,7 @@ export interface Tile {
   readonly load: (address: Local<"i32">, row: number, j: number) => V128;
   readonly store: (address: Local<"i32">, row: number, values: readonly V128[]) => Body;
   /** Vector j of what has one row. */
-  readonly loadColumn: (address: Local<"i32">, j: number) => V128;
+  readonly loadColumn: (address: Local<"i32">, j: number, offsetBytes?: number) => V128;
 }
 
 /** `tile` is called for each kind of tile: with all of a block's rows or one, and with all of two vectors or less. */
@@ -51,7 +59,7 @@ export function rowBlocks(
           vectors: pair,
           load: (address, row, j) => v128.load(address, row * rowBytes + pair[j]!.offset),
           store: (address, row, values) => storeRow(address, pair, values, row * rowBytes),
-          loadColumn: (address, j) => v128.load(address, pair[j]!.offset),
+          loadColumn: (address, j, offsetBytes = 0) => v128.load(address, pair[j]!.offset + offsetBytes),
         }),
       ),
     ),
@@ -59,7 +67,8 @@ export function rowBlocks(
     columnVectors.map((vector) => increase(vector, -rowBytes)),
     increase(rows, -count),
   ];
-  return [whileLoop(i32.geU(rows, BLOCK_ROWS), block(BLOCK_ROWS)), whileLoop(rows, block(1))];
+  const full = blockRows(columns);
+  return [full > 1 ? whileLoop(i32.geU(rows, full), block(full)) : [], whileLoop(rows, block(1))];
 }
 
 function pairsOf(vectors: readonly Vector[]): readonly (readonly Vector[])[] {
@@ -97,7 +106,7 @@ export function rowsPhase<const N extends readonly string[]>(
       matrices.map((matrix) => increase(matrix, i32.mul(p.begin, columns * FLOAT_BYTES))),
       remaining.set(i32.sub(p.end, p.begin)),
       rowBlocks(f, { columns, rows: remaining, matrices, vectors: formula.vectors }, (tile) => [
-        tile.vectors.map((_, j) => formula.columns((address) => tile.loadColumn(address, j), j)),
+        tile.vectors.map((_, j) => formula.columns((address, offset) => tile.loadColumn(address, j, offset), j)),
         Array.from({ length: tile.rows }, (_, row) => [
           tile.vectors.map((__, j) => {
             const { body = [], value } = formula.element((address) => tile.load(address, row, j), j);
@@ -108,5 +117,5 @@ export function rowsPhase<const N extends readonly string[]>(
       ]),
     ];
   });
-  return { func, extent: rows, grain: BLOCK_ROWS };
+  return { func, extent: rows, grain: blockRows(columns) };
 }
