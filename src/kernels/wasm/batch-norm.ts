@@ -11,11 +11,18 @@ import {
 } from "../ops/batch-norm.ts";
 import type { Activation } from "../ops/elementwise.ts";
 import { elementCount } from "../tensor.ts";
-import { addGroups, groupSumsPhase, partialBytes, rowGroups, type RowGroups } from "./column-sums.ts";
+import {
+  addGroups,
+  bytesPerGroup,
+  groupSumsPhase,
+  partialBytes,
+  rowGroups,
+  type RowGroups,
+} from "./column-sums.ts";
 import { increase, repeat, type FunctionBuilder, type ModuleBuilder } from "./emitter.ts";
-import { f32, f32x4, v128, type Body, type V128 } from "./instructions.ts";
+import { f32, f32x4, i32, v128, type Body, type V128 } from "./instructions.ts";
 import type { Phase, WasmKernel } from "./kernel.ts";
-import { FLOAT_BYTES, storeRow, SWEEP_FLOATS, sweepSlice } from "./lanes.ts";
+import { FLOAT_BYTES, storeRow, sweep, SWEEP_FLOATS, sweepSlice, type Vector } from "./lanes.ts";
 import { rowsPhase, type Load, type Operands } from "./row-blocks.ts";
 
 const { add, sub, mul, div } = f32x4;
@@ -32,19 +39,41 @@ function groupsOf({ inputs }: KernelCall): RowGroups {
 const FORWARD = ["x", "gamma", "beta", "y", "mean", "variance", "rstd"] as const;
 const INFERENCE = ["x", "gamma", "beta", "mean", "variance", "y", "rstd"] as const;
 
+/** Sums of differences and of their squares; and the pivots. */
+const MOMENTS = { sums: 2, others: 1 };
+/** Rows whose mean is a group's pivot: one might lie far out, and the variance lose digits. */
+const PIVOT_ROWS = 8;
+
 /**
- * Partial sums of the differences from the group's first row, and of their squares: they are of the size of the
- * deviations, however large the mean is.
+ * Partial sums of the differences from the group's pivot, the mean of its first rows, and of their squares: they are
+ * of the size of the deviations, however large the mean is.
  */
 function momentsPhase(module: ModuleBuilder, groups: RowGroups): Phase {
-  return groupSumsPhase(module, "batch-norm", groups, 2, FORWARD, (p, f) => {
-    const pivot = f.local("i32");
+  const { columns, lastRows, strideBytes } = groups;
+  const pivotRows = Math.min(PIVOT_ROWS, lastRows);
+  return groupSumsPhase(module, "batch-norm", groups, MOMENTS, FORWARD, (p, f) => {
+    const { pivot, from, pass } = f.named("i32", ["pivot", "from", "pass"]);
+    const means = f.locals("v128", SWEEP_FLOATS / 4);
     const pivots = f.locals("v128", 2);
     const differences = f.locals("v128", 2);
     return {
       matrices: [p.x],
       vectors: [pivot],
-      before: pivot.set(p.x),
+      before: (sums) => [
+        from.set(p.x),
+        pivot.set(i32.add(sums, MOMENTS.sums * strideBytes)),
+        sweep(columns, pass, [from, pivot], (vectors) => {
+          const rows = Array.from({ length: pivotRows }, (_, row) => row * columns * FLOAT_BYTES);
+          return [
+            vectors.map(({ offset }, j) => {
+              const sum = rows.map((row) => v128.load(from, row + offset)).reduce(add);
+              return means[j]!.set(mul(sum, splat(1 / pivotRows)));
+            }),
+            vectors.map(({ offset }, j) => v128.store(pivot, means[j]!, offset)),
+          ];
+        }),
+        pivot.set(i32.add(sums, MOMENTS.sums * strideBytes)),
+      ],
       columns: (load, j) => pivots[j]!.set(load(pivot)),
       terms(load, j) {
         const d = differences[j]!;
@@ -62,55 +91,48 @@ function statisticsPhase(module: ModuleBuilder, groups: RowGroups, epsilon: numb
   const { rows, columns, groupRows, lastRows, count, strideBytes } = groups;
   const names = ["begin", "end", ...FORWARD, "shared", "scratch"] as const;
   const func = module.func(`batch-norm statistics ${rows}x${columns} ${epsilon}`, names, (p, f) => {
-    const { remaining, at, pivotAt, group } = f.named("i32", ["remaining", "at", "pivotAt", "group"]);
+    const { remaining, at, group } = f.named("i32", ["remaining", "at", "group"]);
     const locals = () => f.locals("v128", SWEEP_FLOATS / 4);
-    const means = locals();
-    const totals = locals();
-    const variances = locals();
-    const rstds = locals();
+    const [references, means, totals, variances, rstds] = [locals(), locals(), locals(), locals(), locals()];
     const away = f.local("v128");
-    return sweepSlice(columns, p, remaining, [p.x, p.mean, p.variance, p.rstd, p.shared], (vectors) => {
-      const sumOf = (of: (s: V128, q: V128, pivot: V128, n: V128, j: number) => Body): Body => {
-        const one = (n: number): Body => [
-          vectors.map(({ offset }, j) =>
-            of(
-              v128.load(at, offset),
-              v128.load(at, strideBytes + offset),
-              v128.load(pivotAt, offset),
-              splat(n),
-              j,
-            ),
-          ),
-          increase(at, 2 * strideBytes),
-          increase(pivotAt, groupRows * columns * FLOAT_BYTES),
-        ];
-        return [
-          vectors.map((_, j) => totals[j]!.set(v128.zero)),
-          at.set(p.shared),
-          pivotAt.set(p.x),
-          repeat(group, count - 1, one(groupRows)),
-          one(lastRows),
-        ];
-      };
-      const { load } = v128;
-      return [
-        sumOf((s, _, pivot, n, j) =>
-          totals[j]!.set(add(totals[j]!, add(s, mul(n, sub(pivot, load(p.x, vectors[j]!.offset)))))),
-        ),
-        vectors.map(({ offset }, j) => means[j]!.set(add(load(p.x, offset), div(totals[j]!, splat(rows))))),
-        sumOf((s, q, pivot, n, j) => [
-          away.set(sub(pivot, means[j]!)),
-          totals[j]!.set(add(totals[j]!, add(q, mul(away, add(add(s, s), mul(n, away)))))),
-        ]),
-        vectors.map((_, j) => [
-          variances[j]!.set(div(f32x4.pmax(totals[j]!, v128.zero), splat(rows))),
-          rstds[j]!.set(reciprocalRoot(variances[j]!, epsilon)),
-        ]),
-        storeRow(p.mean, vectors, means),
-        storeRow(p.variance, vectors, variances),
-        storeRow(p.rstd, vectors, rstds),
+    /** totals[j] = the sum over the groups of `term`. */
+    const sumOf = (
+      vectors: readonly Vector[],
+      term: (
+        j: number,
+        n: V128,
+        partial: { readonly s: V128; readonly q: V128; readonly pivot: V128 },
+      ) => V128,
+    ): Body => {
+      const ofGroup = (n: number): Body => [
+        vectors.map(({ offset }, j) => {
+          const [s, q, pivot] = [0, 1, 2].map((row) => v128.load(at, row * strideBytes + offset));
+          return totals[j]!.set(add(totals[j]!, term(j, splat(n), { s: s!, q: q!, pivot: pivot! })));
+        }),
+        increase(at, bytesPerGroup(groups, MOMENTS)),
       ];
-    });
+      return [
+        vectors.map((_, j) => totals[j]!.set(v128.zero)),
+        at.set(p.shared),
+        repeat(group, count - 1, ofGroup(groupRows)),
+        ofGroup(lastRows),
+      ];
+    };
+    return sweepSlice(columns, p, remaining, [p.mean, p.variance, p.rstd, p.shared], (vectors) => [
+      vectors.map(({ offset }, j) => references[j]!.set(v128.load(p.shared, 2 * strideBytes + offset))),
+      sumOf(vectors, (j, n, { s, pivot }) => add(s, mul(n, sub(pivot, references[j]!)))),
+      vectors.map((_, j) => means[j]!.set(add(references[j]!, div(totals[j]!, splat(rows))))),
+      sumOf(vectors, (j, n, { s, q, pivot }) =>
+        add(q, mul(away.tee(sub(pivot, means[j]!)), add(add(s, s), mul(n, away)))),
+      ),
+      vectors.map((_, j) => [
+        variances[j]!.set(div(f32x4.pmax(totals[j]!, v128.zero), splat(rows))),
+        rstds[j]!.set(reciprocalRoot(variances[j]!, epsilon)),
+      ]),
+      storeRow(p.mean, vectors, means),
+      storeRow(p.variance, vectors, variances),
+      storeRow(p.rstd, vectors, rstds),
+    ]);
   });
   return { func, extent: columns, grain: SWEEP_FLOATS };
 }
@@ -173,7 +195,7 @@ const batchNormKernel: WasmKernel = {
         statisticsPhase(module, groups, epsilon),
         normalisePhase(module, groups, [...FORWARD, "shared"], activation),
       ],
-      sharedBytes: partialBytes(groups, 2),
+      sharedBytes: partialBytes(groups, MOMENTS),
       scratchBytes: 0,
     };
   },
@@ -208,6 +230,9 @@ const batchNormInferenceKernel: WasmKernel = {
 
 const GRADIENT = ["x", "gamma", "beta", "dy", "mean", "rstd", "dx", "dgamma", "dbeta"] as const;
 
+/** Of dy (x - mean), and of dy. */
+const GRADIENT_PARTIALS = { sums: 2 };
+
 /** x - mean, and dy where the activation let the value through: statements, and the locals they set. */
 function gradientElements(
   f: FunctionBuilder,
@@ -236,7 +261,7 @@ const batchNormGradKernel: WasmKernel = {
     const { rows, columns } = groups;
     const key = `batch-norm-grad ${activation}`;
 
-    const sums = groupSumsPhase(module, key, groups, 2, GRADIENT, (p, f) => {
+    const sums = groupSumsPhase(module, key, groups, GRADIENT_PARTIALS, GRADIENT, (p, f) => {
       const norm = affine(f, p);
       const { z, g, body } = gradientElements(f, p, activation, norm);
       return {
@@ -248,7 +273,7 @@ const batchNormGradKernel: WasmKernel = {
     });
 
     // Behind the partial sums, by column: what dx loses to dbeta, and to dgamma by x - mean.
-    const lossBytes = partialBytes(groups, 2);
+    const lossBytes = partialBytes(groups, GRADIENT_PARTIALS);
     const slopeBytes = lossBytes + groups.strideBytes;
 
     const names = ["begin", "end", ...GRADIENT, "shared", "scratch"] as const;

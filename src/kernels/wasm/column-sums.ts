@@ -15,7 +15,7 @@ import type { Phase } from "./kernel.ts";
 import { FLOAT_BYTES, SWEEP_FLOATS, type Vector } from "./lanes.ts";
 import { blockRows, rowBlocks, type Load, type Operands } from "./row-blocks.ts";
 
-/** A group has so many bytes, so that its partial sums are little beside it, but no more rows than ... */
+/** A group has about so many bytes, so that its partial sums are little beside it, but no more rows than ... */
 const GROUP_BYTES = 65536;
 /** ... this, for rounding errors grow with their number ... */
 const MAXIMUM_GROUP_ROWS = 1024;
@@ -35,13 +35,31 @@ export interface RowGroups {
   readonly strideBytes: number;
 }
 
+/** Groups of about equal sizes. */
 export function rowGroups(rows: number, columns: number): RowGroups {
   const fitting = Math.min(MAXIMUM_GROUP_ROWS, GROUP_BYTES / (columns * FLOAT_BYTES));
   const wanted = Math.max(MINIMUM_GROUP_ROWS, fitting, rows / MAXIMUM_GROUPS);
-  const groupRows = Math.ceil(wanted / blockRows(columns)) * blockRows(columns);
+  const evenly = rows / Math.ceil(rows / wanted);
+  const groupRows = Math.ceil(evenly / blockRows(columns)) * blockRows(columns);
   const count = Math.ceil(rows / groupRows);
   const strideBytes = Math.ceil(columns / SWEEP_FLOATS) * SWEEP_FLOATS * FLOAT_BYTES;
   return { rows, columns, groupRows, count, lastRows: rows - (count - 1) * groupRows, strideBytes };
+}
+
+/** Rows of floats that each group has in `shared`. */
+export interface Partials {
+  readonly sums: number;
+  /** Behind the sums, for `before` to fill. */
+  readonly others?: number;
+}
+
+export function bytesPerGroup({ strideBytes }: RowGroups, { sums, others = 0 }: Partials): number {
+  return (sums + others) * strideBytes;
+}
+
+/** Bytes of `shared` that the groups take, from its beginning. */
+export function partialBytes(groups: RowGroups, partials: Partials): number {
+  return groups.count * bytesPerGroup(groups, partials);
 }
 
 export interface GroupSums {
@@ -49,17 +67,12 @@ export interface GroupSums {
   readonly matrices: readonly Local<"i32">[];
   /** Addresses of what has one element per column. */
   readonly vectors?: readonly Local<"i32">[];
-  /** Runs before each group, when the matrices' addresses are those of its first row. */
-  readonly before?: Body;
+  /** Runs before each group, when the matrices' addresses are those of its first row; `sums` is that of its sums. */
+  readonly before?: (sums: Local<"i32">) => Body;
   /** Sets up what belongs to vector j's columns. */
   readonly columns?: (load: Load, j: number) => Body;
   /** One term per sum, of vector j of one row. */
   readonly terms: (load: Load, j: number) => { readonly body?: Body; readonly terms: readonly V128[] };
-}
-
-/** Bytes of `shared` that the partial sums take, from its beginning. */
-export function partialBytes({ count, strideBytes }: RowGroups, sumCount: number): number {
-  return count * sumCount * strideBytes;
 }
 
 /** The phase of partial sums: units are groups. `names` are the call's operands and results. */
@@ -67,24 +80,25 @@ export function groupSumsPhase<const N extends readonly string[]>(
   module: ModuleBuilder,
   key: string,
   groups: RowGroups,
-  sumCount: number,
+  partials: Partials,
   names: N,
   build: (p: Operands<N[number] | "shared">, f: FunctionBuilder) => GroupSums,
 ): Phase {
   const { columns, groupRows, count, lastRows, strideBytes } = groups;
   const rowBytes = columns * FLOAT_BYTES;
+  const groupBytes = bytesPerGroup(groups, partials);
   const parameters: readonly string[] = ["begin", "end", ...names, "shared", "scratch"];
   const func = module.func(`${key} sums ${groups.rows}x${columns}`, parameters, (all, f) => {
     const p = all as Operands<N[number] | "begin" | "end" | "shared">;
     const { group, rows, sums } = f.named("i32", ["group", "rows", "sums"]);
-    const totals = Array.from({ length: sumCount }, () => f.locals("v128", 2));
-    const { matrices, vectors = [], before = [], columns: columnsOf, terms } = build(p, f);
+    const totals = Array.from({ length: partials.sums }, () => f.locals("v128", 2));
+    const { matrices, vectors = [], before, columns: columnsOf, terms } = build(p, f);
     return [
-      sums.set(i32.add(p.shared, i32.mul(p.begin, sumCount * strideBytes))),
+      sums.set(i32.add(p.shared, i32.mul(p.begin, groupBytes))),
       matrices.map((matrix) => increase(matrix, i32.mul(p.begin, groupRows * rowBytes))),
       forRange(group, p.begin, p.end, 1, [
-        before,
-        memory.fill(sums, 0, sumCount * strideBytes),
+        memory.fill(sums, 0, partials.sums * strideBytes),
+        before?.(sums) ?? [],
         rows.set(i32.select(i32.eq(group, count - 1), lastRows, groupRows)),
         rowBlocks(f, { columns, rows, matrices, vectors: [...vectors, sums] }, (tile) => [
           columnsOf === undefined
@@ -111,7 +125,7 @@ export function groupSumsPhase<const N extends readonly string[]>(
               .reverse(),
           ]),
         ]),
-        increase(sums, sumCount * strideBytes),
+        increase(sums, groupBytes),
       ]),
     ];
   });
@@ -120,7 +134,7 @@ export function groupSumsPhase<const N extends readonly string[]>(
 
 /**
  * For the last phase: totals[k][j] = the partial sums k of vector j, added in the order of the groups. `shared` is the
- * address of the vectors' columns in the first row of partial sums.
+ * address of the vectors' columns in the first row of partial sums; the groups have no other rows.
  */
 export function addGroups(
   f: FunctionBuilder,

@@ -31,6 +31,8 @@ const biasAddKernel: WasmKernel = {
   },
 };
 
+const PARTIALS = { sums: 1 };
+
 const columnSumKernel: WasmKernel = {
   name: "f32-column-sum-wasm",
   op: columnSum,
@@ -38,7 +40,7 @@ const columnSumKernel: WasmKernel = {
   emit(module, { inputs, outputs }: KernelCall) {
     const columns = outputs[0]!.shape[0]!;
     const groups = rowGroups(elementCount(inputs[0]!) / columns, columns);
-    const sums = groupSumsPhase(module, "column-sum", groups, 1, ["x", "y"], (p) => ({
+    const sums = groupSumsPhase(module, "column-sum", groups, PARTIALS, ["x", "y"], (p) => ({
       matrices: [p.x],
       terms: (load) => ({ terms: [load(p.x)] }),
     }));
@@ -52,7 +54,7 @@ const columnSumKernel: WasmKernel = {
     });
     return {
       phases: [sums, { func, extent: columns, grain: SWEEP_FLOATS }],
-      sharedBytes: partialBytes(groups, 1),
+      sharedBytes: partialBytes(groups, PARTIALS),
       scratchBytes: 0,
     };
   },
