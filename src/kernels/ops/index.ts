@@ -5,7 +5,24 @@ import { batchNorm, batchNormGrad, batchNormInference, movingAverage } from "./b
 import { biasAdd, columnSum } from "./bias.ts";
 import { conv2d, conv2dFilterGrad, conv2dInputGrad } from "./conv2d.ts";
 import { dropout } from "./dropout.ts";
-import { add, relu, reluGrad, sigmoid, sigmoidGrad, tanh, tanhGrad } from "./elementwise.ts";
+import {
+  add,
+  gelu,
+  geluGrad,
+  leakyRelu,
+  leakyReluGrad,
+  multiply,
+  relu,
+  relu6,
+  relu6Grad,
+  reluGrad,
+  sigmoid,
+  sigmoidGrad,
+  silu,
+  siluGrad,
+  tanh,
+  tanhGrad,
+} from "./elementwise.ts";
 import { fill } from "./fill.ts";
 import {
   meanSquaredError,
@@ -38,8 +55,17 @@ export const ops = {
   "bias-add": biasAdd,
   "column-sum": columnSum,
   add,
+  multiply,
   relu,
   "relu-grad": reluGrad,
+  relu6,
+  "relu6-grad": relu6Grad,
+  "leaky-relu": leakyRelu,
+  "leaky-relu-grad": leakyReluGrad,
+  silu,
+  "silu-grad": siluGrad,
+  gelu,
+  "gelu-grad": geluGrad,
   tanh,
   "tanh-grad": tanhGrad,
   sigmoid,

@@ -3,11 +3,30 @@
 
 import type { AnyOp } from "../op.ts";
 import { movingAverage, type MovingAverageParams } from "../ops/batch-norm.ts";
-import { add, relu, reluGrad, sigmoid, sigmoidGrad, tanh, tanhGrad } from "../ops/elementwise.ts";
+import {
+  add,
+  gelu,
+  geluGrad,
+  leakyRelu,
+  leakyReluGrad,
+  multiply,
+  relu,
+  relu6,
+  relu6Grad,
+  reluGrad,
+  sigmoid,
+  sigmoidGrad,
+  silu,
+  siluGrad,
+  tanh,
+  tanhGrad,
+  type AddParams,
+  type LeakyReluParams,
+} from "../ops/elementwise.ts";
 import { fill, type FillParams } from "../ops/fill.ts";
 import { meanSquaredErrorGrad, sigmoidCrossEntropyGrad } from "../ops/losses.ts";
-import { elementwiseKernel, type FormulaContext } from "./elementwise.ts";
-import type { Local } from "./emitter.ts";
+import { elementwiseKernel, type FormulaContext, type Lanes } from "./elementwise.ts";
+import type { FunctionBuilder, Local } from "./emitter.ts";
 import { f32x4, v128, type Body, type V128 } from "./instructions.ts";
 import type { WasmKernel } from "./kernel.ts";
 import type { VectorMath } from "./vector-math.ts";
@@ -22,6 +41,36 @@ function expression(
     op,
     elementInputs,
     formula: ({ math }) => ({ lanes: (inputs) => ({ body: [], outputs: [of(math, inputs)] }) }),
+  });
+}
+
+/** `expression` of ops whose params make a difference: `variant` names it. */
+function expressionOf<P extends object>(
+  op: AnyOp,
+  elementInputs: number,
+  variant: (params: P) => string,
+  of: (params: P, math: VectorMath, inputs: readonly Local<"v128">[]) => V128,
+): WasmKernel {
+  return elementwiseKernel<P>({
+    op,
+    elementInputs,
+    variant,
+    formula: ({ math, call }) => ({
+      lanes: (inputs) => ({ body: [], outputs: [of(call.params, math, inputs)] }),
+    }),
+  });
+}
+
+/** (x, dy?) -> a formula with statements of its own. */
+function composed(
+  op: AnyOp,
+  elementInputs: number,
+  of: (math: VectorMath, inputs: readonly Local<"v128">[], locals: FunctionBuilder) => Lanes,
+): WasmKernel {
+  return elementwiseKernel({
+    op,
+    elementInputs,
+    formula: ({ math, locals }) => ({ lanes: (inputs) => of(math, inputs, locals) }),
   });
 }
 
@@ -60,11 +109,61 @@ function lossGradient(
   });
 }
 
+/** sign > 0 ? value : alpha value */
+function scaledBelowZero(math: VectorMath, sign: V128, value: V128, alpha: number): V128 {
+  const scaled = f32x4.mul(value, math.constant(alpha));
+  return v128.bitselect(value, scaled, f32x4.gt(sign, math.constant(0)));
+}
+
 export const formulaKernels: readonly WasmKernel[] = [
-  expression(add, 2, (_, [a, b]) => f32x4.add(a!, b!)),
+  expressionOf<AddParams>(
+    add,
+    2,
+    ({ activation = "none" }) => activation,
+    ({ activation }, math, [a, b]) => {
+      const sum = f32x4.add(a!, b!);
+      return activation === "relu" ? f32x4.pmax(sum, math.constant(0)) : sum;
+    },
+  ),
+  expression(multiply, 2, (_, [a, b]) => f32x4.mul(a!, b!)),
   expression(relu, 1, (math, [x]) => f32x4.pmax(x!, math.constant(0))),
   expression(reluGrad, 2, (math, [y, dy]) => v128.and(dy!, f32x4.gt(y!, math.constant(0)))),
   transcendental(tanh, "tanh"),
+  expression(relu6, 1, (math, [x]) => f32x4.pmin(f32x4.pmax(x!, math.constant(0)), math.constant(6))),
+  expression(relu6Grad, 2, (math, [y, dy]) =>
+    v128.and(v128.and(dy!, f32x4.gt(y!, math.constant(0))), f32x4.lt(y!, math.constant(6))),
+  ),
+  expressionOf<LeakyReluParams>(
+    leakyRelu,
+    1,
+    ({ alpha }) => String(alpha),
+    ({ alpha }, math, [x]) => scaledBelowZero(math, x!, x!, alpha),
+  ),
+  expressionOf<LeakyReluParams>(
+    leakyReluGrad,
+    2,
+    ({ alpha }) => String(alpha),
+    ({ alpha }, math, [y, dy]) => scaledBelowZero(math, y!, dy!, alpha),
+  ),
+  composed(silu, 1, (math, [x], locals) => {
+    const s = locals.local("v128");
+    return { body: math.sigmoid(s, x!), outputs: [f32x4.mul(x!, s)] };
+  }),
+  composed(siluGrad, 2, (math, [x, dy], locals) => {
+    const s = locals.local("v128");
+    const one = math.constant(1);
+    const slope = f32x4.add(one, f32x4.mul(x!, f32x4.sub(one, s)));
+    return { body: math.sigmoid(s, x!), outputs: [f32x4.mul(dy!, f32x4.mul(s, slope))] };
+  }),
+  composed(gelu, 1, (math, [x], locals) => {
+    const { share, density } = locals.named("v128", ["share", "density"]);
+    return { body: math.normal(share, density, x!), outputs: [f32x4.mul(x!, share)] };
+  }),
+  composed(geluGrad, 2, (math, [x, dy], locals) => {
+    const { share, density } = locals.named("v128", ["share", "density"]);
+    const slope = f32x4.add(share, f32x4.mul(x!, density));
+    return { body: math.normal(share, density, x!), outputs: [f32x4.mul(dy!, slope)] };
+  }),
   expression(tanhGrad, 2, (math, [y, dy]) => f32x4.mul(dy!, f32x4.sub(math.constant(1), f32x4.mul(y!, y!)))),
   transcendental(sigmoid, "sigmoid"),
   expression(sigmoidGrad, 2, (math, [y, dy]) =>

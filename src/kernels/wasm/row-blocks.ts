@@ -106,7 +106,9 @@ export function rowsPhase<const N extends readonly string[]>(
       matrices.map((matrix) => increase(matrix, i32.mul(p.begin, columns * FLOAT_BYTES))),
       remaining.set(i32.sub(p.end, p.begin)),
       rowBlocks(f, { columns, rows: remaining, matrices, vectors: formula.vectors }, (tile) => [
-        tile.vectors.map((_, j) => formula.columns((address, offset) => tile.loadColumn(address, j, offset), j)),
+        tile.vectors.map((_, j) =>
+          formula.columns((address, offset) => tile.loadColumn(address, j, offset), j),
+        ),
         Array.from({ length: tile.rows }, (_, row) => [
           tile.vectors.map((__, j) => {
             const { body = [], value } = formula.element((address) => tile.load(address, row, j), j);

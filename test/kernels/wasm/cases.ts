@@ -128,9 +128,14 @@ function* cases(): Generator<Case> {
     }
   for (const length of FLAT_LENGTHS) {
     const flat = f32(length);
-    for (const op of ["relu", "tanh", "sigmoid"] as const) yield make(op, [flat], {});
-    for (const op of ["add", "relu-grad", "tanh-grad", "sigmoid-grad"] as const)
-      yield make(op, [flat, flat], {});
+    for (const op of ["relu", "relu6", "tanh", "sigmoid", "silu", "gelu"] as const) {
+      yield make(op, [flat], {});
+      yield make(`${op}-grad`, [flat, flat], {});
+    }
+    for (const op of ["add", "multiply"] as const) yield make(op, [flat, flat], {});
+    yield make("add", [flat, flat], { activation: "relu" });
+    yield make("leaky-relu", [flat], { alpha: 0.3 });
+    yield make("leaky-relu-grad", [flat, flat], { alpha: 0.3 });
     yield make("moving-average", [flat, flat], { momentum: 0.9 });
     yield make("fill", [], { shape: [length], value: -1.5 });
     yield make("sgd-update", [flat, flat, f32(8)], {});
@@ -168,6 +173,10 @@ const withLabels: MakeOperands = ({ inputs }, normal, random) => {
   return inputs.map((type, i) => [logits, labels][i] ?? normal(type));
 };
 
+/** Wide enough for both bounds of relu6. */
+const spread: MakeOperands = ({ inputs }, normal) =>
+  inputs.map((type) => normal(type).map((value) => value * 5));
+
 const withBits: MakeOperands = ({ inputs }, normal) =>
   inputs.map((type, i) => normal(type).map((value) => (i === 1 ? Number(value > 0) : value * 8)));
 
@@ -198,6 +207,8 @@ const FITTING_OPERANDS: Readonly<Partial<Record<OpName, MakeOperands>>> = {
   },
   "batch-norm-inference": ({ inputs }, normal) =>
     inputs.map((type, i) => (i === 4 ? normal(type).map(Math.abs) : normal(type))),
+  relu6: spread,
+  "relu6-grad": spread,
   "softmax-cross-entropy": withLabels,
   "softmax-cross-entropy-grad": withLabels,
   "sigmoid-cross-entropy": withBits,

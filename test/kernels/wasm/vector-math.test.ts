@@ -1,13 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { forRange, ModuleBuilder, type Local } from "../../../src/kernels/wasm/emitter.ts";
+import {
+  forRange,
+  ModuleBuilder,
+  type FunctionBuilder,
+  type Local,
+} from "../../../src/kernels/wasm/emitter.ts";
 import { v128, type Body } from "../../../src/kernels/wasm/instructions.ts";
 import { VectorMath } from "../../../src/kernels/wasm/vector-math.ts";
 
 const COUNT = 40_000;
 const memory = new WebAssembly.Memory({ initial: 8, maximum: 8, shared: true });
 
-type Emit = (math: VectorMath, result: Local<"v128">) => Body;
+type Emit = (math: VectorMath, result: Local<"v128">, f: FunctionBuilder) => Body;
 
 /** f(x) for each x; the length is a multiple of 4. */
 function evaluate(emit: Emit, xs: Float32Array): Float32Array {
@@ -18,7 +23,7 @@ function evaluate(emit: Emit, xs: Float32Array): Float32Array {
     const value = f.local("v128");
     const body = forRange(at, 0, end, 16, [
       value.set(v128.load(at)),
-      emit(math, value),
+      emit(math, value, f),
       v128.store(at, value),
     ]);
     return [math.prologue(), body];
@@ -107,6 +112,25 @@ for (const { name, emit, exact, maximumUlp, xs } of cases) {
     assert.ok(evaluate(emit, Float32Array.of(NaN, -NaN, NaN, NaN)).every(Number.isNaN));
   });
 }
+
+/** Phi by Simpson's rule from 0, in steps that leave an error below 1e-12. */
+function normalDistribution(x: number): number {
+  const steps = 400;
+  const width = x / steps;
+  const density = (at: number) => Math.exp((-at * at) / 2) / Math.sqrt(2 * Math.PI);
+  let sum = 0;
+  for (let i = 0; i <= steps; i++) sum += density(i * width) * (i % steps === 0 ? 1 : i % 2 === 1 ? 4 : 2);
+  return 0.5 + (sum * width) / 3;
+}
+
+test("the normal distribution has errors below 3e-7", () => {
+  const xs = evenly(-8, 8).filter((_, i) => i % 40 < 4);
+  const values = evaluate((math, value, f) => math.normal(value, f.local("v128"), value), xs);
+  values.forEach((value, i) => {
+    const error = Math.abs(value - normalDistribution(xs[i]!));
+    assert.ok(error < 3e-7, `Phi(${xs[i]}) = ${value}, ${error} off`);
+  });
+});
 
 test("functions reach their limits and stay there", () => {
   const far = Float32Array.of(-Infinity, -200, 200, Infinity);
