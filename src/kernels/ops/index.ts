@@ -4,6 +4,7 @@ import type { AnyOp, Op } from "../op.ts";
 import { batchNorm, batchNormGrad, batchNormInference, movingAverage } from "./batch-norm.ts";
 import { biasAdd, columnSum } from "./bias.ts";
 import { conv2d, conv2dFilterGrad, conv2dInputGrad } from "./conv2d.ts";
+import { conv2dMaxPool, conv2dMaxPoolFilterGrad, conv2dMaxPoolInputGrad } from "./conv2d-max-pool.ts";
 import { dropout } from "./dropout.ts";
 import {
   add,
@@ -44,6 +45,9 @@ export const ops = {
   conv2d,
   "conv2d-input-grad": conv2dInputGrad,
   "conv2d-filter-grad": conv2dFilterGrad,
+  "conv2d-max-pool": conv2dMaxPool,
+  "conv2d-max-pool-input-grad": conv2dMaxPoolInputGrad,
+  "conv2d-max-pool-filter-grad": conv2dMaxPoolFilterGrad,
   "max-pool": maxPool,
   "max-pool-grad": maxPoolGrad,
   "avg-pool": avgPool,

@@ -10,6 +10,11 @@ import {
 } from "./batch-norm.ts";
 import { biasAddReference, columnSumReference } from "./bias.ts";
 import { conv2dFilterGradReference, conv2dInputGradReference, conv2dReference } from "./conv2d.ts";
+import {
+  conv2dMaxPoolFilterGradReference,
+  conv2dMaxPoolInputGradReference,
+  conv2dMaxPoolReference,
+} from "./conv2d-max-pool.ts";
 import { dropoutReference } from "./dropout.ts";
 import {
   addReference,
@@ -54,6 +59,9 @@ export const referenceKernels: {
   conv2d: conv2dReference,
   "conv2d-input-grad": conv2dInputGradReference,
   "conv2d-filter-grad": conv2dFilterGradReference,
+  "conv2d-max-pool": conv2dMaxPoolReference,
+  "conv2d-max-pool-input-grad": conv2dMaxPoolInputGradReference,
+  "conv2d-max-pool-filter-grad": conv2dMaxPoolFilterGradReference,
   "max-pool": maxPoolReference,
   "max-pool-grad": maxPoolGradReference,
   "avg-pool": avgPoolReference,

@@ -3,6 +3,7 @@
 import { batchNormKernels } from "./batch-norm.ts";
 import { columnKernels } from "./columns.ts";
 import { conv2dFilterGradKernel, conv2dInputGradKernel, conv2dKernel } from "./conv2d.ts";
+import { conv2dMaxPoolKernels } from "./conv2d-max-pool.ts";
 import { dropoutKernels } from "./dropout.ts";
 import { formulaKernels } from "./formulas.ts";
 import type { WasmKernel } from "./kernel.ts";
@@ -29,6 +30,7 @@ export const wasmKernels: readonly WasmKernel[] = [
     conv2dInputGradKernel(width),
     conv2dFilterGradKernel(width),
   ]),
+  ...conv2dMaxPoolKernels,
   ...poolingKernels,
   ...columnKernels,
   ...batchNormKernels,

@@ -70,6 +70,20 @@ const cases: readonly GradientCase[] = [
       padding,
       activation: "none",
     }),
+    ...activations.map((activation) =>
+      gradientCase("conv2d-max-pool", [f32(2, 7, 6, 2), f32(2, 3, 2, 3), f32(3)], {
+        strides: [1, 1],
+        padding,
+        activation,
+        poolSize: [2, 2],
+      }),
+    ),
+    gradientCase("conv2d-max-pool", [f32(1, 9, 7, 1), f32(3, 2, 1, 2)], {
+      strides: [2, 1],
+      padding,
+      activation: "none",
+      poolSize: [1, 3],
+    }),
     gradientCase("max-pool", [f32(2, 5, 6, 3)], { poolSize: [2, 2], strides: [2, 2], padding }),
     gradientCase("max-pool", [f32(1, 6, 5, 2)], { poolSize: [3, 2], strides: [1, 2], padding }),
     gradientCase("avg-pool", [f32(2, 5, 6, 3)], { poolSize: [2, 2], strides: [2, 2], padding }),

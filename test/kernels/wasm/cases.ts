@@ -52,6 +52,18 @@ const CONVOLUTIONS: readonly Convolution[] = [
   { x: [1, 40, 33, 12], w: [3, 3, 12, 4], strides: [1, 1], padding: "same" },
 ];
 
+/** A convolution and the pool behind it; no padding or stride of a pool. */
+const POOLED_CONVOLUTIONS: readonly (Convolution & { readonly poolSize: readonly [number, number] })[] = [
+  { x: [3, 28, 28, 1], w: [5, 5, 1, 6], strides: [1, 1], padding: "same", poolSize: [2, 2] },
+  { x: [2, 14, 14, 6], w: [5, 5, 6, 16], strides: [1, 1], padding: "valid", poolSize: [2, 2] },
+  { x: [1, 9, 13, 1], w: [3, 2, 1, 15], strides: [1, 1], padding: "valid", poolSize: [2, 2] },
+  { x: [2, 7, 5, 1], w: [1, 3, 1, 1], strides: [1, 1], padding: "same", poolSize: [2, 2] },
+  { x: [2, 8, 9, 1], w: [3, 3, 1, 17], strides: [1, 1], padding: "same", poolSize: [2, 2] },
+  { x: [1, 9, 8, 3], w: [2, 3, 3, 7], strides: [2, 1], padding: "same", poolSize: [2, 3] },
+  { x: [3, 6, 7, 9], w: [3, 3, 9, 20], strides: [1, 1], padding: "same", poolSize: [3, 2] },
+  { x: [1, 5, 4, 33], w: [3, 1, 33, 5], strides: [1, 2], padding: "valid", poolSize: [1, 1] },
+];
+
 const PRODUCTS = [
   [1, 1, 1],
   [2, 3, 5],
@@ -106,6 +118,18 @@ function* cases(): Generator<Case> {
     yield make("conv2d-input-grad", [dy, f32(...w)], { ...window, inputShape: x });
     yield make("conv2d-input-grad", [dy, f32(...w), f32(...x)], { ...window, inputShape: x });
     yield make("conv2d-filter-grad", [f32(...x), dy], { ...window, filterShape: w });
+  }
+  for (const { x, w, strides, padding, poolSize } of POOLED_CONVOLUTIONS) {
+    const windows = { strides, padding, poolSize };
+    const operands = [f32(...x), f32(...w), f32(w[3])];
+    const forward = make("conv2d-max-pool", operands, { ...windows, activation: "relu" });
+    const [dy, winners] = forward.call.outputs as [TensorType, TensorType];
+    yield forward;
+    yield make("conv2d-max-pool", operands.slice(0, 2), { ...windows, activation: "none" });
+    const inputGradient = { ...windows, inputShape: x };
+    yield make("conv2d-max-pool-input-grad", [dy, winners, f32(...w)], inputGradient);
+    yield make("conv2d-max-pool-input-grad", [dy, winners, f32(...w), f32(...x)], inputGradient);
+    yield make("conv2d-max-pool-filter-grad", [f32(...x), dy, winners], { ...windows, filterShape: w });
   }
   for (const x of IMAGES)
     for (const params of WINDOWS) {
@@ -193,9 +217,21 @@ const withHyper: MakeOperands = ({ inputs }, normal) => {
   });
 };
 
+const withWinners: MakeOperands = ({ inputs, params }, normal, random) => {
+  const [height, width] = (params as ParamsOf<"conv2d-max-pool">).poolSize;
+  return inputs.map((type) =>
+    type.dtype === "i32"
+      ? Int32Array.from({ length: elementCount(type) }, () => random.nextInt(height * width))
+      : normal(type),
+  );
+};
+
 /** For ops that do not take just any numbers. */
 const FITTING_OPERANDS: Readonly<Partial<Record<OpName, MakeOperands>>> = {
   matmul: withMask,
+  "conv2d-max-pool": ({ inputs }, normal) => inputs.map((type) => normal(type).map(Math.round)), // with ties
+  "conv2d-max-pool-input-grad": withWinners,
+  "conv2d-max-pool-filter-grad": withWinners,
   "max-pool": ({ inputs }, normal) => inputs.map((type) => normal(type).map(Math.round)),
   "max-pool-grad": ({ inputs, params }, normal) => {
     const [x, y, dy] = inputs as [TensorType, TensorType, TensorType];
