@@ -8,6 +8,7 @@ import { alignElements, elementCount } from "../kernels/tensor.ts";
 import type { Layout } from "../shard/layout.ts";
 import { assemble, type Wanted } from "./assemble.ts";
 import { differentiate } from "./differentiate.ts";
+import { fuse } from "./fuse.ts";
 import { layoutOf, type Graph } from "./graph.ts";
 
 export interface InferenceProgram {
@@ -30,6 +31,10 @@ function resultSizes(results: Readonly<Record<string, Tensor>>): Record<string, 
   return Object.fromEntries(
     Object.entries(results).map(([name, { type }]) => [`result.${name}`, alignElements(elementCount(type))]),
   );
+}
+
+function tensorsOf(wanted: readonly Wanted[]): readonly Tensor[] {
+  return wanted.map(({ tensor }) => tensor);
 }
 
 /** Written over the old values: in a graph that updates a statistic, only the update reads it. */
@@ -55,15 +60,17 @@ export function buildTrainingProgram(
   objective: Tensor,
   results: Readonly<Record<string, Tensor>>,
 ): TrainingProgram {
-  const { graph: extended, gradients } = differentiate(graph, objective);
+  const others = [...wantedStatistics(graph), ...wantedResults(results)];
+  const forward = fuse(graph, [objective, ...tensorsOf(others)]);
+  const { graph: extended, gradients } = differentiate(forward, objective);
   const parameters = layoutOf(graph.parameters);
   const wantedGradients = gradients.map((tensor, index): Wanted => ({
     tensor,
     vector: "gradients",
     offset: parameters.entries[index]!.offset,
   }));
-  const wanted = [...wantedGradients, ...wantedStatistics(graph), ...wantedResults(results)];
-  const { program, plan, readyAt } = assemble(extended, wanted, {
+  const wanted = [...wantedGradients, ...others];
+  const { program, plan, readyAt } = assemble(fuse(extended, tensorsOf(wanted)), wanted, {
     gradients: parameters.length,
     ...resultSizes(results),
   });
@@ -81,6 +88,7 @@ export function buildInferenceProgram(
   graph: Graph,
   results: Readonly<Record<string, Tensor>>,
 ): InferenceProgram {
-  const { program, plan } = assemble(graph, wantedResults(results), resultSizes(results));
+  const wanted = wantedResults(results);
+  const { program, plan } = assemble(fuse(graph, tensorsOf(wanted)), wanted, resultSizes(results));
   return { program, plan, parameters: layoutOf(graph.parameters), statistics: layoutOf(graph.statistics) };
 }

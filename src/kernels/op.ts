@@ -35,10 +35,10 @@ export interface Op<P extends object = object> {
   /** Output 0 may take over the memory of one of these inputs if that input dies here: kernels read an element before they write it. */
   readonly inPlace?: readonly number[];
   /**
-   * Takes one more operand at the end, `mask`, of output 0's type: output 0 is 0 where the mask is not above 0. It is
-   * what `relu-grad` would do next, done on the way out (graph/fuse.ts puts it there).
+   * Position of an operand `mask` that may be left out, the last one, of output 0's type: output 0 is 0 where the mask is
+   * not above 0. It is what `relu-grad` would do next, done on the way out (graph/fuse.ts puts it there).
    */
-  readonly maskable?: true;
+  readonly maskOperand?: number;
   readonly vjp: Vjp<P> | "not-differentiable";
 }
 

@@ -119,7 +119,7 @@ export const conv2dInputGrad: Op<Conv2dInputGradParams> = {
   },
   flops: (inputs, params) =>
     convFlops(conv2dGeometry("conv2d-input-grad", params.inputShape, inputs[1]!.shape, params)),
-  maskable: true,
+  maskOperand: 2,
   vjp: "not-differentiable",
 };
 

@@ -30,7 +30,7 @@ export const matmul: Op<MatmulParams> = {
     const { M, N, K } = matmulExtents(inputs, params);
     return 2 * M * N * K;
   },
-  maskable: true,
+  maskOperand: 2,
   vjp: ({ inputs, outputGrads, params: { transposeA, transposeB }, needs, add }) => {
     const a = inputs[0]!;
     const b = inputs[1]!;
