@@ -1,46 +1,49 @@
 // `sltrain bench kernels`: every op and shape of the built-in models on the WASM device, beside the machine's measured
 // limits and tfjs-backend-wasm, all in one run.
 
-import { spawn } from "node:child_process";
-import { text } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
-import { createWasmDevice } from "../../src/device/wasm/wasm-device.ts";
-import { probeWasmTarget } from "../../src/device/wasm/target.ts";
-import { SltrainError } from "../../src/errors.ts";
 import { measurePeak, type Peak } from "../../src/device/wasm/peak.ts";
+import { narrowWasmTarget, probeWasmTarget } from "../../src/device/wasm/target.ts";
+import { createWasmDevice } from "../../src/device/wasm/wasm-device.ts";
+import { SltrainError } from "../../src/errors.ts";
 import { describeMachine, describeProvenance, type Machine, type Provenance } from "../machine.ts";
-import type { PeerCase } from "../peers/tfjs-kernels.ts";
-import { flopsOf, modelCases, type Direction, type KernelCase } from "./cases.ts";
-import { measureKernel } from "./measure.ts";
+import { PeerProcess, peerScript } from "../peers/peer-process.ts";
+import type { PeerAnswer, PeerCase } from "../peers/tfjs-kernels.ts";
+import { bytesOf, flopsOf, kernelCases, type Direction, type KernelCase } from "./cases.ts";
+import { measureKernel, quick, thorough, type Measurement } from "./measure.ts";
+import { bestOf, limitOf, peakGflops, type Limit } from "./roofline.ts";
 
 export interface BenchOptions {
   /** Only ops of this name. */
-  readonly op?: string;
+  readonly op?: string | undefined;
   /** Only rows whose op, shape or models contain this text. */
-  readonly filter?: string;
-  readonly batchSize: number;
-  readonly onRow?: (row: BenchRow) => void;
+  readonly filter?: string | undefined;
+  /** Of all models, instead of their own batches. */
+  readonly batchSize?: number | undefined;
+  /** One batch per model, fewer samples. */
+  readonly quick: boolean;
+  readonly tfjs: boolean;
+  /** "128": without V8's joining of vectors. Only in a process that has not compiled anything with it. */
+  readonly target: "auto" | "128";
+  /** Called before each case. */
+  readonly onCase?: (done: number, total: number, name: string) => void;
 }
 
-export interface BenchRow {
+export interface BenchRow extends Measurement, Limit {
   readonly op: string;
-  readonly kernel: string;
   readonly device: "wasm";
   readonly shape: string;
   readonly params: object;
   readonly direction: Direction;
   readonly models: readonly string[];
-  readonly correct: boolean;
-  /** Largest error over the largest magnitude, against float64. */
-  readonly error: number;
-  readonly medianMs: number;
-  readonly minMs: number;
-  readonly maxMs: number;
+  /** Of the op as it is defined: a Winograd kernel does fewer, and is `effective`. */
   readonly gflops: number;
+  readonly effective: boolean;
   /** Bytes of all operands and results over the time. */
   readonly gbPerS: number;
   /** Of the faster of the two measured FMA peaks. */
   readonly peakFraction: number;
+  /** Of the roofline at this row: limitMs / medianMs. */
+  readonly limitFraction: number;
   readonly tfjsMs: number | null;
   readonly tfjsGflops: number | null;
   /** How many times as fast as tfjs-backend-wasm with V8's default flags. */
@@ -53,88 +56,95 @@ export interface BenchReport extends Provenance {
   readonly rows: readonly BenchRow[];
 }
 
+/** tf.js is not asked for what would take it longer, by its speed at smaller shapes of the op. */
+const MAX_PEER_MS = 1_500;
+
 /** Throws "bench-nothing" if the selection is empty, naming the ops there are. */
-export async function benchKernels({ op, filter, batchSize, onRow }: BenchOptions): Promise<BenchReport> {
-  const all = modelCases(batchSize);
+export async function benchKernels(options: BenchOptions): Promise<BenchReport> {
+  const cases = selectCases(options);
+  const target = options.target === "128" ? narrowWasmTarget() : await probeWasmTarget();
+  const firstPeak = await measurePeak(target);
+  const plan = options.quick ? quick : thorough;
+  const peer = options.tfjs ? startTfjs() : undefined;
+  const peerGflops = new Map<string, number>();
+  const measured: Measured[] = [];
+  try {
+    // Small shapes of an op first: they tell how long tf.js takes for large ones.
+    for (const [i, kernelCase] of cases.toReversed().entries()) {
+      const { name } = kernelCase.op;
+      options.onCase?.(i, cases.length, `${name} ${kernelCase.shape}`);
+      const measurement = await measureKernel(() => createWasmDevice({ target }), kernelCase, plan);
+      const flops = flopsOf(kernelCase);
+      const predictedMs = flops / (peerGflops.get(name) ?? Infinity) / 1e6;
+      const tfjsMs = peer === undefined || predictedMs > MAX_PEER_MS ? null : await ask(peer, kernelCase);
+      if (tfjsMs !== null) peerGflops.set(name, flops / tfjsMs / 1e6);
+      measured.unshift({ kernelCase, measurement, tfjsMs });
+    }
+  } finally {
+    peer?.close();
+  }
+  const peak = bestOf(firstPeak, await measurePeak(target));
+  const rows = measured.map((row) => rowOf(row, peak));
+  return { ...describeProvenance(), machine: describeMachine(target), peak, rows };
+}
+
+interface Measured {
+  readonly kernelCase: KernelCase;
+  readonly measurement: Measurement;
+  readonly tfjsMs: number | null;
+}
+
+function selectCases({ op, filter, batchSize, quick: isQuick }: BenchOptions): readonly KernelCase[] {
+  const all = kernelCases({ batchSize, quick: isQuick });
   const cases = all.filter(
     (entry) =>
       (op === undefined || entry.op.name === op) &&
       (filter === undefined ||
         [entry.op.name, entry.shape, ...entry.models].some((name) => name.includes(filter))),
   );
-  if (cases.length === 0) {
-    throw new SltrainError({
-      code: "bench-nothing",
-      message: `expected kernels to bench, got none for op ${op ?? "(any)"} and filter ${filter ?? "(none)"}`,
-      suggestions: [`The ops are ${[...new Set(all.map((entry) => entry.op.name))].join(", ")}.`],
-    });
-  }
-  const target = await probeWasmTarget();
-  const peak = await measurePeak();
-  const peers = await measurePeers(cases);
-  const rows: BenchRow[] = [];
-  for (const [i, kernelCase] of cases.entries()) {
-    const measured = await measureKernel(() => createWasmDevice({ target }), kernelCase);
-    const row = rowOf(kernelCase, measured, peak, peers[i] ?? null);
-    rows.push(row);
-    onRow?.(row);
-  }
-  return { ...describeProvenance(), machine: describeMachine(target), peak, rows };
+  if (cases.length > 0) return cases;
+  throw new SltrainError({
+    code: "bench-nothing",
+    message: `expected kernels to bench, got none for op ${op ?? "(any)"} and filter ${filter ?? "(none)"}`,
+    suggestions: [`The ops are ${[...new Set(all.map((entry) => entry.op.name))].join(", ")}.`],
+  });
 }
 
-function rowOf(
-  kernelCase: KernelCase,
-  { kernel, correct, error, medianMs, minMs, maxMs }: Awaited<ReturnType<typeof measureKernel>>,
-  peak: Peak,
-  tfjsMs: number | null,
-): BenchRow {
+function rowOf({ kernelCase, measurement, tfjsMs }: Measured, peak: Peak): BenchRow {
+  const { op, call, direction, shape, models } = kernelCase;
   const flops = flopsOf(kernelCase);
-  const { inputs, outputs } = kernelCase.call;
-  const bytes = [...inputs, ...outputs].reduce(
-    (sum, { shape }) => sum + 4 * shape.reduce((a, b) => a * b, 1),
-    0,
-  );
+  const bytes = bytesOf(call);
+  const limit = limitOf(flops, bytes, peak);
   const gflopsAt = (ms: number) => flops / ms / 1e6;
+  const gflops = gflopsAt(measurement.medianMs);
   return {
-    op: kernelCase.op.name,
-    kernel,
+    op: op.name,
     device: "wasm",
-    shape: kernelCase.shape,
-    params: kernelCase.call.params,
-    direction: kernelCase.direction,
-    models: kernelCase.models,
-    correct,
-    error,
-    medianMs,
-    minMs,
-    maxMs,
-    gflops: gflopsAt(medianMs),
-    gbPerS: bytes / medianMs / 1e6,
-    peakFraction: gflopsAt(medianMs) / Math.max(peak.fma128Gflops, peak.fma256Gflops),
+    ...{ shape, params: call.params, direction, models },
+    ...measurement,
+    ...limit,
+    gflops,
+    effective: measurement.kernel.includes("winograd"),
+    gbPerS: bytes / measurement.medianMs / 1e6,
+    peakFraction: gflops / peakGflops(peak),
+    limitFraction: limit.limitMs / measurement.medianMs,
     tfjsMs,
     tfjsGflops: tfjsMs === null ? null : gflopsAt(tfjsMs),
-    vsTfjs: tfjsMs === null ? null : tfjsMs / medianMs,
+    vsTfjs: tfjsMs === null ? null : tfjsMs / measurement.medianMs,
   };
 }
 
 /** tfjs in a child process: V8's flags are process-wide, and its users run it with the default ones. */
-async function measurePeers(cases: readonly KernelCase[]): Promise<readonly (number | null)[]> {
-  const script = import.meta.url.endsWith(".ts") ? "../peers/tfjs-kernels.ts" : "../peers/tfjs-kernels.js";
-  const child = spawn(process.execPath, [fileURLToPath(import.meta.resolve(script))], {
-    stdio: ["pipe", "pipe", "pipe"],
+function startTfjs(): PeerProcess {
+  const script = `tfjs-kernels.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`;
+  return new PeerProcess({
+    name: "tfjs",
+    command: [process.execPath, peerScript(script)],
+    suggestion: "Install @tensorflow/tfjs-core and @tensorflow/tfjs-backend-wasm 4.22 beside sltrain.",
   });
-  const input = cases.map(({ op, call }): PeerCase => ({
-    op: op.name,
-    inputs: call.inputs,
-    params: { ...call.params },
-  }));
-  child.stdin.end(JSON.stringify(input));
-  const exited = new Promise<number | null>((resolve) => child.once("close", resolve));
-  const [output, log] = await Promise.all([text(child.stdout), text(child.stderr)]);
-  if ((await exited) === 0) return JSON.parse(output) as (number | null)[];
-  throw new SltrainError({
-    code: "bench-peer-failed",
-    message: `the tfjs peer ended with an error: ${log.trim().split("\n").at(-1) ?? ""}`,
-    suggestions: ["Install @tensorflow/tfjs-core and @tensorflow/tfjs-backend-wasm 4.22 beside sltrain."],
-  });
+}
+
+async function ask(peer: PeerProcess, { op, call }: KernelCase): Promise<number | null> {
+  const question: PeerCase = { op: op.name, inputs: call.inputs, params: { ...call.params } };
+  return (await peer.ask<PeerAnswer>(question)).medianMs;
 }

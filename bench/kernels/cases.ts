@@ -1,13 +1,17 @@
-// What the kernel bench runs: every op and shape that one training step of each built-in model is made of. The list
-// is read off the models' own programs, so a new model or op is benched without another word.
+// What the kernel bench runs: every op and shape that one training step of each built-in model is made of, read off
+// the models' own programs, so that a new model or op is benched without another word; and the shapes that
+// shapes/op-shapes.ts lists.
 
 import type { Instruction, Program } from "../../src/device/device.ts";
 import { buildTrainingProgram } from "../../src/graph/program.ts";
 import type { KernelCall } from "../../src/kernels/kernel.ts";
 import type { AnyOp } from "../../src/kernels/op.ts";
+import { ops } from "../../src/kernels/ops/index.ts";
+import { elementCount } from "../../src/kernels/tensor.ts";
 import { buildModel, defaultLoss } from "../../src/models/build.ts";
 import { buildUpdateProgram, optimizerNames, optimizerOf } from "../../src/optim/optimizer.ts";
-import { modelExamples } from "../shapes/model-examples.ts";
+import { modelExamples, type ModelExample } from "../shapes/model-examples.ts";
+import { callOf, extraShapes } from "../shapes/op-shapes.ts";
 
 export type Direction = "forward" | "input-gradient" | "filter-gradient" | "gradient" | "update";
 
@@ -17,29 +21,42 @@ export interface KernelCase {
   readonly direction: Direction;
   /** Compact shapes of the operands: `128x784 784x512 512`. */
   readonly shape: string;
-  /** The models that need it. */
+  /** The models that need it; "square" and "memory" for shapes of no model. */
   readonly models: readonly string[];
 }
 
-export function modelCases(batchSize: number): KernelCase[] {
+export interface CaseOptions {
+  /** Instead of the models' own batches. */
+  readonly batchSize?: number | undefined;
+  /** One batch per model, small for large models. */
+  readonly quick: boolean;
+}
+
+/** Operands beyond this say nothing that smaller ones out of cache do not say. */
+const MAXIMUM_BYTES = 512 * 2 ** 20;
+const QUICK_BATCH = 32;
+
+/** Sorted by op, large ones first. */
+export function kernelCases(options: CaseOptions): KernelCase[] {
   const cases = new Map<string, KernelCase & { models: string[] }>();
-  for (const { model, topology } of modelExamples()) {
-    const built = buildModel(topology, batchSize, { training: true, loss: defaultLoss(topology) });
-    const training = buildTrainingProgram(built.graph, built.loss!, { loss: built.loss! });
-    const updates = optimizerNames.map((optimizer) =>
-      buildUpdateProgram(optimizerOf({ optimizer, lr: 0.01 }), training.parameters.length),
-    );
-    for (const { program } of [training, ...updates]) {
-      for (const instruction of program.instructions) {
-        if (instruction.op.view) continue;
-        const found = caseOf(program, instruction);
-        const key = JSON.stringify([found.op.name, found.shape, found.call.params]);
-        const known = cases.get(key);
-        if (!known) cases.set(key, { ...found, models: [model.name] });
-        else if (!known.models.includes(model.name)) known.models.push(model.name);
-      }
-    }
+  const add = (op: AnyOp, call: KernelCall, use: string): void => {
+    if (op.view || bytesOf(call) > MAXIMUM_BYTES) return;
+    const operands = call.inputs.length > 0 ? call.inputs : call.outputs;
+    const shape = operands.map((type) => type.shape.join("x")).join(" ");
+    const key = JSON.stringify([op.name, shape, call.params]);
+    const known = cases.get(key);
+    if (!known) {
+      const direction = directionOf(op.name, call.params);
+      cases.set(key, { op, call, direction, shape, models: [use] });
+    } else if (!known.models.includes(use)) known.models.push(use);
+  };
+  for (const example of modelExamples()) {
+    for (const batchSize of batchesOf(example, options))
+      for (const program of programsOf(example, batchSize))
+        for (const instruction of program.instructions)
+          add(instruction.op, instructionCall(program, instruction), example.model.name);
   }
+  for (const extra of extraShapes) add(ops[extra.op], callOf(extra), extra.use);
   return [...cases.values()].sort((a, b) => compare(a.op.name, b.op.name) || flopsOf(b) - flopsOf(a));
 }
 
@@ -47,12 +64,29 @@ export function flopsOf({ op, call }: Pick<KernelCase, "op" | "call">): number {
   return op.flops(call.inputs, call.params);
 }
 
-function caseOf(program: Program, { op, params, inputs, outputs }: Instruction): Omit<KernelCase, "models"> {
+/** Of all operands and results, each once. */
+export function bytesOf({ inputs, outputs }: KernelCall): number {
+  return [...inputs, ...outputs].reduce((sum, type) => sum + 4 * elementCount(type), 0);
+}
+
+function batchesOf({ kernelBatches }: ModelExample, { batchSize, quick }: CaseOptions): readonly number[] {
+  if (batchSize !== undefined) return [batchSize];
+  return quick ? [Math.min(QUICK_BATCH, ...kernelBatches.filter((batch) => batch > 1))] : kernelBatches;
+}
+
+/** A training step, and the update of every optimiser. */
+function programsOf({ topology }: ModelExample, batchSize: number): readonly Program[] {
+  const built = buildModel(topology, batchSize, { training: true, loss: defaultLoss(topology) });
+  const training = buildTrainingProgram(built.graph, built.loss!, { loss: built.loss! });
+  const updates = optimizerNames.map((optimizer) =>
+    buildUpdateProgram(optimizerOf({ optimizer, lr: 0.01 }), training.parameters.length),
+  );
+  return [training, ...updates].map(({ program }) => program);
+}
+
+function instructionCall(program: Program, { inputs, outputs, params }: Instruction): KernelCall {
   const typesOf = (ids: readonly number[]) => ids.map((id) => program.values[id]!.type);
-  const call = { inputs: typesOf(inputs), outputs: typesOf(outputs), params };
-  const operands = call.inputs.length > 0 ? call.inputs : call.outputs;
-  const shape = operands.map((type) => type.shape.join("x")).join(" ");
-  return { op, call, direction: directionOf(op.name, params), shape };
+  return { inputs: typesOf(inputs), outputs: typesOf(outputs), params };
 }
 
 function directionOf(name: string, params: object): Direction {

@@ -13,14 +13,20 @@ export function benchTable({ machine, peak, rows }: BenchReport): string {
     { header: "shape", whole: true },
     { header: "kernel" },
     { header: "median", ...right },
+    { header: "spread", ...right },
     { header: "GFLOP/s", ...right },
     { header: "of peak", ...right },
     { header: "GB/s", ...right },
+    { header: "of limit", ...right },
+    { header: "bound by" },
     { header: "× tfjs", ...right },
     { header: "" },
   ];
   const facts = [formatMachine(machine), formatPeak(peak)];
-  return [...facts, "", drawTable(columns, rows.map(cells))].join("\n");
+  const notes = rows.some(({ effective }) => effective)
+    ? ["", "* effective: the op's own operations over the time; the kernel (Winograd's) does fewer"]
+    : [];
+  return [...facts, "", drawTable(columns, rows.map(cells)), ...notes].join("\n");
 }
 
 function cells(row: BenchRow): string[] {
@@ -29,9 +35,12 @@ function cells(row: BenchRow): string[] {
     row.shape,
     row.kernel,
     formatDuration(row.medianMs),
-    row.gflops.toFixed(1),
+    formatPercent(row.spread),
+    `${row.gflops.toFixed(1)}${row.effective ? "*" : ""}`,
     formatPercent(row.peakFraction),
     row.gbPerS.toFixed(1),
+    formatPercent(row.limitFraction),
+    row.bound,
     row.vsTfjs === null ? "-" : row.vsTfjs.toFixed(2),
     row.correct ? "" : styleText("red", `wrong by ${row.error.toExponential(1)}`),
   ];

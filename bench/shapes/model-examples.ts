@@ -6,31 +6,39 @@ import type { Topology } from "../../src/models/topology.ts";
 export interface ModelExample {
   readonly model: BuiltinModel;
   readonly topology: Topology;
+  /** Of a training step. */
   readonly batchSize: number;
+  /** Batches whose kernels are benched. */
+  readonly kernelBatches: readonly number[];
+  /** Takes a minute and gigabytes: only on request. */
+  readonly huge: boolean;
 }
 
 interface Example extends ModelIo {
   readonly batchSize: number;
+  readonly kernelBatches: readonly number[];
+  readonly huge?: boolean;
 }
 
-const digits: Example = { inputShape: [28, 28, 1], outputs: 10, batchSize: 128 };
-const smallPhotos: Example = { inputShape: [32, 32, 3], outputs: 10, batchSize: 128 };
-const photos: Example = { inputShape: [224, 224, 3], outputs: 1000, batchSize: 8 };
+const digits: Example = { inputShape: [28, 28, 1], outputs: 10, batchSize: 128, kernelBatches: [128, 32, 1] };
+const photos: Example = { inputShape: [224, 224, 3], outputs: 1000, batchSize: 8, kernelBatches: [8] };
 
-/** Models that are not made for images of digits. */
+/** Models that are not made for images of digits, or too large for many batches. */
 const EXAMPLES: Readonly<Record<string, Example>> = {
-  "feng-a": { inputShape: [20], outputs: 1, batchSize: 128 },
-  "cifar-cnn": smallPhotos,
-  resnet34: photos,
+  "feng-a": { ...digits, inputShape: [20], outputs: 1 },
+  "cifar-cnn": { ...digits, inputShape: [32, 32, 3], kernelBatches: [128] },
+  resnet20: { ...digits, kernelBatches: [128, 32] },
+  resnet32: { ...digits, kernelBatches: [128] },
+  resnet34: { ...photos, kernelBatches: [32] },
   resnet50: photos,
   mobilenet: photos,
-  vgg19: { ...photos, batchSize: 2 },
+  vgg19: { ...photos, batchSize: 2, kernelBatches: [2], huge: true },
 };
 
 /** Every built-in model, in the order of their list. */
 export function modelExamples(): readonly ModelExample[] {
   return builtinModels.map((model) => {
-    const { batchSize, ...io } = EXAMPLES[model.name] ?? digits;
-    return { model, topology: model.topology(io), batchSize };
+    const { batchSize, kernelBatches, huge = false, ...io } = EXAMPLES[model.name] ?? digits;
+    return { model, topology: model.topology(io), batchSize, kernelBatches, huge };
   });
 }

@@ -2,6 +2,7 @@
 // runs all of them one after the other, so that a machine that drifts is slow for all.
 
 import { measurePeak, type Peak } from "../../src/device/wasm/peak.ts";
+import { probeWasmTarget } from "../../src/device/wasm/target.ts";
 import { createWasmDevice } from "../../src/device/wasm/wasm-device.ts";
 import { SltrainError } from "../../src/errors.ts";
 import { median, summariseTimes } from "../statistics.ts";
@@ -11,8 +12,6 @@ import type { Contender } from "./contender.ts";
 import { prepareOwnSteps } from "./own-steps.ts";
 import { startTfjs, startTorch, type StepPeer, type TorchFacts } from "./peer-steps.ts";
 
-/** A step runs on the thread that calls it. */
-const THREADS = 1;
 const ROUNDS = 7;
 const ROUND_MS = 150;
 /** Large models get fewer rounds than ROUNDS after this long, but never fewer than MIN_ROUNDS. */
@@ -26,6 +25,8 @@ export interface StepsOptions {
   readonly models: readonly string[];
   /** The example's own if undefined. */
   readonly batchSize?: number | undefined;
+  /** Of sltrain and of PyTorch; tf.js has none. */
+  readonly threads: number;
   readonly tfjs: boolean;
   readonly torch: boolean;
   /** Told what could not be measured, and what to do about it. */
@@ -48,7 +49,7 @@ export interface StepsRow {
   readonly spread: number;
   readonly arenaBytes: number;
   readonly gflops: number;
-  /** Of the faster of the two measured FMA peaks. */
+  /** Of the faster of the two measured FMA peaks, times the threads. */
   readonly peakFraction: number;
   readonly tfjsSamplesPerS: number | null;
   readonly torchSamplesPerS: number | null;
@@ -73,7 +74,7 @@ export interface StepsReport extends Provenance {
  */
 export async function benchSteps(options: StepsOptions): Promise<StepsReport> {
   const examples = selectExamples(options.models);
-  const { target } = await createWasmDevice();
+  const target = await probeWasmTarget();
   const peak = await measurePeak();
   const orHint = <T>(peer: Promise<T>): Promise<T | undefined> =>
     peer.catch((error: unknown) => {
@@ -82,12 +83,13 @@ export async function benchSteps(options: StepsOptions): Promise<StepsReport> {
       return undefined;
     });
   const tfjs = options.tfjs ? await orHint(startTfjs()) : undefined;
-  const torch = options.torch ? await orHint(startTorch(THREADS)) : undefined;
+  const torch = options.torch ? await orHint(startTorch(options.threads)) : undefined;
   const peers = [tfjs, torch].filter((peer) => peer !== undefined);
   try {
     const rows: StepsRow[] = [];
     for (const example of examples) {
-      const row = await measureModel(example, options.batchSize ?? example.batchSize, peak, peers);
+      const settings = { batchSize: options.batchSize ?? example.batchSize, threads: options.threads };
+      const row = await measureModel(example, settings, peak, peers);
       rows.push(row);
       options.onRow?.(row);
     }
@@ -114,12 +116,12 @@ function selectExamples(names: readonly string[]): readonly ModelExample[] {
 
 async function measureModel(
   { model, topology }: ModelExample,
-  batchSize: number,
+  { batchSize, threads }: { readonly batchSize: number; readonly threads: number },
   peak: Peak,
   peers: readonly StepPeer<unknown>[],
 ): Promise<StepsRow> {
   // A device of its own: models do not add up in one memory.
-  const device = await createWasmDevice();
+  const device = await createWasmDevice({ threads });
   try {
     const own = await prepareOwnSteps(device, topology, batchSize);
     const contenders: Contender[] = [own];
@@ -136,13 +138,13 @@ async function measureModel(
       model: model.name,
       device: "wasm",
       batchSize,
-      threads: THREADS,
+      threads,
       parameters: own.parameters,
       samplesPerS: (batchSize / ours.medianMs) * 1e3,
       ...ours,
       arenaBytes: own.arenaBytes,
       gflops,
-      peakFraction: gflops / Math.max(peak.fma128Gflops, peak.fma256Gflops),
+      peakFraction: gflops / (threads * Math.max(peak.fma128Gflops, peak.fma256Gflops)),
       tfjsSamplesPerS: tfjs?.samplesPerS ?? null,
       torchSamplesPerS: torch?.samplesPerS ?? null,
       vsTfjs: tfjs?.ratio ?? null,

@@ -4,7 +4,7 @@ import { benchSteps, type StepsReport } from "../../bench/steps/bench-steps.ts";
 import { PeerProcess } from "../../bench/peers/peer-process.ts";
 import { SltrainError } from "../../src/errors.ts";
 
-const alone = { tfjs: false, torch: false };
+const alone = { threads: 1, tfjs: false, torch: false };
 
 test("a model's row tells its speed, its memory and that no peer ran", async () => {
   const report: StepsReport = await benchSteps({ models: ["feng-a"], batchSize: 8, ...alone });

@@ -1,20 +1,29 @@
-import { Flags } from "@oclif/core";
+import { Flags, ux } from "@oclif/core";
 import { SltrainCommand, jsonFlag } from "../../ui/sltrain-command.ts";
 
 export default class BenchKernels extends SltrainCommand {
   static override summary = "Check and time every kernel on the shapes of the built-in models";
   static override description =
-    "Each row is checked against a float64 reference, then timed: median, GFLOP/s, the share of the machine's FMA " +
-    "peak measured in the same run, and the ratio to tfjs-backend-wasm on the same shape.";
+    "Each row is checked against a float64 reference, then timed: median, GFLOP/s, the share of the limit that the " +
+    "machine's FMA peak and bandwidth set (both measured in the same run), and the ratio to tfjs-backend-wasm on the " +
+    "same shape.";
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
     "<%= config.bin %> <%= command.id %> --op conv2d --json",
     "<%= config.bin %> <%= command.id %> --filter lenet5",
+    "<%= config.bin %> <%= command.id %> --quick --no-tfjs",
   ];
   static override flags = {
     op: Flags.string({ summary: "Only this op (conv2d, dense, matmul, …)." }),
     filter: Flags.string({ summary: "Only rows whose op, shape or model contains this text." }),
-    "batch-size": Flags.integer({ summary: "Samples per batch.", default: 128, min: 1 }),
+    "batch-size": Flags.integer({ summary: "Samples per batch. Default: several, by model.", min: 1 }),
+    quick: Flags.boolean({ summary: "One batch per model, fewer samples." }),
+    tfjs: Flags.boolean({ summary: "Beside tfjs-backend-wasm.", default: true, allowNo: true }),
+    target: Flags.option({
+      summary: "What to compile for; 128: without V8's joining of vectors.",
+      options: ["auto", "128"] as const,
+      default: "auto",
+    })(),
     json: jsonFlag,
   };
 
@@ -23,11 +32,14 @@ export default class BenchKernels extends SltrainCommand {
     // The bench and its peer are loaded by this command alone.
     const { benchKernels } = await import("../../../bench/kernels/bench-kernels.ts");
     const { benchTable } = await import("../../../bench/kernels/table.ts");
+    const watched = process.stderr.isTTY;
+    if (watched) ux.action.start("Measuring");
     const report = await benchKernels({
-      ...(flags.op === undefined ? {} : { op: flags.op }),
-      ...(flags.filter === undefined ? {} : { filter: flags.filter }),
+      ...flags,
       batchSize: flags["batch-size"],
+      ...(watched && { onCase: (done, total, name) => (ux.action.status = `${done} of ${total}, ${name}`) }),
     });
+    if (watched) ux.action.stop();
     this.log(flags.json ? JSON.stringify(report) : benchTable(report));
     if (report.rows.some((row) => !row.correct)) this.exit(1);
   }

@@ -14,6 +14,7 @@ export default class BenchSteps extends SltrainCommand {
   static override flags = {
     model: Flags.string({ summary: "Only this model; may be given several times.", multiple: true }),
     "batch-size": Flags.integer({ summary: "Samples per step. Default: by model.", min: 1 }),
+    threads: Flags.integer({ summary: "Threads of sltrain and of PyTorch.", default: 1, min: 1 }),
     tfjs: Flags.boolean({
       summary: "Beside tf.js, where it can train the model.",
       default: true,
@@ -31,6 +32,7 @@ export default class BenchSteps extends SltrainCommand {
     const report = await benchSteps({
       models: flags.model ?? [],
       batchSize: flags["batch-size"],
+      threads: flags.threads,
       tfjs: flags.tfjs,
       torch: flags.torch,
       onHint: (hint) => this.warn(hint),

@@ -227,7 +227,7 @@ const withWinners: MakeOperands = ({ inputs, params }, normal, random) => {
 };
 
 /** For ops that do not take just any numbers. */
-const FITTING_OPERANDS: Readonly<Partial<Record<OpName, MakeOperands>>> = {
+export const fittingOperands: Readonly<Partial<Record<OpName, MakeOperands>>> = {
   matmul: withMask,
   "conv2d-max-pool": ({ inputs }, normal) => inputs.map((type) => normal(type).map(Math.round)), // with ties
   "conv2d-max-pool-input-grad": withWinners,
@@ -260,6 +260,6 @@ export function operandsOf({ op, call, label }: Case): readonly Operand[] {
   const random = new RandomStream(1, label);
   const normal = (type: TensorType) =>
     Float32Array.from({ length: elementCount(type) }, () => random.nextNormal());
-  const fitting = FITTING_OPERANDS[op];
+  const fitting = fittingOperands[op];
   return fitting === undefined ? call.inputs.map(normal) : fitting(call, normal, random);
 }

@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { benchKernels } from "../../bench/kernels/bench-kernels.ts";
+import { kernelCases, type KernelCase } from "../../bench/kernels/cases.ts";
+import { largestError } from "../../bench/kernels/check.ts";
+import { operandsOf } from "../../bench/kernels/operands.ts";
+import { limitOf } from "../../bench/kernels/roofline.ts";
+import type { ReferenceKernel } from "../../src/kernels/kernel.ts";
+import type { AnyOp } from "../../src/kernels/op.ts";
+import { ops, type OpName, type ParamsOf } from "../../src/kernels/ops/index.ts";
+import { referenceKernels } from "../../src/kernels/reference/index.ts";
+import { elementCount, f32, type TensorType } from "../../src/kernels/tensor.ts";
+
+function caseOf<N extends OpName>(name: N, inputs: readonly TensorType[], params: ParamsOf<N>): KernelCase {
+  const infer = (ops[name] as { infer: (i: readonly TensorType[], p: object) => readonly TensorType[] })
+    .infer;
+  const call: KernelCall = { inputs, outputs: infer(inputs, params), params };
+  return { op: ops[name], call, direction: "forward", shape: "", models: [] };
+}
+
+/** Too large to be checked in full. */
+const LARGE: readonly KernelCase[] = [
+  caseOf("matmul", [f32(90, 401), f32(300, 401)], { transposeA: false, transposeB: true }),
+  caseOf("dense", [f32(90, 401), f32(401, 300), f32(300)], { activation: "none" }),
+  caseOf("conv2d", [f32(3, 20, 20, 17), f32(3, 3, 17, 60), f32(60)], {
+    strides: [1, 1],
+    padding: "same",
+    activation: "relu",
+  }),
+  caseOf("conv2d-input-grad", [f32(3, 20, 20, 60), f32(3, 3, 17, 60)], {
+    strides: [1, 1],
+    padding: "same",
+    inputShape: [3, 20, 20, 17],
+  }),
+  caseOf("conv2d-filter-grad", [f32(3, 20, 20, 17), f32(3, 20, 20, 60)], {
+    strides: [1, 1],
+    padding: "same",
+    filterShape: [3, 3, 17, 60],
+  }),
+];
+
+for (const kernelCase of LARGE)
+  test(`the check of a large ${kernelCase.op.name} passes what is right and sees a wrong last element`, () => {
+    const { op, call } = kernelCase;
+    const inputs = operandsOf(kernelCase);
+    const output = new Float32Array(elementCount(call.outputs[0]!));
+    const kernels: Readonly<Partial<Record<string, ReferenceKernel>>> = referenceKernels;
+    kernels[op.name]!.run(call, inputs, [output]);
+    assert.ok(largestError(kernelCase, inputs, [output]) < 1e-6);
+    output[output.length - 1]! += 10;
+    assert.ok(largestError(kernelCase, inputs, [output]) > 0.01);
+  });
+
+test("a row tells its speed, its limit and that tf.js was not asked", async () => {
+  const { rows, peak } = await benchKernels({
+    ...{ op: "softmax-cross-entropy", filter: "lenet5", quick: true, tfjs: false, target: "auto" },
+  });
+  const row = rows[0]!;
+  assert.equal(rows.length, 1);
+  assert.equal(row.correct, true);
+  assert.ok(row.medianMs > 0 && row.limitMs > 0 && row.spread >= 0);
+  assert.ok(Math.abs(row.limitFraction - row.limitMs / row.medianMs) < 1e-9);
+  assert.equal(row.vsTfjs, null);
+  assert.ok(peak.memoryGBs > 0);
+});
+
+test("an op that nothing needs is refused with the ops there are", async () => {
+  const options = { op: "relu7", quick: true, tfjs: false, target: "auto" } as const;
+  await assert.rejects(benchKernels(options), /none for op relu7/);
+});
+
+test("a case is benched once, with all models that need it", () => {
+  const cases = kernelCases({ batchSize: 32, quick: false });
+  const shared = cases.filter(({ op, shape }) => op.name === "softmax-cross-entropy" && shape === "32x10 32");
+  assert.equal(shared.length, 1);
+  assert.ok(["lr", "mlp", "lenet5"].every((model) => shared[0]!.models.includes(model)));
+});
+
+test("the limit is the slower of arithmetic and the bandwidth of the cache that holds the operands", () => {
+  const bandwidths = [
+    { workingSetBytes: 1e4, gbPerS: 100 },
+    { workingSetBytes: 1e8, gbPerS: 20 },
+  ];
+  const peak = { fma128Gflops: 50, fma256Gflops: 100, memoryGBs: 20, bandwidths };
+  assert.deepEqual(limitOf(1e9, 1e4, peak), { limitMs: 10, bound: "compute" });
+  assert.deepEqual(limitOf(1, 1e4, peak), { limitMs: 1e-4, bound: "memory" });
+  assert.deepEqual(limitOf(1, 1e9, peak), { limitMs: 50, bound: "memory" });
+});
