@@ -3,6 +3,7 @@
 import type { AnyOp, Op } from "../op.ts";
 import { batchNorm, batchNormGrad, batchNormInference, movingAverage } from "./batch-norm.ts";
 import { biasAdd, columnSum } from "./bias.ts";
+import { concat, slice } from "./concat.ts";
 import { conv2d, conv2dFilterGrad, conv2dInputGrad } from "./conv2d.ts";
 import { conv2dMaxPool, conv2dMaxPoolFilterGrad, conv2dMaxPoolInputGrad } from "./conv2d-max-pool.ts";
 import { dropout } from "./dropout.ts";
@@ -25,13 +26,18 @@ import {
   tanhGrad,
 } from "./elementwise.ts";
 import { fill } from "./fill.ts";
+import { globalAvgPool, globalAvgPoolGrad } from "./global-avg-pool.ts";
 import {
+  hinge,
+  hingeGrad,
   meanSquaredError,
   meanSquaredErrorGrad,
   sigmoidCrossEntropy,
   sigmoidCrossEntropyGrad,
   softmaxCrossEntropy,
   softmaxCrossEntropyGrad,
+  squaredHinge,
+  squaredHingeGrad,
 } from "./losses.ts";
 import { dense, matmul } from "./matmul.ts";
 import { avgPool, avgPoolGrad, maxPool, maxPoolGrad } from "./pooling.ts";
@@ -52,6 +58,10 @@ export const ops = {
   "max-pool-grad": maxPoolGrad,
   "avg-pool": avgPool,
   "avg-pool-grad": avgPoolGrad,
+  "global-avg-pool": globalAvgPool,
+  "global-avg-pool-grad": globalAvgPoolGrad,
+  concat,
+  slice,
   "batch-norm": batchNorm,
   "batch-norm-inference": batchNormInference,
   "batch-norm-grad": batchNormGrad,
@@ -85,6 +95,10 @@ export const ops = {
   "sigmoid-cross-entropy-grad": sigmoidCrossEntropyGrad,
   "mean-squared-error": meanSquaredError,
   "mean-squared-error-grad": meanSquaredErrorGrad,
+  hinge,
+  "hinge-grad": hingeGrad,
+  "squared-hinge": squaredHinge,
+  "squared-hinge-grad": squaredHingeGrad,
   "sgd-update": sgdUpdate,
   "momentum-update": momentumUpdate,
   "adam-update": adamUpdate,

@@ -53,6 +53,7 @@ function lossGrad(
 
 const CLASSES: LossSignature = { logits: "B C", labels: "i32 B" };
 const BITS: LossSignature = { logits: "B N", targets: "B N" };
+const MARGINS: LossSignature = { scores: "B N", targets: "B N" };
 const VALUES: LossSignature = { predictions: "B N", targets: "B N" };
 
 /** (logits[B,C], labels i32[B]) -> loss[1] = sum_b -log softmax(logits_b)[label_b], correct[1] = rows whose first maximum is the label */
@@ -72,3 +73,18 @@ export const meanSquaredError = loss("mean-squared-error", VALUES, 3, () => mean
 
 /** (predictions, targets, dLoss[1]) -> dpredictions = dLoss 2 / N (predictions - targets) */
 export const meanSquaredErrorGrad = lossGrad("mean-squared-error-grad", VALUES, 2, [0, 1]);
+
+/**
+ * (scores[B,N], targets[B,N] in [0,1]) -> loss[1] = sum over all elements of max(0, 1 - s score), s = 2 target - 1,
+ * correct[1] = count of (score > 0) == (target > 0.5): the linear support vector machine's
+ */
+export const hinge = loss("hinge", MARGINS, 4, () => hingeGrad);
+
+/** (scores, targets, dLoss[1]) -> dscores = s score < 1 ? -dLoss s : 0 */
+export const hingeGrad = lossGrad("hinge-grad", MARGINS, 4, [0, 1]);
+
+/** As `hinge`, with the square of each element's loss. */
+export const squaredHinge = loss("squared-hinge", MARGINS, 5, () => squaredHingeGrad);
+
+/** (scores, targets, dLoss[1]) -> dscores = -2 dLoss s max(0, 1 - s score) */
+export const squaredHingeGrad = lossGrad("squared-hinge-grad", MARGINS, 6, [0, 1]);

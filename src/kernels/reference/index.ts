@@ -9,6 +9,7 @@ import {
   movingAverageReference,
 } from "./batch-norm.ts";
 import { biasAddReference, columnSumReference } from "./bias.ts";
+import { concatReference, sliceReference } from "./concat.ts";
 import { conv2dFilterGradReference, conv2dInputGradReference, conv2dReference } from "./conv2d.ts";
 import {
   conv2dMaxPoolFilterGradReference,
@@ -35,13 +36,18 @@ import {
   tanhReference,
 } from "./elementwise.ts";
 import { fillReference } from "./fill.ts";
+import { globalAvgPoolGradReference, globalAvgPoolReference } from "./global-avg-pool.ts";
 import {
+  hingeGradReference,
+  hingeReference,
   meanSquaredErrorGradReference,
   meanSquaredErrorReference,
   sigmoidCrossEntropyGradReference,
   sigmoidCrossEntropyReference,
   softmaxCrossEntropyGradReference,
   softmaxCrossEntropyReference,
+  squaredHingeGradReference,
+  squaredHingeReference,
 } from "./losses.ts";
 import { denseReference, matmulReference } from "./matmul.ts";
 import { avgPoolGradReference, avgPoolReference, maxPoolGradReference, maxPoolReference } from "./pooling.ts";
@@ -66,6 +72,10 @@ export const referenceKernels: {
   "max-pool-grad": maxPoolGradReference,
   "avg-pool": avgPoolReference,
   "avg-pool-grad": avgPoolGradReference,
+  "global-avg-pool": globalAvgPoolReference,
+  "global-avg-pool-grad": globalAvgPoolGradReference,
+  concat: concatReference,
+  slice: sliceReference,
   "batch-norm": batchNormReference,
   "batch-norm-inference": batchNormInferenceReference,
   "batch-norm-grad": batchNormGradReference,
@@ -98,6 +108,10 @@ export const referenceKernels: {
   "sigmoid-cross-entropy-grad": sigmoidCrossEntropyGradReference,
   "mean-squared-error": meanSquaredErrorReference,
   "mean-squared-error-grad": meanSquaredErrorGradReference,
+  hinge: hingeReference,
+  "hinge-grad": hingeGradReference,
+  "squared-hinge": squaredHingeReference,
+  "squared-hinge-grad": squaredHingeGradReference,
   "sgd-update": sgdUpdateReference,
   "momentum-update": momentumUpdateReference,
   "adam-update": adamUpdateReference,

@@ -2,14 +2,19 @@
 
 import { assert } from "../../errors.ts";
 import type { ReferenceKernel } from "../kernel.ts";
+import type { Op } from "../op.ts";
 import type { NoParams } from "../ops/elementwise.ts";
 import {
+  hinge,
+  hingeGrad,
   meanSquaredError,
   meanSquaredErrorGrad,
   sigmoidCrossEntropy,
   sigmoidCrossEntropyGrad,
   softmaxCrossEntropy,
   softmaxCrossEntropyGrad,
+  squaredHinge,
+  squaredHingeGrad,
 } from "../ops/losses.ts";
 import { softmaxRow } from "./softmax.ts";
 
@@ -91,3 +96,40 @@ export const meanSquaredErrorGradReference: ReferenceKernel<NoParams> = {
       dPredictions![i] = scale * (predictions![i]! - targets![i]!);
   },
 };
+
+/** A loss of the margin 1 - s score, where it is above 0, s = 2 target - 1. */
+function marginReference(op: Op<NoParams>, lossOf: (margin: number) => number): ReferenceKernel<NoParams> {
+  return {
+    op,
+    run(_, [scores, targets], [loss, correct]) {
+      let sum = 0;
+      let hits = 0;
+      for (let i = 0; i < scores!.length; i++) {
+        sum += lossOf(Math.max(0, 1 - (2 * targets![i]! - 1) * scores![i]!));
+        if (scores![i]! > 0 === targets![i]! > 0.5) hits++;
+      }
+      loss![0] = sum;
+      correct![0] = hits;
+    },
+  };
+}
+
+function marginGradReference(
+  op: Op<NoParams>,
+  slopeOf: (margin: number) => number,
+): ReferenceKernel<NoParams> {
+  return {
+    op,
+    run(_, [scores, targets, dLoss], [dScores]) {
+      for (let i = 0; i < scores!.length; i++) {
+        const sign = 2 * targets![i]! - 1;
+        dScores![i] = -dLoss![0]! * sign * slopeOf(Math.max(0, 1 - sign * scores![i]!));
+      }
+    },
+  };
+}
+
+export const hingeReference = marginReference(hinge, (margin) => margin);
+export const hingeGradReference = marginGradReference(hingeGrad, (margin) => (margin > 0 ? 1 : 0));
+export const squaredHingeReference = marginReference(squaredHinge, (margin) => margin ** 2);
+export const squaredHingeGradReference = marginGradReference(squaredHingeGrad, (margin) => 2 * margin);

@@ -24,11 +24,12 @@ import {
   type LeakyReluParams,
 } from "../ops/elementwise.ts";
 import { fill, type FillParams } from "../ops/fill.ts";
-import { meanSquaredErrorGrad, sigmoidCrossEntropyGrad } from "../ops/losses.ts";
+import { hingeGrad, meanSquaredErrorGrad, sigmoidCrossEntropyGrad, squaredHingeGrad } from "../ops/losses.ts";
 import { elementwiseKernel, type FormulaContext, type Lanes } from "./elementwise.ts";
 import type { FunctionBuilder, Local } from "./emitter.ts";
 import { f32x4, v128, type Body, type V128 } from "./instructions.ts";
 import type { WasmKernel } from "./kernel.ts";
+import { margin, signOf } from "./losses.ts";
 import type { VectorMath } from "./vector-math.ts";
 
 /** A formula that is one expression of its inputs. */
@@ -176,6 +177,22 @@ export const formulaKernels: readonly WasmKernel[] = [
   lossGradient(meanSquaredErrorGrad, ({ math, call }, [prediction, target], result) =>
     result.set(f32x4.mul(math.constant(2 / call.outputs[0]!.shape[1]!), f32x4.sub(prediction!, target!))),
   ),
+  lossGradient(hingeGrad, ({ math, locals }, [score, target], result) => {
+    const sign = locals.local("v128");
+    return [
+      sign.set(signOf(math, target!)),
+      result.set(f32x4.gt(margin(math, score!, sign), math.constant(0))),
+      result.set(f32x4.neg(v128.and(sign, result))),
+    ];
+  }),
+  lossGradient(squaredHingeGrad, ({ math, locals }, [score, target], result) => {
+    const sign = locals.local("v128");
+    return [
+      sign.set(signOf(math, target!)),
+      result.set(f32x4.mul(sign, margin(math, score!, sign))),
+      result.set(f32x4.neg(f32x4.add(result, result))),
+    ];
+  }),
   elementwiseKernel<MovingAverageParams>({
     op: movingAverage,
     elementInputs: 2,

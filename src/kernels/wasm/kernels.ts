@@ -2,10 +2,12 @@
 
 import { batchNormKernels } from "./batch-norm.ts";
 import { columnKernels } from "./columns.ts";
+import { concatKernels } from "./concat.ts";
 import { conv2dFilterGradKernel, conv2dInputGradKernel, conv2dKernel } from "./conv2d.ts";
 import { conv2dMaxPoolKernels } from "./conv2d-max-pool.ts";
 import { dropoutKernels } from "./dropout.ts";
 import { formulaKernels } from "./formulas.ts";
+import { globalAvgPoolKernels } from "./global-avg-pool.ts";
 import type { WasmKernel } from "./kernel.ts";
 import { lossKernels } from "./losses.ts";
 import { denseKernel, matmulKernel } from "./matmul.ts";
@@ -34,6 +36,8 @@ export const wasmKernels: readonly WasmKernel[] = [
   ...poolingKernels,
   ...columnKernels,
   ...batchNormKernels,
+  ...concatKernels,
+  ...globalAvgPoolKernels,
   ...formulaKernels,
   ...softmaxKernels,
   ...lossKernels,

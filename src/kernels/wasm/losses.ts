@@ -3,7 +3,13 @@
 
 import type { KernelCall } from "../kernel.ts";
 import type { AnyOp } from "../op.ts";
-import { meanSquaredError, sigmoidCrossEntropy, softmaxCrossEntropy } from "../ops/losses.ts";
+import {
+  hinge,
+  meanSquaredError,
+  sigmoidCrossEntropy,
+  softmaxCrossEntropy,
+  squaredHinge,
+} from "../ops/losses.ts";
 import { elementCount } from "../tensor.ts";
 import { forRange, increase, when, whileLoop, type FunctionBuilder, type Local } from "./emitter.ts";
 import { f32, f32x4, f64, i32, v128, type Body, type F64, type V128 } from "./instructions.ts";
@@ -127,11 +133,9 @@ const sigmoidCrossEntropyKernel = elementLossKernel(
   () => 1,
   (f, math, prediction, target) => {
     const { z, t, loss, rest } = f.named("v128", ["z", "t", "loss", "rest"]);
-    const positive = f32x4.gt(z, math.constant(0));
-    const wanted = f32x4.gt(t, math.constant(0.5));
     return {
       loss,
-      correct: v128.andNot(math.constant(1), v128.xor(positive, wanted)),
+      correct: sameSide(math, z, t),
       body: [
         z.set(prediction),
         t.set(target),
@@ -156,8 +160,47 @@ const meanSquaredErrorKernel = elementLossKernel(
   },
 );
 
+/** 1 - s score with s = 2 target - 1, or 0 if that is less. */
+export function margin(math: VectorMath, score: V128, sign: V128): V128 {
+  return f32x4.pmax(f32x4.sub(math.constant(1), f32x4.mul(sign, score)), math.constant(0));
+}
+
+/** 2 target - 1 */
+export function signOf(math: VectorMath, target: V128): V128 {
+  return f32x4.sub(f32x4.add(target, target), math.constant(1));
+}
+
+function marginLossKernel(op: AnyOp, lossOf: (margin: Local<"v128">) => V128): WasmKernel {
+  return elementLossKernel(
+    op,
+    () => 1,
+    (f, math, score, target) => {
+      const { z, t, loss } = f.named("v128", ["z", "t", "loss"]);
+      return {
+        loss,
+        correct: sameSide(math, z, t),
+        body: [
+          z.set(score),
+          t.set(target),
+          loss.set(margin(math, z, signOf(math, t))),
+          loss.set(lossOf(loss)),
+        ],
+      };
+    },
+  );
+}
+
+/** One where score > 0 and target > 0.5, or neither; else zero. */
+function sameSide(math: VectorMath, score: V128, target: V128): V128 {
+  const positive = f32x4.gt(score, math.constant(0));
+  const wanted = f32x4.gt(target, math.constant(0.5));
+  return v128.andNot(math.constant(1), v128.xor(positive, wanted));
+}
+
 export const lossKernels: readonly WasmKernel[] = [
   softmaxCrossEntropyKernel,
   sigmoidCrossEntropyKernel,
   meanSquaredErrorKernel,
+  marginLossKernel(hinge, (loss) => loss),
+  marginLossKernel(squaredHinge, (loss) => f32x4.mul(loss, loss)),
 ];

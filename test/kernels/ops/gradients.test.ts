@@ -99,6 +99,10 @@ const cases: readonly GradientCase[] = [
       }),
     ];
   }),
+  gradientCase("global-avg-pool", [f32(2, 3, 4, 5)], {}),
+  gradientCase("concat", [f32(2, 3), f32(2, 1), f32(2, 4)], {}),
+  gradientCase("slice", [f32(3, 7)], { begin: 2, end: 5 }),
+  gradientCase("slice", [f32(3, 7)], { begin: 0, end: 7 }),
   gradientCase("bias-add", [f32(2, 3, 5), f32(5)], {}),
   gradientCase("add", [f32(3, 7), f32(3, 7)], {}),
   gradientCase("add", [f32(3, 7), f32(3, 7)], { activation: "relu" }),
@@ -115,6 +119,8 @@ const cases: readonly GradientCase[] = [
   gradientCase("dropout", [f32(3, 7), i32(4)], { rate: 0.4, layer: 2 }, { integers: [5, 11, 3, 0] }),
   gradientCase("softmax-cross-entropy", [f32(3, 7), i32(3)], {}, { integers: [6, 0, 3] }),
   gradientCase("sigmoid-cross-entropy", [f32(3, 5), f32(3, 5)], {}, { constants: [1] }),
+  gradientCase("hinge", [f32(3, 5), f32(3, 5)], {}, { constants: [1] }),
+  gradientCase("squared-hinge", [f32(3, 5), f32(3, 5)], {}, { constants: [1] }),
   gradientCase("mean-squared-error", [f32(3, 5), f32(3, 5)], {}, { constants: [1] }),
 ];
 

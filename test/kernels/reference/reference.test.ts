@@ -92,6 +92,17 @@ test("sigmoid cross entropy is PyTorch's sum for logits of any size", () => {
   assert.deepEqual(correct, [4]);
 });
 
+test("hinge losses take targets of 0 and 1, and cost nothing from a margin of 1 on", () => {
+  const scores: Operand = [f32(1, 5), [2, 0.5, -3, 0, -0.25]];
+  const targets: Operand = [f32(1, 5), [1, 1, 0, 0, 1]];
+  assertClose(compute("hinge", [scores, targets], {})[0]!, [0.5 + 1 + 1.25]);
+  assertClose(compute("squared-hinge", [scores, targets], {})[0]!, [0.25 + 1 + 1.5625]);
+  assert.deepEqual(compute("hinge", [scores, targets], {})[1], [4]);
+  const dLoss: Operand = [f32(1), [1]];
+  assertClose(compute("hinge-grad", [scores, targets, dLoss], {})[0]!, [0, -1, 0, 1, -1]);
+  assertClose(compute("squared-hinge-grad", [scores, targets, dLoss], {})[0]!, [0, -1, 0, 2, -2.5]);
+});
+
 test("mean squared error is a sum over samples of means over outputs", () => {
   const [loss, correct] = compute(
     "mean-squared-error",

@@ -89,6 +89,8 @@ const TALL = [
   [330, 200],
 ] as const;
 
+const ELEMENT_LOSSES = ["sigmoid-cross-entropy", "mean-squared-error", "hinge", "squared-hinge"] as const;
+
 function* cases(): Generator<Case> {
   function make<N extends OpName>(op: N, inputs: readonly TensorType[], params: ParamsOf<N>): Case {
     const outputs = (ops[op].infer as (i: readonly TensorType[], p: object) => readonly TensorType[])(
@@ -140,6 +142,15 @@ function* cases(): Generator<Case> {
       yield make("avg-pool", [x], params);
       yield make("avg-pool-grad", [y], { ...params, inputShape: x.shape as Convolution["x"] });
     }
+  for (const x of IMAGES) {
+    const inputShape = x.shape;
+    const [B, H, W, C] = inputShape as Convolution["x"];
+    yield make("global-avg-pool", [x], {});
+    yield make("global-avg-pool-grad", [f32(B, C)], { inputShape });
+    yield make("concat", [x, f32(B, H, W, 5), f32(B, H, W, 16), x], {});
+    yield make("concat", [x], {});
+    yield make("slice", [f32(B, H, W, C + 20)], { begin: 3, end: C + 3 });
+  }
   for (const [rows, columns] of [...NORMALISED, ...TALL])
     for (const activation of ["none", "relu"] as const) {
       const x = f32(rows, columns);
@@ -174,7 +185,7 @@ function* cases(): Generator<Case> {
       yield make("softmax-grad", [matrix, matrix], {});
       yield make("softmax-cross-entropy", [matrix, i32(rows)], {});
       yield make("softmax-cross-entropy-grad", [matrix, i32(rows), f32(1)], {});
-      for (const loss of ["sigmoid-cross-entropy", "mean-squared-error"] as const) {
+      for (const loss of ELEMENT_LOSSES) {
         yield make(loss, [matrix, matrix], {});
         yield make(`${loss}-grad`, [matrix, matrix, f32(1)], {});
       }
@@ -249,6 +260,10 @@ export const fittingOperands: Readonly<Partial<Record<OpName, MakeOperands>>> = 
   "softmax-cross-entropy-grad": withLabels,
   "sigmoid-cross-entropy": withBits,
   "sigmoid-cross-entropy-grad": withBits,
+  hinge: withBits,
+  "hinge-grad": withBits,
+  "squared-hinge": withBits,
+  "squared-hinge-grad": withBits,
   dropout: ({ inputs }, normal) => [normal(inputs[0]!), Int32Array.of(12345, 1 << 20, 7, 0)],
   "sgd-update": withHyper,
   "momentum-update": withHyper,
