@@ -11,6 +11,11 @@ import { globalAvgPoolKernels } from "./global-avg-pool.ts";
 import type { WasmKernel } from "./kernel.ts";
 import { lossKernels } from "./losses.ts";
 import { denseKernel, matmulKernel } from "./matmul.ts";
+import {
+  pointwiseConv2dKernel,
+  pointwiseFilterGradKernel,
+  pointwiseInputGradKernel,
+} from "./pointwise-conv2d.ts";
 import { poolingKernels } from "./pooling.ts";
 import { softmaxKernels } from "./softmax.ts";
 import { TILE_WIDTHS } from "./tile.ts";
@@ -28,6 +33,9 @@ export const wasmKernels: readonly WasmKernel[] = [
     winogradConv2dKernel(width),
     winogradInputGradKernel(width),
     winogradFilterGradKernel(width),
+    pointwiseConv2dKernel(width),
+    pointwiseInputGradKernel(width),
+    pointwiseFilterGradKernel(width),
     conv2dKernel(width),
     conv2dInputGradKernel(width),
     conv2dFilterGradKernel(width),

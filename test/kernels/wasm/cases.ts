@@ -45,6 +45,7 @@ const CONVOLUTIONS: readonly Convolution[] = [
   { x: [13, 7, 6, 3], w: [5, 5, 3, 6], strides: [2, 2], padding: "same" },
   { x: [4, 6, 7, 13], w: [3, 2, 13, 24], strides: [2, 1], padding: "same" },
   { x: [5, 2, 1, 12], w: [3, 5, 12, 9], strides: [1, 1], padding: "same" },
+  { x: [3, 4, 5, 50], w: [1, 1, 50, 33], strides: [1, 1], padding: "valid" },
   { x: [6, 5, 5, 16], w: [1, 1, 16, 20], strides: [2, 2], padding: "valid" },
   { x: [5, 9, 8, 2], w: [3, 3, 2, 18], strides: [1, 1], padding: "same", dilations: [2, 3] },
   { x: [2, 9, 11, 14], w: [3, 2, 14, 5], strides: [2, 3], padding: "valid", dilations: [3, 2] },
