@@ -84,6 +84,13 @@ function isTurned({ m, n, transposeA, transposeB, bias, relu }: GemmSpec): boole
   return transposeB && m <= TURN_ROWS && n > m;
 }
 
+/** Few rows leave registers to more columns, and b is then read in longer stretches. */
+function panelWidthOf(rows: number, columns: number, tileWidth: TileWidth): number {
+  const widest = tileWidth * Math.max(1, Math.floor(TILE_ROWS / rows));
+  const panels = Math.ceil(columns / widest);
+  return Math.ceil(columns / panels / 8) * 8;
+}
+
 export function emitGemm(module: ModuleBuilder, spec: GemmSpec, tileWidth: TileWidth): Gemm {
   const turned = isTurned(spec);
   // From here on left, right, m and n are those of the product that the loops compute.
@@ -94,11 +101,12 @@ export function emitGemm(module: ModuleBuilder, spec: GemmSpec, tileWidth: TileW
   const leftRowBytes = (transposeLeft ? m : k) * FLOAT_BYTES;
   const rightRowBytes = (transposeRight ? k : n) * FLOAT_BYTES;
   const cRowBytes = spec.n * FLOAT_BYTES;
-  const columns = columnsOf(n, tileWidth);
+  const panelWidth = panelWidthOf(m, n, tileWidth);
+  const columns = columnsOf(n, panelWidth);
   const panels = columns.full + Math.sign(columns.rest);
   const blocks = columnsOf(m, BLOCK_ROWS);
   const packLeft = transposeLeft && n > PACK_A_COLUMNS && m > PACK_A_ROWS;
-  const packRight = transposeRight || (n > tileWidth && m > PACK_B_ROWS);
+  const packRight = transposeRight || (n > panelWidth && m > PACK_B_ROWS);
   const stages = stagesOf(k);
   const blockRows = Math.min(BLOCK_ROWS, m);
   const leftRow = transposeLeft ? FLOAT_BYTES : leftRowBytes;
@@ -110,8 +118,8 @@ export function emitGemm(module: ModuleBuilder, spec: GemmSpec, tileWidth: TileW
   const packedLeftBytes = packLeft
     ? Math.ceil(blockRows / TILE_ROWS) * blockSteps * packedStep(TILE_ROWS)
     : 0;
-  const packedRightBytes = packRight ? blockSteps * packedStep(Math.min(n, tileWidth)) : 0;
-  const turnedBytes = turned ? blockRows * tileWidth * FLOAT_BYTES + VECTOR_BYTES : 0;
+  const packedRightBytes = packRight ? blockSteps * packedStep(Math.min(n, panelWidth)) : 0;
+  const turnedBytes = turned ? blockRows * panelWidth * FLOAT_BYTES + VECTOR_BYTES : 0;
 
   const names = ["begin", "end", "a", "b", "bias", "mask", "c", "scratch"] as const;
   const parameters = names.filter((name) => (name === "bias" || name === "mask" ? spec[name] : true));
@@ -147,7 +155,7 @@ export function emitGemm(module: ModuleBuilder, spec: GemmSpec, tileWidth: TileW
         transposed: transposeRight,
         rowBytes: rightRowBytes,
       });
-      const cTileRow = turned ? packedStep(tileWidth) : cRowBytes;
+      const cTileRow = turned ? packedStep(panelWidth) : cRowBytes;
       // Columns beside a turned tile are nobody's: it may compute whole pairs.
       const tileColumns = turned ? Math.ceil(width / 8) * 8 : width;
       const maskOf = (c: I32) => (finish.mask ? [i32.add(p.mask, i32.sub(c, p.c))] : []);
@@ -167,7 +175,7 @@ export function emitGemm(module: ModuleBuilder, spec: GemmSpec, tileWidth: TileW
             : { accumulate: !stage.first, ...finish }),
         });
         const bias =
-          !turned && finish.bias ? i32.add(p.bias, i32.mul(index.panel, tileWidth * FLOAT_BYTES)) : 0;
+          !turned && finish.bias ? i32.add(p.bias, i32.mul(index.panel, panelWidth * FLOAT_BYTES)) : 0;
         const b = packRight ? at.packedRight : at.right;
         return tileFunction.call(
           at.leftTile,
@@ -213,19 +221,19 @@ export function emitGemm(module: ModuleBuilder, spec: GemmSpec, tileWidth: TileW
       ];
       return [
         at.left.set(i32.add(left, i32.mul(index.block, BLOCK_ROWS * leftRow))),
-        at.right.set(i32.add(right, i32.mul(index.panel, tileWidth * rightColumn))),
+        at.right.set(i32.add(right, i32.mul(index.panel, panelWidth * rightColumn))),
         at.c.set(
           i32.add(
             p.c,
-            i32.add(i32.mul(index.block, BLOCK_ROWS * cRow), i32.mul(index.panel, tileWidth * cColumn)),
+            i32.add(i32.mul(index.block, BLOCK_ROWS * cRow), i32.mul(index.panel, panelWidth * cColumn)),
           ),
         ),
         packLeft ? packBlock(stage, rows) : [],
         columns.full === 0
           ? []
           : whileLoop(i32.ltU(index.panel, index.fullEnd), [
-              multiplyPanel(stage, rows, tileWidth),
-              panelStep(tileWidth),
+              multiplyPanel(stage, rows, panelWidth),
+              panelStep(panelWidth),
               increase(index.panel, 1),
             ]),
         columns.rest === 0

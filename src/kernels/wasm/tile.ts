@@ -89,19 +89,36 @@ export function emitTile(module: ModuleBuilder, spec: TileSpec): FunctionRef {
     const whole = spec.paired ? Math.floor(width / (2 * VECTOR_FLOATS)) * 2 : stored.length;
     const sums = Array.from({ length: rows }, () => f.locals("v128", offsets.length));
     const columns = f.locals("v128", offsets.length);
-    const factor = f.local("v128");
+    const factors = f.locals("v128", rows);
     const pass = f.local("i32");
 
     const multiplyAdd = (x: V128, y: V128, z: V128): V128 =>
       module.relaxedSimd ? f32x4.relaxedMadd(x, y, z) : f32x4.add(f32x4.mul(x, y), z);
 
-    const step = (k: number) => [
-      offsets.map((offset, j) => columns[j]!.set(v128.load(b, k * bStep + offset))),
-      sums.map((row, i) => [
-        factor.set(v128.load32Splat(a, k * aStep + i * aRow)),
-        row.map((sum, j) => sum.set(multiplyAdd(factor, columns[j]!, sum))),
-      ]),
-    ];
+    const loadColumn = (k: number, j: number) => columns[j]!.set(v128.load(b, k * bStep + offsets[j]!));
+    const loadFactor = (k: number, i: number) => v128.load32Splat(a, k * aStep + i * aRow);
+    const step = (k: number): Body => {
+      // The fewer of the two stay in registers, the others come one by one.
+      if (2 * rows >= offsets.length)
+        return [
+          offsets.map((_, j) => loadColumn(k, j)),
+          sums.map((row, i) => [
+            factors[0]!.set(loadFactor(k, i)),
+            row.map((sum, j) => sum.set(multiplyAdd(factors[0]!, columns[j]!, sum))),
+          ]),
+        ];
+      const group = spec.paired ? 2 : 1;
+      return [
+        factors.map((factor, i) => factor.set(loadFactor(k, i))),
+        Array.from({ length: offsets.length / group }, (_, first) => {
+          const js = Array.from({ length: group }, (_, j) => first * group + j);
+          return [
+            js.map((j) => loadColumn(k, j)),
+            sums.map((row, i) => js.map((j) => row[j]!.set(multiplyAdd(factors[i]!, columns[j]!, row[j]!)))),
+          ];
+        }),
+      ];
+    };
     const steps = (count: number) => [
       Array.from({ length: count }, (_, k) => step(k)),
       increase(a, count * aStep),
