@@ -12,10 +12,9 @@ import { referenceKernels } from "../../src/kernels/reference/index.ts";
 import { elementCount, f32, type TensorType } from "../../src/kernels/tensor.ts";
 
 function caseOf<N extends OpName>(name: N, inputs: readonly TensorType[], params: ParamsOf<N>): KernelCase {
-  const infer = (ops[name] as { infer: (i: readonly TensorType[], p: object) => readonly TensorType[] })
-    .infer;
-  const call: KernelCall = { inputs, outputs: infer(inputs, params), params };
-  return { op: ops[name], call, direction: "forward", shape: "", models: [] };
+  const op: AnyOp = ops[name];
+  const call = { inputs, outputs: op.infer(inputs, params), params };
+  return { op, call, direction: "forward", shape: "", models: [] };
 }
 
 /** Too large to be checked in full. */
