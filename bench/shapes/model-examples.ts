@@ -1,6 +1,7 @@
 // On what data each built-in model is benched: a sample's shape, and as many samples as a step of it commonly has.
 
-import { builtinModels, type BuiltinModel, type ModelIo } from "../../src/models/builtin.ts";
+import { builtinModels, type BuiltinModel } from "../../src/models/builtin.ts";
+import type { ModelIo } from "../../src/models/model-io.ts";
 import type { Topology } from "../../src/models/topology.ts";
 
 export interface ModelExample {

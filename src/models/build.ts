@@ -64,8 +64,10 @@ export function buildModel(topology: Topology, batchSize: number, options: Build
 
   let [beforeLast, outputs] = [x, x];
   const layerOutputs = new Map<string, Tensor>();
-  for (const [index, stage] of splitStages(topology.layers).entries()) {
+  const places = new Map(topology.layers.map(({ name }, index) => [name, index]));
+  for (const stage of splitStages(topology.layers)) {
     const { layer, names } = stage;
+    const index = places.get(layer.name)!;
     const inputs = stage.inputs.map((name) => (name === MODEL_INPUT ? x : layerOutputs.get(name)!));
     const subject = `${layer.className} layer ${JSON.stringify(layer.name)}`;
     const suggestions = layer.className === "Dense" ? ["Put a Flatten layer before it."] : [];

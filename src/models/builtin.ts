@@ -1,18 +1,10 @@
 // The models that come with sltrain, in one list: `--model NAME`. Each fits itself to the data's shape.
 
-import { SltrainError } from "../errors.ts";
 import { conv2d, dense, flatten, maxPooling2d, sequential } from "./compose.ts";
+import { answer, flat, image, type ModelIo } from "./model-io.ts";
+import { resNet, smallResNet } from "./resnet.ts";
 import type { Topology } from "./topology.ts";
-
-/** What the data needs of a model. */
-export interface ModelIo {
-  /** One sample, without the batch. */
-  readonly inputShape: readonly number[];
-  /** Classes, or 1 for a yes-or-no answer or a value. */
-  readonly outputs: number;
-  /** Whether the outputs are values rather than probabilities. Default false. */
-  readonly regression?: boolean;
-}
+import { vgg } from "./vgg.ts";
 
 export interface BuiltinModel {
   readonly name: string;
@@ -56,26 +48,30 @@ export const builtinModels: readonly BuiltinModel[] = [
         answer(io),
       ]),
   },
+  {
+    name: "resnet20",
+    description: "residual network for small images (He et al. 2015, 4.2; 272,474 parameters on 32x32x3)",
+    topology: (io) => smallResNet("resnet20", { blocks: [3, 3, 3], width: 16, bottleneck: false }, io),
+  },
+  {
+    name: "resnet32",
+    description: "the same with five blocks a stage (466,906 parameters on 32x32x3)",
+    topology: (io) => smallResNet("resnet32", { blocks: [5, 5, 5], width: 16, bottleneck: false }, io),
+  },
+  {
+    name: "resnet34",
+    description:
+      "residual network for photos (He et al. 2015, table 1; 21.8 million parameters on 224x224x3)",
+    topology: (io) => resNet("resnet34", { blocks: [3, 4, 6, 3], width: 64, bottleneck: false }, io),
+  },
+  {
+    name: "resnet50",
+    description: "the same with bottlenecks (25.6 million parameters on 224x224x3)",
+    topology: (io) => resNet("resnet50", { blocks: [3, 4, 6, 3], width: 64, bottleneck: true }, io),
+  },
+  {
+    name: "vgg19",
+    description: "VGG of 19 layers (Simonyan and Zisserman 2014; 143.7 million parameters on 224x224x3)",
+    topology: (io) => vgg("vgg19", { convolutions: [2, 2, 4, 4, 4], width: 64, units: 4096 }, io),
+  },
 ];
-
-function flat({ inputShape }: ModelIo) {
-  return inputShape.length === 1 ? [] : [flatten()];
-}
-
-function answer({ outputs, regression = false }: ModelIo) {
-  if (regression) return dense(outputs, "linear");
-  return dense(outputs, outputs === 1 ? "sigmoid" : "softmax");
-}
-
-/** The input as height, width, channels; a grey image may come without its channel. */
-function image(model: string, { inputShape }: ModelIo, smallest: number): readonly number[] {
-  const shape = inputShape.length === 2 ? [...inputShape, 1] : inputShape;
-  if (shape.length !== 3 || shape[0]! < smallest || shape[1]! < smallest) {
-    throw new SltrainError({
-      code: "model-data-mismatch",
-      message: `model ${model} takes images of at least ${smallest}x${smallest}, but a sample of the data is [${inputShape.join(",")}]`,
-      suggestions: ["Choose --model mlp, which takes samples of any shape."],
-    });
-  }
-  return shape;
-}

@@ -8,6 +8,7 @@ import {
   type BatchNormalization,
   type Conv2D,
   type Dense,
+  type Dropout,
   type Flatten,
   type GlobalAveragePooling2D,
   type InitializerName,
@@ -73,6 +74,10 @@ export function globalAveragePooling2d(): Loose<GlobalAveragePooling2D> {
 
 export function flatten(): Loose<Flatten> {
   return { className: "Flatten" };
+}
+
+export function dropout(rate: number): Loose<Dropout> {
+  return { className: "Dropout", rate };
 }
 
 export function activation(name: Activation): Loose<ActivationLayer> {

@@ -4,7 +4,8 @@ import { readFile } from "node:fs/promises";
 import { closest } from "fastest-levenshtein";
 import { SltrainError } from "../errors.ts";
 import { outputsOf } from "./build.ts";
-import { builtinModels, type ModelIo } from "./builtin.ts";
+import { builtinModels } from "./builtin.ts";
+import type { ModelIo } from "./model-io.ts";
 import { parseTopology } from "./parse-topology.ts";
 import type { Topology } from "./topology.ts";
 

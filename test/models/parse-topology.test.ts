@@ -128,11 +128,8 @@ suite("parseTopology reads", () => {
 
   test("what formatTopology writes of every built-in model", () => {
     for (const model of builtinModels) {
-      const topology = model.topology({ inputShape: [28, 28, 1], outputs: 10 });
-      const flat = model.name === "lenet5" ? topology : model.topology({ inputShape: [20], outputs: 1 });
-      for (const original of [topology, flat]) {
-        assert.deepEqual(parseTopology(formatTopology(original), model.name), original);
-      }
+      const original = model.topology({ inputShape: [32, 32, 3], outputs: 10 });
+      assert.deepEqual(parseTopology(formatTopology(original), model.name), original);
     }
   });
 

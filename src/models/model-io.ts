@@ -1,0 +1,40 @@
+// What the data needs of a model, and how built-in models fit themselves to it.
+
+import { SltrainError } from "../errors.ts";
+import { dense, flatten } from "./compose.ts";
+
+export interface ModelIo {
+  /** One sample, without the batch. */
+  readonly inputShape: readonly number[];
+  /** Classes, or 1 for a yes-or-no answer or a value. */
+  readonly outputs: number;
+  /** Whether the outputs are values rather than probabilities. Default false. */
+  readonly regression?: boolean;
+}
+
+/** What makes a row of a sample: nothing where it is one. */
+export function flat({ inputShape }: ModelIo) {
+  return inputShape.length === 1 ? [] : [flatten()];
+}
+
+/** The last layer. */
+export function answer({ outputs, regression = false }: ModelIo) {
+  if (regression) return dense(outputs, "linear");
+  return dense(outputs, outputs === 1 ? "sigmoid" : "softmax");
+}
+
+/**
+ * The input as height, width, channels; a grey image may come without its channel. Throws SltrainError
+ * "model-data-mismatch" for what is no image, or one of fewer than `smallest` rows or columns.
+ */
+export function image(model: string, { inputShape }: ModelIo, smallest: number): readonly number[] {
+  const shape = inputShape.length === 2 ? [...inputShape, 1] : inputShape;
+  if (shape.length !== 3 || shape[0]! < smallest || shape[1]! < smallest) {
+    throw new SltrainError({
+      code: "model-data-mismatch",
+      message: `model ${model} takes images of at least ${smallest}x${smallest}, but a sample of the data is [${inputShape.join(",")}]`,
+      suggestions: ["Choose --model mlp, which takes samples of any shape."],
+    });
+  }
+  return shape;
+}
