@@ -2,9 +2,9 @@
 
 import { conv2d, dense, flatten, maxPooling2d, sequential } from "./compose.ts";
 import { answer, flat, image, type ModelIo } from "./model-io.ts";
-import { resNet, smallResNet } from "./resnet.ts";
+import { resNet, resNet20, resNet32, resNet34, resNet50, smallResNet } from "./resnet.ts";
 import type { Topology } from "./topology.ts";
-import { vgg } from "./vgg.ts";
+import { vgg, vgg19 } from "./vgg.ts";
 
 export interface BuiltinModel {
   readonly name: string;
@@ -51,27 +51,27 @@ export const builtinModels: readonly BuiltinModel[] = [
   {
     name: "resnet20",
     description: "residual network for small images (He et al. 2015, 4.2; 272,474 parameters on 32x32x3)",
-    topology: (io) => smallResNet("resnet20", { blocks: [3, 3, 3], width: 16, bottleneck: false }, io),
+    topology: (io) => smallResNet("resnet20", resNet20, io),
   },
   {
     name: "resnet32",
     description: "the same with five blocks a stage (466,906 parameters on 32x32x3)",
-    topology: (io) => smallResNet("resnet32", { blocks: [5, 5, 5], width: 16, bottleneck: false }, io),
+    topology: (io) => smallResNet("resnet32", resNet32, io),
   },
   {
     name: "resnet34",
     description:
       "residual network for photos (He et al. 2015, table 1; 21.8 million parameters on 224x224x3)",
-    topology: (io) => resNet("resnet34", { blocks: [3, 4, 6, 3], width: 64, bottleneck: false }, io),
+    topology: (io) => resNet("resnet34", resNet34, io),
   },
   {
     name: "resnet50",
     description: "the same with bottlenecks (25.6 million parameters on 224x224x3)",
-    topology: (io) => resNet("resnet50", { blocks: [3, 4, 6, 3], width: 64, bottleneck: true }, io),
+    topology: (io) => resNet("resnet50", resNet50, io),
   },
   {
     name: "vgg19",
     description: "VGG of 19 layers (Simonyan and Zisserman 2014; 143.7 million parameters on 224x224x3)",
-    topology: (io) => vgg("vgg19", { convolutions: [2, 2, 4, 4, 4], width: 64, units: 4096 }, io),
+    topology: (io) => vgg("vgg19", vgg19, io),
   },
 ];

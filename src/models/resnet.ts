@@ -23,6 +23,11 @@ export interface Stages {
   readonly bottleneck: boolean;
 }
 
+export const resNet20: Stages = { blocks: [3, 3, 3], width: 16, bottleneck: false };
+export const resNet32: Stages = { blocks: [5, 5, 5], width: 16, bottleneck: false };
+export const resNet34: Stages = { blocks: [3, 4, 6, 3], width: 64, bottleneck: false };
+export const resNet50: Stages = { blocks: [3, 4, 6, 3], width: 64, bottleneck: true };
+
 /** Section 4.2, for small images. There: three stages, 16 channels in the first, no bottlenecks. */
 export function smallResNet(name: string, stages: Stages, io: ModelIo): Topology {
   const composer = new Composer();

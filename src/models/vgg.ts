@@ -14,6 +14,8 @@ export interface VggSizes {
   readonly units: number;
 }
 
+export const vgg19: VggSizes = { convolutions: [2, 2, 4, 4, 4], width: 64, units: 4096 };
+
 export function vgg(name: string, { convolutions, width, units }: VggSizes, io: ModelIo): Topology {
   const he = { activation: "relu", kernelInitializer: "HeNormal" } as const;
   const hidden = { ...dense(units), ...he };

@@ -2,14 +2,15 @@
 
 import { readFile } from "node:fs/promises";
 import type { Device, DeviceVector } from "../../src/device/device.ts";
-import { buildTrainingProgram } from "../../src/graph/program.ts";
+import { initializeParameters } from "../../src/graph/initialize.ts";
+import { buildInferenceProgram, buildTrainingProgram } from "../../src/graph/program.ts";
 import { allocateVectors } from "../../src/graph/vectors.ts";
 import { buildModel, type LossName } from "../../src/models/build.ts";
 import { tensorsOf } from "../../src/models/safetensors.ts";
 import type { Topology } from "../../src/models/topology.ts";
 import { buildUpdateProgram, hyperAt, optimizerOf } from "../../src/optim/optimizer.ts";
 import { RandomStream } from "../../src/random.ts";
-import type { LayoutEntry } from "../../src/shard/layout.ts";
+import type { Layout, LayoutEntry } from "../../src/shard/layout.ts";
 
 /** What make.py writes. Losses and gradients are means over the batch. */
 export interface GoldenValues {
@@ -19,10 +20,15 @@ export interface GoldenValues {
   readonly momentum: number;
   readonly loss: LossName;
   readonly losses: readonly number[];
-  readonly gradients: Readonly<Record<string, GoldenGradient>>;
+  /** After the first step, as the model is evaluated: moving statistics, no dropout. */
+  readonly evaluationLoss: number;
+  /** Of the first step, by parameter. */
+  readonly gradients: Readonly<Record<string, GoldenTensor>>;
+  /** After the first step. */
+  readonly statistics: Readonly<Record<string, GoldenTensor>>;
 }
 
-export interface GoldenGradient {
+export interface GoldenTensor {
   readonly length: number;
   readonly sum: number;
   readonly norm: number;
@@ -33,15 +39,16 @@ export interface GoldenGradient {
 
 export interface GoldenRun {
   readonly losses: readonly number[];
-  /** Of the first step, by parameter. */
+  readonly evaluationLoss: number;
   readonly gradients: ReadonlyMap<string, Float32Array>;
+  readonly statistics: ReadonlyMap<string, Float32Array>;
 }
 
 export async function readGolden(name: string): Promise<GoldenValues> {
   return JSON.parse(await readFile(new URL(`${name}.json`, import.meta.url), "utf8")) as GoldenValues;
 }
 
-/** Where in a gradient of `length` elements sample `index` of `count` was taken. */
+/** Where in a tensor of `length` elements sample `index` of `count` was taken. */
 export function sampleIndex(index: number, count: number, length: number): number {
   return Math.floor(((2 * index + 1) * length) / (2 * count));
 }
@@ -54,40 +61,62 @@ export async function playGolden(
 ): Promise<GoldenRun> {
   const model = buildModel(topology, batchSize, { training: true, loss });
   const training = buildTrainingProgram(model.graph, model.loss!, { loss: model.loss! });
-  const layout = training.parameters;
+  const { parameters, statistics } = training;
   const optimizer = optimizerOf({ optimizer: "momentum", lr, momentum });
-  const update = buildUpdateProgram(optimizer, layout.length);
+  const update = buildUpdateProgram(optimizer, parameters.length);
+
+  const evaluated = buildModel(topology, batchSize, { training: false, loss });
+  const evaluation = buildInferenceProgram(evaluated.graph, { loss: evaluated.loss! });
 
   const vectors = allocateVectors(device, training.program);
   const updateVectors = allocateVectors(device, update.program, vectors);
   const step = await device.compile(training.program, training.plan, vectors);
   const updateStep = await device.compile(update.program, update.plan, updateVectors);
+  const evaluationStep = await device.compile(evaluation.program, evaluation.plan, vectors);
 
-  for (const entry of layout.entries) {
+  for (const entry of parameters.entries) {
     device.write(vectors.parameters!, entry.offset, initialValues(entry, seed));
   }
+  const initialStatistics = new Float32Array(statistics.length);
+  initializeParameters(model.graph.statistics, seed, initialStatistics);
+  device.write(vectors.statistics!, 0, initialStatistics);
   writeBatch(device, vectors, topology, batchSize, seed, model.outputs.type.shape[1]!);
+  const readMean = async (vector: string) =>
+    (await device.readF32(vectors[vector]!)).map((sum) => sum / batchSize);
 
   const losses: number[] = [];
-  let gradients = new Map<string, Float32Array>();
+  let first: Omit<GoldenRun, "losses"> | undefined;
   for (let index = 0; index < steps; index++) {
+    const counters = vectors["input.counters"];
+    if (counters !== undefined) device.write(counters, 0, Int32Array.of(index, 0, seed, 0));
     await step.run();
-    const lossSum = (await device.readF32(vectors["result.loss"]!))[0]!;
-    losses.push(lossSum / batchSize);
-    const mean = (await device.readF32(vectors.gradients!)).map((sum) => sum / batchSize);
-    if (index === 0) gradients = new Map(tensorsOf(mean, layout).map(({ name, data }) => [name, data]));
-    device.write(vectors.gradients!, 0, mean);
+    losses.push((await readMean("result.loss"))[0]!);
+    const gradients = await readMean("gradients");
+    device.write(vectors.gradients!, 0, gradients);
     device.write(updateVectors.hyper!, 0, hyperAt(optimizer, index, steps));
     await updateStep.run();
+    if (index > 0) continue;
+    const moved = (await device.readF32(vectors.statistics!)).slice();
+    await evaluationStep.run();
+    first = {
+      evaluationLoss: (await readMean("result.loss"))[0]!,
+      gradients: byName(gradients, parameters),
+      statistics: byName(moved, statistics),
+    };
   }
-  return { losses, gradients };
+  return { losses, ...first! };
 }
 
-/** Kernels within Glorot's limits, biases within 0.1. */
+function byName(vector: Float32Array, layout: Layout): ReadonlyMap<string, Float32Array> {
+  return new Map(tensorsOf(vector, layout).map(({ name, data }) => [name, data]));
+}
+
+/** Kernels within Glorot's limits, scales within 0.1 of 1, biases of 0. */
 function initialValues({ name, shape, length }: LayoutEntry, seed: number): Float32Array {
   const window = shape.slice(0, -2).reduce((product, extent) => product * extent, 1);
   const limit = shape.length > 1 ? Math.sqrt(6 / (window * (shape.at(-2)! + shape.at(-1)!))) : 0.1;
-  return symmetric(name, seed, length, limit);
+  const values = symmetric(name, seed, length, limit);
+  return name.endsWith("/gamma") ? values.map((value) => 1 + value) : values;
 }
 
 function writeBatch(

@@ -14,67 +14,26 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-BATCH_SIZE = 32
 STEPS = 10
-LR = 0.05
 MOMENTUM = 0.9
 SEED = 1
-# A tensor with more elements gives this many of them, evenly spread, besides its sum and its norm.
+# A tensor with more than ALL_UP_TO elements gives SAMPLES of them, evenly spread, besides its sum and its norm.
 SAMPLES = 50
 ALL_UP_TO = 200
 
-# input: one sample's shape (NHWC without N). Layers:
-#   ("flatten",), ("dense", units, activation), ("max-pool" | "avg-pool", size, stride, padding),
-#   ("conv", filters, kernel size, strides, padding, activation)
-MODELS = {
-    "mlp": {
-        "input": [28, 28, 1],
-        "loss": "softmax-cross-entropy",
-        "layers": [("flatten",), ("dense", 512, "relu"), ("dense", 10, None)],
-    },
-    "lenet5": {
-        "input": [28, 28, 1],
-        "loss": "softmax-cross-entropy",
-        "layers": [
-            ("conv", 6, 5, (1, 1), "same", "relu"),
-            ("max-pool", 2, 2, "valid"),
-            ("conv", 16, 5, (1, 1), "valid", "relu"),
-            ("max-pool", 2, 2, "valid"),
-            ("flatten",),
-            ("dense", 120, "relu"),
-            ("dense", 84, "relu"),
-            ("dense", 10, None),
-        ],
-    },
-    "feng-a": {
-        "input": [20],
-        "loss": "sigmoid-cross-entropy",
-        "layers": [("dense", 100, "relu")] * 5 + [("dense", 1, None)],
-    },
-    "tanh-avg-pool": {
-        "input": [11, 9, 3],
-        "loss": "mean-squared-error",
-        "layers": [
-            ("conv", 5, 3, (2, 1), "same", "tanh"),
-            ("avg-pool", 3, 2, "same"),
-            ("conv", 4, 2, (1, 1), "valid", "sigmoid"),
-            ("flatten",),
-            ("dense", 12, "tanh"),
-            ("dense", 3, None),
-        ],
-    },
-}
+
+def hash_name(name):
+    """FNV-1a."""
+    value = 0x811C9DC5
+    for character in name:
+        value = ((value ^ ord(character)) * 0x01000193) & 0xFFFFFFFF
+    return value
 
 
-def random_u32(stream, count):
-    """The first numbers of `new RandomStream(SEED, stream)`: Philox4x32-10 with counters (block, 0, 0, 0)."""
-    name_hash = 0x811C9DC5
-    for character in stream:
-        name_hash = ((name_hash ^ ord(character)) * 0x01000193) & 0xFFFFFFFF
-    blocks = -(-count // 4)
-    c0 = np.arange(blocks, dtype=np.uint64)
-    c1 = c2 = c3 = np.zeros(blocks, dtype=np.uint64)
-    key0, key1 = SEED, name_hash
+def philox(c0, c1, c2, c3, key1):
+    """Philox4x32-10 under the key (SEED, key1): four words for each of the counters (broadcast), in a last axis."""
+    c0, c1, c2, c3 = np.broadcast_arrays(*(np.asarray(c, dtype=np.uint64) for c in (c0, c1, c2, c3)))
+    key0 = SEED
     low = np.uint64(0xFFFFFFFF)
     high = np.uint64(32)
     for _ in range(10):
@@ -88,7 +47,12 @@ def random_u32(stream, count):
         )
         key0 = (key0 + 0x9E3779B9) & 0xFFFFFFFF
         key1 = (key1 + 0xBB67AE85) & 0xFFFFFFFF
-    return np.stack([c0, c1, c2, c3], axis=1).reshape(-1)[:count]
+    return np.stack([c0, c1, c2, c3], axis=-1)
+
+
+def random_u32(stream, count):
+    """The first numbers of `new RandomStream(SEED, stream)`."""
+    return philox(np.arange(-(-count // 4)), 0, 0, 0, hash_name(stream)).reshape(-1)[:count]
 
 
 def symmetric(stream, shape):
@@ -99,12 +63,13 @@ def symmetric(stream, shape):
 
 
 def parameter(name, shape):
-    """Kernels within Glorot's limits, biases within 0.1; rounded to float32, as sltrain holds them."""
+    """Kernels within Glorot's limits, scales within 0.1 of 1, biases of 0; rounded to float32, as sltrain holds them."""
     limit = 0.1
     if len(shape) > 1:
         window = math.prod(shape[:-2])
         limit = math.sqrt(6 / (window * shape[-2] + window * shape[-1]))
-    values = (symmetric(f"golden/{name}", shape) * limit).astype(np.float32)
+    centre = 1 if name.endswith("/gamma") else 0
+    values = (centre + symmetric(f"golden/{name}", shape) * limit).astype(np.float32)
     return torch.tensor(values.astype(np.float64), requires_grad=True)
 
 
@@ -131,11 +96,6 @@ def nhwc(image):
     return image.permute(0, 2, 3, 1)
 
 
-def conv(x, kernel, bias, strides, padding):
-    padded = pad(nchw(x), kernel.shape[0], strides, padding, 0.0)
-    return nhwc(F.conv2d(padded, kernel.permute(3, 2, 0, 1), bias, stride=strides))
-
-
 def max_pool(x, size, stride, padding):
     return nhwc(F.max_pool2d(pad(nchw(x), size, (stride, stride), padding, -math.inf), size, stride))
 
@@ -148,39 +108,165 @@ def avg_pool(x, size, stride, padding):
     return nhwc(sums / cells)
 
 
-ACTIVATIONS = {None: lambda x: x, "relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
-LAYER_NAMES = {"dense": "dense", "conv": "conv2d"}
+class Net:
+    """Layers that name, make and keep their parameters as Keras does; images are NHWC."""
 
+    def __init__(self):
+        self.parameters = {}
+        self.statistics = {}
+        self.counts = {}
+        self.training = True
+        self.step = 0
 
-def forward(layers, x, parameters):
-    """The logits. Fills `parameters` on the first call."""
-    seen = {}
+    def forward(self, model, x, training=True):
+        self.training = training
+        self.counts = {}
+        return model(self, x)
 
-    def weights(kind, kernel_shape):
-        base = LAYER_NAMES[kind]
-        count = seen.get(base, 0)
-        seen[base] = count + 1
-        name = base if count == 0 else f"{base}_{count}"
-        for suffix, shape in (("kernel", kernel_shape), ("bias", kernel_shape[-1:])):
+    def name(self, base):
+        count = self.counts.get(base, 0)
+        self.counts[base] = count + 1
+        return base if count == 0 else f"{base}_{count}"
+
+    def parameter(self, name, shape):
+        if name not in self.parameters:
+            self.parameters[name] = parameter(name, shape)
+        return self.parameters[name]
+
+    def dense(self, x, units):
+        name = self.name("dense")
+        kernel = self.parameter(f"{name}/kernel", [x.shape[1], units])
+        return x @ kernel + self.parameter(f"{name}/bias", [units])
+
+    def conv(self, x, filters, size, strides=(1, 1), padding="same", bias=True):
+        name = self.name("conv2d")
+        kernel = self.parameter(f"{name}/kernel", [size, size, x.shape[3], filters])
+        offset = self.parameter(f"{name}/bias", [filters]) if bias else None
+        padded = pad(nchw(x), size, strides, padding, 0.0)
+        return nhwc(F.conv2d(padded, kernel.permute(3, 2, 0, 1), offset, stride=strides))
+
+    def batch_norm(self, x, momentum, epsilon):
+        """The moving variance is of the biased one, as in Keras 3."""
+        name = self.name("batch_normalization")
+        channels = x.shape[-1]
+        gamma = self.parameter(f"{name}/gamma", [channels])
+        beta = self.parameter(f"{name}/beta", [channels])
+        rows = x.reshape(-1, channels)
+        statistics = {"moving_mean": rows.mean(0), "moving_variance": rows.var(0, unbiased=False)}
+        for (suffix, value), initial in zip(statistics.items(), (0.0, 1.0)):
             key = f"{name}/{suffix}"
-            if key not in parameters:
-                parameters[key] = parameter(key, shape)
-        return parameters[f"{name}/kernel"], parameters[f"{name}/bias"]
+            old = self.statistics.setdefault(key, torch.full([channels], initial, dtype=torch.float64))
+            if self.training:
+                self.statistics[key] = momentum * old + (1 - momentum) * value.detach()
+            else:
+                statistics[suffix] = old
+        mean, variance = statistics.values()
+        return (x - mean) / torch.sqrt(variance + epsilon) * gamma + beta
 
-    for kind, *settings in layers:
-        if kind == "flatten":
-            x = x.reshape(x.shape[0], -1)
-        elif kind == "dense":
-            units, activation = settings
-            kernel, bias = weights(kind, [x.shape[1], units])
-            x = ACTIVATIONS[activation](x @ kernel + bias)
-        elif kind == "conv":
-            filters, size, strides, padding, activation = settings
-            kernel, bias = weights(kind, [size, size, x.shape[3], filters])
-            x = ACTIVATIONS[activation](conv(x, kernel, bias, strides, padding))
-        else:
-            x = {"max-pool": max_pool, "avg-pool": avg_pool}[kind](x, *settings)
+    def dropout(self, x, rate, layer):
+        """`layer` is the layer's place in the model. As src/kernels/ops/dropout.ts says."""
+        if not self.training:
+            return x
+        batch, elements = x.shape
+        blocks = np.arange(-(-elements // 4))
+        words = philox(blocks, self.step, np.arange(batch)[:, None], layer, hash_name("dropout"))
+        kept = words.reshape(batch, -1)[:, :elements] >> np.uint64(8) >= round(rate * 2**24)
+        return x * torch.tensor(kept) / (1 - rate)
+
+
+def flat(x):
+    return x.reshape(x.shape[0], -1)
+
+
+def mlp(net, x):
+    return net.dense(torch.relu(net.dense(flat(x), 512)), 10)
+
+
+def lenet5(net, x):
+    x = max_pool(torch.relu(net.conv(x, 6, 5)), 2, 2, "valid")
+    x = max_pool(torch.relu(net.conv(x, 16, 5, padding="valid")), 2, 2, "valid")
+    x = torch.relu(net.dense(flat(x), 120))
+    return net.dense(torch.relu(net.dense(x, 84)), 10)
+
+
+def feng_a(net, x):
+    for _ in range(5):
+        x = torch.relu(net.dense(x, 100))
+    return net.dense(x, 1)
+
+
+def tanh_avg_pool(net, x):
+    x = avg_pool(torch.tanh(net.conv(x, 5, 3, (2, 1))), 3, 2, "same")
+    x = torch.sigmoid(net.conv(x, 4, 2, padding="valid"))
+    return net.dense(torch.tanh(net.dense(flat(x), 12)), 3)
+
+
+def conv_norm(net, x, filters, size, stride=1):
+    return net.batch_norm(net.conv(x, filters, size, (stride, stride), bias=False), 0.9, 1e-5)
+
+
+def residual_stages(net, x, blocks, width, bottleneck):
+    for stage, count in enumerate(blocks):
+        filters = width * 2**stage
+        for block in range(count):
+            stride = 2 if stage > 0 and block == 0 else 1
+            shortcut = x
+            if bottleneck:
+                x = torch.relu(conv_norm(net, x, filters, 1))
+                x = torch.relu(conv_norm(net, x, filters, 3, stride))
+                x = conv_norm(net, x, 4 * filters, 1)
+            else:
+                x = torch.relu(conv_norm(net, x, filters, 3, stride))
+                x = conv_norm(net, x, filters, 3)
+            if x.shape != shortcut.shape:
+                shortcut = conv_norm(net, shortcut, x.shape[3], 1, stride)
+            x = torch.relu(x + shortcut)
     return x
+
+
+def small_resnet(blocks, width):
+    def model(net, x):
+        x = torch.relu(conv_norm(net, x, width, 3))
+        return net.dense(residual_stages(net, x, blocks, width, False).mean((1, 2)), 10)
+
+    return model
+
+
+def resnet(blocks, width, bottleneck):
+    def model(net, x):
+        x = max_pool(torch.relu(conv_norm(net, x, width, 7, 2)), 3, 2, "same")
+        return net.dense(residual_stages(net, x, blocks, width, bottleneck).mean((1, 2)), 10)
+
+    return model
+
+
+def vgg19(width, units):
+    def model(net, x):
+        for count, filters in ((2, width), (2, 2 * width), (4, 4 * width), (4, 8 * width), (4, 8 * width)):
+            for _ in range(count):
+                x = torch.relu(net.conv(x, filters, 3))
+            x = max_pool(x, 2, 2, "valid")
+        x = net.dropout(torch.relu(net.dense(flat(x), units)), 0.5, 23)
+        x = net.dropout(torch.relu(net.dense(x, units)), 0.5, 25)
+        return net.dense(x, 10)
+
+    return model
+
+
+# By name: the model, one sample's shape (NHWC without N), the loss, and what differs from 32 samples a batch with a
+# learning rate of 0.05. Deep models are thin ones here, and shallow where rounding errors would grow.
+SOFTMAX = "softmax-cross-entropy"
+MODELS = {
+    "mlp": (mlp, [28, 28, 1], SOFTMAX, {}),
+    "lenet5": (lenet5, [28, 28, 1], SOFTMAX, {}),
+    "feng-a": (feng_a, [20], "sigmoid-cross-entropy", {}),
+    "tanh-avg-pool": (tanh_avg_pool, [11, 9, 3], "mean-squared-error", {}),
+    "resnet20": (small_resnet([3, 3, 3], 8), [9, 8, 1], SOFTMAX, {"batchSize": 8, "lr": 0.001}),
+    "resnet32": (small_resnet([5, 5, 5], 4), [8, 9, 3], SOFTMAX, {"batchSize": 8, "lr": 0.001}),
+    "resnet34": (resnet([3, 4, 6, 3], 4, False), [49, 48, 3], SOFTMAX, {"batchSize": 8, "lr": 0.0002}),
+    "resnet50": (resnet([1, 2, 1, 1], 4, True), [48, 49, 3], SOFTMAX, {"batchSize": 8, "lr": 0.0002}),
+    "vgg19": (vgg19(2, 16), [32, 32, 3], SOFTMAX, {"batchSize": 8}),
+}
 
 
 def mean_loss(name, logits):
@@ -201,49 +287,53 @@ def digits(value):
     return float(f"{value:.9g}")
 
 
-def describe(gradient):
-    flat = gradient.reshape(-1)
-    length = flat.numel()
-    count = length if length <= ALL_UP_TO else SAMPLES
+def describe(tensor, is_one_of_many):
+    flat_tensor = tensor.reshape(-1)
+    length = flat_tensor.numel()
+    all_up_to, samples = (8, 4) if is_one_of_many else (ALL_UP_TO, SAMPLES)
+    count = length if length <= all_up_to else samples
     indices = [(2 * i + 1) * length // (2 * count) for i in range(count)]
     return {
         "length": length,
-        "sum": digits(flat.sum().item()),
-        "norm": digits(flat.norm().item()),
-        "max": digits(flat.abs().max().item()),
-        "samples": [digits(flat[index].item()) for index in indices],
+        "sum": digits(flat_tensor.sum().item()),
+        "norm": digits(flat_tensor.norm().item()),
+        "max": digits(flat_tensor.abs().max().item()),
+        "samples": [digits(flat_tensor[index].item()) for index in indices],
     }
 
 
-def golden(model):
+def describe_all(tensors):
+    return {name: describe(tensor, len(tensors) > 20) for name, tensor in tensors.items()}
+
+
+def golden(model, shape, loss_name, settings):
     """Ten steps on one batch."""
-    x = torch.tensor(symmetric("golden/x", [BATCH_SIZE, *model["input"]]))
-    parameters = {}
-    forward(model["layers"], x, parameters)
-    optimizer = torch.optim.SGD(parameters.values(), lr=LR, momentum=MOMENTUM)
+    settings = {"batchSize": 32, "seed": SEED, "lr": 0.05, "momentum": MOMENTUM, **settings}
+    x = torch.tensor(symmetric("golden/x", [settings["batchSize"], *shape]))
+    net = Net()
+    net.forward(model, x, training=False)
+    optimizer = torch.optim.SGD(net.parameters.values(), lr=settings["lr"], momentum=MOMENTUM)
     losses = []
-    gradients = {}
-    for step in range(STEPS):
-        loss = mean_loss(model["loss"], forward(model["layers"], x, parameters))
+    first = {}
+    for net.step in range(STEPS):
+        loss = mean_loss(loss_name, net.forward(model, x))
         optimizer.zero_grad()
         loss.backward()
-        if step == 0:
-            gradients = {name: describe(tensor.grad) for name, tensor in parameters.items()}
         optimizer.step()
         losses.append(digits(loss.item()))
-    return {
-        "batchSize": BATCH_SIZE,
-        "seed": SEED,
-        "lr": LR,
-        "momentum": MOMENTUM,
-        "loss": model["loss"],
-        "losses": losses,
-        "gradients": gradients,
-    }
+        if net.step == 0:
+            gradients = {name: tensor.grad for name, tensor in net.parameters.items()}
+            evaluated = mean_loss(loss_name, net.forward(model, x, training=False))
+            first = {
+                "evaluationLoss": digits(evaluated.item()),
+                "gradients": describe_all(gradients),
+                "statistics": describe_all(net.statistics),
+            }
+    return {**settings, "loss": loss_name, "losses": losses, **first}
 
 
 if __name__ == "__main__":
-    for name, model in MODELS.items():
-        result = golden(model)
+    for name, case in MODELS.items():
+        result = golden(*case)
         print(name, result["losses"])
         (Path(__file__).parent / f"{name}.json").write_text(json.dumps(result) + "\n")
