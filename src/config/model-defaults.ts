@@ -33,6 +33,13 @@ export const modelDefaults: Readonly<Record<string, TrainConfigInput>> = {
   mlp: { batchSize: 256, lr: 0.1, schedule: "cosine", epochs: 3 },
   lenet5: { batchSize: 64, lr: 0.03 },
   "feng-a": { data: "random-binary", batchSize: 1024, lr: 0.2, schedule: "cosine" },
+  // As in the paper (He et al. 2015, sections 3.4 and 4.2).
+  resnet20: { lr: 0.1, weightDecay: 1e-4 },
+  resnet32: { lr: 0.1, weightDecay: 1e-4 },
+  // An eighth of the papers' batch and learning rate (Simonyan and Zisserman 2014, section 3.1): functions are small.
+  resnet34: { batchSize: 32, lr: 0.0125, weightDecay: 1e-4 },
+  resnet50: { batchSize: 32, lr: 0.0125, weightDecay: 1e-4 },
+  vgg19: { batchSize: 32, lr: 0.00125, weightDecay: 5e-4 },
 };
 
 export type ModelDefaults = typeof generalDefaults & TrainConfigInput;
