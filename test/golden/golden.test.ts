@@ -49,14 +49,18 @@ const cases: readonly Case[] = [
   },
   {
     name: "resnet34",
-    topology: resNet("resnet34", { ...resNet34, width: 4 }, { inputShape: [49, 48, 3], outputs: 10 }),
+    topology: resNet(
+      "resnet34",
+      { ...resNet34, blocks: [2, 3, 2, 2], width: 4 },
+      { inputShape: [33, 32, 3], outputs: 10 },
+    ),
   },
   {
     name: "resnet50",
     topology: resNet(
       "resnet50",
       { ...resNet50, blocks: [1, 2, 1, 1], width: 4 },
-      { inputShape: [48, 49, 3], outputs: 10 },
+      { inputShape: [32, 33, 3], outputs: 10 },
     ),
   },
   {
