@@ -155,7 +155,7 @@ function imageByImageKernel(tileWidth: TileWidth): WasmKernel {
       const geometry = forwardGeometry(call);
       const { B, H, W, C, N, vertical, horizontal, pooled } = geometry;
       const [, ...filterAndBias] = inputs;
-      const { phases, sharedBytes, scratchBytes } = conv2dKernel(tileWidth).emit(module, {
+      const { phases, sharedBytes, scratchBytes } = conv2dKernel(tileWidth, "direct").emit(module, {
         inputs: [f32(1, H, W, C), ...filterAndBias],
         outputs: [f32(1, vertical.output, horizontal.output, N)],
         params: { ...params, activation: "none" },

@@ -107,14 +107,14 @@ export function emitConvolution(
             run: vertical.spacing * rowBytes,
             tile: rowsAreImages ? aPixel : size * aPixel,
           },
-          b: { step: bStep, segment: tapBytes, run: horizontal.taps.length * tapBytes },
+          b: { step: bStep, segment: tapBytes, run: horizontal.taps.length * tapBytes, tile: 0 },
           c: {
             row: rowsAreImages ? outputImageBytes : cPixel,
             tile: rowsAreImages ? cPixel : size * cPixel,
           },
           paired: isWide(tileWidth),
           accumulate: false,
-          bias: third === "bias",
+          bias: third === "bias" ? "columns" : undefined,
           relu: spec.relu,
           mask: third === "mask",
         });

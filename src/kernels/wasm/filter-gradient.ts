@@ -70,11 +70,11 @@ export function emitFilterGradient(
           run: outerImageBytes,
           tile: piece.rows.length * FLOAT_BYTES,
         },
-        b: { step: outputPixelBytes, segment: outputLineBytes, run: outputImageBytes },
+        b: { step: outputPixelBytes, segment: outputLineBytes, run: outputImageBytes, tile: 0 },
         c: { row: outputPixelBytes, tile: piece.rows.length * outputPixelBytes },
         paired: isWide(tileWidth),
         accumulate: true,
-        bias: false,
+        bias: undefined,
         relu: false,
         mask: false,
       }).call(

@@ -6,13 +6,14 @@
 
 import { increase, repeat, whileLoop, type FunctionRef, type Local, type ModuleBuilder } from "./emitter.ts";
 import { f32x4, v128, type Body, type V128 } from "./instructions.ts";
-import { storeRow, VECTOR_BYTES, VECTOR_FLOATS, vectorsOf } from "./lanes.ts";
+import { FLOAT_BYTES, storeRow, VECTOR_BYTES, VECTOR_FLOATS, vectorsOf } from "./lanes.ts";
 
-/** How an operand's address moves along the nest `runs` x `segments` x `length`, in bytes. */
+/** How an operand's address moves along the nest `runs` x `segments` x `length`, and from tile to tile, in bytes. */
 export interface NestStrides {
   readonly step: number;
   readonly segment: number;
   readonly run: number;
+  readonly tile: number;
 }
 
 export interface SlidingTileSpec {
@@ -22,16 +23,16 @@ export interface SlidingTileSpec {
   readonly width: number;
   readonly length: number;
   readonly segments: number;
-  /** One float of a for each row, `width` floats of b. `tile` is from tile to tile. */
-  readonly a: NestStrides & { readonly tile: number };
+  /** One float of a for each row, `width` floats of b. */
+  readonly a: NestStrides;
   readonly b: NestStrides;
   readonly c: { readonly row: number; readonly tile: number };
   /** The machine works on pairs of vectors (see WasmTarget.wide). */
   readonly paired: boolean;
   /** c += product rather than c = product. */
   readonly accumulate: boolean;
-  /** Adds bias[width] to every row. */
-  readonly bias: boolean;
+  /** Adds bias[width] to every row, or bias[rows] to every column. */
+  readonly bias: "columns" | "rows" | undefined;
   /** Clamps at zero, after the bias; a NaN stays NaN. */
   readonly relu: boolean;
   /** Zeroes what the mask, which lies as c does, does not let through. */
@@ -48,7 +49,7 @@ function unrollOf(length: number): number {
 
 /**
  * A function (a, b, c, bias, mask, spill, runs, tiles): six addresses, of which `bias` and `mask` are ignored where
- * there is none, the number of runs (0: the sums are zero), and the number of tiles, which share b.
+ * there is none, the number of runs (0: the sums are zero), and the number of tiles.
  *
  * Wide tiles compute in pairs of vectors, and V8 joins a pair only if both halves are stored side by side, and whole.
  * So a last pair that sticks out of the tile goes to `spill`, and from there its own lanes go to c.
@@ -96,7 +97,10 @@ export function emitSlidingTile(module: ModuleBuilder, spec: SlidingTileSpec): F
       f32x4.gt(v128.load(p.mask, i * c.row + offsets[j]!), v128.zero);
     const finishRow = (row: readonly Local<"v128">[], i: number): Body => [
       spec.accumulate ? row.map((sum, j) => sum.set(f32x4.add(earlier(i, j), sum))) : [],
-      spec.bias ? row.map((sum, j) => sum.set(f32x4.add(sum, columns[j]!))) : [],
+      spec.bias === "rows" ? factor.set(v128.load32Splat(p.bias, i * FLOAT_BYTES)) : [],
+      spec.bias === undefined
+        ? []
+        : row.map((sum, j) => sum.set(f32x4.add(sum, spec.bias === "rows" ? factor : columns[j]!))),
       spec.relu ? row.map((sum) => sum.set(f32x4.pmax(sum, v128.zero))) : [],
       spec.mask ? row.map((sum, j) => sum.set(v128.and(sum, letThrough(i, j)))) : [],
       storeRow(p.c, stored.slice(0, whole), row, i * c.row),
@@ -124,10 +128,11 @@ export function emitSlidingTile(module: ModuleBuilder, spec: SlidingTileSpec): F
         increase(at.b, b.run - segments * b.segment),
         increase(at.run, -1),
       ]),
-      spec.bias ? offsets.map((offset, j) => columns[j]!.set(v128.load(p.bias, offset))) : [],
+      spec.bias === "columns" ? offsets.map((offset, j) => columns[j]!.set(v128.load(p.bias, offset))) : [],
       sums.map(finishRow),
       whole < stored.length ? sums.map(storeSpilled) : [],
       increase(p.a, a.tile),
+      increase(p.b, b.tile),
       increase(p.c, c.tile),
       spec.mask ? increase(p.mask, c.tile) : [],
       increase(p.tiles, -1),
