@@ -25,12 +25,14 @@ function isMinimal({ KH, KW, strides, dilations }: Conv2dGeometry): boolean {
   return KH === 3 && KW === 3 && [...strides, ...dilations].every((step) => step === 1);
 }
 
-/** Fewer channels do not make up for the transforms: a direct convolution is faster. */
-const MINIMUM_CHANNELS = 32;
+/** Fewer channels do not make up for the transforms of images. */
+const MINIMUM_CHANNELS = 16;
+/** Fewer outputs of a filter do not make up for its transform. */
+const MINIMUM_OUTPUTS = 256;
 
 /** A function of the shape alone: every rank must choose alike. */
-export function winogradPays({ C, N }: Conv2dGeometry): boolean {
-  return Math.min(C, N) >= MINIMUM_CHANNELS;
+export function winogradPays({ B, C, N, vertical, horizontal }: Conv2dGeometry): boolean {
+  return Math.min(C, N) >= MINIMUM_CHANNELS && B * vertical.output * horizontal.output >= MINIMUM_OUTPUTS;
 }
 
 /** The routine with the call's operands as its phases' parameters, those that are absent being 0. */

@@ -3,9 +3,11 @@
 
 import { forRange, increase, when, type FunctionRef, type ModuleBuilder } from "./emitter.ts";
 import { i32, v128, type Body } from "./instructions.ts";
-import { FLOAT_BYTES, VECTOR_BYTES, vectorsOf } from "./lanes.ts";
+import { FLOAT_BYTES, VECTOR_BYTES } from "./lanes.ts";
+import { SLACK_BYTES } from "./kernel.ts";
 import { emitPack } from "./pack.ts";
-import { packedStep, widthsOf, type Columns } from "./panels.ts";
+import { packedStep, type Columns } from "./panels.ts";
+import { LINE_BYTES } from "./winograd-transform.ts";
 import { sandwich } from "./sandwich.ts";
 import type { WinogradMatrices } from "./winograd-matrices.ts";
 
@@ -32,88 +34,40 @@ export interface WinogradFilter {
 }
 
 export function emitWinogradFilter(module: ModuleBuilder, spec: WinogradFilterSpec): WinogradFilter {
-  const { matrices, steps, columns, filter, planeBytes } = spec;
-  const { size, taps } = matrices;
+  const { matrices, steps, columns, filter } = spec;
   const adjoint = filter === "adjoint";
-  const widths = widthsOf(columns);
+  const taps = matrices.taps ** 2;
   const outputs = columns.full * columns.width + columns.rest;
-  const panels = widths.length === 0 ? 0 : columns.full + (columns.rest > 0 ? 1 : 0);
-  const panelBytes = steps * packedStep(columns.width);
-  const filterRowBytes = (adjoint ? steps : outputs) * FLOAT_BYTES;
   const tapBytes = steps * outputs * FLOAT_BYTES;
-  /** Adjoint filters are transformed as they lie, then transposed into the panel. */
-  const plainRowBytes = packedStep(steps);
-  const plainPlaneBytes = columns.width * plainRowBytes;
-
-  /** (source, target): `count` rows of the filter, each `floats` long. */
-  const transform = (count: number, floats: number, targetRowBytes: number, targetPlaneBytes: number) =>
-    module.func(
-      `winograd-filter rows ${count} ${floats} ${targetRowBytes} ${targetPlaneBytes} ${JSON.stringify(spec)}`,
-      ["source", "target"],
-      (p, f) => {
-        const { row, from, to, end } = f.named("i32", ["row", "from", "to", "end"]);
-        const pair = sandwich(f, { matrix: matrices.filter, width: 2 });
-        const single = sandwich(f, { matrix: matrices.filter, width: 1 });
-        const run = ({ body }: typeof pair, width: number): Body =>
-          body(
-            (tapRow, tapColumn) => {
-              const tap = tapRow * taps + tapColumn;
-              const offset = (adjoint ? taps * taps - 1 - tap : tap) * tapBytes;
-              return Array.from({ length: width }, (_, i) => v128.load(from, offset + i * VECTOR_BYTES));
-            },
-            (componentRow, componentColumn, values) => {
-              const offset = (componentRow * size + componentColumn) * targetPlaneBytes;
-              return values.map((value, i) => v128.store(to, value, offset + i * VECTOR_BYTES)).reverse();
-            },
-          );
-        const vectors = vectorsOf(floats).length;
-        const pairs = Math.floor(vectors / 2);
-        return [
-          pair.prologue,
-          single.prologue,
-          forRange(row, 0, count, 1, [
-            from.set(p.source),
-            to.set(p.target),
-            end.set(i32.add(p.source, pairs * 2 * VECTOR_BYTES)),
-            pairs === 0
-              ? []
-              : forRange(from, p.source, end, 2 * VECTOR_BYTES, [
-                  run(pair, 2),
-                  increase(to, 2 * VECTOR_BYTES),
-                ]),
-            vectors % 2 === 0 ? [] : run(single, 1),
-            increase(p.source, filterRowBytes),
-            increase(p.target, targetRowBytes),
-          ]),
-        ];
-      },
-    );
+  const transposedTapBytes = steps * packedStep(columns.width) + LINE_BYTES;
 
   const names = ["begin", "end", "w", "result", "scratch"] as const;
   const func = module.func(`winograd-filter ${JSON.stringify(spec)}`, names, (p, f) => {
-    const { panel, source, target, component, plain } = f.named("i32", [
-      "panel",
-      "source",
-      "target",
-      "component",
-      "plain",
-    ]);
+    const { panel, source, target } = f.named("i32", ["panel", "source", "target"]);
     const doPanel = (width: number): Body => {
-      if (!adjoint) return transform(steps, width, packedStep(width), planeBytes).call(source, target);
-      const pack = emitPack(module, width, steps, { transposed: true, rowBytes: plainRowBytes });
+      if (!adjoint)
+        return emitPanel(module, spec, width, { rowBytes: outputs * FLOAT_BYTES, tapBytes }).call(
+          source,
+          target,
+        );
+      const pack = emitPack(module, width, steps, { transposed: true, rowBytes: steps * FLOAT_BYTES });
       return [
-        transform(width, steps, plainRowBytes, plainPlaneBytes).call(source, p.scratch),
-        plain.set(p.scratch),
-        forRange(component, 0, size * size, 1, [
-          pack.call(plain, target),
-          increase(plain, plainPlaneBytes),
-          increase(target, planeBytes),
-        ]),
+        Array.from({ length: taps }, (_, tap) =>
+          pack.call(
+            i32.add(source, (taps - 1 - tap) * tapBytes),
+            i32.add(p.scratch, tap * transposedTapBytes),
+          ),
+        ),
+        emitPanel(module, spec, width, { rowBytes: packedStep(width), tapBytes: transposedTapBytes }).call(
+          p.scratch,
+          target,
+        ),
       ];
     };
+    const columnBytes = (adjoint ? steps : 1) * FLOAT_BYTES;
     return forRange(panel, p.begin, p.end, 1, [
-      source.set(i32.add(p.w, i32.mul(panel, columns.width * (adjoint ? filterRowBytes : FLOAT_BYTES)))),
-      target.set(i32.add(p.result, i32.mul(panel, panelBytes))),
+      source.set(i32.add(p.w, i32.mul(panel, columns.width * columnBytes))),
+      target.set(i32.add(p.result, i32.mul(panel, steps * packedStep(columns.width)))),
       columns.rest === 0
         ? doPanel(columns.width)
         : columns.full === 0
@@ -121,5 +75,48 @@ export function emitWinogradFilter(module: ModuleBuilder, spec: WinogradFilterSp
           : when(i32.ltU(panel, columns.full), doPanel(columns.width), doPanel(columns.rest)),
     ]);
   });
-  return { func, panels, scratchBytes: adjoint ? size * size * plainPlaneBytes : 0 };
+  return {
+    func,
+    panels: columns.full + Math.sign(columns.rest),
+    scratchBytes: adjoint ? taps * transposedTapBytes + SLACK_BYTES : 0,
+  };
+}
+
+/** A function (source, target): transforms the columns of one panel of filters. */
+function emitPanel(
+  module: ModuleBuilder,
+  { matrices, steps, planeBytes }: WinogradFilterSpec,
+  width: number,
+  source: { readonly rowBytes: number; readonly tapBytes: number },
+): FunctionRef {
+  const { filter: matrix, taps, size } = matrices;
+  const key = `winograd-filter panel ${JSON.stringify({ matrix, steps, planeBytes, width, source })}`;
+  return module.func(key, ["source", "target"], (p, f) => {
+    const row = f.local("i32");
+    const sandwiches = [1, 2].map((lanes) => sandwich(f, { matrix, width: lanes }));
+    const vectors = packedStep(width) / VECTOR_BYTES;
+    const transform = (first: number): Body => {
+      const lanes = Math.min(2, vectors - first);
+      return sandwiches[lanes - 1]!.body(
+        (tapRow, tapColumn) =>
+          Array.from({ length: lanes }, (_, i) =>
+            v128.load(p.source, (tapRow * taps + tapColumn) * source.tapBytes + (first + i) * VECTOR_BYTES),
+          ),
+        (componentRow, componentColumn, values) => {
+          const offset = (componentRow * size + componentColumn) * planeBytes;
+          return values
+            .map((value, i) => v128.store(p.target, value, offset + (first + i) * VECTOR_BYTES))
+            .reverse();
+        },
+      );
+    };
+    return [
+      sandwiches.map(({ prologue }) => prologue),
+      forRange(row, 0, steps, 1, [
+        Array.from({ length: Math.ceil(vectors / 2) }, (_, pair) => transform(2 * pair)),
+        increase(p.source, source.rowBytes),
+        increase(p.target, packedStep(width)),
+      ]),
+    ];
+  });
 }

@@ -25,7 +25,8 @@ export interface Planes {
   readonly planeBytes: number;
 }
 
-const LINE_BYTES = 64;
+/** A cache line, by which planes are kept from lying at multiples of 4 KiB: there they would fall into the same sets. */
+export const LINE_BYTES = 64;
 
 /** Planes of `rows` rows. Odd numbers of cache lines keep rows, and planes, from falling into the same sets. */
 export function planesOf(rows: number, channels: number, panelChannels = channels): Planes {

@@ -12,7 +12,7 @@ import { emitTile, isWide, TILE_ROWS, TILE_SPILL_BYTES, type TileWidth } from ".
 import type { GridAxis, TileGrid } from "./tile-grid.ts";
 import { emitWinogradFilter } from "./winograd-filter.ts";
 import type { WinogradMatrices } from "./winograd-matrices.ts";
-import { emitGather, emitScatter, planesOf, type Planes } from "./winograd-transform.ts";
+import { emitGather, emitScatter, LINE_BYTES, planesOf, type Planes } from "./winograd-transform.ts";
 
 /** A convolution of stride 1 along one axis, in cells. */
 export interface ConvolvedAxis {
@@ -74,7 +74,7 @@ export function emitWinograd(module: ModuleBuilder, spec: WinogradSpec, tileWidt
   const { matrices, vertical, horizontal, inputChannels, outputChannels } = spec;
   const { size, step } = matrices;
   const columns = columnsOf(outputChannels, tileWidth);
-  const filterPlaneBytes = packedBytes(columns, inputChannels);
+  const filterPlaneBytes = packedBytes(columns, inputChannels) + LINE_BYTES;
   const sharedBytes = size * size * filterPlaneBytes + SLACK_BYTES;
   const filter = emitWinogradFilter(module, {
     ...{ matrices, columns, filter: spec.filter },
@@ -214,7 +214,7 @@ function emitProducts(module: ModuleBuilder, spec: ProductsSpec, tileWidth: Tile
     };
     return forRange(component, 0, components, 1, [
       forPanels(columns, panelOffset, p.filters, panelBytes, multiplyPanel),
-      increase(p.filters, columns.rest === 0 ? 0 : inputChannels * packedStep(columns.rest)),
+      increase(p.filters, inputChannels * packedStep(columns.rest) + LINE_BYTES),
       increase(p.inputs, inputs.planeBytes),
       increase(p.products, products.planeBytes),
     ]);
