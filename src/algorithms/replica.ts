@@ -5,13 +5,14 @@ import type { Device, DeviceVector, Program, Plan, RunOptions, Step } from "../d
 import { SltrainError, assert } from "../errors.ts";
 import { initializeParameters } from "../graph/initialize.ts";
 import { layoutOf, type Parameter } from "../graph/graph.ts";
-import { buildInferenceProgram, buildTrainingProgram } from "../graph/program.ts";
+import { buildInferenceProgram } from "../graph/program.ts";
 import { allocateVectors } from "../graph/vectors.ts";
 import { buildModel, outputsOf, type LossName } from "../models/build.ts";
 import { tensorsInto, tensorsOf, type NamedTensor, type Safetensors } from "../models/safetensors.ts";
 import type { Topology } from "../models/topology.ts";
 import { buildUpdateProgram, type Optimizer } from "../optim/optimizer.ts";
 import type { Layout } from "../shard/layout.ts";
+import { buildTrainingStep } from "./training-memory.ts";
 
 /** Host copy of one batch. */
 export interface Batch {
@@ -122,12 +123,7 @@ export class Replica {
   /** The compiled forward and backward pass for `count` samples, made at its first use. */
   training(count: number): Promise<TrainingStep> {
     return memoise(this.#training, count, async () => {
-      const { topology, loss } = this.#options;
-      const model = buildModel(topology, count, { training: true, loss });
-      const built = buildTrainingProgram(model.graph, model.loss!, {
-        loss: model.loss!,
-        correct: model.correct!,
-      });
+      const built = buildTrainingStep(this.#options, count);
       const lastInstruction = built.program.instructions.length - 1;
       return { ...(await this.#compile(built)), gradientReadyAt: built.gradientReadyAt, lastInstruction };
     });
@@ -135,14 +131,14 @@ export class Replica {
 
   /**
    * Forward and backward over one batch: `gradients` then holds sums over its samples.
-   * Throws "loss-not-finite" naming the step.
+   * Throws "loss-not-finite"; who runs the step knows its number and worker.
    */
   async runTraining(batch: Batch, options?: RunOptions): Promise<BatchSums> {
     const sums = await this.#run(await this.training(batch.count), batch, options);
     if (!Number.isFinite(sums.loss)) {
       throw new SltrainError({
         code: "loss-not-finite",
-        message: `step ${batch.step}: expected a finite loss, got ${sums.loss}`,
+        message: `expected a finite loss, got ${sums.loss}`,
         suggestions: ["Lower --lr, or check the data for extreme values."],
       });
     }

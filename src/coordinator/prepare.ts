@@ -3,6 +3,7 @@
 
 import { randomBytes } from "node:crypto";
 import { arch, cpus, platform, totalmem } from "node:os";
+import { memoryShares, refuseWithoutMemory } from "../algorithms/training-memory.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import type { ConfigSource } from "../config/resolve.ts";
 import type { DataManifest } from "../data/manifest.ts";
@@ -11,6 +12,7 @@ import { SltrainError } from "../errors.ts";
 import { parameterCount, type LossName } from "../models/build.ts";
 import { formatTopology } from "../models/format-topology.ts";
 import { loadModel } from "../models/load-model.ts";
+import { optimizerOf } from "../optim/optimizer.ts";
 import { getJson, putJson } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
 import {
@@ -40,7 +42,7 @@ export interface PrepareOptions {
 }
 
 /**
- * Throws "storage-unshared", "too-many-workers", "run-active", "run-completed", "run-differs", and what storage, data
+ * Throws "storage-unshared", "too-many-workers", "out-of-memory", "run-active", "run-completed", "run-differs", and what storage, data
  * and model throw; nothing of a refused run is left behind.
  */
 export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> {
@@ -78,6 +80,9 @@ async function createRun({ storage, config, sltrainVersion }: PrepareOptions): P
     outputs,
     regression: data.task === "regression",
   });
+  const { trainingBytes } = memoryShares(config.memoryMiB, data);
+  const largestShare = Math.ceil(Math.min(config.batchSize, train) / config.workers);
+  refuseWithoutMemory({ topology, loss, optimizer: optimizerOf(config) }, largestShare, trainingBytes);
   const runId = config.runId ?? newRunId(config.model);
   const manifest: RunManifest = {
     schemaVersion: RUN_SCHEMA_VERSION,

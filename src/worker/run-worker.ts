@@ -3,6 +3,7 @@
 import type { GradientStepOutcome } from "../algorithms/ga-sgd.ts";
 import { Replica } from "../algorithms/replica.ts";
 import { SampleSchedule } from "../algorithms/sample-schedule.ts";
+import { memoryShares, refuseWithoutMemory } from "../algorithms/training-memory.ts";
 import { openScatterReduce } from "../allreduce/scatter-reduce.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { evenPart } from "../data/order.ts";
@@ -26,8 +27,6 @@ import { WorkMeter } from "./work-meter.ts";
 const HEARTBEAT_INTERVAL_MS = 300;
 /** Losses kept in the result, to compare runs step by step. */
 const FIRST_LOSSES = 20;
-/** A worker may fill this share of its function's memory with training data; the rest is for Node, model and frames. */
-const DATA_SHARE_OF_MEMORY = 0.5;
 
 /** `cursor` is advanced in place, so that a failure can tell its step. */
 export async function runWorker(event: WorkerEvent, storage: Storage, cursor: Cursor): Promise<WorkerResult> {
@@ -39,9 +38,11 @@ export async function runWorker(event: WorkerEvent, storage: Storage, cursor: Cu
 
   const threads = config.threads ?? availableThreads({ workers: worldSize, env: process.env });
   const device = await createWasmDevice({ threads });
-  const { schedule, train, validation } = await openData(storage, manifest, rank);
+  const { dataBytes, trainingBytes } = memoryShares(config.memoryMiB, manifest.data);
+  const { schedule, train, validation } = await openData(storage, manifest, rank, dataBytes);
   const replica = new Replica({ device, topology, loss, seed: config.seed });
   const optimizer = optimizerOf(config);
+  refuseWithoutMemory({ topology, loss, optimizer }, schedule.largestShare, trainingBytes);
   await replica.useOptimizer(optimizer);
   const { step } = await replica.training(schedule.largestShare);
 
@@ -152,9 +153,9 @@ async function openData(
   storage: Storage,
   { config, data }: RunManifest,
   rank: number,
+  memoryLimitBytes: number,
 ): Promise<{ schedule: SampleSchedule; train: Dataset; validation: Dataset }> {
-  const { batchSize, seed, workers: worldSize, memoryMiB } = config;
-  const memoryLimitBytes = memoryMiB * 2 ** 20 * DATA_SHARE_OF_MEMORY;
+  const { batchSize, seed, workers: worldSize } = config;
   const holdsAll = loadBytes(data, "train") <= memoryLimitBytes;
   const schedule = new SampleSchedule({
     count: data.counts.train,

@@ -147,6 +147,29 @@ describe("determinism", () => {
 });
 
 describe("faults", () => {
+  test("a loss that is not finite stops the run and names worker and step", async () => {
+    const ended = await sltrain([...small, "--workers", "2", "--lr", "1e38"], folder.path);
+    assert.notEqual(ended.code, 0);
+    const failed = lastEvent(ended);
+    assert.equal(failed.code, "loss-not-finite");
+    assert.match(
+      String(failed.message),
+      /^worker [01] at step \d+: expected a finite loss, got (NaN|-?Infinity)$/,
+    );
+  });
+
+  test("steps that do not fit a function's memory are refused before anything is started", async () => {
+    const cwd = join(folder.path, "little-memory");
+    mkdirSync(cwd);
+    writeFileSync(join(cwd, "sltrain.config.json"), JSON.stringify({ memoryMiB: 128 }));
+    const args = ["train", "--model", "mlp", "--data", "random-binary:40000", "--batch-size", "32000"];
+    const ended = await sltrain([...args, "--workers", "1", "--json"], cwd);
+    assert.notEqual(ended.code, 0);
+    assert.equal(eventsOf(ended).length, 1);
+    assert.equal(lastEvent(ended).code, "out-of-memory");
+    assert.match(String(lastEvent(ended).message), /at most [\d,]+ fit$/);
+  });
+
   test("a second crew for a run under way is refused, and the first one is not disturbed", async () => {
     const first = await startLongRun("twice");
     const second = await sltrain(["train", "--run-id", "twice", "--json"], folder.path);

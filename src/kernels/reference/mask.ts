@@ -1,4 +1,4 @@
-// The operand `mask` of maskable ops.
+// The operand `mask` of the ops that take one.
 
 import type { TensorData } from "../tensor.ts";
 

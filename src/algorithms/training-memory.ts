@@ -1,0 +1,99 @@
+// What training needs of a function's memory, and what there is: pure functions of model, batch and data, which
+// compile and allocate nothing. A kernel's scratch is not counted: it is small beside the arena.
+
+import type { DataManifest } from "../data/manifest.ts";
+import { loadBytes } from "../data/reader.ts";
+import { SltrainError } from "../errors.ts";
+import { buildTrainingProgram, type TrainingProgram } from "../graph/program.ts";
+import { buildModel, type LossName } from "../models/build.ts";
+import type { Topology } from "../models/topology.ts";
+import { buildUpdateProgram, type Optimizer } from "../optim/optimizer.ts";
+import { formatBytes, formatCount } from "../units.ts";
+
+export interface TrainingJob {
+  readonly topology: Topology;
+  readonly loss: LossName;
+  readonly optimizer: Optimizer;
+}
+
+export interface TrainingMemory {
+  /** What the values within a step share. */
+  readonly arenaBytes: number;
+  /** Parameters, gradients, statistics, the optimiser's state, the batch and the results. */
+  readonly vectorsBytes: number;
+}
+
+/** Training data may fill this share of a function's memory; a worker for whom it is too little loads only a part. */
+const DATA_SHARE = 0.5;
+/** Node itself with the bundle loaded, and the frames on their way. */
+const RUNTIME_BYTES = 64 * 2 ** 20;
+const ELEMENT_BYTES = 4;
+
+/** Forward and backward pass over `count` samples, with the results that a worker reports. */
+export function buildTrainingStep(
+  { topology, loss }: Pick<TrainingJob, "topology" | "loss">,
+  count: number,
+): TrainingProgram {
+  const model = buildModel(topology, count, { training: true, loss });
+  return buildTrainingProgram(model.graph, model.loss!, { loss: model.loss!, correct: model.correct! });
+}
+
+/** For steps of `count` samples on one worker. */
+export function trainingMemory(job: TrainingJob, count: number): TrainingMemory {
+  const { program, plan, parameters } = buildTrainingStep(job, count);
+  const update = buildUpdateProgram(job.optimizer, parameters.length).program;
+  const vectors = Object.values({ ...update.vectors, ...program.vectors });
+  return {
+    arenaBytes: plan.arenaElements * ELEMENT_BYTES,
+    vectorsBytes: vectors.reduce((sum, elements) => sum + elements, 0) * ELEMENT_BYTES,
+  };
+}
+
+/** How a function of `memoryMiB` divides its memory: bytes for training data at most, and what that leaves for training. */
+export function memoryShares(
+  memoryMiB: number,
+  data: DataManifest,
+): { readonly dataBytes: number; readonly trainingBytes: number } {
+  const memoryBytes = memoryMiB * 2 ** 20;
+  const dataBytes = memoryBytes * DATA_SHARE;
+  const loaded = Math.min(loadBytes(data, "train"), dataBytes);
+  return { dataBytes, trainingBytes: Math.max(0, memoryBytes - RUNTIME_BYTES - loaded) };
+}
+
+/** The most samples a step, below `tooMany`, that `limitBytes` hold; 0 if they hold none. */
+export function largestCount(job: TrainingJob, limitBytes: number, tooMany: number): number {
+  let [fits, tooLarge] = [0, tooMany];
+  while (tooLarge - fits > 1) {
+    const count = Math.floor((fits + tooLarge) / 2);
+    if (totalBytes(trainingMemory(job, count)) <= limitBytes) fits = count;
+    else tooLarge = count;
+  }
+  return fits;
+}
+
+function totalBytes({ arenaBytes, vectorsBytes }: TrainingMemory): number {
+  return arenaBytes + vectorsBytes;
+}
+
+/** Throws SltrainError "out-of-memory" naming need, limit and the largest count if `count` samples need too much. */
+export function refuseWithoutMemory(job: TrainingJob, count: number, limitBytes: number): void {
+  const need = trainingMemory(job, count);
+  if (totalBytes(need) <= limitBytes) return;
+  const largest = largestCount(job, limitBytes, count);
+  const parts = `${formatBytes(need.arenaBytes)} of activations, ${formatBytes(need.vectorsBytes)} of parameters, state and batch`;
+  throw new SltrainError({
+    code: "out-of-memory",
+    message:
+      `${job.topology.name}: expected steps that fit the ${formatBytes(limitBytes)} which a function has for training, ` +
+      `got ${formatCount(count)} samples per worker, which need ${formatBytes(totalBytes(need))} (${parts}); ` +
+      (largest > 0 ? `at most ${formatCount(largest)} fit` : "not even one fits"),
+    suggestions: [
+      ...(largest > 0
+        ? [
+            `Use at most ${formatCount(largest)} samples per worker: a smaller --batch-size, or more --workers.`,
+          ]
+        : []),
+      "Give functions more memory: memoryMiB in sltrain.config.ts, or SLTRAIN_MEMORY_MIB.",
+    ],
+  });
+}

@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Replica } from "../../src/algorithms/replica.ts";
+import {
+  largestCount,
+  memoryShares,
+  refuseWithoutMemory,
+  trainingMemory,
+  type TrainingJob,
+} from "../../src/algorithms/training-memory.ts";
+import type { DataManifest } from "../../src/data/manifest.ts";
+import type { Device } from "../../src/device/device.ts";
+import { createReferenceDevice } from "../../src/device/reference/reference-device.ts";
+import { builtinModels } from "../../src/models/builtin.ts";
+import { optimizerOf } from "../../src/optim/optimizer.ts";
+
+const topology = builtinModels
+  .find(({ name }) => name === "mlp")!
+  .topology({ inputShape: [6, 5, 1], outputs: 4 });
+const job: TrainingJob = {
+  topology,
+  loss: "softmax-cross-entropy",
+  optimizer: optimizerOf({ optimizer: "adam", lr: 0.01 }),
+};
+
+function total(count: number): number {
+  const { arenaBytes, vectorsBytes } = trainingMemory(job, count);
+  return arenaBytes + vectorsBytes;
+}
+
+test("the planned memory is what a replica allocates", async () => {
+  const device = createReferenceDevice({ precision: "f32" });
+  let allocatedBytes = 0;
+  const counting: Device = {
+    ...device,
+    alloc(elements, label) {
+      allocatedBytes += elements * 4;
+      return device.alloc(elements, label);
+    },
+  };
+  const replica = new Replica({ device: counting, topology, loss: job.loss, seed: 1 });
+  await replica.useOptimizer(job.optimizer);
+  const { step } = await replica.training(37);
+  assert.deepEqual(trainingMemory(job, 37), { arenaBytes: step.arenaBytes, vectorsBytes: allocatedBytes });
+});
+
+test("the largest count fits and one more does not", () => {
+  for (const limitBytes of [total(1), total(9), total(64) - 1, total(64)]) {
+    const largest = largestCount(job, limitBytes, 1000);
+    assert.ok(
+      total(largest) <= limitBytes && total(largest + 1) > limitBytes,
+      `${largest} for ${limitBytes}`,
+    );
+  }
+  assert.equal(largestCount(job, total(1) - 1, 1000), 0);
+});
+
+test("steps that do not fit are refused, naming need, limit and the largest count that fits", () => {
+  const limitBytes = total(64);
+  refuseWithoutMemory(job, 64, limitBytes);
+  const largest = largestCount(job, limitBytes, 4096);
+  assert.throws(
+    () => refuseWithoutMemory(job, 4096, limitBytes),
+    (error: Error & { code?: string }) => {
+      assert.equal(error.code, "out-of-memory");
+      assert.match(
+        error.message,
+        /^mlp: expected steps that fit the .* KiB .*, got 4,096 samples per worker/,
+      );
+      assert.match(
+        error.message,
+        /which need .* MiB \(.* of activations, .* of parameters, state and batch\)/,
+      );
+      assert.ok(error.message.endsWith(`at most ${largest} fit`), error.message);
+      return true;
+    },
+  );
+  assert.throws(() => refuseWithoutMemory(job, 8, 1000), /not even one fits$/);
+});
+
+test("data may take half of a function's memory; training has what data and runtime leave", () => {
+  const data = (rows: number): DataManifest => ({
+    ...{
+      schemaVersion: 1,
+      name: "any",
+      contentHash: "0",
+      source: "any",
+      transform: { scale: [1], offset: [0] },
+      task: "classification",
+      classes: 2,
+    },
+    ...{ featureShape: [1024], featureType: "u8", counts: { train: rows, validation: 1 } },
+    blocks: { train: [], validation: [] },
+  });
+  const none = memoryShares(512, data(0));
+  assert.equal(none.dataBytes, 256 * 2 ** 20);
+  assert.ok(none.trainingBytes < 512 * 2 ** 20);
+  const some = memoryShares(512, data(1024));
+  assert.equal(none.trainingBytes - some.trainingBytes, 1024 * (1024 + 4));
+  const all = memoryShares(512, data(1 << 24));
+  assert.equal(none.trainingBytes - all.trainingBytes, none.dataBytes);
+});
