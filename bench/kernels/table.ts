@@ -31,7 +31,7 @@ export function benchTable({ machine, peak, rows }: BenchReport): string {
 
 function cells(row: BenchRow): string[] {
   return [
-    [row.op, ...switches(row.params)].join(" "),
+    [row.op, ...switchesOf(row.params)].join(" "),
     row.shape,
     row.kernel,
     formatDuration(row.medianMs),
@@ -47,6 +47,6 @@ function cells(row: BenchRow): string[] {
 }
 
 /** What is switched on in the op's params: `transposeA`, `nesterov`. */
-function switches(params: object): string[] {
+export function switchesOf(params: object): string[] {
   return Object.entries(params).flatMap(([name, value]) => (value === true ? [name] : []));
 }

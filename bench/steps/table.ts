@@ -4,6 +4,7 @@ import { drawTable } from "../../src/ui/table.ts";
 import { formatBytes, formatCount, formatDuration, formatPercent } from "../../src/units.ts";
 import { formatMachine, formatPeak } from "../machine.ts";
 import type { StepsReport, StepsRow } from "./bench-steps.ts";
+import type { TorchFacts } from "./peer-steps.ts";
 
 export function stepsTable({ machine, peak, torch, rows }: StepsReport): string {
   const right = { align: "right" } as const;
@@ -22,11 +23,12 @@ export function stepsTable({ machine, peak, torch, rows }: StepsReport): string 
     { header: "× torch", ...right },
   ];
   const facts = [formatMachine(machine), formatPeak(peak)];
-  if (torch) {
-    const { torch: version, threads, blas, oneDnn } = torch;
-    facts.push(`PyTorch ${version}, threads ${threads}, ${blas}, oneDNN ${oneDnn ? "on" : "off"}`);
-  }
+  if (torch) facts.push(formatTorch(torch));
   return [...facts, "", drawTable(columns, rows.map(cells))].join("\n");
+}
+
+export function formatTorch({ torch, threads, blas, oneDnn }: TorchFacts): string {
+  return `PyTorch ${torch}, threads ${threads}, ${blas}, oneDNN ${oneDnn ? "on" : "off"}`;
 }
 
 function cells(row: StepsRow): string[] {

@@ -1,3 +1,4 @@
+import { writeFile } from "node:fs/promises";
 import { Flags, ux } from "@oclif/core";
 import { SltrainCommand, jsonFlag } from "../../ui/sltrain-command.ts";
 
@@ -24,6 +25,7 @@ export default class BenchKernels extends SltrainCommand {
       options: ["auto", "128"] as const,
       default: "auto",
     })(),
+    report: Flags.string({ summary: "Write an HTML page with bars here as well.", helpValue: "FILE" }),
     json: jsonFlag,
   };
 
@@ -40,6 +42,10 @@ export default class BenchKernels extends SltrainCommand {
       ...(watched && { onCase: (done, total, name) => (ux.action.status = `${done} of ${total}, ${name}`) }),
     });
     if (watched) ux.action.stop();
+    if (flags.report !== undefined) {
+      const { kernelsPage } = await import("../../../bench/report/kernels-page.ts");
+      await writeFile(flags.report, kernelsPage(report));
+    }
     this.log(flags.json ? JSON.stringify(report) : benchTable(report));
     if (report.rows.some((row) => !row.correct)) this.exit(1);
   }

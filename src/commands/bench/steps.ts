@@ -1,3 +1,4 @@
+import { writeFile } from "node:fs/promises";
 import { Flags } from "@oclif/core";
 import { SltrainCommand, jsonFlag } from "../../ui/sltrain-command.ts";
 
@@ -21,6 +22,7 @@ export default class BenchSteps extends SltrainCommand {
       allowNo: true,
     }),
     torch: Flags.boolean({ summary: "Beside PyTorch (Debian: python3-torch, libopenblas0)." }),
+    report: Flags.string({ summary: "Write an HTML page with bars here as well.", helpValue: "FILE" }),
     json: jsonFlag,
   };
 
@@ -37,6 +39,10 @@ export default class BenchSteps extends SltrainCommand {
       torch: flags.torch,
       onHint: (hint) => this.warn(hint),
     });
+    if (flags.report !== undefined) {
+      const { stepsPage } = await import("../../../bench/report/steps-page.ts");
+      await writeFile(flags.report, stepsPage(report));
+    }
     this.log(flags.json ? JSON.stringify(report) : stepsTable(report));
   }
 }
