@@ -6,9 +6,12 @@ import { concatKernels } from "./concat.ts";
 import { conv2dFilterGradKernel, conv2dInputGradKernel, conv2dKernel } from "./conv2d.ts";
 import { conv2dMaxPoolKernels } from "./conv2d-max-pool.ts";
 import { dropoutKernels } from "./dropout.ts";
+import { embeddingKernels } from "./embedding.ts";
 import { formulaKernels } from "./formulas.ts";
 import { globalAvgPoolKernels } from "./global-avg-pool.ts";
 import type { WasmKernel } from "./kernel.ts";
+import { layerNormKernels } from "./layer-norm.ts";
+import { localResponseNormKernels } from "./local-response-norm.ts";
 import { lossKernels } from "./losses.ts";
 import { denseKernel, matmulKernel } from "./matmul.ts";
 import {
@@ -46,6 +49,9 @@ export const wasmKernels: readonly WasmKernel[] = [
   ...poolingKernels,
   ...columnKernels,
   ...batchNormKernels,
+  ...layerNormKernels,
+  ...localResponseNormKernels,
+  ...embeddingKernels,
   ...concatKernels,
   ...globalAvgPoolKernels,
   ...formulaKernels,
