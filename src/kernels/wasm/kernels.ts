@@ -5,6 +5,7 @@ import { columnKernels } from "./columns.ts";
 import { concatKernels } from "./concat.ts";
 import { conv2dFilterGradKernel, conv2dInputGradKernel, conv2dKernel } from "./conv2d.ts";
 import { conv2dMaxPoolKernels } from "./conv2d-max-pool.ts";
+import { denseDotKernel } from "./dot.ts";
 import { dropoutKernels } from "./dropout.ts";
 import { embeddingKernels } from "./embedding.ts";
 import { formulaKernels } from "./formulas.ts";
@@ -31,6 +32,7 @@ import {
 
 export const wasmKernels: readonly WasmKernel[] = [
   ...TILE_WIDTHS.flatMap((width) => [
+    denseDotKernel(width),
     denseKernel(width),
     matmulKernel(width),
     winogradConv2dKernel(width),
