@@ -24,20 +24,14 @@ import { poolingKernels } from "./pooling.ts";
 import { softmaxKernels } from "./softmax.ts";
 import { TILE_WIDTHS } from "./tile.ts";
 import { updateKernels } from "./updates.ts";
-import {
-  winogradConv2dKernel,
-  winogradFilterGradKernel,
-  winogradInputGradKernel,
-} from "./winograd-conv2d.ts";
+import { winogradKernels } from "./winograd-conv2d.ts";
 
 export const wasmKernels: readonly WasmKernel[] = [
   ...TILE_WIDTHS.flatMap((width) => [
     denseDotKernel(width),
     denseKernel(width),
     matmulKernel(width),
-    winogradConv2dKernel(width),
-    winogradInputGradKernel(width),
-    winogradFilterGradKernel(width),
+    ...winogradKernels(width),
     pointwiseConv2dKernel(width),
     pointwiseInputGradKernel(width),
     pointwiseFilterGradKernel(width),
