@@ -36,13 +36,14 @@ const SEPARABLE_AXES: Readonly<Record<string, string | ((params: Params) => stri
   "bias-add": "B . -> B",
   "column-sum": "*C -> C",
   "batch-norm": "*C C C -> *C C C C",
+  "batch-norm-grad": "*C C C *C C C -> *C C C",
   "sgd-update": "L L . -> L",
   "momentum-update": "L L L . -> L L",
   "adam-update": "L L L L . -> L L L",
 };
 
 /** Sums of terms of both signs: an error counts in relation to the sum of the terms' magnitudes. */
-const SIGNED_SUMS: readonly string[] = ["column-sum", "batch-norm"];
+const SIGNED_SUMS: readonly string[] = ["column-sum", "batch-norm", "batch-norm-grad"];
 
 type Params = Readonly<Record<string, unknown>>;
 

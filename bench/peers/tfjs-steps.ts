@@ -7,7 +7,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Activation, Layer, Topology } from "../../src/models/topology.ts";
 import type { Run } from "../steps/contender.ts";
 import type { StepAnswer, StepRequest } from "../steps/peer-steps.ts";
-import { useTfjsWasm } from "./tfjs-wasm.ts";
+import { useTfjsGradients, useTfjsWasm } from "./tfjs-wasm.ts";
 
 type Request = ({ do: "prepare" } & StepRequest) | { do: "run"; budgetMs: number; minSteps: number };
 type Apply = (x: tf.Tensor) => tf.Tensor;
@@ -63,7 +63,7 @@ function modelOf({ layers }: Topology, x: tf.Tensor): Apply {
   const stages: Apply[] = [];
   let value = x;
   for (const [index, layer] of layers.entries()) {
-    if ("inputs" in layer) throw new Unsupported("branches");
+    if (layer.inputs !== undefined) throw new Unsupported("branches");
     const activation = "activation" in layer ? layer.activation : "linear";
     const isLink = index === layers.length - 1 && (activation === "softmax" || activation === "sigmoid");
     const added = layer.className === "Activation" && isLink ? [] : [layerOf(layer, value.shape)];
@@ -87,7 +87,7 @@ function prepare({ topology, loss, batchSize }: StepRequest): () => tf.Scalar {
   };
   const truth =
     loss === "softmax-cross-entropy"
-      ? tf.oneHot(tf.randomUniform([batchSize], 0, outputs, "int32"), outputs, 1, 0, "float32")
+      ? tf.cast(tf.oneHot(tf.randomUniform([batchSize], 0, outputs, "int32"), outputs), "float32")
       : tf.cast(tf.randomUniform([batchSize, outputs], 0, 2, "int32"), "float32");
   const optimizer = tf.train.sgd(LR);
   return () => optimizer.minimize(lossOf, true)!;
@@ -109,6 +109,7 @@ function run(step: () => tf.Scalar, budgetMs: number, minSteps: number): Run {
   return { timesMs, losses: [losses[0]!, losses.at(-1)!] };
 }
 
+await useTfjsGradients();
 await useTfjsWasm();
 const say = (answer: object) => process.stdout.write(`${JSON.stringify(answer)}\n`);
 say({ tfjs: tf.version_core });
@@ -127,9 +128,9 @@ for await (const line of createInterface({ input: process.stdin })) {
     const variables = Object.values(tf.engine().registeredVariables);
     answer = { parameters: variables.reduce((sum, { size }) => sum + size, 0) };
   } catch (error) {
-    // "Kernel 'X' not registered for backend 'wasm'", "gradient function not found for X": what tfjs lacks is a result.
+    // "Kernel 'X' not registered for backend 'wasm'": what tfjs lacks is a result.
     const { message } = error as Error;
-    const isLack = error instanceof Unsupported || /not registered|gradient function not found/.test(message);
+    const isLack = error instanceof Unsupported || /not registered/.test(message);
     if (!isLack) throw error;
     answer = { unsupported: message };
   }

@@ -132,11 +132,11 @@ class Model(nn.Module):
         self.steps = []
         self.parts = nn.ModuleList()
         values = {}
-        previous = None
         layers = topology["layers"]
-        uses = [source for layer in layers for source in layer.get("inputs", [])]
-        for index, layer in enumerate(layers):
-            sources = layer.get("inputs") or [previous]
+        names = [None] + [layer["name"] for layer in layers]
+        read = [layer.get("inputs") or [names[index]] for index, layer in enumerate(layers)]
+        uses = [source for sources in read for source in sources]
+        for index, (layer, sources) in enumerate(zip(layers, read)):
             inputs = [values.get(source, x) for source in sources]
             is_link = index == len(layers) - 1 and layer.get("activation") == link
             part = Function(ACTIVATIONS["linear"])
@@ -148,16 +148,15 @@ class Model(nn.Module):
             if layer.get("activation") == "relu" and not is_link:
                 if fused:
                     activation = torch.relu_
-                elif previous is not None and uses.count(sources[0]) <= 1:
+                elif sources[0] in values and uses.count(sources[0]) == 1:
                     part = nn.ReLU(inplace=True)
-            previous = layer["name"]
             with torch.no_grad():
-                values[previous] = activation(part(*inputs))
+                values[layer["name"]] = activation(part(*inputs))
             self.parts.append(part)
-            self.steps.append((part, activation, sources, previous))
+            self.steps.append((part, activation, sources, layer["name"]))
 
     def forward(self, x):
-        values = {None: x}
+        values = {}
         for part, activation, sources, name in self.steps:
             values[name] = activation(part(*[values.get(source, x) for source in sources]))
         return values[name]

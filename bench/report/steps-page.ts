@@ -1,9 +1,9 @@
 // The bench of training steps as one HTML page: bars against the FMA peak, and against the peers.
 
-import { formatBytes, formatCount, formatDuration, formatPercent } from "../../src/units.ts";
+import { formatBytes, formatDuration, formatPercent } from "../../src/units.ts";
 import { formatMachine, formatPeak } from "../machine.ts";
 import type { StepsReport, StepsRow } from "../steps/bench-steps.ts";
-import { formatTorch } from "../steps/table.ts";
+import { formatRate, formatTorch } from "../steps/table.ts";
 import { bar, html, htmlTable, page, trackEnd, type HtmlValue, type TableColumn } from "./html.ts";
 
 const LONGEST_BAR = 1e3;
@@ -15,7 +15,7 @@ export function stepsPage({ date, commit, machine, peak, torch, rows }: StepsRep
     { header: "model", cell: ({ model }) => model },
     { header: "batch", align: "right", cell: ({ batchSize }) => batchSize },
     { header: "threads", align: "right", cell: ({ threads }) => threads },
-    { header: "samples/s", align: "right", cell: ({ samplesPerS }) => formatCount(samplesPerS) },
+    { header: "samples/s", align: "right", cell: ({ samplesPerS }) => formatRate(samplesPerS) },
     { header: "step", align: "right", cell: ({ medianMs }) => formatDuration(medianMs) },
     { header: "spread", align: "right", cell: ({ spread }) => formatPercent(spread) },
     { header: "arena", align: "right", cell: ({ arenaBytes }) => formatBytes(arenaBytes) },
@@ -60,8 +60,8 @@ function peerSection(
   );
   const columns: readonly TableColumn<(typeof compared)[number]>[] = [
     { header: "model", cell: ({ row }) => row.model },
-    { header: "sltrain, samples/s", align: "right", cell: ({ row }) => formatCount(row.samplesPerS) },
-    { header: `${peer}, samples/s`, align: "right", cell: ({ samplesPerS }) => formatCount(samplesPerS) },
+    { header: "sltrain, samples/s", align: "right", cell: ({ row }) => formatRate(row.samplesPerS) },
+    { header: `${peer}, samples/s`, align: "right", cell: ({ samplesPerS }) => formatRate(samplesPerS) },
     {
       header: "times as fast",
       align: "bar",

@@ -21,7 +21,7 @@ const WARM_UP_MS = 150;
 const WARM_UP_STEPS = 3;
 
 export interface StepsOptions {
-  /** All built-in models if empty. */
+  /** All built-in models but huge ones if empty. */
   readonly models: readonly string[];
   /** The example's own if undefined. */
   readonly batchSize?: number | undefined;
@@ -111,7 +111,7 @@ function selectExamples(names: readonly string[]): readonly ModelExample[] {
       suggestions: [`The models are ${known.join(", ")}.`],
     });
   }
-  return names.length === 0 ? examples : examples.filter(({ model }) => names.includes(model.name));
+  return examples.filter(({ model, huge }) => (names.length === 0 ? !huge : names.includes(model.name)));
 }
 
 async function measureModel(

@@ -27,6 +27,11 @@ export function stepsTable({ machine, peak, torch, rows }: StepsReport): string 
   return [...facts, "", drawTable(columns, rows.map(cells))].join("\n");
 }
 
+/** Large models do few samples a second. */
+export function formatRate(samplesPerS: number): string {
+  return samplesPerS >= 100 ? formatCount(samplesPerS) : samplesPerS.toPrecision(3);
+}
+
 export function formatTorch({ torch, threads, blas, oneDnn }: TorchFacts): string {
   return `PyTorch ${torch}, threads ${threads}, ${blas}, oneDNN ${oneDnn ? "on" : "off"}`;
 }
@@ -38,15 +43,15 @@ function cells(row: StepsRow): string[] {
   return [
     row.model,
     String(row.batchSize),
-    formatCount(row.samplesPerS),
+    formatRate(row.samplesPerS),
     formatDuration(row.medianMs),
     formatPercent(row.spread),
     row.gflops.toFixed(1),
     formatPercent(row.peakFraction),
     formatBytes(row.arenaBytes),
-    orDash(row.tfjsSamplesPerS, formatCount),
+    orDash(row.tfjsSamplesPerS, formatRate),
     orDash(row.vsTfjs, ratio),
-    orDash(row.torchSamplesPerS, formatCount),
+    orDash(row.torchSamplesPerS, formatRate),
     orDash(row.vsTorch, ratio),
   ];
 }

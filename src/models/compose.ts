@@ -135,5 +135,4 @@ const defaultNames: Readonly<Record<Layer["className"], string>> = {
   Dropout: "dropout",
   Activation: "activation",
   Add: "add",
-  Concatenate: "concatenate",
 };

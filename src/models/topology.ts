@@ -95,11 +95,6 @@ export interface BatchNormalization extends LayerBase {
   readonly center: boolean;
 }
 
-/** Of two inputs or more, along the last axis. */
-export interface Concatenate extends LayerBase {
-  readonly className: "Concatenate";
-}
-
 /** Layers are told apart by Keras's class name. */
 export type Layer =
   | Dense
@@ -110,12 +105,11 @@ export type Layer =
   | Flatten
   | Dropout
   | ActivationLayer
-  | Add
-  | Concatenate;
+  | Add;
 
 /** Whether the layer reads several others. */
 export function joins({ className }: Layer): boolean {
-  return className === "Add" || className === "Concatenate";
+  return className === "Add";
 }
 
 export interface Topology {

@@ -13,7 +13,10 @@ export default class BenchSteps extends SltrainCommand {
     "<%= config.bin %> <%= command.id %> --model resnet20 --batch-size 32 --json",
   ];
   static override flags = {
-    model: Flags.string({ summary: "Only this model; may be given several times.", multiple: true }),
+    model: Flags.string({
+      summary: "Only this model; may be given several times. Default: all but vgg19, which takes gigabytes.",
+      multiple: true,
+    }),
     "batch-size": Flags.integer({ summary: "Samples per step. Default: by model.", min: 1 }),
     threads: Flags.integer({ summary: "Threads of sltrain and of PyTorch.", default: 1, min: 1 }),
     tfjs: Flags.boolean({

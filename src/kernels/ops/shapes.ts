@@ -58,13 +58,12 @@ export function bindShapes<const S extends Readonly<Record<string, string>>>(
     if (type.dtype !== dtype)
       throw shapeMismatch(`${op}: ${name} is ${formatType(type)} but expected ${dtype}`);
 
-    const named = words.filter((word) => word !== "...").length;
-    const spread = type.shape.length - named;
+    const spread = type.shape.length - words.filter((word) => word !== "...").length;
     const ellipsis = words.indexOf("...");
     if (ellipsis >= 0 ? spread < 0 : spread !== 0)
       throw shapeMismatch(`${op}: ${name} is ${formatType(type)} but expected [${words.join(", ")}]`);
     if (ellipsis >= 0) {
-      bind("...", spread, `${name}.shape.length${named > 0 ? ` - ${named}` : ""}`);
+      bind("...", type.shape.length, `${name}.shape.length`);
       words.splice(ellipsis, 1, ...Array.from({ length: spread }, (_, axis) => `...${axis}`));
     }
     words.forEach((word, axis) => {
