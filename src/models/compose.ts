@@ -135,4 +135,5 @@ const defaultNames: Readonly<Record<Layer["className"], string>> = {
   Dropout: "dropout",
   Activation: "activation",
   Add: "add",
+  Concatenate: "concatenate",
 };

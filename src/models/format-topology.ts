@@ -99,6 +99,8 @@ function kerasConfig(layer: Layer): Readonly<Record<string, unknown>> {
         scale: layer.scale,
         center: layer.center,
       };
+    case "Concatenate":
+      return { name: layer.name, axis: -1 };
     case "Flatten":
     case "Add":
       return { name: layer.name };

@@ -179,6 +179,9 @@ export const layerSchemas: Readonly<Record<Layer["className"], z.ZodType<Layer>>
     .strictObject({ ...common, activation: z.enum(activations) })
     .transform((c) => ({ className: "Activation", name: c.name, activation: c.activation })),
   Add: z.strictObject(common).transform((c) => ({ className: "Add", name: c.name })),
+  Concatenate: z
+    .strictObject({ ...common, axis: lastAxis })
+    .transform((c) => ({ className: "Concatenate", name: c.name })),
 };
 
 type Config<S extends z.ZodRawShape> = z.output<z.ZodObject<S>>;

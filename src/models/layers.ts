@@ -3,13 +3,16 @@
 
 import type { GraphBuilder, Initializer } from "../graph/graph.ts";
 import { batchNorm, batchNormInference, movingAverage } from "../kernels/ops/batch-norm.ts";
+import { concat } from "../kernels/ops/concat.ts";
 import { conv2d } from "../kernels/ops/conv2d.ts";
 import { dropout } from "../kernels/ops/dropout.ts";
 import { add, relu, sigmoid, tanh, type NoParams } from "../kernels/ops/elementwise.ts";
 import { fill } from "../kernels/ops/fill.ts";
+import { globalAvgPool } from "../kernels/ops/global-avg-pool.ts";
 import { dense } from "../kernels/ops/matmul.ts";
 import { avgPool, maxPool } from "../kernels/ops/pooling.ts";
 import { reshape } from "../kernels/ops/reshape.ts";
+import { bindShapes } from "../kernels/ops/shapes.ts";
 import { softmax } from "../kernels/ops/softmax.ts";
 import type { Op, Tensor } from "../kernels/op.ts";
 import { elementCount } from "../kernels/tensor.ts";
@@ -66,12 +69,9 @@ export function addLayer(
         padding,
       });
     }
-    case "GlobalAveragePooling2D": {
-      const [batchSize, height, width, channels] = x.type.shape as [number, number, number, number];
-      const poolSize = [height, width] as const;
-      const mean = builder.apply(avgPool, [x], { poolSize, strides: poolSize, padding: "valid" });
-      return builder.apply(reshape, [mean], { shape: [batchSize, channels] });
-    }
+    case "GlobalAveragePooling2D":
+      bindShapes("global-avg-pool", [x.type], { x: "B H W C" });
+      return builder.apply(globalAvgPool, [x], {});
     case "BatchNormalization":
       return addBatchNorm({ layer, activation }, x, context);
     case "Flatten": {
@@ -84,6 +84,8 @@ export function addLayer(
     }
     case "Activation":
       return layer.activation === "linear" ? x : builder.apply(activationOps[layer.activation], [x], {});
+    case "Concatenate":
+      return builder.apply(concat, inputs, {});
     case "Add":
       return inputs.reduce((sum, input) => builder.apply(add, [sum, input], {}));
   }

@@ -213,11 +213,9 @@ export function tensorsInto({ tensors }: Safetensors, layout: Layout, where: str
   return vector;
 }
 
-/** Hex SHA-256 of the entries' bytes in the layout's order, padding excluded: equal for equal models. */
-export function parametersSha256(vector: Float32Array, layout: Layout): string {
+/** Hex SHA-256 of the tensors' bytes in their order: equal for equal models. */
+export function tensorsSha256(tensors: readonly NamedTensor[]): string {
   const hash = createHash("sha256");
-  for (const { data } of tensorsOf(vector, layout)) {
-    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  }
+  for (const { data } of tensors) hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   return hash.digest("hex");
 }

@@ -95,6 +95,11 @@ export interface BatchNormalization extends LayerBase {
   readonly center: boolean;
 }
 
+/** Of two inputs or more, along the last axis. */
+export interface Concatenate extends LayerBase {
+  readonly className: "Concatenate";
+}
+
 /** Layers are told apart by Keras's class name. */
 export type Layer =
   | Dense
@@ -105,11 +110,12 @@ export type Layer =
   | Flatten
   | Dropout
   | ActivationLayer
-  | Add;
+  | Add
+  | Concatenate;
 
 /** Whether the layer reads several others. */
 export function joins({ className }: Layer): boolean {
-  return className === "Add";
+  return className === "Add" || className === "Concatenate";
 }
 
 export interface Topology {

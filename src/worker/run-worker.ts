@@ -10,7 +10,7 @@ import { evenPart } from "../data/order.ts";
 import { loadBytes, openPartitions } from "../data/reader.ts";
 import { createWasmDevice } from "../device/wasm/wasm-device.ts";
 import { SltrainError } from "../errors.ts";
-import { encodeSafetensors, parametersSha256 } from "../models/safetensors.ts";
+import { encodeSafetensors, tensorsSha256 } from "../models/safetensors.ts";
 import { optimizerOf } from "../optim/optimizer.ts";
 import { getJson, getJsonLines, putJson, putJsonLines } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
@@ -98,10 +98,10 @@ export async function runWorker(event: WorkerEvent, storage: Storage, cursor: Cu
         if (rank === 0) await writeCheckpoint(storage, keys, replica, durable, cursor);
       },
     });
-    const parameters = await replica.read("parameters");
+    const tensors = await replica.tensors();
     if (rank === 0) {
       const metadata = { format: "sltrain", model: config.model, run: runId };
-      await storage.put(keys.model, encodeSafetensors(await replica.tensors(), metadata));
+      await storage.put(keys.model, encodeSafetensors(tensors, metadata));
     }
     const result: WorkerResult = {
       ...{ rank, attempt, reason, steps: cursor.step, epochs: metrics.length, resumedFrom },
@@ -109,7 +109,7 @@ export async function runWorker(event: WorkerEvent, storage: Storage, cursor: Cu
       wallMs: performance.now(),
       firstStepMs: firsts.stepMs ?? performance.now(),
       firstLosses: firsts.losses,
-      parametersSha256: parametersSha256(parameters, replica.parameters),
+      parametersSha256: tensorsSha256(tensors),
       peakMemoryMiB: process.resourceUsage().maxRSS / 1024,
       arenaMiB: step.arenaBytes / 2 ** 20,
       totals: meter.totals,

@@ -141,6 +141,24 @@ suite("buildModel", () => {
     assert.equal(outputs, second!.outputs[0]);
   });
 
+  test("joins branches along their channels", () => {
+    const layers: Layer[] = [
+      conv2d("left", 3, "relu"),
+      { ...conv2d("right", 5, "tanh"), inputs: ["@input"] },
+      { className: "Concatenate", name: "both", inputs: ["left", "right"] },
+    ];
+    const { outputs } = buildModel(model([6, 6, 2], ...layers), 2, { training: false });
+    assert.deepEqual(outputs.type.shape, [2, 4, 4, 8]);
+    const narrow = { ...conv2d("right", 5, "tanh"), kernelSize: [1, 1], inputs: ["@input"] } as Layer;
+    assert.throws(
+      () => buildModel(model([6, 6, 2], layers[0]!, narrow, layers[2]!), 2, { training: false }),
+      {
+        code: "model-shape",
+        message: /Concatenate layer "both" cannot take f32\[2,4,4,3\] and f32\[2,6,6,5\]: .*4.*6/,
+      },
+    );
+  });
+
   test("averages a whole image into a row of channels", () => {
     const layer: Layer = { className: "GlobalAveragePooling2D", name: "mean" };
     const { outputs } = buildModel(model([5, 3, 7], layer), 2, { training: false });

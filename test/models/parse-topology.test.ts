@@ -77,17 +77,23 @@ suite("parseTopology reads", () => {
 
   test("branches, each layer after what it reads and otherwise in the file's order", () => {
     const add = (name: string, ...sources: string[]) => ({ ...flatten(name, ...sources), class_name: "Add" });
+    const both = {
+      ...flatten("both", "sum", "a"),
+      ...{ class_name: "Concatenate", config: { name: "both", axis: 1 } },
+    };
     const layers = [
+      both,
       add("sum", "left", "right", "a"),
       flatten("right", "a"),
       input("a"),
       flatten("left", "a"),
     ];
-    const topology = parse(functional(layers, "sum"));
+    const topology = parse(functional(layers, "both"));
     assert.deepEqual(topology.layers, [
       { className: "Flatten", name: "right" },
       { className: "Flatten", name: "left", inputs: ["@input"] },
       { className: "Add", name: "sum", inputs: ["left", "right", "@input"] },
+      { className: "Concatenate", name: "both", inputs: ["sum", "@input"] },
     ]);
     assert.deepEqual(parse(JSON.parse(formatTopology(topology))), topology);
   });
@@ -145,7 +151,12 @@ suite("parseTopology refuses as model-unsupported, naming the layer and the path
   const conv = { name: "c", filters: 4, kernel_size: 3 };
   const dense = { name: "d", units: 4 };
   const cases: readonly (readonly [what: string, model: unknown, message: RegExp, supported?: RegExp])[] = [
-    ["an unknown layer", withLayer("LSTM", { name: "l" }), /LSTM layer "l"/, /Dense, Conv2D, .*Add/],
+    [
+      "an unknown layer",
+      withLayer("LSTM", { name: "l" }),
+      /LSTM layer "l"/,
+      /Dense, Conv2D, .*Add, Concatenate/,
+    ],
     ["a layer with a name of Object's", withLayer("constructor", { name: "l" }), /constructor layer "l"/],
     [
       "an unknown activation",

@@ -25,8 +25,11 @@ import {
   tanh,
   tanhGrad,
 } from "./elementwise.ts";
+import { embedding, embeddingGrad } from "./embedding.ts";
 import { fill } from "./fill.ts";
 import { globalAvgPool, globalAvgPoolGrad } from "./global-avg-pool.ts";
+import { layerNorm, layerNormGrad } from "./layer-norm.ts";
+import { localResponseNorm, localResponseNormGrad } from "./local-response-norm.ts";
 import {
   hinge,
   hingeGrad,
@@ -66,6 +69,12 @@ export const ops = {
   "batch-norm-inference": batchNormInference,
   "batch-norm-grad": batchNormGrad,
   "moving-average": movingAverage,
+  "layer-norm": layerNorm,
+  "layer-norm-grad": layerNormGrad,
+  "local-response-norm": localResponseNorm,
+  "local-response-norm-grad": localResponseNormGrad,
+  embedding,
+  "embedding-grad": embeddingGrad,
   "bias-add": biasAdd,
   "column-sum": columnSum,
   add,

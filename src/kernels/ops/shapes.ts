@@ -58,12 +58,13 @@ export function bindShapes<const S extends Readonly<Record<string, string>>>(
     if (type.dtype !== dtype)
       throw shapeMismatch(`${op}: ${name} is ${formatType(type)} but expected ${dtype}`);
 
-    const spread = type.shape.length - words.filter((word) => word !== "...").length;
+    const named = words.filter((word) => word !== "...").length;
+    const spread = type.shape.length - named;
     const ellipsis = words.indexOf("...");
     if (ellipsis >= 0 ? spread < 0 : spread !== 0)
       throw shapeMismatch(`${op}: ${name} is ${formatType(type)} but expected [${words.join(", ")}]`);
     if (ellipsis >= 0) {
-      bind("...", type.shape.length, `${name}.shape.length`);
+      bind("...", spread, `${name}.shape.length${named > 0 ? ` - ${named}` : ""}`);
       words.splice(ellipsis, 1, ...Array.from({ length: spread }, (_, axis) => `...${axis}`));
     }
     words.forEach((word, axis) => {

@@ -35,8 +35,11 @@ import {
   tanhGradReference,
   tanhReference,
 } from "./elementwise.ts";
+import { embeddingGradReference, embeddingReference } from "./embedding.ts";
 import { fillReference } from "./fill.ts";
 import { globalAvgPoolGradReference, globalAvgPoolReference } from "./global-avg-pool.ts";
+import { layerNormGradReference, layerNormReference } from "./layer-norm.ts";
+import { localResponseNormGradReference, localResponseNormReference } from "./local-response-norm.ts";
 import {
   hingeGradReference,
   hingeReference,
@@ -80,6 +83,12 @@ export const referenceKernels: {
   "batch-norm-inference": batchNormInferenceReference,
   "batch-norm-grad": batchNormGradReference,
   "moving-average": movingAverageReference,
+  "layer-norm": layerNormReference,
+  "layer-norm-grad": layerNormGradReference,
+  "local-response-norm": localResponseNormReference,
+  "local-response-norm-grad": localResponseNormGradReference,
+  embedding: embeddingReference,
+  "embedding-grad": embeddingGradReference,
   "bias-add": biasAddReference,
   "column-sum": columnSumReference,
   add: addReference,

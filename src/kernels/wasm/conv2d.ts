@@ -34,7 +34,7 @@ function extentsOf({ B, H, W, C, KH, KW, N, vertical, horizontal, strides, dilat
   };
 }
 
-function forwardSpec({ inputs, params }: KernelCall<Conv2dParams>): ConvolutionSpec {
+export function forwardSpec({ inputs, params }: KernelCall<Conv2dParams>): ConvolutionSpec {
   const geometry = conv2dGeometry("conv2d", inputs[0]!.shape, inputs[1]!.shape, params);
   const { batch, x, y, window, vertical, horizontal } = extentsOf(geometry);
   return {

@@ -43,8 +43,8 @@ const MAXIMUM_BLOCK_STEPS = 400;
 const BLOCK_ROWS = 192;
 /** A transposed a is gathered once and read by every panel of columns; for few columns that does not pay. */
 const PACK_A_COLUMNS = 48;
-/** Rows of a transposed a that fit a cache line are read in place: they lie as they would be packed. */
-const PACK_A_ROWS = 16;
+/** Rows of a transposed a that fit two cache lines are read in place: they lie about as they would be packed. */
+const PACK_A_ROWS = 32;
 /** A panel of b is packed once and read by every tile of rows; for few rows that does not pay. */
 const PACK_B_ROWS = 2 * TILE_ROWS;
 

@@ -209,6 +209,8 @@ export const f32x4 = {
   convertI32x4S: unary("v128", "v128", simd(0xfa)),
   /** `a * b + c`, rounded once or twice as the machine prefers (relaxed SIMD). */
   relaxedMadd: ternary(simd(0x105)),
+  /** `c - a * b`, rounded likewise. */
+  relaxedNmadd: ternary(simd(0x106)),
 };
 
 /** Four i32 lanes. */

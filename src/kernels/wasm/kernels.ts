@@ -5,10 +5,14 @@ import { columnKernels } from "./columns.ts";
 import { concatKernels } from "./concat.ts";
 import { conv2dFilterGradKernel, conv2dInputGradKernel, conv2dKernel } from "./conv2d.ts";
 import { conv2dMaxPoolKernels } from "./conv2d-max-pool.ts";
+import { denseDotKernel } from "./dot.ts";
 import { dropoutKernels } from "./dropout.ts";
+import { embeddingKernels } from "./embedding.ts";
 import { formulaKernels } from "./formulas.ts";
 import { globalAvgPoolKernels } from "./global-avg-pool.ts";
 import type { WasmKernel } from "./kernel.ts";
+import { layerNormKernels } from "./layer-norm.ts";
+import { localResponseNormKernels } from "./local-response-norm.ts";
 import { lossKernels } from "./losses.ts";
 import { denseKernel, matmulKernel } from "./matmul.ts";
 import {
@@ -20,19 +24,14 @@ import { poolingKernels } from "./pooling.ts";
 import { softmaxKernels } from "./softmax.ts";
 import { TILE_WIDTHS } from "./tile.ts";
 import { updateKernels } from "./updates.ts";
-import {
-  winogradConv2dKernel,
-  winogradFilterGradKernel,
-  winogradInputGradKernel,
-} from "./winograd-conv2d.ts";
+import { winogradKernels } from "./winograd-conv2d.ts";
 
 export const wasmKernels: readonly WasmKernel[] = [
   ...TILE_WIDTHS.flatMap((width) => [
+    denseDotKernel(width),
     denseKernel(width),
     matmulKernel(width),
-    winogradConv2dKernel(width),
-    winogradInputGradKernel(width),
-    winogradFilterGradKernel(width),
+    ...winogradKernels(width),
     pointwiseConv2dKernel(width),
     pointwiseInputGradKernel(width),
     pointwiseFilterGradKernel(width),
@@ -46,6 +45,9 @@ export const wasmKernels: readonly WasmKernel[] = [
   ...poolingKernels,
   ...columnKernels,
   ...batchNormKernels,
+  ...layerNormKernels,
+  ...localResponseNormKernels,
+  ...embeddingKernels,
   ...concatKernels,
   ...globalAvgPoolKernels,
   ...formulaKernels,

@@ -2,7 +2,7 @@
 // take the full vector (see SLACK_BYTES); stores must not.
 
 import { increase, when, whileLoop, type Local } from "./emitter.ts";
-import { i32, v128, type Body, type I32, type V128 } from "./instructions.ts";
+import { f32x4, i32, v128, type Body, type I32, type V128 } from "./instructions.ts";
 
 export const FLOAT_BYTES = 4;
 export const VECTOR_FLOATS = 4;
@@ -21,6 +21,16 @@ export function vectorsOf(floats: number): readonly Vector[] {
     offset: i * VECTOR_BYTES,
     lanes: Math.min(VECTOR_FLOATS, floats - i * VECTOR_FLOATS),
   }));
+}
+
+/** x * y + z, fused where the engine can. */
+export function multiplyAdd(
+  { relaxedSimd }: { readonly relaxedSimd: boolean },
+  x: V128,
+  y: V128,
+  z: V128,
+): V128 {
+  return relaxedSimd ? f32x4.relaxedMadd(x, y, z) : f32x4.add(f32x4.mul(x, y), z);
 }
 
 /** Stores the first `lanes` lanes. */

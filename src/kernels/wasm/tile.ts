@@ -5,9 +5,9 @@
 // memory is added at the end. So tiles of any shape give equal bits.
 
 import { increase, repeat, whileLoop, type FunctionRef, type Local, type ModuleBuilder } from "./emitter.ts";
-import { f32x4, v128, type Body, type V128 } from "./instructions.ts";
+import { f32x4, v128, type Body } from "./instructions.ts";
 import type { WasmTarget } from "./kernel.ts";
-import { storeRow, VECTOR_BYTES, VECTOR_FLOATS, vectorsOf } from "./lanes.ts";
+import { multiplyAdd, storeRow, VECTOR_BYTES, VECTOR_FLOATS, vectorsOf } from "./lanes.ts";
 
 /** All strides in bytes. */
 export interface TileSpec {
@@ -92,9 +92,6 @@ export function emitTile(module: ModuleBuilder, spec: TileSpec): FunctionRef {
     const factors = f.locals("v128", rows);
     const pass = f.local("i32");
 
-    const multiplyAdd = (x: V128, y: V128, z: V128): V128 =>
-      module.relaxedSimd ? f32x4.relaxedMadd(x, y, z) : f32x4.add(f32x4.mul(x, y), z);
-
     const loadColumn = (k: number, j: number) => columns[j]!.set(v128.load(b, k * bStep + offsets[j]!));
     const loadFactor = (k: number, i: number) => v128.load32Splat(a, k * aStep + i * aRow);
     const step = (k: number): Body => {
@@ -104,7 +101,7 @@ export function emitTile(module: ModuleBuilder, spec: TileSpec): FunctionRef {
           offsets.map((_, j) => loadColumn(k, j)),
           sums.map((row, i) => [
             factors[0]!.set(loadFactor(k, i)),
-            row.map((sum, j) => sum.set(multiplyAdd(factors[0]!, columns[j]!, sum))),
+            row.map((sum, j) => sum.set(multiplyAdd(module, factors[0]!, columns[j]!, sum))),
           ]),
         ];
       const group = spec.paired ? 2 : 1;
@@ -114,7 +111,9 @@ export function emitTile(module: ModuleBuilder, spec: TileSpec): FunctionRef {
           const js = Array.from({ length: group }, (_, j) => first * group + j);
           return [
             js.map((j) => loadColumn(k, j)),
-            sums.map((row, i) => js.map((j) => row[j]!.set(multiplyAdd(factors[i]!, columns[j]!, row[j]!)))),
+            sums.map((row, i) =>
+              js.map((j) => row[j]!.set(multiplyAdd(module, factors[i]!, columns[j]!, row[j]!))),
+            ),
           ];
         }),
       ];

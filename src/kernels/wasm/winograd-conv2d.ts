@@ -18,7 +18,7 @@ import type { WasmKernel, WasmRoutine } from "./kernel.ts";
 import { suits, TILE_ROWS, type TileWidth } from "./tile.ts";
 import { emitWinograd, WINOGRAD_PARAMETERS } from "./winograd.ts";
 import { emitWinogradFilterGradient } from "./winograd-filter-gradient.ts";
-import { WINOGRAD_2X2 } from "./winograd-matrices.ts";
+import { WINOGRAD_2X2, WINOGRAD_4X4, type WinogradMatrices } from "./winograd-matrices.ts";
 
 /** Whether Winograd can compute a convolution at all. */
 function isMinimal({ KH, KW, strides, dilations }: Conv2dGeometry): boolean {
@@ -30,9 +30,18 @@ const MINIMUM_CHANNELS = 16;
 /** Fewer outputs of a filter do not make up for its transform. */
 const MINIMUM_OUTPUTS = 256;
 
-/** A function of the shape alone: every rank must choose alike. */
-export function winogradPays({ B, C, N, vertical, horizontal }: Conv2dGeometry): boolean {
-  return Math.min(C, N) >= MINIMUM_CHANNELS && B * vertical.output * horizontal.output >= MINIMUM_OUTPUTS;
+/** Larger tiles take more additions, and stick out further: they must save this much of the multiplications. */
+const MAXIMUM_SHARE_OF_4X4 = 0.75;
+
+/** A function of the shape alone: every rank must choose alike. Undefined where a direct convolution is faster. */
+export function winogradThatPays(geometry: Conv2dGeometry): WinogradMatrices | undefined {
+  const { B, C, N, vertical, horizontal } = geometry;
+  const outputs = B * vertical.output * horizontal.output;
+  if (Math.min(C, N) < MINIMUM_CHANNELS || outputs < MINIMUM_OUTPUTS) return undefined;
+  /** Multiplications for each channel of input and output. */
+  const products = ({ size, step }: WinogradMatrices) =>
+    size ** 2 * Math.ceil(vertical.output / step) * Math.ceil(horizontal.output / step);
+  return products(WINOGRAD_4X4) < MAXIMUM_SHARE_OF_4X4 * products(WINOGRAD_2X2) ? WINOGRAD_4X4 : WINOGRAD_2X2;
 }
 
 /** The routine with the call's operands as its phases' parameters, those that are absent being 0. */
@@ -49,22 +58,22 @@ function withOperands(module: ModuleBuilder, routine: WasmRoutine, operands: rea
   };
 }
 
-export function winogradConv2dKernel(tileWidth: TileWidth): WasmKernel {
+export function winogradConv2dKernel(matrices: WinogradMatrices, tileWidth: TileWidth): WasmKernel {
   const geometryOf = ({ inputs, params }: KernelCall<Conv2dParams>): Conv2dGeometry =>
     conv2dGeometry("conv2d", inputs[0]!.shape, inputs[1]!.shape, params);
   return {
-    name: `f32-conv2d-winograd-2x2-${TILE_ROWS}x${tileWidth}-wasm`,
+    name: `f32-conv2d-winograd-${matrices.name}-${TILE_ROWS}x${tileWidth}-wasm`,
     op: conv2d,
     accepts: (call: KernelCall<Conv2dParams>, target) =>
       suits(tileWidth, target) && isMinimal(geometryOf(call)),
-    pays: (call: KernelCall<Conv2dParams>) => winogradPays(geometryOf(call)),
+    pays: (call: KernelCall<Conv2dParams>) => winogradThatPays(geometryOf(call)) === matrices,
     emit(module, call: KernelCall<Conv2dParams>) {
       const { B, H, W, C, N, vertical, horizontal } = geometryOf(call);
       const bias = call.inputs.length === 3;
       const routine = emitWinograd(
         module,
         {
-          matrices: WINOGRAD_2X2,
+          matrices,
           batch: B,
           vertical: { input: H, before: vertical.before, output: vertical.output },
           horizontal: { input: W, before: horizontal.before, output: horizontal.output },
@@ -83,22 +92,22 @@ export function winogradConv2dKernel(tileWidth: TileWidth): WasmKernel {
 }
 
 /** dx = the convolution of the bordered dy with the filter turned by half a turn, as in the direct kernel. */
-export function winogradInputGradKernel(tileWidth: TileWidth): WasmKernel {
+export function winogradInputGradKernel(matrices: WinogradMatrices, tileWidth: TileWidth): WasmKernel {
   const geometryOf = ({ inputs, params }: KernelCall<Conv2dInputGradParams>): Conv2dGeometry =>
     conv2dGeometry("conv2d-input-grad", params.inputShape, inputs[1]!.shape, params);
   return {
-    name: `f32-conv2d-input-grad-winograd-2x2-${TILE_ROWS}x${tileWidth}-wasm`,
+    name: `f32-conv2d-input-grad-winograd-${matrices.name}-${TILE_ROWS}x${tileWidth}-wasm`,
     op: conv2dInputGrad,
     accepts: (call: KernelCall<Conv2dInputGradParams>, target) =>
       suits(tileWidth, target) && isMinimal(geometryOf(call)),
-    pays: (call: KernelCall<Conv2dInputGradParams>) => winogradPays(geometryOf(call)),
+    pays: (call: KernelCall<Conv2dInputGradParams>) => winogradThatPays(geometryOf(call)) === matrices,
     emit(module, call: KernelCall<Conv2dInputGradParams>) {
       const { B, H, W, C, KH, KW, N, vertical, horizontal } = geometryOf(call);
       const mask = call.inputs.length === 3;
       const routine = emitWinograd(
         module,
         {
-          matrices: WINOGRAD_2X2,
+          matrices,
           batch: B,
           vertical: { input: vertical.output, before: KH - 1 - vertical.before, output: H },
           horizontal: { input: horizontal.output, before: KW - 1 - horizontal.before, output: W },
@@ -116,21 +125,21 @@ export function winogradInputGradKernel(tileWidth: TileWidth): WasmKernel {
   };
 }
 
-export function winogradFilterGradKernel(tileWidth: TileWidth): WasmKernel {
+export function winogradFilterGradKernel(matrices: WinogradMatrices, tileWidth: TileWidth): WasmKernel {
   const geometryOf = ({ inputs, params }: KernelCall<Conv2dFilterGradParams>): Conv2dGeometry =>
     conv2dGeometry("conv2d-filter-grad", inputs[0]!.shape, params.filterShape, params);
   return {
-    name: `f32-conv2d-filter-grad-winograd-2x2-${TILE_ROWS}x${tileWidth}-wasm`,
+    name: `f32-conv2d-filter-grad-winograd-${matrices.name}-${TILE_ROWS}x${tileWidth}-wasm`,
     op: conv2dFilterGrad,
     accepts: (call: KernelCall<Conv2dFilterGradParams>, target) =>
       suits(tileWidth, target) && isMinimal(geometryOf(call)),
-    pays: (call: KernelCall<Conv2dFilterGradParams>) => winogradPays(geometryOf(call)),
+    pays: (call: KernelCall<Conv2dFilterGradParams>) => winogradThatPays(geometryOf(call)) === matrices,
     emit(module, call: KernelCall<Conv2dFilterGradParams>) {
       const { B, H, W, C, N, vertical, horizontal } = geometryOf(call);
       return emitWinogradFilterGradient(
         module,
         {
-          matrices: WINOGRAD_2X2,
+          matrices,
           batch: B,
           vertical: { input: H, before: vertical.before, output: vertical.output },
           horizontal: { input: W, before: horizontal.before, output: horizontal.output },
@@ -141,4 +150,12 @@ export function winogradFilterGradKernel(tileWidth: TileWidth): WasmKernel {
       );
     },
   };
+}
+
+export function winogradKernels(tileWidth: TileWidth): readonly WasmKernel[] {
+  return [WINOGRAD_2X2, WINOGRAD_4X4].flatMap((matrices) => [
+    winogradConv2dKernel(matrices, tileWidth),
+    winogradInputGradKernel(matrices, tileWidth),
+    winogradFilterGradKernel(matrices, tileWidth),
+  ]);
 }

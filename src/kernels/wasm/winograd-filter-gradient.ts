@@ -230,7 +230,7 @@ function emitFinish(
   const key = `winograd filter-gradient finish ${parts} ${JSON.stringify(spec)}`;
   return module.func(key, ["begin", "end", "dw", "sums"], (p, f) => {
     const { row, pass } = f.named("i32", ["row", "pass"]);
-    const { prologue, body } = sandwich(f, { matrix: transposed(matrices.filter), width: 2 });
+    const { prologue, body } = sandwich(module, f, { matrix: transposed(matrices.filter), width: 2 });
     const ofParts = (offset: number): V128 =>
       Array.from({ length: parts }, (_, part) =>
         v128.load(p.sums, part * size * size * sums.planeBytes + offset),

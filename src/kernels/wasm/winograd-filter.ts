@@ -93,7 +93,7 @@ function emitPanel(
   const key = `winograd-filter panel ${JSON.stringify({ matrix, steps, planeBytes, width, source })}`;
   return module.func(key, ["source", "target"], (p, f) => {
     const row = f.local("i32");
-    const sandwiches = [1, 2].map((lanes) => sandwich(f, { matrix, width: lanes }));
+    const sandwiches = [1, 2].map((lanes) => sandwich(module, f, { matrix, width: lanes }));
     const vectors = packedStep(width) / VECTOR_BYTES;
     const transform = (first: number): Body => {
       const lanes = Math.min(2, vectors - first);

@@ -65,7 +65,7 @@ export function emitGather(module: ModuleBuilder, spec: GatherSpec): FunctionRef
   const emitStretch = (vertical: Stretch, across: Stretch): FunctionRef =>
     module.func(`${key} ${JSON.stringify([vertical, across])}`, STRETCH, (p, f) => {
       const { pass, panel, target } = f.named("i32", ["pass", "panel", "target"]);
-      const { prologue, body } = sandwich(f, { matrix, rows, width: 2 });
+      const { prologue, body } = sandwich(module, f, { matrix, rows, width: 2 });
       const cell = (row: number, column: number) => {
         if (row < vertical.low || row >= vertical.high || column < across.low || column >= across.high)
           return undefined;
@@ -129,7 +129,7 @@ export function emitScatter(module: ModuleBuilder, spec: ScatterSpec): FunctionR
       const { pass, channel } = f.named("i32", ["pass", "channel"]);
       const rows = range(vertical.high);
       const columns = range(across.high);
-      const { prologue, body } = sandwich(f, { matrix, rows, columns, width: 2 });
+      const { prologue, body } = sandwich(module, f, { matrix, rows, columns, width: 2 });
       const cell = (row: number, column: number) => {
         const offset = (row * matrix[0]!.length + column) * planes.planeBytes;
         return [v128.load(p.planes, offset), v128.load(p.planes, offset + VECTOR_BYTES)];

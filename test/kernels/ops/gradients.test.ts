@@ -103,6 +103,11 @@ const cases: readonly GradientCase[] = [
   gradientCase("concat", [f32(2, 3), f32(2, 1), f32(2, 4)], {}),
   gradientCase("slice", [f32(3, 7)], { begin: 2, end: 5 }),
   gradientCase("slice", [f32(3, 7)], { begin: 0, end: 7 }),
+  gradientCase("layer-norm", [f32(2, 3, 5), f32(5), f32(5)], { epsilon: 0.01 }),
+  ...[0.5, 0.75].map((beta) =>
+    gradientCase("local-response-norm", [f32(2, 3, 5)], { depthRadius: 1, bias: 1, alpha: 0.7, beta }),
+  ),
+  gradientCase("embedding", [i32(2, 3), f32(4, 5)], {}, { integers: [1, 3, 1, 0, 3, 3] }),
   gradientCase("bias-add", [f32(2, 3, 5), f32(5)], {}),
   gradientCase("add", [f32(3, 7), f32(3, 7)], {}),
   gradientCase("add", [f32(3, 7), f32(3, 7)], { activation: "relu" }),

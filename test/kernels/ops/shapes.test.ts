@@ -6,6 +6,7 @@ import type { AnyOp } from "../../../src/kernels/op.ts";
 import { f32, formatType, i32, type TensorType } from "../../../src/kernels/tensor.ts";
 
 const conv = { strides: [1, 1], padding: "valid", activation: "none" };
+const norm = { epsilon: 1e-3, activation: "none" };
 const pool = { poolSize: [2, 2], strides: [2, 2], padding: "valid" };
 
 test("every op is listed under its own name", () => {
@@ -26,6 +27,16 @@ test("an op infers the shapes of its outputs", () => {
     [ops["max-pool"], [f32(2, 5, 4, 3)], pool, ["f32[2,2,2,3]"]],
     [ops["avg-pool"], [f32(2, 5, 4, 3)], { ...pool, padding: "same" }, ["f32[2,3,2,3]"]],
     [ops["column-sum"], [f32(2, 5, 4, 3)], {}, ["f32[3]"]],
+    [ops["layer-norm"], [f32(2, 5, 3), f32(3), f32(3)], norm, ["f32[2,5,3]", "f32[2,5]", "f32[2,5]"]],
+    [ops["global-avg-pool"], [f32(2, 5, 4, 3)], {}, ["f32[2,3]"]],
+    [ops.concat, [f32(2, 5, 3), f32(2, 5, 4)], {}, ["f32[2,5,7]"]],
+    [ops.embedding, [i32(2, 5), f32(9, 3)], {}, ["f32[2,5,3]"]],
+    [
+      ops["batch-norm"],
+      [f32(2, 5, 4, 3), f32(3), f32(3)],
+      norm,
+      ["f32[2,5,4,3]", "f32[3]", "f32[3]", "f32[3]"],
+    ],
     [ops.reshape, [f32(2, 6)], { shape: [3, 4] }, ["f32[3,4]"]],
     [ops.dropout, [f32(2, 3, 4), i32(4)], { rate: 0.5, layer: 0 }, ["f32[2,3,4]"]],
     [ops["softmax-cross-entropy"], [f32(2, 10), i32(2)], {}, ["f32[1]", "f32[1]"]],
@@ -104,6 +115,20 @@ test("a shape that does not fit is refused, naming the op, the operands and both
       {},
       "softmax-cross-entropy: labels is f32[2] but expected i32",
     ],
+    [ops.concat, [f32(2, 5), f32(3, 5)], {}, "concat: x0.shape[0] = 2 but x1.shape[0] = 3"],
+    [
+      ops.concat,
+      [f32(2, 5), f32(2, 5, 1)],
+      {},
+      "concat: x0.shape.length - 1 = 1 but x1.shape.length - 1 = 2",
+    ],
+    [ops.concat, [], {}, "concat: takes the operands x0 but got 0"],
+    [
+      ops.slice,
+      [f32(2, 5)],
+      { begin: 3, end: 6 },
+      "slice: [3, 6) but expected a stretch of x's last axis, [0, 5)",
+    ],
     [ops["sgd-update"], [...update.slice(0, 2), f32(7)], {}, "sgd-update: hyper.shape[0] = 7 but expected 8"],
     [ops["sgd-update"], [f32(64), f32(128), f32(8)], {}, "sgd-update: p.shape[0] = 64 but g.shape[0] = 128"],
   ];
@@ -113,6 +138,25 @@ test("a shape that does not fit is refused, naming the op, the operands and both
 
 test("a dropout rate of 1 is refused: nothing would be left to scale", () => {
   assert.throws(() => ops.dropout.infer([f32(2, 3), i32(4)], { rate: 1, layer: 0 }), { code: "bad-params" });
+});
+
+test("params that an op cannot mean are refused", () => {
+  const lrn = { depthRadius: 2, bias: 1, alpha: 1, beta: 0.5 };
+  const cases: readonly [AnyOp, object, string][] = [
+    [ops["leaky-relu"], { alpha: -0.1 }, "leaky-relu: alpha = -0.1 but expected alpha >= 0"],
+    [
+      ops["local-response-norm"],
+      { ...lrn, depthRadius: 1.5 },
+      "local-response-norm: depthRadius = 1.5 but expected an integer of at least 0",
+    ],
+    [
+      ops["local-response-norm"],
+      { ...lrn, bias: 0 },
+      "local-response-norm: bias = 0 but expected a number above 0",
+    ],
+  ];
+  for (const [op, params, message] of cases)
+    assert.throws(() => op.infer([f32(2, 3)], params), { code: "bad-params", message });
 });
 
 test("same padding is split as in TensorFlow: the odd cell goes behind", () => {

@@ -92,6 +92,40 @@ test("sigmoid cross entropy is PyTorch's sum for logits of any size", () => {
   assert.deepEqual(correct, [4]);
 });
 
+test("gelu is the distribution's, not its tanh form, and silu is x sigmoid(x)", () => {
+  const x: Operand = [f32(3), [1, -2, 0]];
+  assertClose(compute("gelu", [x], {})[0]!, [0.8413447460685429, -0.04550026389635839, 0]);
+  assertClose(compute("silu", [x], {})[0]!, [0.7310585786300049, -0.2384058440442351, 0]);
+});
+
+test("local response normalisation counts its own channel and those on both sides that exist", () => {
+  const x: Operand = [f32(1, 4), [1, 2, 0, -3]];
+  const params = { depthRadius: 1, bias: 1, alpha: 2, beta: 0.5 };
+  const expected = [1 / Math.sqrt(11), 2 / Math.sqrt(11), 0, -3 / Math.sqrt(19)];
+  assertClose(compute("local-response-norm", [x], params)[0]!, expected);
+});
+
+test("batch norm's variance is the biased one", () => {
+  const operands: readonly Operand[] = [
+    [f32(4, 1), [1, 2, 3, 6]],
+    [f32(1), [2]],
+    [f32(1), [1]],
+  ];
+  const [y, mean, variance, rstd] = compute("batch-norm", operands, { epsilon: 0.5, activation: "relu" });
+  assertClose(mean!, [3]);
+  assertClose(variance!, [3.5]);
+  assertClose(rstd!, [0.5]);
+  assertClose(y!, [0, 0, 1, 4]);
+});
+
+test("an id outside the table makes its row NaN and has no gradient", () => {
+  const ids: Operand = [i32(3), [1, -1, 2]];
+  const table: Operand = [f32(2, 2), [1, 2, 3, 4]];
+  assert.deepEqual(compute("embedding", [ids, table], {})[0], [3, 4, NaN, NaN, NaN, NaN]);
+  const dy: Operand = [f32(3, 2), [1, 2, 4, 8, 16, 32]];
+  assert.deepEqual(compute("embedding-grad", [ids, dy], { vocabulary: 2 })[0], [0, 0, 1, 2]);
+});
+
 test("hinge losses take targets of 0 and 1, and cost nothing from a margin of 1 on", () => {
   const scores: Operand = [f32(1, 5), [2, 0.5, -3, 0, -0.25]];
   const targets: Operand = [f32(1, 5), [1, 1, 0, 0, 1]];

@@ -152,6 +152,21 @@ function* cases(): Generator<Case> {
     yield make("concat", [x], {});
     yield make("slice", [f32(B, H, W, C + 20)], { begin: 3, end: C + 3 });
   }
+  for (const [rows, columns] of [...NORMALISED, ...TALL]) {
+    const [x, vector, perRow] = [f32(rows, columns), f32(columns), f32(rows)];
+    yield make("layer-norm", [x, vector, vector], { epsilon: 1e-3 });
+    yield make("layer-norm-grad", [x, vector, x, perRow, perRow], {});
+  }
+  for (const [rows, columns] of NORMALISED) {
+    const x = f32(rows, columns);
+    for (const beta of [0.5, 0.75, 1, 0.6]) {
+      const params = { depthRadius: 2, bias: 1.5, alpha: 0.3, beta };
+      yield make("local-response-norm", [x], params);
+      yield make("local-response-norm-grad", [x, x], { ...params, depthRadius: 5 });
+    }
+    yield make("embedding", [i32(rows), f32(7, columns)], {});
+    yield make("embedding-grad", [i32(rows), x], { vocabulary: 7 });
+  }
   for (const [rows, columns] of [...NORMALISED, ...TALL])
     for (const activation of ["none", "relu"] as const) {
       const x = f32(rows, columns);
@@ -209,6 +224,12 @@ const withLabels: MakeOperands = ({ inputs }, normal, random) => {
   return inputs.map((type, i) => [logits, labels][i] ?? normal(type));
 };
 
+/** Some of them outside a table of seven rows. */
+const withIds: MakeOperands = ({ inputs }, normal, random) => {
+  const ids = Int32Array.from({ length: elementCount(inputs[0]!) }, () => random.nextInt(10) - 1);
+  return [ids, normal(inputs[1]!)];
+};
+
 /** Wide enough for both bounds of relu6. */
 const spread: MakeOperands = ({ inputs }, normal) =>
   inputs.map((type) => normal(type).map((value) => value * 5));
@@ -255,6 +276,12 @@ export const fittingOperands: Readonly<Partial<Record<OpName, MakeOperands>>> = 
   },
   "batch-norm-inference": ({ inputs }, normal) =>
     inputs.map((type, i) => (i === 4 ? normal(type).map(Math.abs) : normal(type))),
+  // NaNs have no difference to compare: a test of its own has ids outside the table.
+  embedding: (call, normal, random) => {
+    const [ids, table] = withIds(call, normal, random);
+    return [ids!.map((id) => Math.min(6, Math.max(0, id))), table!];
+  },
+  "embedding-grad": withIds,
   relu6: spread,
   "relu6-grad": spread,
   "softmax-cross-entropy": withLabels,

@@ -4,7 +4,7 @@ import type { KernelCall, ReferenceKernel } from "../../../src/kernels/kernel.ts
 import { ops, type OpName } from "../../../src/kernels/ops/index.ts";
 import type { AnyOp } from "../../../src/kernels/op.ts";
 import { referenceKernels } from "../../../src/kernels/reference/index.ts";
-import { elementCount } from "../../../src/kernels/tensor.ts";
+import { elementCount, f32, i32 } from "../../../src/kernels/tensor.ts";
 import type { WasmKernel } from "../../../src/kernels/wasm/kernel.ts";
 import { chooseWasmKernel } from "../../../src/kernels/wasm/choose.ts";
 import { wasmKernels } from "../../../src/kernels/wasm/kernels.ts";
@@ -135,4 +135,13 @@ test("optimiser steps run with all their state in place", () => {
         one.label,
       );
     }
+});
+
+test("an embedding's row is NaN where the id lies outside the table", () => {
+  const [kernel] = kernelsOf("embedding");
+  const inputs = [i32(3), f32(2, 5)];
+  const call = { inputs, outputs: ops.embedding.infer(inputs, {}), params: {} };
+  const table = Float32Array.from({ length: 10 }, (_, i) => i);
+  const [y] = runKernel(kernel!, call, [Int32Array.of(2, 1, -1), table]);
+  assert.ok(y!.every((value, i) => (i >= 5 && i < 10 ? value === i : Number.isNaN(value))));
 });
