@@ -99,16 +99,9 @@ export function buildModel(topology: Topology, batchSize: number, options: Build
 
 /** The loss that fits the model's last activation. */
 export function defaultLoss(topology: Topology): LossName {
-  switch (finalActivation(topology)) {
-    case "softmax":
-      return "softmax-cross-entropy";
-    case "sigmoid":
-      return "sigmoid-cross-entropy";
-    case "linear":
-    case "relu":
-    case "tanh":
-      return "mean-squared-error";
-  }
+  const final = finalActivation(topology);
+  const names = Object.keys(losses) as LossName[];
+  return names.find((name) => losses[name].link === final) ?? "mean-squared-error";
 }
 
 /** An op knows its operands only: this adds where in the model it stands. */

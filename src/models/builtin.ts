@@ -1,6 +1,6 @@
 // The models that come with sltrain, in one list: `--model NAME`. Each fits itself to the data's shape.
 
-import { conv2d, dense, flatten, maxPooling2d, sequential } from "./compose.ts";
+import { conv2d, dense, flatten, localResponseNormalization, maxPooling2d, sequential } from "./compose.ts";
 import { answer, flat, image, type ModelIo } from "./model-io.ts";
 import { resNet, resNet20, resNet32, resNet34, resNet50, smallResNet } from "./resnet.ts";
 import type { Topology } from "./topology.ts";
@@ -49,6 +49,12 @@ export const builtinModels: readonly BuiltinModel[] = [
       ]),
   },
   {
+    name: "cifar-cnn",
+    description:
+      "TensorFlow's CIFAR-10 tutorial network of 2018, on whole images (1,756,426 parameters on 32x32x3)",
+    topology: cifarCnn,
+  },
+  {
     name: "resnet20",
     description: "residual network for small images (He et al. 2015, 4.2; 272,474 parameters on 32x32x3)",
     topology: (io) => smallResNet("resnet20", resNet20, io),
@@ -75,3 +81,14 @@ export const builtinModels: readonly BuiltinModel[] = [
     topology: (io) => vgg("vgg19", vgg19, io),
   },
 ];
+
+/** Two convolutions with pools and local response normalisation, in the tutorial's two different orders. */
+function cifarCnn(io: ModelIo): Topology {
+  const norm = localResponseNormalization({ depthRadius: 4, bias: 1, alpha: 0.001 / 9, beta: 0.75 });
+  const pool = maxPooling2d([3, 3], { strides: [2, 2], padding: "same" });
+  return sequential("cifar-cnn", image("cifar-cnn", io, 8), [
+    ...[conv2d(64, [5, 5], { activation: "relu" }), pool, norm],
+    ...[conv2d(64, [5, 5], { activation: "relu" }), norm, pool],
+    ...[flatten(), dense(384, "relu"), dense(192, "relu"), answer(io)],
+  ]);
+}

@@ -4,7 +4,6 @@ import {
   MODEL_INPUT,
   type ActivationLayer,
   type Activation,
-  type Add,
   type BatchNormalization,
   type Conv2D,
   type Dense,
@@ -13,6 +12,8 @@ import {
   type GlobalAveragePooling2D,
   type InitializerName,
   type Layer,
+  type LocalResponseNormalization,
+  type Merge,
   type Padding,
   type Pair,
   type Pooling2D,
@@ -44,7 +45,8 @@ export interface Conv2DOptions {
 /** Stride 1 and "same" padding unless told otherwise. */
 export function conv2d(filters: number, kernelSize: Pair, options: Conv2DOptions = {}): Loose<Conv2D> {
   return {
-    ...{ className: "Conv2D", filters, kernelSize, strides: [1, 1], padding: "same", activation: "linear" },
+    ...{ className: "Conv2D", filters, kernelSize, strides: [1, 1], dilationRate: [1, 1] },
+    ...{ padding: "same", activation: "linear" },
     ...defaultWeights,
     ...options,
   };
@@ -68,6 +70,12 @@ export function batchNormalization(
   };
 }
 
+export function localResponseNormalization(
+  settings: Omit<Loose<LocalResponseNormalization>, "className">,
+): Loose<LocalResponseNormalization> {
+  return { className: "LocalResponseNormalization", ...settings };
+}
+
 export function globalAveragePooling2d(): Loose<GlobalAveragePooling2D> {
   return { className: "GlobalAveragePooling2D" };
 }
@@ -84,7 +92,7 @@ export function activation(name: Activation): Loose<ActivationLayer> {
   return { className: "Activation", activation: name };
 }
 
-export function add(): Loose<Add> {
+export function add(): Loose<Merge> {
   return { className: "Add" };
 }
 
@@ -134,6 +142,10 @@ const defaultNames: Readonly<Record<Layer["className"], string>> = {
   Flatten: "flatten",
   Dropout: "dropout",
   Activation: "activation",
+  LayerNormalization: "layer_normalization",
+  LocalResponseNormalization: "local_response_normalization",
+  LeakyReLU: "leaky_re_lu",
   Add: "add",
+  Multiply: "multiply",
   Concatenate: "concatenate",
 };

@@ -76,7 +76,7 @@ function kerasConfig(layer: Layer): Readonly<Record<string, unknown>> {
         strides: layer.strides,
         padding: layer.padding,
         data_format: "channels_last",
-        dilation_rate: [1, 1],
+        dilation_rate: layer.dilationRate,
         ...writeWeights(layer),
       };
     case "MaxPooling2D":
@@ -101,7 +101,27 @@ function kerasConfig(layer: Layer): Readonly<Record<string, unknown>> {
       };
     case "Concatenate":
       return { name: layer.name, axis: -1 };
+    case "LayerNormalization":
+      return {
+        name: layer.name,
+        axis: -1,
+        epsilon: layer.epsilon,
+        scale: layer.scale,
+        center: layer.center,
+      };
+    case "LocalResponseNormalization":
+      return {
+        name: layer.name,
+        depth_radius: layer.depthRadius,
+        bias: layer.bias,
+        alpha: layer.alpha,
+        beta: layer.beta,
+      };
+    case "LeakyReLU":
+      // Keras 3 says negative_slope, and takes alpha as well.
+      return { name: layer.name, alpha: layer.negativeSlope };
     case "Flatten":
+    case "Multiply":
     case "Add":
       return { name: layer.name };
     case "Dropout":

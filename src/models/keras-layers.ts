@@ -19,7 +19,6 @@ function asPair(value: unknown): unknown {
 }
 
 const pair = z.preprocess(asPair, z.tuple([countSchema, countSchema])) as z.ZodType<Pair>;
-const ones = z.preprocess(asPair, z.tuple([z.literal(1), z.literal(1)]));
 
 /** parse-topology.ts counts it from the end. */
 const lastAxis = z.literal(-1).optional();
@@ -84,8 +83,11 @@ const common = {
   batch_shape: z.unknown().optional(),
 };
 
+/** Keras has two words for one activation; TensorFlow.js knows only the older. */
+const activation = z.preprocess((value) => (value === "silu" ? "swish" : value), z.enum(activations));
+
 const weights = {
-  activation: z.enum(activations).default("linear"),
+  activation: activation.default("linear"),
   use_bias: z.boolean().default(true),
   kernel_initializer: initializer.default("GlorotUniform"),
   bias_initializer: initializer.default("Zeros"),
@@ -103,6 +105,8 @@ const pooling = {
   strides: pair.optional(),
 };
 
+const slope = z.number().min(0).optional();
+
 /** Normalisation over the channels. */
 const centring = {
   axis: lastAxis,
@@ -114,7 +118,7 @@ const centring = {
 };
 
 /** By class name: from a layer's config without its nulls to the layer. */
-export const layerSchemas: Readonly<Record<Layer["className"], z.ZodType<Layer>>> = {
+export const layerSchemas: Readonly<Record<Layer["className"] | "ReLU" | "Softmax", z.ZodType<Layer>>> = {
   Dense: z
     .strictObject({ ...common, ...weights, units: countSchema })
     .transform((c) => ({ className: "Dense", name: c.name, units: c.units, ...readWeights(c) })),
@@ -126,7 +130,7 @@ export const layerSchemas: Readonly<Record<Layer["className"], z.ZodType<Layer>>
       filters: countSchema,
       kernel_size: pair,
       strides: pair.default([1, 1]),
-      dilation_rate: ones.optional(),
+      dilation_rate: pair.default([1, 1]),
       groups: z.literal(1).optional(),
       rank: z.literal(2).optional(),
     })
@@ -136,6 +140,7 @@ export const layerSchemas: Readonly<Record<Layer["className"], z.ZodType<Layer>>
       filters: c.filters,
       kernelSize: c.kernel_size,
       strides: c.strides,
+      dilationRate: c.dilation_rate,
       padding: c.padding,
       ...readWeights(c),
     })),
@@ -176,9 +181,57 @@ export const layerSchemas: Readonly<Record<Layer["className"], z.ZodType<Layer>>
     .strictObject({ ...common, rate: z.number().min(0).lt(1), seed: z.unknown().optional() })
     .transform((c) => ({ className: "Dropout", name: c.name, rate: c.rate })),
   Activation: z
-    .strictObject({ ...common, activation: z.enum(activations) })
+    .strictObject({ ...common, activation })
     .transform((c) => ({ className: "Activation", name: c.name, activation: c.activation })),
+  // Layers that are activations under a name of their own.
+  ReLU: z
+    .strictObject({
+      ...common,
+      max_value: z.literal(6).optional(),
+      negative_slope: z.literal(0).optional(),
+      threshold: z.literal(0).optional(),
+    })
+    .transform((c) => ({
+      className: "Activation",
+      name: c.name,
+      activation: c.max_value === undefined ? "relu" : "relu6",
+    })),
+  Softmax: z
+    .strictObject({ ...common, axis: lastAxis })
+    .transform((c) => ({ className: "Activation", name: c.name, activation: "softmax" })),
+  LeakyReLU: z.strictObject({ ...common, alpha: slope, negative_slope: slope }).transform((c) => ({
+    className: "LeakyReLU",
+    name: c.name,
+    negativeSlope: c.negative_slope ?? c.alpha ?? 0.3,
+  })),
+  LayerNormalization: z
+    .strictObject({ ...common, ...centring, rms_scaling: z.literal(false).optional() })
+    .transform((c) => ({
+      className: "LayerNormalization",
+      name: c.name,
+      epsilon: c.epsilon,
+      scale: c.scale,
+      center: c.center,
+    })),
+  // With the names and defaults of tf.nn.local_response_normalization.
+  LocalResponseNormalization: z
+    .strictObject({
+      ...common,
+      depth_radius: z.int().min(0).default(5),
+      bias: z.number().positive().default(1),
+      alpha: z.number().min(0).default(1),
+      beta: z.number().default(0.5),
+    })
+    .transform((c) => ({
+      className: "LocalResponseNormalization",
+      name: c.name,
+      depthRadius: c.depth_radius,
+      bias: c.bias,
+      alpha: c.alpha,
+      beta: c.beta,
+    })),
   Add: z.strictObject(common).transform((c) => ({ className: "Add", name: c.name })),
+  Multiply: z.strictObject(common).transform((c) => ({ className: "Multiply", name: c.name })),
   Concatenate: z
     .strictObject({ ...common, axis: lastAxis })
     .transform((c) => ({ className: "Concatenate", name: c.name })),

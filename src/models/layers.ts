@@ -6,9 +6,22 @@ import { batchNorm, batchNormInference, movingAverage } from "../kernels/ops/bat
 import { concat } from "../kernels/ops/concat.ts";
 import { conv2d } from "../kernels/ops/conv2d.ts";
 import { dropout } from "../kernels/ops/dropout.ts";
-import { add, relu, sigmoid, tanh, type NoParams } from "../kernels/ops/elementwise.ts";
+import {
+  add,
+  gelu,
+  leakyRelu,
+  multiply,
+  relu,
+  relu6,
+  sigmoid,
+  silu,
+  tanh,
+  type NoParams,
+} from "../kernels/ops/elementwise.ts";
 import { fill } from "../kernels/ops/fill.ts";
 import { globalAvgPool } from "../kernels/ops/global-avg-pool.ts";
+import { layerNorm } from "../kernels/ops/layer-norm.ts";
+import { localResponseNorm } from "../kernels/ops/local-response-norm.ts";
 import { dense } from "../kernels/ops/matmul.ts";
 import { avgPool, maxPool } from "../kernels/ops/pooling.ts";
 import { reshape } from "../kernels/ops/reshape.ts";
@@ -24,6 +37,7 @@ import {
   type Conv2D,
   type Dense,
   type InitializerName,
+  type LayerNormalization,
 } from "./topology.ts";
 
 export interface LayerContext {
@@ -37,9 +51,12 @@ export interface LayerContext {
 
 const activationOps: Readonly<Record<Exclude<Activation, "linear">, Op<NoParams>>> = {
   relu,
+  relu6,
   tanh,
   sigmoid,
   softmax,
+  gelu,
+  swish: silu,
 };
 
 /** The stage's output for its inputs [B, ...]. Throws SltrainError "shape-mismatch" where they don't fit. */
@@ -56,9 +73,9 @@ export function addLayer(
       return builder.apply(dense, [x, ...weights], { activation });
     }
     case "Conv2D": {
-      const { strides, padding } = layer;
+      const { strides, padding, dilationRate: dilations } = layer;
       const weights = addWeights(builder, layer, [...layer.kernelSize, x.type.shape.at(-1)!, layer.filters]);
-      return builder.apply(conv2d, [x, ...weights], { strides, padding, activation });
+      return builder.apply(conv2d, [x, ...weights], { strides, dilations, padding, activation });
     }
     case "MaxPooling2D":
     case "AveragePooling2D": {
@@ -84,10 +101,24 @@ export function addLayer(
     }
     case "Activation":
       return layer.activation === "linear" ? x : builder.apply(activationOps[layer.activation], [x], {});
+    case "LayerNormalization":
+      return builder.apply(layerNorm, [x, ...addScaleAndCentre(builder, layer, x)], {
+        epsilon: layer.epsilon,
+      });
+    case "LocalResponseNormalization": {
+      const { depthRadius, bias, alpha, beta } = layer;
+      return builder.apply(localResponseNorm, [x], { depthRadius, bias, alpha, beta });
+    }
+    case "LeakyReLU":
+      return builder.apply(leakyRelu, [x], { alpha: layer.negativeSlope });
     case "Concatenate":
       return builder.apply(concat, inputs, {});
     case "Add":
-      return inputs.reduce((sum, input) => builder.apply(add, [sum, input], {}));
+      return inputs.reduce((sum, input, index) =>
+        builder.apply(add, [sum, input], index === inputs.length - 1 ? { activation } : {}),
+      );
+    case "Multiply":
+      return inputs.reduce((product, input) => builder.apply(multiply, [product, input], {}));
   }
 }
 
@@ -99,12 +130,7 @@ function addBatchNorm(
 ): Tensor {
   const { name, momentum, epsilon } = layer;
   const shape = x.type.shape.slice(-1);
-  const gamma = layer.scale
-    ? builder.parameter(`${name}/gamma`, shape, { kind: "ones" })
-    : builder.apply(fill, [], { shape, value: 1 });
-  const beta = layer.center
-    ? builder.parameter(`${name}/beta`, shape, { kind: "zeros" })
-    : builder.apply(fill, [], { shape, value: 0 });
+  const [gamma, beta] = addScaleAndCentre(builder, layer, x);
   const movingMean = builder.statistic(`${name}/moving_mean`, shape, { kind: "zeros" });
   const movingVariance = builder.statistic(`${name}/moving_variance`, shape, { kind: "ones" });
   const params = { epsilon, activation };
@@ -114,6 +140,23 @@ function addBatchNorm(
   builder.update(movingMean, builder.apply(movingAverage, [movingMean, mean!], { momentum }));
   builder.update(movingVariance, builder.apply(movingAverage, [movingVariance, variance!], { momentum }));
   return y!;
+}
+
+/** gamma and beta of x's last axis: trained, or constants where the layer does without. */
+function addScaleAndCentre(
+  builder: GraphBuilder,
+  { name, scale, center }: BatchNormalization | LayerNormalization,
+  x: Tensor,
+): readonly [gamma: Tensor, beta: Tensor] {
+  const shape = x.type.shape.slice(-1);
+  return [
+    scale
+      ? builder.parameter(`${name}/gamma`, shape, { kind: "ones" })
+      : builder.apply(fill, [], { shape, value: 1 }),
+    center
+      ? builder.parameter(`${name}/beta`, shape, { kind: "zeros" })
+      : builder.apply(fill, [], { shape, value: 0 }),
+  ];
 }
 
 /** Declares kernel and bias; `shape` is the kernel's, its last extent the outputs. */

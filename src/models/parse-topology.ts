@@ -121,7 +121,7 @@ function axisFromEnd(axis: unknown, rank: number | undefined): unknown {
   return rank === undefined || only === rank - 1 ? -1 : only;
 }
 
-function isSupported(className: string): className is Layer["className"] {
+function isSupported(className: string): className is keyof typeof layerSchemas {
   return Object.hasOwn(layerSchemas, className);
 }
 

@@ -1,7 +1,16 @@
 // A model in Keras's words, as plain JSON data: it travels in a run's manifest, and `model.json` is its spelling on
 // disk. Only what has kernels is expressible here; shapes are worked out when the graph is built.
 
-export const activations = ["linear", "relu", "tanh", "sigmoid", "softmax"] as const;
+export const activations = [
+  "linear",
+  "relu",
+  "relu6",
+  "tanh",
+  "sigmoid",
+  "softmax",
+  "gelu",
+  "swish",
+] as const;
 export type Activation = (typeof activations)[number];
 
 export const paddings = ["valid", "same"] as const;
@@ -48,6 +57,8 @@ export interface Conv2D extends LayerBase, Weights {
   readonly filters: number;
   readonly kernelSize: Pair;
   readonly strides: Pair;
+  /** From tap to tap of the window. */
+  readonly dilationRate: Pair;
   readonly padding: Padding;
 }
 
@@ -78,9 +89,33 @@ export interface GlobalAveragePooling2D extends LayerBase {
   readonly className: "GlobalAveragePooling2D";
 }
 
+/** Over the last axis of each sample. */
+export interface LayerNormalization extends LayerBase {
+  readonly className: "LayerNormalization";
+  /** Added to the variance. */
+  readonly epsilon: number;
+  readonly scale: boolean;
+  readonly center: boolean;
+}
+
+/** Across channels, as `tf.nn.local_response_normalization`; Keras has no layer for it. */
+export interface LocalResponseNormalization extends LayerBase {
+  readonly className: "LocalResponseNormalization";
+  /** Channels on either side that count. */
+  readonly depthRadius: number;
+  readonly bias: number;
+  readonly alpha: number;
+  readonly beta: number;
+}
+
+export interface LeakyReLU extends LayerBase {
+  readonly className: "LeakyReLU";
+  readonly negativeSlope: number;
+}
+
 /** Of two inputs or more, all of one shape. */
-export interface Add extends LayerBase {
-  readonly className: "Add";
+export interface Merge extends LayerBase {
+  readonly className: "Add" | "Multiply";
 }
 
 /** Over all axes but the last. */
@@ -110,12 +145,15 @@ export type Layer =
   | Flatten
   | Dropout
   | ActivationLayer
-  | Add
+  | LayerNormalization
+  | LocalResponseNormalization
+  | LeakyReLU
+  | Merge
   | Concatenate;
 
 /** Whether the layer reads several others. */
 export function joins({ className }: Layer): boolean {
-  return className === "Add" || className === "Concatenate";
+  return className === "Add" || className === "Multiply" || className === "Concatenate";
 }
 
 export interface Topology {

@@ -39,6 +39,7 @@ const cases: readonly Case[] = [
       outputs: 3,
     }),
   },
+  await loaded("cifar-cnn", [8, 9, 3], 10),
   {
     name: "resnet20",
     topology: smallResNet("resnet20", { ...resNet20, width: 8 }, { inputShape: [9, 8, 1], outputs: 10 }),

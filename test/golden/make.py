@@ -249,6 +249,17 @@ def resnet(blocks, width, bottleneck):
     return model
 
 
+def cifar_cnn(net, x):
+    def norm(x):
+        """alpha counts per element of the window there, as a mean here."""
+        return nhwc(F.local_response_norm(nchw(x), 9, alpha=9 * 0.001 / 9, beta=0.75, k=1.0))
+
+    x = norm(max_pool(net.relu(net.conv(x, 64, 5)), 3, 2, "same"))
+    x = max_pool(norm(net.relu(net.conv(x, 64, 5))), 3, 2, "same")
+    x = net.relu(net.dense(flat(x), 384))
+    return net.dense(net.relu(net.dense(x, 192)), 10)
+
+
 def vgg19(width, units):
     def model(net, x):
         for count, filters in ((2, width), (2, 2 * width), (4, 4 * width), (4, 8 * width), (4, 8 * width)):
@@ -272,6 +283,7 @@ MODELS = {
     "lenet5": (lenet5, [28, 28, 1], SOFTMAX, {}),
     "feng-a": (feng_a, [20], "sigmoid-cross-entropy", {}),
     "tanh-avg-pool": (tanh_avg_pool, [11, 9, 3], "mean-squared-error", {}),
+    "cifar-cnn": (cifar_cnn, [8, 9, 3], SOFTMAX, {**FEW, "lr": 0.02}),
     "resnet20": (small_resnet([3, 3, 3], 8), [9, 8, 1], SOFTMAX, {**FEW, "seed": 35, "lr": 0.001}),
     "resnet32": (small_resnet([5, 5, 5], 4), [8, 9, 3], SOFTMAX, {**FEW, "seed": 46, "lr": 0.0003}),
     "resnet34": (resnet([2, 3, 2, 2], 4, False), [33, 32, 3], SOFTMAX, {**FEW, "seed": 49, "lr": 0.0001}),

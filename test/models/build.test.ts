@@ -20,7 +20,7 @@ function dense(name: string, units: number, activation: Activation): Layer {
 }
 
 function conv2d(name: string, filters: number, activation: Activation): Layer {
-  const grid = { kernelSize: [3, 3], strides: [1, 1], padding: "valid" } as const;
+  const grid = { kernelSize: [3, 3], strides: [1, 1], dilationRate: [1, 1], padding: "valid" } as const;
   const initializers = { kernelInitializer: "HeNormal", biasInitializer: "Zeros" } as const;
   return { className: "Conv2D", name, filters, ...grid, activation, useBias: false, ...initializers };
 }
@@ -40,6 +40,8 @@ suite("the built-in models", () => {
     ["lenet5", images, 61_706],
     ["feng-a", bits, 42_601],
     ["lr", bits, 21],
+    // With the tutorial's crops of 24x24: 1,068,298.
+    ["cifar-cnn", smallPhotos, 1_756_426],
     // 2,752 more than the paper's option A; the others are torchvision's counts.
     ["resnet20", smallPhotos, 272_474],
     ["resnet20", images, 272_186],
@@ -125,6 +127,16 @@ suite("buildModel", () => {
     const chain = model([4], linear, act("same", "linear", "d"), act("act", "relu", "same"));
     assert.deepEqual(opNames(chain), ["dense"]);
     assert.equal(defaultLoss(chain), "mean-squared-error");
+    // A sum does its relu on the way out; the last of several does.
+    const sum: Layer = { className: "Add", name: "sum", inputs: ["d", "@input", "d"] };
+    const { graph } = buildModel(model([4], linear, sum, act("act", "relu", "sum")), 2, { training: false });
+    assert.deepEqual(
+      graph.nodes.slice(1).map(({ op, params }) => [op.name, params]),
+      [
+        ["add", {}],
+        ["add", { activation: "relu" }],
+      ],
+    );
   });
 
   test("adds branches, also that of the model's own input, in the order of their names", () => {

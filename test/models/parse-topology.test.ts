@@ -44,6 +44,7 @@ suite("parseTopology reads", () => {
       layers: [
         {
           ...{ className: "Conv2D", name: "conv2d_Conv2D1", filters: 8, kernelSize: [3, 3], strides: [2, 2] },
+          ...{ dilationRate: [1, 1] },
           ...{ padding: "same", activation: "tanh", kernelInitializer: "GlorotNormal", ...weights },
         },
         {
@@ -115,6 +116,33 @@ suite("parseTopology reads", () => {
     assert.deepEqual(parse(JSON.parse(formatTopology(parse(flat)))), parse(flat));
   });
 
+  test("layers that are activations, and layers whose settings differ from version to version", () => {
+    const cases = [
+      ["ReLU", {}, { className: "Activation", activation: "relu" }],
+      ["ReLU", { max_value: 6 }, { className: "Activation", activation: "relu6" }],
+      ["Softmax", { axis: -1 }, { className: "Activation", activation: "softmax" }],
+      ["Activation", { activation: "silu" }, { className: "Activation", activation: "swish" }],
+      ["LeakyReLU", { alpha: 0.1 }, { className: "LeakyReLU", negativeSlope: 0.1 }],
+      ["LeakyReLU", { negative_slope: 0.2 }, { className: "LeakyReLU", negativeSlope: 0.2 }],
+      ["LeakyReLU", {}, { className: "LeakyReLU", negativeSlope: 0.3 }],
+      [
+        "LayerNormalization",
+        { axis: [3] },
+        { className: "LayerNormalization", epsilon: 1e-3, scale: true, center: true },
+      ],
+      [
+        "LocalResponseNormalization",
+        { depth_radius: 4, alpha: 1e-4, beta: 0.75 },
+        { className: "LocalResponseNormalization", depthRadius: 4, bias: 1, alpha: 1e-4, beta: 0.75 },
+      ],
+    ] as const;
+    for (const [className, config, layer] of cases) {
+      const topology = parse(withLayer(className, { name: "x", ...config }));
+      assert.deepEqual(topology.layers, [{ name: "x", ...layer }]);
+      assert.deepEqual(parse(JSON.parse(formatTopology(topology))), topology);
+    }
+  });
+
   test("a sequential model of Keras 3", () => {
     const { inputShape, layers } = parse(keras3Sequential);
     assert.deepEqual(inputShape, [4]);
@@ -155,14 +183,14 @@ suite("parseTopology refuses as model-unsupported, naming the layer and the path
       "an unknown layer",
       withLayer("LSTM", { name: "l" }),
       /LSTM layer "l"/,
-      /Dense, Conv2D, .*Add, Concatenate/,
+      /Dense, Conv2D, .*Add, Multiply, Concatenate/,
     ],
     ["a layer with a name of Object's", withLayer("constructor", { name: "l" }), /constructor layer "l"/],
     [
       "an unknown activation",
-      withLayer("Dense", { ...dense, activation: "gelu" }),
-      /Dense layer "d": activation = "gelu" .*config\.activation/,
-      /linear, relu, tanh, sigmoid, softmax/,
+      withLayer("Dense", { ...dense, activation: "selu" }),
+      /Dense layer "d": activation = "selu" .*config\.activation/,
+      /linear, relu, relu6, tanh/,
     ],
     [
       "channels first",
@@ -182,7 +210,12 @@ suite("parseTopology refuses as model-unsupported, naming the layer and the path
       /moving_mean_initializer/,
       /Zeros/,
     ],
-    ["dilation", withLayer("Conv2D", { ...conv, dilation_rate: [2, 1] }), /dilation_rate = 2/, /1/],
+    [
+      "a relu with a ceiling of its own",
+      withLayer("ReLU", { name: "r", max_value: 5 }),
+      /max_value = 5/,
+      /6/,
+    ],
     ["groups", withLayer("Conv2D", { ...conv, groups: 3 }), /groups = 3/],
     [
       "causal padding",
@@ -280,11 +313,11 @@ suite("parseTopology refuses as model-unsupported, naming the layer and the path
   test("everything that it cannot train, in one message", () => {
     const layers = [
       { class_name: "LSTM", config: { name: "l", batch_input_shape: [null, 4] } },
-      { class_name: "Dense", config: { name: "d", units: 4, activation: "swish", kernel_regularizer: {} } },
+      { class_name: "Dense", config: { name: "d", units: 4, activation: "selu", kernel_regularizer: {} } },
     ];
     assert.throws(() => parse({ class_name: "Sequential", config: { layers } }), {
       code: "model-unsupported",
-      message: /^model.json: LSTM layer "l" .*; Dense layer "d": (?=.*swish)(?=.*kernel_regularizer)/,
+      message: /^model.json: LSTM layer "l" .*; Dense layer "d": (?=.*selu)(?=.*kernel_regularizer)/,
     });
   });
 });
