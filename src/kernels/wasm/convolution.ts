@@ -8,6 +8,7 @@ import { i32, type Body } from "./instructions.ts";
 import type { WasmRoutine } from "./kernel.ts";
 import { FLOAT_BYTES } from "./lanes.ts";
 import { forPanels } from "./panels.ts";
+import { balancedPieces } from "./pieces.ts";
 import { stretchesOf, type Reach, type Stretch } from "./reach.ts";
 import { emitSlidingTile } from "./sliding-tile.ts";
 import { isWide, tileRows, TILE_SPILL_BYTES, type TileWidth } from "./tile.ts";
@@ -32,17 +33,6 @@ export interface ConvolutionSpec {
   /** A third operand: added to every pixel, or of the output's shape and zeroing it where it is not above 0. */
   readonly third: "bias" | "mask" | undefined;
   readonly relu: boolean;
-}
-
-/** A stretch of `length` units cut into pieces of at most `maximum` that are as equal as can be, longest first. */
-export function balancedPieces(length: number, maximum: number): readonly { count: number; size: number }[] {
-  const pieces = Math.ceil(length / maximum);
-  const size = Math.floor(length / pieces);
-  const longer = length % pieces;
-  return [
-    { count: longer, size: size + 1 },
-    { count: pieces - longer, size },
-  ].filter(({ count }) => count > 0);
 }
 
 /** With fewer images than this, pixels make the better rows of a tile. */

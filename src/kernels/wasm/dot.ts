@@ -18,7 +18,7 @@ import {
 import { f32x4, i32, v128, type Body, type V128 } from "./instructions.ts";
 import type { WasmKernel } from "./kernel.ts";
 import { FLOAT_BYTES, multiplyAdd, storeRow, VECTOR_BYTES, vectorsOf } from "./lanes.ts";
-import { balancedPieces } from "./convolution.ts";
+import { balancedPieces } from "./pieces.ts";
 import { isWide, suits, TILE_ROWS, type TileWidth } from "./tile.ts";
 import { transpose4x4 } from "./transpose.ts";
 import { emitTurn } from "./turn.ts";

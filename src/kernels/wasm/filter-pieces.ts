@@ -2,8 +2,9 @@
 // of the image's rows.
 
 import type { Border } from "./border.ts";
-import { balancedPieces, type Image } from "./convolution.ts";
+import type { Image } from "./convolution.ts";
 import { FLOAT_BYTES } from "./lanes.ts";
+import { balancedPieces } from "./pieces.ts";
 import { reachedOutputs, type OutputRange, type Reach } from "./reach.ts";
 
 export interface FilterGradientSpec {

@@ -9,7 +9,7 @@ import { i32, type Body, type I32 } from "./instructions.ts";
 import { FLOAT_BYTES, VECTOR_BYTES } from "./lanes.ts";
 import { emitPack } from "./pack.ts";
 import { columnsOf, packedStep } from "./panels.ts";
-import { balancedPieces } from "./convolution.ts";
+import { balancedPieces } from "./pieces.ts";
 import { emitTile, isWide, TILE_ROWS, TILE_SPILL_BYTES, tileRows, type TileWidth } from "./tile.ts";
 import { emitTurn } from "./turn.ts";
 

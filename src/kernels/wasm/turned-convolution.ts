@@ -2,13 +2,14 @@
 // channels, so that no lane is idle. Images are turned on the way in, [H,W,C][images], and lines of the output on the
 // way out. Every sum has the order of convolution.ts.
 
-import { balancedPieces, type ConvolutionSpec } from "./convolution.ts";
+import type { ConvolutionSpec } from "./convolution.ts";
 import { forRange, increase, repeat, when, type ModuleBuilder } from "./emitter.ts";
 import { i32, type Body } from "./instructions.ts";
 import { singlePhase, type WasmRoutine } from "./kernel.ts";
 import { FLOAT_BYTES } from "./lanes.ts";
 import { emitPack } from "./pack.ts";
 import { columnsOf, packedStep } from "./panels.ts";
+import { balancedPieces } from "./pieces.ts";
 import { stretchesOf, type Reach, type Stretch } from "./reach.ts";
 import { emitSlidingTile } from "./sliding-tile.ts";
 import { isWide, TILE_ROWS, TILE_SPILL_BYTES, TILE_WIDTHS, type TileWidth } from "./tile.ts";

@@ -7,7 +7,7 @@
 
 import { forRange, increase, repeat, when, type FunctionRef, type ModuleBuilder } from "./emitter.ts";
 import { f32x4, i32, memory, v128, type Body, type V128 } from "./instructions.ts";
-import { balancedPieces } from "./convolution.ts";
+import { balancedPieces } from "./pieces.ts";
 import type { WasmRoutine } from "./kernel.ts";
 import { FLOAT_BYTES, storeRow, VECTOR_BYTES, vectorsOf, type Vector } from "./lanes.ts";
 import { columnsOf, forPanels } from "./panels.ts";
