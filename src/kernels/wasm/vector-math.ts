@@ -23,6 +23,9 @@ const TANH = [-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422
 const NORMAL_TAIL = [1.330274429, -1.821255978, 1.781477937, -0.356563782, 0.31938153];
 const NORMAL_TAIL_P = 0.2316419;
 
+/** A float whose last bit is worth 1: added to a small float, it rounds it to an integer. */
+const INTEGER_BIAS = 1.5 * 2 ** 23;
+const INTEGER_BIAS_BITS = 0x4b400000;
 const EXPONENT_BIAS = 127;
 const MANTISSA_BITS = 23;
 const SIGN_BIT = -0x80000000;
@@ -69,22 +72,24 @@ export class VectorMath {
   /** result = e^x, within 2 ulp. */
   exp(result: Local<"v128">, x: V128): Body {
     const f = this.#f;
-    const { exponent, rest, half } = f.named("v128", ["exponent", "rest", "half"]);
+    const { exponent, power, rest, half } = f.named("v128", ["exponent", "power", "rest", "half"]);
     const scale = (power: V128) => i32x4.shl(i32x4.add(power, this.integer(EXPONENT_BIAS)), MANTISSA_BITS);
     // Beyond these bounds the result is infinite or zero, and the exponent would no longer fit.
     const clamped = f32x4.pmax(f32x4.pmin(x, this.constant(89)), this.constant(-104));
     return [
       rest.set(clamped),
-      exponent.set(f32x4.nearest(f32x4.mul(rest, this.constant(LOG2_E)))),
+      // The sum's last bits are the nearest integer: conversions would take several instructions each.
+      exponent.set(f32x4.add(f32x4.mul(rest, this.constant(LOG2_E)), this.constant(INTEGER_BIAS))),
+      power.set(i32x4.sub(exponent, this.integer(INTEGER_BIAS_BITS))),
+      exponent.set(f32x4.sub(exponent, this.constant(INTEGER_BIAS))),
       rest.set(f32x4.sub(rest, f32x4.mul(exponent, this.constant(LN2_HIGH)))),
       rest.set(f32x4.sub(rest, f32x4.mul(exponent, this.constant(LN2_LOW)))),
       result.set(f32x4.mul(f32x4.mul(this.#polynomial(rest, EXP), rest), rest)),
       result.set(f32x4.add(f32x4.add(result, rest), this.constant(1))),
       // 2^exponent in two factors: neither over- nor underflows before the product does.
-      exponent.set(i32x4.truncSatF32x4S(exponent)),
-      half.set(i32x4.shrS(exponent, 1)),
+      half.set(i32x4.shrS(power, 1)),
       result.set(f32x4.mul(result, scale(half))),
-      result.set(f32x4.mul(result, scale(i32x4.sub(exponent, half)))),
+      result.set(f32x4.mul(result, scale(i32x4.sub(power, half)))),
     ];
   }
 
