@@ -157,7 +157,7 @@ export const f32 = {
   mul: binary("f32", "f32", 0x94),
   div: binary("f32", "f32", 0x95),
   sqrt: unary("f32", "f32", 0x91),
-  ne: binary("f32", "i32", 0x5c),
+  eq: binary("f32", "i32", 0x5b),
   convertI32S: unary("i32", "f32", 0xb2),
   demoteF64: unary("f64", "f32", 0xb6),
 };

@@ -35,12 +35,13 @@ const layerNormKernel: WasmKernel = {
         [p.mean, p.rstd].map((vector) => increase(vector, i32.mul(p.begin, FLOAT_BYTES))),
         forRange(row, p.begin, p.end, 1, [
           at.set(p.x),
-          rowSums(f, columns, [at], [mean], (offset) => [v128.load(at, offset)]),
+          rowSums(f, columns, [at], [mean], (offset) => ({ terms: [v128.load(at, offset)] })),
           mean.set(mul(mean, share)),
           at.set(p.x),
-          rowSums(f, columns, [at], [rstd], (offset) => [
-            mul(away.tee(sub(v128.load(at, offset), mean)), away),
-          ]),
+          rowSums(f, columns, [at], [rstd], (offset) => ({
+            body: away.set(sub(v128.load(at, offset), mean)),
+            terms: [mul(away, away)],
+          })),
           rstd.set(div(splat(1), f32x4.sqrt(add(mul(rstd, share), splat(epsilon))))),
           sweep(columns, pass, [p.x, p.gamma, p.beta, p.y], (vectors) => [
             vectors.map(({ offset }, j) => {
@@ -94,7 +95,7 @@ const layerNormGradKernel: WasmKernel = {
         dyAt.set(p.dy),
         rowSums(f, columns, [at, dyAt, p.gamma], [shift, slope], (offset) => {
           const gradient = mul(v128.load(dyAt, offset), v128.load(p.gamma, offset));
-          return [g.tee(gradient), mul(g, zAt(at, offset))];
+          return { body: g.set(gradient), terms: [g, mul(g, zAt(at, offset))] };
         }),
         increase(p.gamma, -rowBytes),
         shift.set(mul(shift, share)),

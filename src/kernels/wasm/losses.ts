@@ -14,7 +14,7 @@ import { elementCount } from "../tensor.ts";
 import { forRange, increase, when, whileLoop, type FunctionBuilder, type Local } from "./emitter.ts";
 import { f32, f32x4, f64, i32, v128, type Body, type F64, type V128 } from "./instructions.ts";
 import { singlePhase, type WasmKernel } from "./kernel.ts";
-import { FLOAT_BYTES, sweep } from "./lanes.ts";
+import { FLOAT_BYTES, sweep, VECTOR_BYTES, VECTOR_FLOATS } from "./lanes.ts";
 import { keepLanes, sumLanes } from "./rows.ts";
 import { rowExponentials, rowMaximum } from "./softmax.ts";
 import { VectorMath } from "./vector-math.ts";
@@ -41,27 +41,28 @@ const softmaxCrossEntropyKernel: WasmKernel = {
         hits.set(0),
         forRange(row, 0, rows, 1, [
           rowMaximum(f, math, p.logits, columns, maximum),
-          rowExponentials(f, math, p.logits, columns, maximum, sum),
+          rowExponentials(f, math, p.logits, columns, maximum, sum, p.scratch),
           math.log(sum, sum),
           label.set(i32.load(p.labels)),
           when(
             i32.ltU(label, columns),
-            // (largest - logit) is exact where it is small: a sure answer's loss keeps its digits.
-            total.set(
-              f64.add(
-                total,
-                f64.add(promoted(sum), f64.sub(f64.promoteF32(largest), f64.promoteF32(valueAt(label)))),
+            [
+              // (largest - logit) is exact where it is small: a sure answer's loss keeps its digits.
+              total.set(
+                f64.add(
+                  total,
+                  f64.add(promoted(sum), f64.sub(f64.promoteF32(largest), f64.promoteF32(valueAt(label)))),
+                ),
               ),
-            ),
+              when(f32.eq(valueAt(label), largest), [
+                first.set(0),
+                whileLoop(i32.eqz(f32.eq(valueAt(first), largest)), increase(first, 1)),
+                increase(hits, i32.eq(first, label)),
+              ]),
+            ],
             // No class has this label: the loss must not look like one.
             total.set(f64.const(NaN)),
           ),
-          first.set(0),
-          whileLoop(
-            i32.and(i32.ltU(first, columns - 1), f32.ne(valueAt(first), largest)),
-            increase(first, 1),
-          ),
-          increase(hits, i32.eq(first, label)),
           increase(p.logits, columns * FLOAT_BYTES),
           increase(p.labels, FLOAT_BYTES),
         ]),
@@ -70,7 +71,8 @@ const softmaxCrossEntropyKernel: WasmKernel = {
       ];
       return [math.prologue(), body];
     });
-    return singlePhase({ func, extent: 1, grain: 1 });
+    const scratchBytes = Math.ceil(columns / VECTOR_FLOATS) * VECTOR_BYTES;
+    return singlePhase({ func, extent: 1, grain: 1, scratchBytes });
   },
 };
 

@@ -29,26 +29,31 @@ export function maximumOfLanes(local: Local<"v128">): Body {
 
 /**
  * sums[k], in every lane, = the sum of term k over a row of `columns` elements: chains of every fourth vector, the chains
- * added in pairs. `terms` gives those of the vector that lies `offset` bytes behind `pointers`, which end behind the row.
+ * added in pairs. `terms` gives those of the vector that lies `offset` bytes behind `pointers`, which end behind the
+ * row.
  */
 export function rowSums(
   f: FunctionBuilder,
   columns: number,
   pointers: readonly Local<"i32">[],
   sums: readonly Local<"v128">[],
-  terms: (offset: number) => readonly V128[],
+  terms: (offset: number) => { readonly body?: Body; readonly terms: readonly V128[] },
 ): Body {
   const pass = f.local("i32");
   const chains = sums.map(() => f.locals("v128", SWEEP_FLOATS / VECTOR_FLOATS));
   return [
     chains.map((chain) => chain.map((sum) => sum.set(v128.zero))),
     sweep(columns, pass, pointers, (vectors) =>
-      vectors.map(({ offset, lanes }, j) =>
-        terms(offset).map((term, k) => {
-          const sum = chains[k]![j]!;
-          return sum.set(f32x4.add(sum, keepLanes(term, lanes, v128.zero)));
-        }),
-      ),
+      vectors.map(({ offset, lanes }, j) => {
+        const { body = [], terms: values } = terms(offset);
+        return [
+          body,
+          values.map((value, k) => {
+            const sum = chains[k]![j]!;
+            return sum.set(f32x4.add(sum, keepLanes(value, lanes, v128.zero)));
+          }),
+        ];
+      }),
     ),
     sums.map((sum, k) => {
       const [a, b, c, d] = chains[k] as readonly [V, V, V, V];

@@ -8,8 +8,8 @@ import { softmax, softmaxGrad } from "../ops/softmax.ts";
 import { forRange, increase, type FunctionBuilder, type Local } from "./emitter.ts";
 import { f32, f32x4, i32, v128, type Body, type I32 } from "./instructions.ts";
 import { singlePhase, type WasmKernel } from "./kernel.ts";
-import { FLOAT_BYTES, storeRow, sweep } from "./lanes.ts";
-import { keepLanes, maximumOfLanes, sumLanes } from "./rows.ts";
+import { FLOAT_BYTES, storeRow, sweep, SWEEP_FLOATS, VECTOR_FLOATS } from "./lanes.ts";
+import { keepLanes, maximumOfLanes, rowSums, sumLanes } from "./rows.ts";
 import { VectorMath } from "./vector-math.ts";
 
 /** maximum = the row's largest value, in every lane. */
@@ -34,7 +34,7 @@ export function rowMaximum(
   ];
 }
 
-/** sum = sum of exp(row - maximum), in every lane; the exponentials go to `target` unless it is undefined. */
+/** target = exp(row - maximum), sum = their sum in every lane. */
 export function rowExponentials(
   f: FunctionBuilder,
   math: VectorMath,
@@ -42,20 +42,20 @@ export function rowExponentials(
   columns: number,
   maximum: Local<"v128">,
   sum: Local<"v128">,
-  target?: I32,
+  target: I32,
 ): Body {
   const { from, to, pass } = f.named("i32", ["from", "to", "pass"]);
-  const values = f.locals("v128", 4);
+  const values = f.locals("v128", SWEEP_FLOATS / VECTOR_FLOATS);
   return [
     from.set(row),
-    target === undefined ? [] : to.set(target),
-    sum.set(v128.zero),
-    sweep(columns, pass, target === undefined ? [from] : [from, to], (vectors) => [
+    to.set(target),
+    // Summed from memory: a use besides the store would keep V8 from joining pairs.
+    sweep(columns, pass, [from, to], (vectors) => [
       vectors.map(({ offset }, j) => math.exp(values[j]!, f32x4.sub(v128.load(from, offset), maximum))),
-      vectors.map(({ lanes }, j) => sum.set(f32x4.add(sum, keepLanes(values[j]!, lanes, v128.zero)))),
-      target === undefined ? [] : storeRow(to, vectors, values),
+      storeRow(to, vectors, values),
     ]),
-    sumLanes(sum),
+    to.set(target),
+    rowSums(f, columns, [to], [sum], (offset) => ({ terms: [v128.load(to, offset)] })),
   ];
 }
 
