@@ -22,7 +22,7 @@ export interface ConvolvedAxis {
   readonly output: number;
 }
 
-export function tilesOf({ output }: ConvolvedAxis, step: number): number {
+export function tilesOf({ output }: Pick<ConvolvedAxis, "output">, step: number): number {
   return Math.ceil(output / step);
 }
 

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { KernelCall, ReferenceKernel } from "../../../src/kernels/kernel.ts";
+import { conv2dGeometry } from "../../../src/kernels/ops/conv2d.ts";
 import { ops } from "../../../src/kernels/ops/index.ts";
 import { referenceKernels } from "../../../src/kernels/reference/index.ts";
 import { elementCount, f32 } from "../../../src/kernels/tensor.ts";
@@ -12,6 +13,7 @@ import {
   winogradConv2dKernel,
   winogradFilterGradKernel,
   winogradInputGradKernel,
+  winogradThatPays,
 } from "../../../src/kernels/wasm/winograd-conv2d.ts";
 import { WINOGRAD_2X2, WINOGRAD_4X4 } from "../../../src/kernels/wasm/winograd-matrices.ts";
 import { RandomStream } from "../../../src/random.ts";
@@ -140,4 +142,19 @@ test("Winograd refuses other windows and strides than 3x3 by 1", () => {
       target,
     ),
   );
+});
+
+test("Winograd is chosen, with the tile that multiplies least, where it makes up for its transforms", () => {
+  const chosen = (batch: number, extent: number, channels: number) => {
+    const x = [batch, extent, extent, channels];
+    const window = { strides: [1, 1], padding: "same" } as const;
+    return winogradThatPays(conv2dGeometry("conv2d", x, [3, 3, channels, channels], window))?.name;
+  };
+  assert.equal(chosen(32, 56, 64), "4x4");
+  assert.equal(chosen(32, 14, 256), "4x4");
+  assert.equal(chosen(32, 7, 512), "4x4");
+  assert.equal(chosen(32, 6, 64), "2x2", "4x4 sticks out");
+  assert.equal(chosen(4, 7, 512), "2x2", "filters of 4x4 are larger");
+  assert.equal(chosen(1, 7, 512), undefined, "few outputs");
+  assert.equal(chosen(32, 28, 8), undefined, "few channels");
 });
