@@ -21,7 +21,7 @@ export interface KernelCase {
   readonly direction: Direction;
   /** Compact shapes of the operands: `128x784 784x512 512`. */
   readonly shape: string;
-  /** The models that need it; "square" and "memory" for shapes of no model. */
+  /** The models that need it, or what else its shape is for (shapes/op-shapes.ts). */
   readonly models: readonly string[];
 }
 

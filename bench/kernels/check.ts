@@ -24,23 +24,32 @@ const SEPARABLE_AXES: Readonly<Record<string, string | ((params: Params) => stri
   conv2d: "B... ...N N -> B..N",
   "conv2d-input-grad": "B... ..C. B..C -> B..C",
   "conv2d-filter-grad": "...C ...N -> ..CN",
-  "max-pool": "B -> B",
-  "max-pool-grad": "B B B -> B",
-  "avg-pool": "B -> B",
-  relu: "B -> B",
-  tanh: "B -> B",
-  sigmoid: "B -> B",
-  softmax: "B -> B",
-  add: "B B -> B",
-  "relu-grad": "B B -> B",
   "bias-add": "B . -> B",
+  "max-pool-grad": "B B B -> B",
+  "layer-norm": "B . . -> B B B",
+  embedding: "B . -> B",
+  ...separableBySample("B -> B", [
+    ...["relu", "relu6", "leaky-relu", "tanh", "sigmoid", "silu", "gelu", "softmax", "local-response-norm"],
+    ...["max-pool", "avg-pool", "avg-pool-grad", "global-avg-pool", "global-avg-pool-grad", "slice"],
+  ]),
+  ...separableBySample("B B -> B", [
+    ...["relu", "relu6", "leaky-relu", "tanh", "sigmoid", "silu", "gelu", "softmax"].map(
+      (op) => `${op}-grad`,
+    ),
+    ...["add", "multiply", "concat", "local-response-norm-grad"],
+  ]),
   "column-sum": "*C -> C",
   "batch-norm": "*C C C -> *C C C C",
+  "batch-norm-inference": "*C C C C C -> *C C",
   "batch-norm-grad": "*C C C *C C C -> *C C C",
   "sgd-update": "L L . -> L",
   "momentum-update": "L L L . -> L L",
   "adam-update": "L L L L . -> L L L",
 };
+
+function separableBySample(axes: string, ops: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(ops.map((op) => [op, axes]));
+}
 
 /** Sums of terms of both signs: an error counts in relation to the sum of the terms' magnitudes. */
 const SIGNED_SUMS: readonly string[] = ["column-sum", "batch-norm", "batch-norm-grad"];
@@ -106,7 +115,7 @@ function partOf(kernelCase: KernelCase, inputs: readonly Operand[], outputs: rea
     .split(" -> ")
     .map((words) => words.split(" "));
   const cut = (words: readonly string[], types: readonly TensorType[], data: readonly Operand[]): Slice[] =>
-    types.map((type, i) => takeEnds({ type, data: data[i]! }, words[i]!));
+    types.map((type, i) => takeEnds({ type, data: data[i]! }, words[i] ?? words.at(-1)!));
   const slices = cut(inputWords!, call.inputs, inputs);
   const results = cut(outputWords!, call.outputs, outputs);
   const part: KernelCall = {

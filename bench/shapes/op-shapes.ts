@@ -1,5 +1,5 @@
-// Calls that are benched besides those of the built-in models: square products, and operands far beyond the caches,
-// where a kernel can do no better than memory does.
+// Calls that are benched besides those of the built-in models: square products, ops that no model has, and operands
+// far beyond the caches, where a kernel can do no better than memory does.
 
 import type { KernelCall } from "../../src/kernels/kernel.ts";
 import type { AnyOp } from "../../src/kernels/op.ts";
@@ -10,7 +10,7 @@ export interface OpShape {
   readonly op: OpName;
   readonly inputs: readonly TensorType[];
   readonly params: object;
-  /** Stands where a row of a model names the model. */
+  /** Stands where a model's row names the model. */
   readonly use: string;
 }
 
@@ -32,25 +32,51 @@ function* opShapes(): Generator<OpShape> {
       yield shape("square", "matmul", [matrix, matrix], { transposeA, transposeB });
   }
 
-  const large = f32(32, 112, 112, 64); // 103 MB
-  const channels = f32(64);
-  const window = { poolSize: [2, 2], strides: [2, 2], padding: "valid" } as const;
-  const images = f32(16, 112, 112, 64); // a window's maxima are looked for in plain TypeScript first
-  const pooled = f32(16, 56, 56, 64);
-  for (const op of ["relu", "tanh", "sigmoid"] as const) yield shape("memory", op, [large], {});
-  for (const op of ["add", "relu-grad"] as const) yield shape("memory", op, [large, large], {});
+  const large = f32(32, 112, 112, 32); // 51 MB
+  const channels = f32(32);
+  for (const op of ["relu", "relu6", "tanh", "sigmoid", "silu", "gelu"] as const) {
+    yield shape("memory", op, [large], {});
+    yield shape("memory", `${op}-grad`, [large, large], {});
+  }
+  yield shape("memory", "leaky-relu", [large], { alpha: 0.3 });
+  yield shape("memory", "leaky-relu-grad", [large, large], { alpha: 0.3 });
+  for (const op of ["add", "multiply"] as const) yield shape("memory", op, [large, large], {});
   yield shape("memory", "bias-add", [large, channels], {});
   yield shape("memory", "column-sum", [large], {});
-  yield shape("memory", "max-pool", [images], window);
-  yield shape("memory", "max-pool-grad", [images, pooled, pooled], window);
-  yield shape("memory", "avg-pool", [images], window);
-  yield shape("memory", "batch-norm", [large, channels, channels], { epsilon: 1e-3, activation: "relu" });
+  yield shape("memory", "concat", [large, large], {});
+  yield shape("memory", "slice", [large], { begin: 8, end: 24 });
+  const window = { poolSize: [2, 2], strides: [2, 2], padding: "valid" } as const;
+  const pooled = f32(32, 56, 56, 32);
+  yield shape("memory", "max-pool", [large], window);
+  yield shape("memory", "max-pool-grad", [large, pooled, pooled], window);
+  yield shape("memory", "avg-pool", [large], window);
+  yield shape("memory", "avg-pool-grad", [pooled], { ...window, inputShape: [32, 112, 112, 32] });
+  const norm = { epsilon: 1e-3, activation: "relu" } as const;
+  yield shape("memory", "batch-norm", [large, channels, channels], norm);
+  yield shape("memory", "batch-norm-inference", [large, channels, channels, channels, channels], norm);
   yield shape("memory", "dropout", [pooled, i32(4)], { rate: 0.5, layer: 1 });
-  yield shape("memory", "softmax", [f32(25_088, 1024)], {});
   const flat = f32(16 * 2 ** 20); // 67 MB
   yield shape("memory", "sgd-update", [flat, flat, f32(8)], {});
   yield shape("memory", "momentum-update", [flat, flat, flat, f32(8)], { nesterov: false });
   yield shape("memory", "adam-update", [flat, flat, flat, flat, f32(8)], {});
+
+  const logits = f32(4096, 1000);
+  yield shape("classes", "softmax", [logits], {});
+  yield shape("classes", "softmax-grad", [logits, logits], {});
+  const scores = f32(128, 10);
+  for (const op of ["mean-squared-error", "hinge", "squared-hinge"] as const) {
+    yield shape("classes", op, [scores, scores], {});
+    yield shape("classes", `${op}-grad`, [scores, scores, f32(1)], {});
+  }
+  const [rows, units, perRow] = [f32(4096, 512), f32(512), f32(4096)]; // 128 sequences of 32
+  yield shape("sequences", "layer-norm", [rows, units, units], { epsilon: 1e-3 });
+  yield shape("sequences", "layer-norm-grad", [rows, units, rows, perRow, perRow], {});
+  yield shape("sequences", "embedding", [i32(4096), f32(10_000, 512)], {});
+  yield shape("sequences", "embedding-grad", [i32(4096), rows], { vocabulary: 10_000 });
+  const responses = { depthRadius: 4, bias: 1, alpha: 0.001 / 9, beta: 0.75 };
+  const image = f32(128, 16, 16, 64);
+  yield shape("cifar-cnn", "local-response-norm", [image], responses);
+  yield shape("cifar-cnn", "local-response-norm-grad", [image, image], responses);
 }
 
 export const extraShapes: readonly OpShape[] = [...opShapes()];

@@ -9,6 +9,7 @@ import type { ReferenceKernel } from "../../src/kernels/kernel.ts";
 import type { AnyOp } from "../../src/kernels/op.ts";
 import { ops, type OpName, type ParamsOf } from "../../src/kernels/ops/index.ts";
 import { referenceKernels } from "../../src/kernels/reference/index.ts";
+import { wasmKernels } from "../../src/kernels/wasm/kernels.ts";
 import { elementCount, f32, type TensorType } from "../../src/kernels/tensor.ts";
 
 function caseOf<N extends OpName>(name: N, inputs: readonly TensorType[], params: ParamsOf<N>): KernelCase {
@@ -66,6 +67,12 @@ test("a row tells its speed, its limit and that tf.js was not asked", async () =
 test("an op that nothing needs is refused with the ops there are", async () => {
   const options = { op: "relu7", quick: true, tfjs: false, target: "auto" } as const;
   await assert.rejects(benchKernels(options), /none for op relu7/);
+});
+
+test("every op that has a kernel is benched", () => {
+  const benched = new Set(kernelCases({ quick: false }).map(({ op }) => op));
+  const missing = wasmKernels.filter(({ op }) => !benched.has(op)).map(({ name }) => name);
+  assert.deepEqual(missing, [], "list a shape in bench/shapes/op-shapes.ts");
 });
 
 test("a case is benched once, with all models that need it", () => {
