@@ -1,40 +1,19 @@
-// Kernels of batch normalisation. Training reads x twice, the gradient reads x and dy twice: sums over groups of rows,
-// then every element. No multiply-add is fused, so that what a ReLU cut off is found again bit by bit from x.
+// Kernels of batch normalisation, in training and in inference. Training reads x twice: sums over groups of rows, then
+// every element.
 
 import type { KernelCall } from "../kernel.ts";
-import {
-  batchNorm,
-  batchNormGrad,
-  batchNormInference,
-  type BatchNormGradParams,
-  type BatchNormParams,
-} from "../ops/batch-norm.ts";
+import { batchNorm, batchNormInference, type BatchNormParams } from "../ops/batch-norm.ts";
 import type { Activation } from "../ops/elementwise.ts";
-import { elementCount } from "../tensor.ts";
-import {
-  addGroups,
-  bytesPerGroup,
-  groupSumsPhase,
-  partialBytes,
-  rowGroups,
-  type RowGroups,
-} from "./column-sums.ts";
-import { increase, repeat, type FunctionBuilder, type ModuleBuilder } from "./emitter.ts";
-import { f32, f32x4, i32, v128, type Body, type V128 } from "./instructions.ts";
+import { affine, groupsOf } from "./batch-norm-affine.ts";
+import { batchNormGradKernel } from "./batch-norm-grad.ts";
+import { bytesPerGroup, groupSumsPhase, partialBytes, type RowGroups } from "./column-sums.ts";
+import { increase, repeat, type ModuleBuilder } from "./emitter.ts";
+import { f32x4, i32, v128, type Body, type V128 } from "./instructions.ts";
 import type { Phase, WasmKernel } from "./kernel.ts";
-import { FLOAT_BYTES, storeRow, sweep, SWEEP_FLOATS, sweepSlice, type Vector } from "./lanes.ts";
-import { rowsPhase, type Load, type Operands } from "./row-blocks.ts";
+import { FLOAT_BYTES, splat, storeRow, sweep, SWEEP_FLOATS, sweepSlice, type Vector } from "./lanes.ts";
+import { rowsPhase } from "./row-blocks.ts";
 
 const { add, sub, mul, div } = f32x4;
-
-function splat(value: number): V128 {
-  return f32x4.splat(f32.const(value));
-}
-
-function groupsOf({ inputs }: KernelCall): RowGroups {
-  const columns = inputs[1]!.shape[0]!;
-  return rowGroups(elementCount(inputs[0]!) / columns, columns);
-}
 
 const FORWARD = ["x", "gamma", "beta", "y", "mean", "variance", "rstd"] as const;
 const INFERENCE = ["x", "gamma", "beta", "mean", "variance", "y", "rstd"] as const;
@@ -142,24 +121,6 @@ function reciprocalRoot(variance: V128, epsilon: number): V128 {
   return div(splat(1), f32x4.sqrt(add(variance, splat(epsilon))));
 }
 
-/** What normalises a tile's columns. */
-function affine(f: FunctionBuilder, p: Operands<"gamma" | "beta" | "mean" | "rstd">) {
-  const [means, scales, betas] = [f.locals("v128", 2), f.locals("v128", 2), f.locals("v128", 2)];
-  return {
-    vectors: [p.gamma, p.beta, p.mean, p.rstd],
-    columns: (load: Load, j: number): Body => [
-      means[j]!.set(load(p.mean)),
-      scales[j]!.set(mul(load(p.gamma), load(p.rstd))),
-      betas[j]!.set(load(p.beta)),
-    ],
-    /** gamma rstd */
-    scales,
-    centred: (x: V128, j: number): V128 => sub(x, means[j]!),
-    /** Of what `centred` gave: the value before the activation. */
-    result: (centred: V128, j: number): V128 => add(mul(centred, scales[j]!), betas[j]!),
-  };
-}
-
 function normalisePhase(
   module: ModuleBuilder,
   { rows, columns }: RowGroups,
@@ -223,108 +184,6 @@ const batchNormInferenceKernel: WasmKernel = {
         normalisePhase(module, groups, INFERENCE, activation),
       ],
       sharedBytes: 0,
-      scratchBytes: 0,
-    };
-  },
-};
-
-const GRADIENT = ["x", "gamma", "beta", "dy", "mean", "rstd", "dx", "dgamma", "dbeta"] as const;
-
-/** Of dy (x - mean), and of dy. */
-const GRADIENT_PARTIALS = { sums: 2 };
-
-/** x - mean, and dy where the activation let the value through: statements, and the locals they set. */
-function gradientElements(
-  f: FunctionBuilder,
-  p: Operands<(typeof GRADIENT)[number]>,
-  activation: Activation,
-  { centred, result }: ReturnType<typeof affine>,
-) {
-  const z = f.locals("v128", 2);
-  const g = f.locals("v128", 2);
-  const body = (load: Load, j: number): Body => [
-    z[j]!.set(centred(load(p.x), j)),
-    g[j]!.set(
-      activation === "none" ? load(p.dy) : v128.and(load(p.dy), f32x4.gt(result(z[j]!, j), v128.zero)),
-    ),
-  ];
-  return { z, g, body };
-}
-
-const batchNormGradKernel: WasmKernel = {
-  name: "f32-batch-norm-grad-wasm",
-  op: batchNormGrad,
-  accepts: () => true,
-  emit(module, call: KernelCall<BatchNormGradParams>) {
-    const { activation, statistics } = call.params;
-    const groups = groupsOf(call);
-    const { rows, columns } = groups;
-    const key = `batch-norm-grad ${activation}`;
-
-    const sums = groupSumsPhase(module, key, groups, GRADIENT_PARTIALS, GRADIENT, (p, f) => {
-      const norm = affine(f, p);
-      const { z, g, body } = gradientElements(f, p, activation, norm);
-      return {
-        matrices: [p.x, p.dy],
-        vectors: norm.vectors,
-        columns: norm.columns,
-        terms: (load, j) => ({ body: body(load, j), terms: [mul(g[j]!, z[j]!), g[j]!] }),
-      };
-    });
-
-    // Behind the partial sums, by column: what dx loses to dbeta, and to dgamma by x - mean.
-    const lossBytes = partialBytes(groups, GRADIENT_PARTIALS);
-    const slopeBytes = lossBytes + groups.strideBytes;
-
-    const names = ["begin", "end", ...GRADIENT, "shared", "scratch"] as const;
-    const totals = module.func(`batch-norm-grad totals ${rows}x${columns}`, names, (p, f) => {
-      const dgamma = f.locals("v128", SWEEP_FLOATS / 4);
-      const dbeta = f.locals("v128", SWEEP_FLOATS / 4);
-      const share = f.local("v128");
-      const pointers = [p.shared, p.gamma, p.rstd, p.dgamma, p.dbeta];
-      return sweepSlice(columns, p, f.local("i32"), pointers, (vectors) => [
-        addGroups(f, groups, p.shared, vectors, [dgamma, dbeta]),
-        vectors.map(({ offset }, j) => {
-          const rstd = v128.load(p.rstd, offset);
-          return [
-            share.set(mul(mul(v128.load(p.gamma, offset), rstd), splat(1 / rows))),
-            dgamma[j]!.set(mul(dgamma[j]!, rstd)),
-            v128.store(p.shared, mul(share, dbeta[j]!), lossBytes + offset),
-            v128.store(p.shared, mul(share, mul(dgamma[j]!, rstd)), slopeBytes + offset),
-          ];
-        }),
-        storeRow(p.dgamma, vectors, dgamma),
-        storeRow(p.dbeta, vectors, dbeta),
-      ]);
-    });
-
-    const elementKey = `${key} elements ${statistics} ${lossBytes}`;
-    const operands = [...GRADIENT, "shared"] as const;
-    const elements = rowsPhase(module, elementKey, [rows, columns], operands, (p, f) => {
-      const norm = affine(f, p);
-      const { z, g, body } = gradientElements(f, p, activation, norm);
-      const losses = f.locals("v128", 2);
-      const slopes = f.locals("v128", 2);
-      const scaled = (j: number): V128 => mul(g[j]!, norm.scales[j]!);
-      return {
-        sources: [p.x, p.dy],
-        target: p.dx,
-        vectors: [...norm.vectors, p.shared],
-        columns: (load, j) => [
-          norm.columns(load, j),
-          losses[j]!.set(load(p.shared, lossBytes)),
-          slopes[j]!.set(load(p.shared, slopeBytes)),
-        ],
-        element: (load, j) => ({
-          body: body(load, j),
-          value:
-            statistics === "moving" ? scaled(j) : sub(sub(scaled(j), losses[j]!), mul(z[j]!, slopes[j]!)),
-        }),
-      };
-    });
-    return {
-      phases: [sums, { func: totals, extent: columns, grain: SWEEP_FLOATS }, elements],
-      sharedBytes: slopeBytes + groups.strideBytes,
       scratchBytes: 0,
     };
   },

@@ -2,7 +2,7 @@
 // take the full vector (see SLACK_BYTES); stores must not.
 
 import { increase, when, whileLoop, type Local } from "./emitter.ts";
-import { f32x4, i32, v128, type Body, type I32, type V128 } from "./instructions.ts";
+import { f32, f32x4, i32, v128, type Body, type I32, type V128 } from "./instructions.ts";
 
 export const FLOAT_BYTES = 4;
 export const VECTOR_FLOATS = 4;
@@ -13,6 +13,11 @@ export interface Vector {
   readonly offset: number;
   /** Lanes that belong to the row, 1..4. */
   readonly lanes: number;
+}
+
+/** Four times a constant. */
+export function splat(value: number): V128 {
+  return f32x4.splat(f32.const(value));
 }
 
 /** The vectors that cover `floats` consecutive elements. */

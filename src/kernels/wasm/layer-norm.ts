@@ -7,14 +7,10 @@ import { addGroups, bytesPerGroup, partialBytes, rowGroups } from "./column-sums
 import { forRange, increase } from "./emitter.ts";
 import { f32, f32x4, i32, memory, v128, type V128 } from "./instructions.ts";
 import { singlePhase, type WasmKernel } from "./kernel.ts";
-import { FLOAT_BYTES, storeRow, sweep, SWEEP_FLOATS, sweepSlice } from "./lanes.ts";
+import { FLOAT_BYTES, splat, storeRow, sweep, SWEEP_FLOATS, sweepSlice } from "./lanes.ts";
 import { rowSums } from "./rows.ts";
 
 const { add, sub, mul, div } = f32x4;
-
-function splat(value: number): V128 {
-  return f32x4.splat(f32.const(value));
-}
 
 const layerNormKernel: WasmKernel = {
   name: "f32-layer-norm-wasm",
