@@ -6,6 +6,9 @@ import { join } from "node:path";
 import { frameKey } from "../../src/allreduce/keys.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import { after, describe, test } from "node:test";
+import { add, batchNormalization, Composer, dense } from "../../src/models/compose.ts";
+import { formatTopology } from "../../src/models/format-topology.ts";
+import { decodeSafetensors } from "../../src/models/safetensors.ts";
 import {
   eventsOf,
   sltrain,
@@ -99,6 +102,32 @@ describe("a run", () => {
     assert.equal(predictions.length, 2);
     assert.deepEqual(predictions[0], predictions[1]);
   });
+});
+
+test("a model with branches and batch norm trains on two workers and is evaluated by its moving statistics", async () => {
+  const composer = new Composer();
+  const first = composer.add(dense(16));
+  composer.add(batchNormalization({ momentum: 0.9 }));
+  const main = composer.add(dense(16, "relu"));
+  composer.add(add(), main, first);
+  composer.add(dense(1, "sigmoid"));
+  writeFileSync(join(folder.path, "branches.json"), formatTopology(composer.topology("branches", [20])));
+  const args = ["--data", "random-binary:6000", "--epochs", "2", "--workers", "2", "--run-id", "branches"];
+  const ended = await sltrain(["train", "--model", "./branches.json", ...args, "--json"], folder.path);
+  assert.equal(ended.code, 0, ended.stdout + ended.stderr);
+  const completed = lastEvent(ended);
+  assert.ok((completed.accuracy as number) > 0.6, `accuracy ${String(completed.accuracy)}`);
+
+  const path = join(folder.path, completed.modelPath as string);
+  const { tensors } = decodeSafetensors(readFileSync(path), path);
+  const variance = tensors.get("batch_normalization/moving_variance")!;
+  assert.ok([...variance.data].every((value) => value > 0 && value !== 1));
+
+  const evaluated = await sltrain(["evaluate", "branches", "--json"], folder.path);
+  const { loss, accuracy } = JSON.parse(evaluated.stdout) as JsonEvent;
+  assert.equal(accuracy, completed.accuracy);
+  const validationLoss = completed.validationLoss as number;
+  assert.ok(Math.abs((loss as number) - validationLoss) < 1e-5 * validationLoss);
 });
 
 describe("determinism", () => {
