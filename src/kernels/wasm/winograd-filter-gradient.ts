@@ -79,7 +79,7 @@ export function emitWinogradFilterGradient(
   };
   const multiply = emitProducts(
     module,
-    { ...{ components: size, tilesPerRow, xPlanes, dyPlanes, sums, inputChannels, outputChannels } },
+    { components: size, tilesPerRow, xPlanes, dyPlanes, sums, inputChannels, outputChannels },
     tileWidth,
   );
   const dyOffset = size * xPlanes.planeBytes;
@@ -98,17 +98,15 @@ export function emitWinogradFilterGradient(
       "spill",
       "sumsAt",
     ]);
-    const gather = (wanted: number): Body => [
-      emitGather(module, { grid: xGrid, matrix: matrices.input, rows: [wanted], planes: xPlanes }).call(
-        ...[row, blockEnd, p.x, 0, 0, p.scratch],
-      ),
-      emitGather(module, {
-        grid: dyGrid,
-        matrix: transposed(matrices.output),
-        rows: [wanted],
-        planes: dyPlanes,
-      }).call(...[row, blockEnd, p.dy, 0, 0, dyAt]),
-    ];
+    const gather = (wanted: number): Body => {
+      const rows = [wanted];
+      const gatherX = { grid: xGrid, matrix: matrices.input, rows, planes: xPlanes };
+      const gatherDy = { grid: dyGrid, matrix: transposed(matrices.output), rows, planes: dyPlanes };
+      return [
+        emitGather(module, gatherX).call(row, blockEnd, p.x, 0, 0, p.scratch),
+        emitGather(module, gatherDy).call(row, blockEnd, p.dy, 0, 0, dyAt),
+      ];
+    };
     const gatherRow = matrices.input.reduce<Body>(
       (otherwise, _, wanted) =>
         wanted === 0 ? gather(0) : when(i32.eq(componentRow, wanted), gather(wanted), otherwise),

@@ -77,7 +77,9 @@ export function emitWinograd(module: ModuleBuilder, spec: WinogradSpec, tileWidt
   const filterPlaneBytes = packedBytes(columns, inputChannels) + LINE_BYTES;
   const sharedBytes = size * size * filterPlaneBytes + SLACK_BYTES;
   const filter = emitWinogradFilter(module, {
-    ...{ matrices, columns, filter: spec.filter },
+    matrices,
+    columns,
+    filter: spec.filter,
     steps: inputChannels,
     planeBytes: filterPlaneBytes,
   });
