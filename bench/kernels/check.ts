@@ -7,8 +7,7 @@ import type { AnyOp } from "../../src/kernels/op.ts";
 import { referenceKernels } from "../../src/kernels/reference/index.ts";
 import { elementCount, type TensorType } from "../../src/kernels/tensor.ts";
 import { flopsOf, type KernelCase } from "./cases.ts";
-
-export type Operand = Float32Array | Int32Array;
+import type { Operand } from "./fitting-operands.ts";
 
 /** What needs more is checked in part. */
 const FULL_CHECK_FLOPS = 2e7;

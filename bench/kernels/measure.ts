@@ -5,7 +5,8 @@ import type { Device, DeviceVector, Program, Plan, Step, Value } from "../../src
 import { alignElements, elementCount } from "../../src/kernels/tensor.ts";
 import { summariseTimes, type Timing } from "../statistics.ts";
 import type { KernelCase } from "./cases.ts";
-import { largestError, type Operand } from "./check.ts";
+import { largestError } from "./check.ts";
+import type { Operand } from "./fitting-operands.ts";
 import { operandsOf } from "./operands.ts";
 
 export interface TimingPlan {

@@ -3,9 +3,8 @@
 import type { OpName } from "../../src/kernels/ops/index.ts";
 import { elementCount, type TensorType } from "../../src/kernels/tensor.ts";
 import { RandomStream } from "../../src/random.ts";
-import { fittingOperands } from "../../test/kernels/wasm/cases.ts";
 import type { KernelCase } from "./cases.ts";
-import type { Operand } from "./check.ts";
+import { fittingOperands, type Operand } from "./fitting-operands.ts";
 
 /** So many different ones, over and over: a large tensor is filled in no time. A prime, so that rows differ. */
 const DIFFERENT = 65_521;
