@@ -43,6 +43,8 @@ const MAXIMUM_BLOCK_STEPS = 400;
 const BLOCK_ROWS = 192;
 /** A transposed a is gathered once and read by every panel of columns; for few columns that does not pay. */
 const PACK_A_COLUMNS = 48;
+/** Rows that lie far apart cost more than packing them if very many panels read them. */
+const PACK_ROWS_COLUMNS = 768;
 /** Rows of a transposed a that fit two cache lines are read in place: they lie about as they would be packed. */
 const PACK_A_ROWS = 32;
 /** A panel of b is packed once and read by every tile of rows; for few rows that does not pay. */
@@ -105,7 +107,9 @@ export function emitGemm(module: ModuleBuilder, spec: GemmSpec, tileWidth: TileW
   const columns = columnsOf(n, panelWidth);
   const panels = columns.full + Math.sign(columns.rest);
   const blocks = columnsOf(m, BLOCK_ROWS);
-  const packLeft = transposeLeft && n > PACK_A_COLUMNS && m > PACK_A_ROWS;
+  const packLeft = transposeLeft
+    ? n > PACK_A_COLUMNS && m > PACK_A_ROWS
+    : n > PACK_ROWS_COLUMNS && m > PACK_B_ROWS;
   const packRight = transposeRight || (n > panelWidth && m > PACK_B_ROWS);
   const stages = stagesOf(k);
   const blockRows = Math.min(BLOCK_ROWS, m);
@@ -135,7 +139,10 @@ export function emitGemm(module: ModuleBuilder, spec: GemmSpec, tileWidth: TileW
     const packBlock = (stage: Stage, rows: number): Body => [
       at.leftTile.set(p.scratch),
       pieces(rows, tileWidth).map(({ count, size }) => {
-        const pack = emitPack(module, size, stage.steps, { transposed: false, rowBytes: leftRowBytes });
+        const pack = emitPack(module, size, stage.steps, {
+          transposed: !transposeLeft,
+          rowBytes: leftRowBytes,
+        });
         return repeat(index.tile, count, [
           pack.call(at.left, at.leftTile),
           increase(at.left, size * leftRow),

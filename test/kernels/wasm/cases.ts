@@ -80,6 +80,7 @@ const PRODUCTS = [
   [100, 6, 17],
   [200, 52, 401],
   [13, 10, 1203],
+  [25, 800, 18],
 ] as const;
 
 const NORMALISED = [1, 3, 8, 17, 33].flatMap((columns) => [1, 8, 75].map((rows) => [rows, columns] as const));
