@@ -28,10 +28,13 @@ interface Rewrite {
 type Rule = (node: GraphNode, surroundings: Surroundings) => Rewrite | undefined;
 
 /**
- * A winner's patch is the whole filter: while all filters fit the first-level cache, visiting the winners alone is
- * faster than the dense gradients by nearly the size of the window. Floats.
+ * Up to so many elements of all filters together, visiting the winners alone takes less time than dense gradients: it
+ * needs fewer products by the size of the window, but each winner goes through its whole filter, which must stay in
+ * cache. Windows of 3x3 on 16 channels or more are Winograd's, who needs few products too. Both as measured.
  */
-const MAXIMUM_FILTER_ELEMENTS = 8192;
+function maximumFilterElements([height, width, channels]: readonly number[]): number {
+  return height === 3 && width === 3 && channels! >= 16 ? 24 * 1024 : 64 * 1024;
+}
 
 /** max-pool(conv2d(x, w)) -> conv2d-max-pool(x, w): the convolution's output need not be kept. */
 const poolWithConvolution: Rule = (node, { ownProducer, make }) => {
@@ -39,6 +42,7 @@ const poolWithConvolution: Rule = (node, { ownProducer, make }) => {
   if (convolution?.op !== conv2d) return undefined;
   const { dilations, ...params } = convolution.params as Conv2dParams;
   const { poolSize, strides } = node.params as PoolParams;
+  const filter = convolution.inputs[1]!.type;
   const { vertical, horizontal } = poolGeometry(
     maxPool.name,
     node.inputs[0]!.type.shape,
@@ -48,8 +52,7 @@ const poolWithConvolution: Rule = (node, { ownProducer, make }) => {
     poolSize.every((size, axis) => size === strides[axis]) &&
     [vertical, horizontal].every(({ before, after }) => before === 0 && after === 0);
   const dilated = dilations?.some((dilation) => dilation !== 1) ?? false;
-  if (!tiled || dilated || elementCount(convolution.inputs[1]!.type) > MAXIMUM_FILTER_ELEMENTS)
-    return undefined;
+  if (!tiled || dilated || elementCount(filter) > maximumFilterElements(filter.shape)) return undefined;
   const fused = make<Conv2dMaxPoolParams>(conv2dMaxPool, convolution.inputs, { ...params, poolSize });
   return { removed: convolution, nodes: [{ ...fused, outputs: [node.outputs[0]!, fused.outputs[1]!] }] };
 };
