@@ -79,7 +79,7 @@ function programsOf({ topology }: ModelExample, batchSize: number): readonly Pro
   const built = buildModel(topology, batchSize, { training: true, loss: defaultLoss(topology) });
   const training = buildTrainingProgram(built.graph, built.loss!, { loss: built.loss! });
   const updates = optimizerNames.map((optimizer) =>
-    buildUpdateProgram(optimizerOf({ optimizer, lr: 0.01 }), training.parameters.length),
+    buildUpdateProgram(optimizerOf({ optimizer, lr: 0.01 }), training.parameters),
   );
   return [training, ...updates].map(({ program }) => program);
 }

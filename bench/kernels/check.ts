@@ -44,6 +44,7 @@ const SEPARABLE_AXES: Readonly<Record<string, string | ((params: Params) => stri
   "sgd-update": "L L . -> L",
   "momentum-update": "L L L . -> L L",
   "adam-update": "L L L L . -> L L L",
+  "adagrad-update": "L L L . -> L L",
 };
 
 function separableBySample(axes: string, ops: readonly string[]): Readonly<Record<string, string>> {

@@ -42,12 +42,10 @@ const withMask: MakeOperands = ({ inputs }, normal) =>
   inputs.map((type, i) => (i === 2 ? normal(type).map(Math.round) : normal(type)));
 
 const withHyper: MakeOperands = ({ inputs }, normal) => {
-  const hyper = Float32Array.of(0.01, 0.9, 0.999, 1e-8, 1e-3, 1 - 0.9 ** 3, 1 - 0.999 ** 3, 0);
-  const secondMoment = 3; // is never negative
-  return inputs.map((type, i) => {
-    if (i === inputs.length - 1) return hyper;
-    return i === secondMoment ? normal(type).map(Math.abs) : normal(type);
-  });
+  const hyper = Float32Array.of(0.01, 0.9, 0.999, 1e-8, 1e-3, 1 - 0.9 ** 3, 1 - 0.999 ** 3, 0.001);
+  const hyperAt = inputs.findLastIndex(({ shape }) => shape[0] === hyper.length);
+  // Second moments and squares are never negative.
+  return inputs.map((type, i) => (i === hyperAt ? hyper : i < 2 ? normal(type) : normal(type).map(Math.abs)));
 };
 
 const withWinners: MakeOperands = ({ inputs, params }, normal, random) => {
@@ -93,4 +91,6 @@ export const fittingOperands: Readonly<Partial<Record<OpName, MakeOperands>>> = 
   "sgd-update": withHyper,
   "momentum-update": withHyper,
   "adam-update": withHyper,
+  "adagrad-update": withHyper,
+  "lars-update": withHyper,
 };

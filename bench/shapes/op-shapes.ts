@@ -58,7 +58,7 @@ function* opShapes(): Generator<OpShape> {
   const flat = f32(16 * 2 ** 20); // 67 MB
   yield shape("memory", "sgd-update", [flat, flat, f32(8)], {});
   yield shape("memory", "momentum-update", [flat, flat, flat, f32(8)], { nesterov: false });
-  yield shape("memory", "adam-update", [flat, flat, flat, flat, f32(8)], {});
+  yield shape("memory", "adam-update", [flat, flat, flat, flat, f32(8)], { decoupled: false });
 
   const logits = f32(4096, 1000);
   yield shape("classes", "softmax", [logits], {});

@@ -186,7 +186,7 @@ export class Replica {
 
   /** Allocates the optimiser's state (zeros) and compiles its update over the whole flat vector. */
   async useOptimizer(optimizer: Optimizer): Promise<void> {
-    this.#update = await this.#compile(buildUpdateProgram(optimizer, this.parameters.length));
+    this.#update = await this.#compile(buildUpdateProgram(optimizer, this.parameters));
   }
 
   /** Applies the mean gradients in `gradients` to the parameters. `hyper` f32[8] as the update ops read it. */

@@ -41,7 +41,7 @@ export function buildTrainingStep(
 /** For steps of `count` samples on one worker. */
 export function trainingMemory(job: TrainingJob, count: number): TrainingMemory {
   const { program, plan, parameters } = buildTrainingStep(job, count);
-  const update = buildUpdateProgram(job.optimizer, parameters.length).program;
+  const update = buildUpdateProgram(job.optimizer, parameters).program;
   const vectors = Object.values({ ...update.vectors, ...program.vectors });
   return {
     arenaBytes: plan.arenaElements * ELEMENT_BYTES,

@@ -48,14 +48,14 @@ export const trainFields = {
   lr: positive().describe("Learning rate, before the schedule."),
   optimizer: oneOf(optimizerNames).describe("Rule that turns a mean gradient into an update."),
   momentum: fraction().describe(
-    "Momentum of the optimizers momentum and nesterov; decay of adam's first moment.",
+    "Momentum of the optimizers momentum, nesterov and lars; decay of adam's and adamw's first moment.",
   ),
-  beta2: fraction().describe("Decay of adam's second moment."),
-  epsilon: positive().describe("Added to the root of adam's second moment."),
+  beta2: fraction().describe("Decay of adam's and adamw's second moment."),
+  epsilon: positive().describe("Added to the root of the second moment of adam, adamw and adagrad."),
   weightDecay: z
     .number("a number from 0")
     .min(0, "a number from 0")
-    .describe("L2 penalty, added to the gradient."),
+    .describe("L2 penalty, added to the gradient; adamw shrinks the parameters by it instead."),
   schedule: oneOf(["constant", "cosine", "step"] satisfies ScheduleName[]).describe(
     "Course of the learning rate: constant, half a cosine to zero, or a tenth after each third of the run.",
   ),

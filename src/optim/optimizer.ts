@@ -1,13 +1,23 @@
 // Optimisers as data: an update op, the vectors of its state, and its hyperparameters. The update is per element, so
-// it runs unchanged on a whole flat vector or on any chunk of it.
+// it runs unchanged on a whole flat vector or on any chunk of it; LARS's is per tensor.
 
-import type { Plan, Program, Value } from "../device/device.ts";
+import type { Instruction, Place, Plan, Program, Value, ValueId } from "../device/device.ts";
+import { assert } from "../errors.ts";
 import type { AnyOp } from "../kernels/op.ts";
-import { adamUpdate, HYPER_ELEMENTS, momentumUpdate, sgdUpdate } from "../kernels/ops/updates.ts";
-import { f32 } from "../kernels/tensor.ts";
+import { sumOfSquares } from "../kernels/ops/sum-of-squares.ts";
+import {
+  adagradUpdate,
+  adamUpdate,
+  HYPER_ELEMENTS,
+  larsUpdate,
+  momentumUpdate,
+  sgdUpdate,
+} from "../kernels/ops/updates.ts";
+import { ALIGNMENT_ELEMENTS, f32 } from "../kernels/tensor.ts";
+import type { Layout, LayoutEntry } from "../shard/layout.ts";
 import { learningRateAt, type LearningRate, type ScheduleName } from "./learning-rate.ts";
 
-export type OptimizerName = "sgd" | "momentum" | "nesterov" | "adam";
+export type OptimizerName = "sgd" | "momentum" | "nesterov" | "adam" | "adamw" | "adagrad" | "lars";
 
 /** What is left out is as in PyTorch, but for a momentum of 0.9. A run's configuration fits as it is. */
 export interface OptimizerSettings {
@@ -16,12 +26,13 @@ export interface OptimizerSettings {
   readonly lr: number;
   readonly schedule?: ScheduleName | undefined;
   readonly warmupSteps?: number | undefined;
-  /** Of "momentum" and "nesterov"; Adam's beta1. */
+  /** Of "momentum", "nesterov" and "lars"; Adam's beta1. */
   readonly momentum?: number | undefined;
-  /** Of "adam". */
+  /** Of "adam" and "adamw". */
   readonly beta2?: number | undefined;
+  /** Of "adam", "adamw" and "adagrad". */
   readonly epsilon?: number | undefined;
-  /** L2: adds `weightDecay * parameter` to the gradient. */
+  /** L2: adds `weightDecay * parameter` to the gradient; "adamw" takes it, times the rate, off the parameter. */
   readonly weightDecay?: number | undefined;
 }
 
@@ -31,6 +42,8 @@ interface UpdateRule {
   readonly params: object;
   /** As long as the parameters, zero at first; a checkpoint holds them under these names. In the op's order. */
   readonly stateNames: readonly string[];
+  /** Whether the op updates one tensor and takes its norms. */
+  readonly perTensor?: true;
 }
 
 export interface Optimizer extends UpdateRule {
@@ -50,8 +63,14 @@ const rules: Readonly<Record<OptimizerName, UpdateRule>> = {
   sgd: { op: sgdUpdate, params: {}, stateNames: [] },
   momentum: { op: momentumUpdate, params: { nesterov: false }, stateNames: velocity },
   nesterov: { op: momentumUpdate, params: { nesterov: true }, stateNames: velocity },
-  adam: { op: adamUpdate, params: {}, stateNames: moments },
+  adam: { op: adamUpdate, params: { decoupled: false }, stateNames: moments },
+  adamw: { op: adamUpdate, params: { decoupled: true }, stateNames: moments },
+  adagrad: { op: adagradUpdate, params: {}, stateNames: ["optimizer.squares"] },
+  lars: { op: larsUpdate, params: {}, stateNames: velocity, perTensor: true },
 };
+
+/** LARS's eta (You et al. 2017, section 5: 0.001 for AlexNet with batch norm and for ResNet-50). */
+const TRUST_COEFFICIENT = 0.001;
 
 export const optimizerNames = Object.keys(rules) as readonly OptimizerName[];
 
@@ -76,47 +95,82 @@ export function hyperAt(optimizer: Optimizer, step: number, totalSteps: number):
     weightDecay,
     correction(momentum),
     correction(beta2),
-    0,
+    TRUST_COEFFICIENT,
   );
 }
 
+/** A stretch of the flat vectors, in elements; `offset` is a multiple of 64. */
+type Stretch = Pick<LayoutEntry, "offset" | "length">;
+
 /**
- * One update of elements [offset, offset + length) of "parameters" and of the state, in place, from "gradients" and
- * "hyper". `offset` is a multiple of 64.
+ * One update of a stretch (by default all) of "parameters" and of the state, in place, from "gradients" and "hyper".
+ * A per-tensor rule updates the tensors that lie in the stretch; it must not cut one.
  */
 export function buildUpdateProgram(
-  { op, params, stateNames }: Optimizer,
-  length: number,
-  offset = 0,
+  optimizer: Optimizer,
+  layout: Layout,
+  stretch: Stretch = { offset: 0, length: layout.length },
 ): { readonly program: Program; readonly plan: Plan } {
-  const slice = (vector: string): Value => ({
-    type: f32(length),
-    name: vector,
-    place: { kind: "vector", vector, offset },
+  const { stateNames } = optimizer;
+  const end = stretch.offset + stretch.length;
+  const updates = new UpdateInstructions(optimizer);
+  if (optimizer.perTensor === true)
+    for (const tensor of layout.entries.filter(({ offset }) => offset >= stretch.offset && offset < end)) {
+      assert(
+        tensor.offset + tensor.length <= end,
+        `${optimizer.name} updates whole tensors, but ${tensor.name} is cut at ${end}`,
+      );
+      updates.add(tensor, tensor.shape.length > 1);
+    }
+  else updates.add(stretch, false);
+  return updates.build({
+    ...Object.fromEntries(["parameters", "gradients", ...stateNames].map((vector) => [vector, end])),
+    hyper: HYPER_ELEMENTS,
   });
-  const updated = ["parameters", ...stateNames];
-  const values: Value[] = [
-    ...["parameters", "gradients", ...stateNames].map(slice),
-    { type: f32(HYPER_ELEMENTS), name: "hyper", place: { kind: "vector", vector: "hyper", offset: 0 } },
-    ...updated.map(slice),
-  ];
-  const inputCount = values.length - updated.length;
-  return {
-    program: {
-      values,
-      instructions: [
-        {
-          op,
-          params,
-          inputs: Array.from({ length: inputCount }, (_, value) => value),
-          outputs: updated.map((_, output) => inputCount + output),
-        },
-      ],
-      vectors: {
-        ...Object.fromEntries([...updated, "gradients"].map((vector) => [vector, offset + length])),
-        hyper: HYPER_ELEMENTS,
-      },
-    },
-    plan: { offsets: values.map(() => -1), arenaElements: 0 },
-  };
+}
+
+/** Collects the instructions of an update program. */
+class UpdateInstructions {
+  readonly #rule: UpdateRule;
+  readonly #values: Value[] = [];
+  readonly #instructions: Instruction[] = [];
+
+  constructor(rule: UpdateRule) {
+    this.#rule = rule;
+  }
+
+  #value(elements: number, name: string, place: Place): ValueId {
+    return this.#values.push({ type: f32(elements), name, place }) - 1;
+  }
+
+  /** With `norms`, the op gets the squared norms of the stretch's parameters and gradients. */
+  add({ offset, length }: Stretch, norms: boolean): void {
+    const { op, params, stateNames } = this.#rule;
+    const slice = (vector: string) => this.#value(length, vector, { kind: "vector", vector, offset });
+    const vectors = ["parameters", "gradients", ...stateNames].map(slice);
+    const inputs = [
+      ...vectors,
+      this.#value(HYPER_ELEMENTS, "hyper", { kind: "vector", vector: "hyper", offset: 0 }),
+    ];
+    if (norms)
+      for (const vector of vectors.slice(0, 2)) {
+        const squares = this.#value(1, "squares", { kind: "arena" });
+        this.#instructions.push({ op: sumOfSquares, params: {}, inputs: [vector], outputs: [squares] });
+        inputs.push(squares);
+      }
+    this.#instructions.push({ op, params, inputs, outputs: ["parameters", ...stateNames].map(slice) });
+  }
+
+  build(vectors: Program["vectors"]): { readonly program: Program; readonly plan: Plan } {
+    // Each squared norm has a place of its own: they are a few bytes.
+    let arenaElements = 0;
+    const offsets = this.#values.map(({ place }) => {
+      if (place.kind !== "arena") return -1;
+      return (arenaElements += ALIGNMENT_ELEMENTS) - ALIGNMENT_ELEMENTS;
+    });
+    return {
+      program: { values: this.#values, instructions: this.#instructions, vectors },
+      plan: { offsets, arenaElements },
+    };
+  }
 }

@@ -190,7 +190,10 @@ test("bad values are refused with where they stand, what was expected and what c
 
 test("a choice that is nearly right is answered with the right one", async () => {
   const error = await refusal({ flags: { optimizer: "Adamm" } });
-  assert.equal(error.message, '--optimizer: expected one of sgd, momentum, nesterov, adam, got "Adamm"');
+  assert.equal(
+    error.message,
+    '--optimizer: expected one of sgd, momentum, nesterov, adam, adamw, adagrad, lars, got "Adamm"',
+  );
   assert.deepEqual(error.suggestions, ["Did you mean adam?"]);
 });
 

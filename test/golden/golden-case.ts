@@ -63,7 +63,7 @@ export async function playGolden(
   const training = buildTrainingProgram(model.graph, model.loss!, { loss: model.loss! });
   const { parameters, statistics } = training;
   const optimizer = optimizerOf({ optimizer: "momentum", lr, momentum });
-  const update = buildUpdateProgram(optimizer, parameters.length);
+  const update = buildUpdateProgram(optimizer, parameters);
 
   const evaluated = buildModel(topology, batchSize, { training: false, loss });
   const evaluation = buildInferenceProgram(evaluated.graph, { loss: evaluated.loss! });

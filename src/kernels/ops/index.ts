@@ -46,7 +46,8 @@ import { dense, matmul } from "./matmul.ts";
 import { avgPool, avgPoolGrad, maxPool, maxPoolGrad } from "./pooling.ts";
 import { reshape } from "./reshape.ts";
 import { softmax, softmaxGrad } from "./softmax.ts";
-import { adamUpdate, momentumUpdate, sgdUpdate } from "./updates.ts";
+import { sumOfSquares } from "./sum-of-squares.ts";
+import { adagradUpdate, adamUpdate, larsUpdate, momentumUpdate, sgdUpdate } from "./updates.ts";
 
 export const ops = {
   dense,
@@ -111,6 +112,9 @@ export const ops = {
   "sgd-update": sgdUpdate,
   "momentum-update": momentumUpdate,
   "adam-update": adamUpdate,
+  "adagrad-update": adagradUpdate,
+  "lars-update": larsUpdate,
+  "sum-of-squares": sumOfSquares,
 } as const satisfies Readonly<Record<string, AnyOp>>;
 
 export type OpName = keyof typeof ops;

@@ -55,7 +55,14 @@ import {
 import { denseReference, matmulReference } from "./matmul.ts";
 import { avgPoolGradReference, avgPoolReference, maxPoolGradReference, maxPoolReference } from "./pooling.ts";
 import { softmaxGradReference, softmaxReference } from "./softmax.ts";
-import { adamUpdateReference, momentumUpdateReference, sgdUpdateReference } from "./updates.ts";
+import { sumOfSquaresReference } from "./sum-of-squares.ts";
+import {
+  adagradUpdateReference,
+  adamUpdateReference,
+  larsUpdateReference,
+  momentumUpdateReference,
+  sgdUpdateReference,
+} from "./updates.ts";
 
 /** Ops that are the same memory under another shape. */
 type ViewName = "reshape";
@@ -124,4 +131,7 @@ export const referenceKernels: {
   "sgd-update": sgdUpdateReference,
   "momentum-update": momentumUpdateReference,
   "adam-update": adamUpdateReference,
+  "adagrad-update": adagradUpdateReference,
+  "lars-update": larsUpdateReference,
+  "sum-of-squares": sumOfSquaresReference,
 };

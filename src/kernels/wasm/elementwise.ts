@@ -51,7 +51,7 @@ export function elementwiseKernel<P extends object>(spec: ElementwiseFormula<P>)
       const outputNames = call.outputs.map((_, i) => `output${i}`);
       // Formulas may read shapes (a mean's divisor), hence the shape in the key.
       const shape = call.outputs[0]!.shape.join("x");
-      const key = `${op.name} ${shape} ${spec.variant?.(call.params) ?? ""}`;
+      const key = `${op.name} ${shape} ${call.inputs.length} ${spec.variant?.(call.params) ?? ""}`;
       const names = ["begin", "end", ...inputNames, ...outputNames, "scratch"];
       const func = module.func(key, names, (p, f) => {
         const sources = inputNames.slice(0, elementInputs).map((name) => p[name]!);

@@ -23,6 +23,7 @@ import {
 import { poolingKernels } from "./pooling.ts";
 import { softmaxKernels } from "./softmax.ts";
 import { TILE_WIDTHS } from "./tile.ts";
+import { sumOfSquaresKernel } from "./sum-of-squares.ts";
 import { updateKernels } from "./updates.ts";
 import { winogradKernels } from "./winograd-conv2d.ts";
 
@@ -55,4 +56,5 @@ export const wasmKernels: readonly WasmKernel[] = [
   ...lossKernels,
   ...dropoutKernels,
   ...updateKernels,
+  sumOfSquaresKernel,
 ];

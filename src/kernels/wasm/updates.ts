@@ -1,7 +1,15 @@
 // Kernels of the optimisers' updates. They round like the formula as it is written, with no fused multiply-add: ranks
 // on different machines that apply equal gradients keep equal bits.
 
-import { adamUpdate, momentumUpdate, sgdUpdate, type MomentumUpdateParams } from "../ops/updates.ts";
+import {
+  adagradUpdate,
+  adamUpdate,
+  larsUpdate,
+  momentumUpdate,
+  sgdUpdate,
+  type AdamUpdateParams,
+  type MomentumUpdateParams,
+} from "../ops/updates.ts";
 import { elementwiseKernel, type FormulaContext } from "./elementwise.ts";
 import type { Local } from "./emitter.ts";
 import { f32, f32x4, v128, type Body, type V128 } from "./instructions.ts";
@@ -18,6 +26,7 @@ const HYPER = {
   weightDecay: 4,
   biasCorrection1: 5,
   biasCorrection2: 6,
+  trustCoefficient: 7,
 } as const;
 
 type HyperName = keyof typeof HYPER;
@@ -80,10 +89,12 @@ const momentum = elementwiseKernel<MomentumUpdateParams>({
   },
 });
 
-const adam = elementwiseKernel({
+const adam = elementwiseKernel<AdamUpdateParams>({
   op: adamUpdate,
   elementInputs: 4,
+  variant: ({ decoupled }) => (decoupled ? "decoupled" : "coupled"),
   formula(context) {
+    const { decoupled } = context.call.params;
     const { hyper, load } = loadHyper(context, [
       "learningRate",
       "beta1",
@@ -113,17 +124,86 @@ const adam = elementwiseKernel({
       lanes([p, g, m, v]) {
         const { direction, first, second } = context.locals.named("v128", ["direction", "first", "second"]);
         const denominator = add(div(f32x4.sqrt(second), root), hyper.epsilon);
+        const before = decoupled ? sub(p!, mul(mul(hyper.learningRate, hyper.weightDecay), p!)) : p!;
         return {
           body: [
-            direction.set(decayed(g!, p!, hyper.weightDecay)),
+            direction.set(decoupled ? g! : decayed(g!, p!, hyper.weightDecay)),
             first.set(add(mul(hyper.beta1, m!), mul(gain1, direction))),
             second.set(add(mul(hyper.beta2, v!), mul(gain2, mul(direction, direction)))),
           ],
-          outputs: [sub(p!, mul(rate, div(first, denominator))), first, second],
+          outputs: [sub(before, mul(rate, div(first, denominator))), first, second],
         };
       },
     };
   },
 });
 
-export const updateKernels: readonly WasmKernel[] = [sgd, momentum, adam];
+const adagrad = elementwiseKernel({
+  op: adagradUpdate,
+  elementInputs: 3,
+  formula(context) {
+    const { hyper, load } = loadHyper(context, ["learningRate", "epsilon", "weightDecay"]);
+    return {
+      setup: load,
+      lanes([p, g, s]) {
+        const { direction, squares } = context.locals.named("v128", ["direction", "squares"]);
+        const step = div(direction, add(f32x4.sqrt(squares), hyper.epsilon));
+        return {
+          body: [
+            direction.set(decayed(g!, p!, hyper.weightDecay)),
+            squares.set(add(s!, mul(direction, direction))),
+          ],
+          outputs: [sub(p!, mul(hyper.learningRate, step)), squares],
+        };
+      },
+    };
+  },
+});
+
+const lars = elementwiseKernel({
+  op: larsUpdate,
+  elementInputs: 3,
+  formula(context) {
+    const { hyper, load } = loadHyper(context, [
+      "learningRate",
+      "momentum",
+      "weightDecay",
+      "trustCoefficient",
+    ]);
+    const { rate, parameterNorm, gradientNorm } = context.locals.named("v128", [
+      "rate",
+      "parameterNorm",
+      "gradientNorm",
+    ]);
+    const [, parameterSquares, gradientSquares] = context.uniforms;
+    const adapts = parameterSquares !== undefined && gradientSquares !== undefined;
+    const ratio = div(
+      mul(hyper.trustCoefficient, parameterNorm),
+      add(gradientNorm, mul(hyper.weightDecay, parameterNorm)),
+    );
+    const bothPositive = v128.and(f32x4.gt(parameterNorm, v128.zero), f32x4.gt(gradientNorm, v128.zero));
+    return {
+      setup: [
+        load,
+        rate.set(hyper.learningRate),
+        adapts
+          ? [
+              parameterNorm.set(f32x4.sqrt(v128.load32Splat(parameterSquares))),
+              gradientNorm.set(f32x4.sqrt(v128.load32Splat(gradientSquares))),
+              rate.set(v128.bitselect(mul(rate, ratio), rate, bothPositive)),
+            ]
+          : [],
+      ],
+      lanes([p, g, m]) {
+        const velocity = context.locals.local("v128");
+        const direction = adapts ? decayed(g!, p!, hyper.weightDecay) : g!;
+        return {
+          body: velocity.set(add(mul(hyper.momentum, m!), mul(rate, direction))),
+          outputs: [sub(p!, velocity), velocity],
+        };
+      },
+    };
+  },
+});
+
+export const updateKernels: readonly WasmKernel[] = [sgd, momentum, adam, adagrad, lars];

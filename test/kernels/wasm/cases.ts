@@ -193,7 +193,12 @@ function* cases(): Generator<Case> {
     yield make("sgd-update", [flat, flat, f32(8)], {});
     for (const nesterov of [false, true])
       yield make("momentum-update", [flat, flat, flat, f32(8)], { nesterov });
-    yield make("adam-update", [flat, flat, flat, flat, f32(8)], {});
+    for (const decoupled of [false, true])
+      yield make("adam-update", [flat, flat, flat, flat, f32(8)], { decoupled });
+    yield make("adagrad-update", [flat, flat, flat, f32(8)], {});
+    yield make("lars-update", [flat, flat, flat, f32(8)], {});
+    yield make("lars-update", [flat, flat, flat, f32(8), f32(1), f32(1)], {});
+    yield make("sum-of-squares", [flat], {});
     for (const rows of [1, 4, 7, 33]) {
       const matrix = f32(rows, length);
       yield make("bias-add", [matrix, flat], {});

@@ -124,6 +124,8 @@ test("optimiser steps run with all their state in place", () => {
   for (const [name, aliases] of [
     ["momentum-update", [0, 2]],
     ["adam-update", [0, 2, 3]],
+    ["adagrad-update", [0, 2]],
+    ["lars-update", [0, 2]],
   ] as const)
     for (const one of allCases.filter(({ op }) => op === name)) {
       const operands = operandsOf(one);
