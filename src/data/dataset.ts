@@ -1,8 +1,8 @@
 // A labelled table in memory, and how a raw table becomes one: split, standardisation, content hash.
 // Stored values stay as compact as their source (u8 pixels stay u8); `transform` says what a model sees.
 
-import { createHash } from "node:crypto";
 import { SltrainError } from "../errors.ts";
+import { sha256 } from "../sha256.ts";
 import { RandomStream } from "../random.ts";
 
 export type Task = "classification" | "regression";
@@ -123,7 +123,7 @@ export function createDataset(
     featureShape: train.featureShape,
     transform,
   };
-  const hash = createHash("sha256").update(JSON.stringify(facts));
+  const hash = sha256().update(JSON.stringify(facts));
   for (const table of [train, validation]) {
     for (const array of [table.features, table.labels]) {
       hash.update(`${array.constructor.name} ${array.length}`).update(array);

@@ -1,8 +1,8 @@
 // Writes a data set to storage once. Blocks are put if absent and the manifest comes last, so any number of
 // coordinators may do this at once, and one that dies half-way leaves a cache that the next one completes.
 
-import { createHash } from "node:crypto";
 import type { Storage } from "../storage/storage.ts";
+import { sha256 } from "../sha256.ts";
 import { encodeBlock } from "./block.ts";
 import { datasetInfo, rowElements, type Dataset, type DatasetSplits, type Split } from "./dataset.ts";
 import { openSource, type OpenOptions } from "./known.ts";
@@ -84,7 +84,7 @@ async function writeBlocks(storage: Storage, data: Dataset, split: Split): Promi
 
 /** Equal for sources that give equal data: a hash of their undecoded inputs, much cheaper than to decode them. */
 function fingerprint(source: Source): string {
-  const hash = createHash("sha256").update(`${READERS_VERSION} ${source.name}`);
+  const hash = sha256().update(`${READERS_VERSION} ${source.name}`);
   for (const input of source.inputs) hash.update(` ${input.length} `).update(input);
   return hash.digest("hex");
 }

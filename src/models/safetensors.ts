@@ -1,8 +1,8 @@
 // The safetensors format (github.com/huggingface/safetensors, "Format"): 8 bytes of header length, a JSON header,
 // then the tensors' bytes without a hole. Little-endian throughout, as are all machines that sltrain runs on.
 
-import { createHash } from "node:crypto";
 import { SltrainError, assert } from "../errors.ts";
+import { sha256 } from "../sha256.ts";
 import type { Layout } from "../shard/layout.ts";
 
 export type SafetensorsData = Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array;
@@ -215,7 +215,7 @@ export function tensorsInto({ tensors }: Safetensors, layout: Layout, where: str
 
 /** Hex SHA-256 of the tensors' bytes in their order: equal for equal models. */
 export function tensorsSha256(tensors: readonly NamedTensor[]): string {
-  const hash = createHash("sha256");
+  const hash = sha256();
   for (const { data } of tensors) hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   return hash.digest("hex");
 }

@@ -97,6 +97,8 @@ export interface WorkerResult {
   readonly wallMs: number;
   /** Process start to the first finished step. */
   readonly firstStepMs: number;
+  /** Its parts, by stage (src/worker/startup-clock.ts). */
+  readonly startupMs: Readonly<Record<string, number>>;
   /** Means of the global batches of the first steps, for comparing runs. */
   readonly firstLosses: readonly number[];
   readonly parametersSha256: string;

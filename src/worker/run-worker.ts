@@ -3,15 +3,16 @@
 import type { GradientStepOutcome } from "../algorithms/ga-sgd.ts";
 import { Replica } from "../algorithms/replica.ts";
 import { SampleSchedule } from "../algorithms/sample-schedule.ts";
-import { memoryShares, refuseWithoutMemory } from "../algorithms/training-memory.ts";
+import { memoryShares } from "../algorithms/training-memory.ts";
 import { openScatterReduce } from "../allreduce/scatter-reduce.ts";
 import type { Dataset } from "../data/dataset.ts";
-import { evenPart } from "../data/order.ts";
+import { evenPart, type RowSlice } from "../data/order.ts";
 import { loadBytes, openPartitions } from "../data/reader.ts";
+import type { Device, Step } from "../device/device.ts";
 import { createWasmDevice } from "../device/wasm/wasm-device.ts";
 import { SltrainError } from "../errors.ts";
 import { encodeSafetensors, tensorsSha256 } from "../models/safetensors.ts";
-import { optimizerOf } from "../optim/optimizer.ts";
+import { optimizerOf, type Optimizer } from "../optim/optimizer.ts";
 import { getJson, getJsonLines, putJson, putJsonLines } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
 import type { EpochMetrics, RunManifest, WorkerEvent, WorkerResult } from "../run/records.ts";
@@ -21,6 +22,7 @@ import type { Storage } from "../storage/storage.ts";
 import { availableThreads } from "./available-threads.ts";
 import { readNewestCheckpoint, writeCheckpoint, type Cursor } from "./checkpoint.ts";
 import { HeartbeatTimer } from "./heartbeat.ts";
+import { StartupClock } from "./startup-clock.ts";
 import { trainLoop } from "./train-loop.ts";
 import { WorkMeter } from "./work-meter.ts";
 
@@ -31,20 +33,22 @@ const FIRST_LOSSES = 20;
 /** `cursor` is advanced in place, so that a failure can tell its step. */
 export async function runWorker(event: WorkerEvent, storage: Storage, cursor: Cursor): Promise<WorkerResult> {
   const { runId, rank, attempt } = event;
+  const clock = new StartupClock();
+  clock.end("load");
   const keys = runKeys(runId);
   const manifest = await readManifest(storage, event);
-  const { config, topology, loss } = manifest;
+  const { config } = manifest;
   const worldSize = config.workers;
+  clock.end("manifest");
 
-  const threads = config.threads ?? availableThreads({ workers: worldSize, env: process.env });
-  const device = await createWasmDevice({ threads });
-  const { dataBytes, trainingBytes } = memoryShares(config.memoryMiB, manifest.data);
-  const { schedule, train, validation } = await openData(storage, manifest, rank, dataBytes);
-  const replica = new Replica({ device, topology, loss, seed: config.seed });
+  const { dataBytes } = memoryShares(config.memoryMiB, manifest.data);
+  const schedule = scheduleOf(manifest, rank, dataBytes);
   const optimizer = optimizerOf(config);
-  refuseWithoutMemory({ topology, loss, optimizer }, schedule.largestShare, trainingBytes);
-  await replica.useOptimizer(optimizer);
-  const { step } = await replica.training(schedule.largestShare);
+  const [data, { device, replica, step }] = await Promise.all([
+    openData(storage, manifest, { rows: schedule.rows, rank, memoryLimitBytes: dataBytes }),
+    compileReplica(manifest, optimizer, schedule.largestShare, clock),
+  ]);
+  clock.end("data");
 
   const durable = ["parameters", "statistics", ...optimizer.stateNames];
   if (attempt > 0) await readNewestCheckpoint(storage, keys, replica, durable, cursor);
@@ -83,14 +87,16 @@ export async function runWorker(event: WorkerEvent, storage: Storage, cursor: Cu
         collective,
         buckets,
         schedule,
-        train,
-        validation,
+        ...data,
         cursor,
         metrics,
         meter,
       },
       stopRequested: () => heartbeat.stopRequested(),
-      onStep: (outcome) => firsts.add(outcome),
+      onStep: (outcome) => {
+        clock.end("firstStep");
+        firsts.add(outcome);
+      },
       onEpoch: async () => {
         if (rank === 0) await putJsonLines(storage, keys.metrics, metrics);
       },
@@ -108,6 +114,7 @@ export async function runWorker(event: WorkerEvent, storage: Storage, cursor: Cu
       pid: process.pid,
       wallMs: performance.now(),
       firstStepMs: firsts.stepMs ?? performance.now(),
+      startupMs: clock.stagesMs,
       firstLosses: firsts.losses,
       parametersSha256: tensorsSha256(tensors),
       peakMemoryMiB: process.resourceUsage().maxRSS / 1024,
@@ -148,27 +155,39 @@ async function readManifest(storage: Storage, { runId, storage: uri }: WorkerEve
   });
 }
 
-/** All training rows where they fit, else this rank's part of them; and this rank's part of the validation rows. */
+/** Of all training rows where they fit into `dataBytes`, else of this rank's part of them. */
+function scheduleOf({ config, data }: RunManifest, rank: number, dataBytes: number): SampleSchedule {
+  const { batchSize, seed, workers: worldSize } = config;
+  const holdsAll = loadBytes(data, "train") <= dataBytes;
+  return new SampleSchedule({ count: data.counts.train, batchSize, seed, rank, worldSize, holdsAll });
+}
+
+/** The schedule's training rows, and this rank's part of the validation rows. */
 async function openData(
   storage: Storage,
   { config, data }: RunManifest,
-  rank: number,
-  memoryLimitBytes: number,
-): Promise<{ schedule: SampleSchedule; train: Dataset; validation: Dataset }> {
-  const { batchSize, seed, workers: worldSize } = config;
-  const holdsAll = loadBytes(data, "train") <= memoryLimitBytes;
-  const schedule = new SampleSchedule({
-    count: data.counts.train,
-    batchSize,
-    seed,
-    rank,
-    worldSize,
-    holdsAll,
-  });
-  const validationRows = evenPart(data.counts.validation, rank, worldSize);
+  { rows, rank, memoryLimitBytes }: { rows: RowSlice; rank: number; memoryLimitBytes: number },
+): Promise<{ train: Dataset; validation: Dataset }> {
+  const validationRows = evenPart(data.counts.validation, rank, config.workers);
   return {
-    schedule,
-    train: await openPartitions(storage, data, "train", { memoryLimitBytes, rows: schedule.rows }),
+    train: await openPartitions(storage, data, "train", { memoryLimitBytes, rows }),
     validation: await openPartitions(storage, data, "validation", { memoryLimitBytes, rows: validationRows }),
   };
+}
+
+/** The model on its device, ready for its first step. */
+async function compileReplica(
+  { config, topology, loss }: RunManifest,
+  optimizer: Optimizer,
+  batchSize: number,
+  clock: StartupClock,
+): Promise<{ device: Device; replica: Replica; step: Step }> {
+  const threads = config.threads ?? availableThreads({ workers: config.workers, env: process.env });
+  const device = await createWasmDevice({ threads });
+  clock.end("device");
+  const replica = new Replica({ device, topology, loss, seed: config.seed });
+  await replica.useOptimizer(optimizer);
+  const { step } = await replica.training(batchSize);
+  clock.end("compile");
+  return { device, replica, step };
 }

@@ -211,22 +211,25 @@ function flatten(code: Code): Uint8Array<ArrayBuffer> {
   return buffer.slice(0, end);
 }
 
-/** Writes code at `at` and returns its end. */
+/** Writes code at `at` and returns its end. Most parts are single bytes: not worth a call each. */
 function append(code: Code, at: number): number {
-  const size = typeof code === "number" ? 1 : code.length;
-  if (at + size > buffer.length) {
-    const larger = new Uint8Array(2 * (at + size));
+  if (typeof code === "number") return append([code], at);
+  if (at + code.length > buffer.length) {
+    const larger = new Uint8Array(2 * (at + code.length));
     larger.set(buffer);
     buffer = larger;
   }
-  if (typeof code === "number") buffer[at] = code;
-  else if (code instanceof Uint8Array) buffer.set(code, at);
-  else {
-    let end = at;
-    for (const part of code) end = append(part, end);
-    return end;
+  if (code instanceof Uint8Array) {
+    buffer.set(code, at);
+    return at + code.length;
   }
-  return at + size;
+  let end = at;
+  for (let i = 0; i < code.length; i++) {
+    const part = code[i]!;
+    if (typeof part === "number" && end < buffer.length) buffer[end++] = part;
+    else end = append(part, end);
+  }
+  return end;
 }
 
 function sized(code: Code): Code {

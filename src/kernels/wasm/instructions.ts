@@ -38,7 +38,16 @@ export function encodeUnsigned(value: number): number[] {
   return bytes;
 }
 
-function encodeSigned(value: bigint): number[] {
+/** `value`: an i32, as signed or unsigned. */
+function encodeSigned(value: number): number[] {
+  const bytes: number[] = [];
+  let rest = value | 0;
+  for (; rest < -64 || rest > 63; rest >>= 7) bytes.push((rest & 0x7f) | 0x80);
+  bytes.push(rest & 0x7f);
+  return bytes;
+}
+
+function encodeSigned64(value: bigint): number[] {
   const bytes: number[] = [];
   for (let rest = value; ;) {
     const low = Number(rest & 0x7fn);
@@ -116,7 +125,7 @@ function bytesOf(view: ArrayBufferView): Uint8Array {
 export const i32 = {
   const: (value: number): Expr<"i32"> => ({
     type: "i32",
-    code: [0x41, encodeSigned(BigInt.asIntN(32, BigInt(value)))],
+    code: [0x41, encodeSigned(value)],
   }),
   load: load("i32", 0x28, 2),
   store: store("i32", 0x36, 2),
@@ -144,7 +153,7 @@ export const i32 = {
 
 export const i64 = {
   extendI32U: unary("i32", "i64", 0xad),
-  const: (value: bigint): I64 => ({ type: "i64", code: [0x42, encodeSigned(BigInt.asIntN(64, value))] }),
+  const: (value: bigint): I64 => ({ type: "i64", code: [0x42, encodeSigned64(BigInt.asIntN(64, value))] }),
   mul: binary("i64", "i64", 0x7e),
   shrU: binary("i64", "i64", 0x88),
 };
