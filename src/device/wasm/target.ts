@@ -47,13 +47,17 @@ interface Tile {
   optimisedCalls: number;
 }
 
-/** Probed once per process: the flag is the process's too. */
-let probed: Promise<WasmTarget> | undefined;
+export interface ProbeOptions {
+  /** Whether to set V8's flag, which is the process's: what else runs there is compiled with it too. */
+  readonly revectorize: boolean;
+}
+
+/** Probed once per process, with the flag and without. */
+const probed: { [revectorize in `${boolean}`]?: Promise<WasmTarget> } = {};
 
 /** Throws SltrainError "simd-missing" if the engine has no 128-bit SIMD, "kernel-wrong" if it computes wrong products. */
-export function probeWasmTarget(): Promise<WasmTarget> {
-  probed ??= probe();
-  return probed;
+export function probeWasmTarget({ revectorize }: ProbeOptions = { revectorize: true }): Promise<WasmTarget> {
+  return (probed[`${revectorize}`] ??= probe(revectorize));
 }
 
 /**
@@ -64,8 +68,8 @@ export function narrowWasmTarget(): WasmTarget {
   return { relaxedSimd: runs(true), wide: false };
 }
 
-async function probe(): Promise<WasmTarget> {
-  if (process.arch === "x64") setFlagsFromString(REVECTORIZE_FLAG);
+async function probe(revectorize: boolean): Promise<WasmTarget> {
+  if (revectorize && process.arch === "x64") setFlagsFromString(REVECTORIZE_FLAG);
   if (!runs(false))
     throw new SltrainError({
       code: "simd-missing",

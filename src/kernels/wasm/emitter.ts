@@ -134,16 +134,19 @@ export interface FunctionRef {
 }
 
 export interface ModuleOptions {
-  /** The imported memory's declared maximum, in pages of 64 KiB; the memory must have been made with the same. */
-  readonly maximumPages: number;
+  /**
+   * Of the shared memory to import, its declared maximum in pages of 64 KiB; it must have been made with the same. If
+   * left out, the memory is one that is not shared, of any size.
+   */
+  readonly maximumPages?: number;
   /** Whether the engine has relaxed SIMD (a fused multiply-add). */
   readonly relaxedSimd: boolean;
 }
 
-/** Collects functions. It imports a shared memory as `env.memory`. */
+/** Collects functions. It imports a memory as `env.memory`. */
 export class ModuleBuilder {
   readonly relaxedSimd: boolean;
-  readonly #maximumPages: number;
+  readonly #maximumPages: number | undefined;
   readonly #functions = new Map<string, FunctionRef>();
   readonly #parameterCounts: number[] = [];
   readonly #codes: Code[] = [];
@@ -184,8 +187,12 @@ export class ModuleBuilder {
   }
 
   toBytes(): Uint8Array<ArrayBuffer> {
+    const NO_MAXIMUM = 0;
     const SHARED_WITH_MAXIMUM = 3;
-    const memoryLimits = [SHARED_WITH_MAXIMUM, 1, encodeUnsigned(this.#maximumPages)];
+    const memoryLimits =
+      this.#maximumPages === undefined
+        ? [NO_MAXIMUM, 1]
+        : [SHARED_WITH_MAXIMUM, 1, encodeUnsigned(this.#maximumPages)];
     const memoryImport = [text("env"), text("memory"), 2, memoryLimits];
     const types = this.#parameterCounts.map((count) => [
       0x60,

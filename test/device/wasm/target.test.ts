@@ -15,6 +15,12 @@ test("the probe decides once, and a device goes by it", async () => {
   assert.deepEqual((await createWasmDevice()).target, target);
 });
 
+test("without V8's flag the target is probed apart, and differs in nothing but what is fast", async () => {
+  const plain = await probeWasmTarget({ revectorize: false });
+  assert.equal(await probeWasmTarget({ revectorize: false }), plain);
+  assert.equal(plain.relaxedSimd, (await probeWasmTarget()).relaxedSimd);
+});
+
 const script = fileURLToPath(new URL("product-bits.ts", import.meta.url));
 const optimised = ["--no-liftoff"];
 const revectorised = [...optimised, "--experimental-wasm-revectorize"];

@@ -124,3 +124,22 @@ test("a module that outgrows its first buffer is still whole", () => {
   instantiate(module)["run"]!();
   assert.equal(words[0], stores - 1);
 });
+
+test("a module without a maximum imports memories that are not shared, bounded or not, and follows their growth", () => {
+  const module = new ModuleBuilder({ relaxedSimd: true });
+  module.export(
+    "store",
+    module.func("store", ["address", "value"], ({ address, value }) => i32.store(address, value)),
+  );
+  const compiled = new WebAssembly.Module(module.toBytes());
+  for (const limits of [{ initial: 1 }, { initial: 2, maximum: 3 }]) {
+    const unshared = new WebAssembly.Memory(limits);
+    const { store } = new WebAssembly.Instance(compiled, { env: { memory: unshared } }).exports as {
+      store: (address: number, value: number) => void;
+    };
+    const firstNewByte = unshared.buffer.byteLength;
+    unshared.grow(1);
+    store(firstNewByte, 7);
+    assert.equal(new Int32Array(unshared.buffer)[firstNewByte / 4], 7);
+  }
+});
