@@ -23,6 +23,9 @@ const SEPARABLE_AXES: Readonly<Record<string, string | ((params: Params) => stri
   conv2d: "B... ...N N -> B..N",
   "conv2d-input-grad": "B... ..C. B..C -> B..C",
   "conv2d-filter-grad": "...C ...N -> ..CN",
+  "depthwise-conv2d": "B . . -> B",
+  "depthwise-conv2d-input-grad": "B . B -> B",
+  "depthwise-conv2d-filter-grad": "...C ...C -> ..C", // one filter for a channel
   "bias-add": "B . -> B",
   "max-pool-grad": "B B B -> B",
   "layer-norm": "B . . -> B B B",

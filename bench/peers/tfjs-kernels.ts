@@ -70,6 +70,39 @@ const PEER_OPS: Readonly<Record<string, PeerOp>> = {
         dimRoundingMode: undefined!,
       },
     ),
+  "depthwise-conv2d": ([x, filter, bias], params) =>
+    tf.fused.depthwiseConv2d({
+      x: x as tf.Tensor4D,
+      filter: filter as tf.Tensor4D,
+      strides: params.strides as Pair,
+      pad: params.padding as "same" | "valid",
+      ...(bias ? { bias } : {}),
+      activation: activation(params),
+    }),
+  "depthwise-conv2d-input-grad": ([dy, filter], { inputShape, strides, padding }) =>
+    tf.engine().runKernel(
+      "DepthwiseConv2dNativeBackpropInput",
+      { dy: dy!, filter: filter! },
+      {
+        inputShape: inputShape as Shape4,
+        strides: strides as Pair,
+        pad: padding as string,
+        dilations: [1, 1],
+        dimRoundingMode: undefined!,
+      },
+    ),
+  "depthwise-conv2d-filter-grad": ([x, dy], { filterShape, strides, padding }) =>
+    tf.engine().runKernel(
+      "DepthwiseConv2dNativeBackpropFilter",
+      { x: x!, dy: dy! },
+      {
+        filterShape: filterShape as Shape4,
+        strides: strides as Pair,
+        pad: padding as string,
+        dilations: [1, 1],
+        dimRoundingMode: undefined!,
+      },
+    ),
   "max-pool": ([x], { poolSize, strides, padding }) =>
     tf.maxPool(x as tf.Tensor4D, poolSize as Pair, strides as Pair, padding as "same" | "valid"),
   "max-pool-grad": ([x, y, dy], { poolSize, strides, padding }) =>

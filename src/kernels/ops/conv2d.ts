@@ -29,7 +29,7 @@ export interface Conv2dFilterGradParams extends ConvWindow {
   readonly filterShape: readonly [number, number, number, number];
 }
 
-/** All extents of one convolution: the same for forward and both gradients. */
+/** All extents of one convolution, `N` the channels of y: the same for forward and both gradients. */
 export interface Conv2dGeometry {
   readonly B: number;
   readonly H: number;
@@ -60,20 +60,21 @@ export function conv2dGeometry(
   };
 }
 
-function outputType({ B, N, vertical, horizontal }: Conv2dGeometry): TensorType {
+export function convOutputType({ B, N, vertical, horizontal }: Conv2dGeometry): TensorType {
   return f32(B, vertical.output, horizontal.output, N);
 }
 
-function expectOutputShape(op: string, dy: TensorType, geometry: Conv2dGeometry): void {
+/** Throws "shape-mismatch" unless dy has the shape of the convolution's output. */
+export function expectOutputShape(op: string, dy: TensorType, geometry: Conv2dGeometry): void {
   bindShapes(op, [dy], { dy: "B OH OW N" });
-  outputType(geometry).shape.forEach((extent, axis) => {
+  convOutputType(geometry).shape.forEach((extent, axis) => {
     expectEqualExtents(op, `dy.shape[${axis}]`, dy.shape[axis]!, "the convolution's", extent);
   });
 }
 
 /** Two for every tap of every output, taps on padding included, as is the custom. */
 function convFlops(geometry: Conv2dGeometry): number {
-  return 2 * elementCount(outputType(geometry)) * geometry.KH * geometry.KW * geometry.C;
+  return 2 * elementCount(convOutputType(geometry)) * geometry.KH * geometry.KW * geometry.C;
 }
 
 /** (x[B,H,W,C], w[KH,KW,C,N], bias[N]?) -> activation(conv(x, w) + bias)[B,OH,OW,N] */
@@ -81,11 +82,11 @@ export const conv2d: Op<Conv2dParams> = {
   name: "conv2d",
   infer(inputs, params) {
     bindShapes("conv2d", inputs, { x: "B H W C", w: "KH KW C N", "bias?": "N" });
-    return [outputType(conv2dGeometry("conv2d", inputs[0]!.shape, inputs[1]!.shape, params))];
+    return [convOutputType(conv2dGeometry("conv2d", inputs[0]!.shape, inputs[1]!.shape, params))];
   },
   flops(inputs, params) {
     const geometry = conv2dGeometry("conv2d", inputs[0]!.shape, inputs[1]!.shape, params);
-    return convFlops(geometry) + (inputs.length === 3 ? elementCount(outputType(geometry)) : 0);
+    return convFlops(geometry) + (inputs.length === 3 ? elementCount(convOutputType(geometry)) : 0);
   },
   vjp: (context) => {
     const { inputs, needs, add } = context;

@@ -6,6 +6,7 @@ import { biasAdd, columnSum } from "./bias.ts";
 import { concat, slice } from "./concat.ts";
 import { conv2d, conv2dFilterGrad, conv2dInputGrad } from "./conv2d.ts";
 import { conv2dMaxPool, conv2dMaxPoolFilterGrad, conv2dMaxPoolInputGrad } from "./conv2d-max-pool.ts";
+import { depthwiseConv2d, depthwiseConv2dFilterGrad, depthwiseConv2dInputGrad } from "./depthwise-conv2d.ts";
 import { dropout } from "./dropout.ts";
 import {
   add,
@@ -58,6 +59,9 @@ export const ops = {
   "conv2d-max-pool": conv2dMaxPool,
   "conv2d-max-pool-input-grad": conv2dMaxPoolInputGrad,
   "conv2d-max-pool-filter-grad": conv2dMaxPoolFilterGrad,
+  "depthwise-conv2d": depthwiseConv2d,
+  "depthwise-conv2d-input-grad": depthwiseConv2dInputGrad,
+  "depthwise-conv2d-filter-grad": depthwiseConv2dFilterGrad,
   "max-pool": maxPool,
   "max-pool-grad": maxPoolGrad,
   "avg-pool": avgPool,

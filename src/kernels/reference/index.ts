@@ -16,6 +16,11 @@ import {
   conv2dMaxPoolInputGradReference,
   conv2dMaxPoolReference,
 } from "./conv2d-max-pool.ts";
+import {
+  depthwiseConv2dFilterGradReference,
+  depthwiseConv2dInputGradReference,
+  depthwiseConv2dReference,
+} from "./depthwise-conv2d.ts";
 import { dropoutReference } from "./dropout.ts";
 import {
   addReference,
@@ -78,6 +83,9 @@ export const referenceKernels: {
   "conv2d-max-pool": conv2dMaxPoolReference,
   "conv2d-max-pool-input-grad": conv2dMaxPoolInputGradReference,
   "conv2d-max-pool-filter-grad": conv2dMaxPoolFilterGradReference,
+  "depthwise-conv2d": depthwiseConv2dReference,
+  "depthwise-conv2d-input-grad": depthwiseConv2dInputGradReference,
+  "depthwise-conv2d-filter-grad": depthwiseConv2dFilterGradReference,
   "max-pool": maxPoolReference,
   "max-pool-grad": maxPoolGradReference,
   "avg-pool": avgPoolReference,

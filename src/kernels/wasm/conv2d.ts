@@ -20,7 +20,19 @@ import { suits, TILE_ROWS, type TileWidth } from "./tile.ts";
 import { emitTurnedConvolution, turningPays } from "./turned-convolution.ts";
 
 /** What all three convolutions of a geometry have in common. */
-function extentsOf({ B, H, W, C, KH, KW, N, vertical, horizontal, strides, dilations }: Conv2dGeometry) {
+export function extentsOf({
+  B,
+  H,
+  W,
+  C,
+  KH,
+  KW,
+  N,
+  vertical,
+  horizontal,
+  strides,
+  dilations,
+}: Conv2dGeometry) {
   const move = (axis: 0 | 1, input: number, window: number, { output, before }: WindowAxis): WindowMove => {
     return { input, output, before, window, stride: strides[axis], dilation: dilations[axis] };
   };

@@ -5,6 +5,7 @@ import { columnKernels } from "./columns.ts";
 import { concatKernels } from "./concat.ts";
 import { conv2dFilterGradKernel, conv2dInputGradKernel, conv2dKernel } from "./conv2d.ts";
 import { conv2dMaxPoolKernels } from "./conv2d-max-pool.ts";
+import { depthwiseKernels } from "./depthwise-conv2d.ts";
 import { denseDotKernel } from "./dot.ts";
 import { dropoutKernels } from "./dropout.ts";
 import { embeddingKernels } from "./embedding.ts";
@@ -42,6 +43,7 @@ export const wasmKernels: readonly WasmKernel[] = [
     conv2dInputGradKernel(width, "direct"),
     conv2dFilterGradKernel(width),
   ]),
+  ...depthwiseKernels,
   ...conv2dMaxPoolKernels,
   ...poolingKernels,
   ...columnKernels,

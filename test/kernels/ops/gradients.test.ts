@@ -71,6 +71,19 @@ const cases: readonly GradientCase[] = [
       activation: "none",
     }),
     ...activations.map((activation) =>
+      gradientCase("depthwise-conv2d", [f32(2, 5, 6, 3), f32(3, 2, 3, 2), f32(6)], {
+        strides: [1, 2],
+        padding,
+        activation,
+      }),
+    ),
+    gradientCase("depthwise-conv2d", [f32(1, 7, 6, 3), f32(3, 2, 3, 1)], {
+      strides: [2, 1],
+      dilations: [2, 3],
+      padding,
+      activation: "none",
+    }),
+    ...activations.map((activation) =>
       gradientCase("conv2d-max-pool", [f32(2, 7, 6, 2), f32(2, 3, 2, 3), f32(3)], {
         strides: [1, 1],
         padding,

@@ -53,6 +53,22 @@ const CONVOLUTIONS: readonly Convolution[] = [
   { x: [1, 40, 33, 12], w: [3, 3, 12, 4], strides: [1, 1], padding: "same" },
 ];
 
+/** `w` is [KH, KW, C, M]. */
+const DEPTHWISE_CONVOLUTIONS: readonly Convolution[] = [
+  { x: [2, 14, 14, 8], w: [3, 3, 8, 1], strides: [1, 1], padding: "same" },
+  { x: [3, 9, 8, 13], w: [3, 3, 13, 1], strides: [2, 2], padding: "same" },
+  { x: [9, 7, 7, 33], w: [3, 3, 33, 1], strides: [1, 1], padding: "same" },
+  { x: [1, 6, 29, 3], w: [5, 4, 3, 1], strides: [1, 1], padding: "valid" },
+  { x: [2, 8, 7, 17], w: [3, 3, 17, 1], strides: [2, 1], padding: "valid" },
+  { x: [1, 2, 1, 16], w: [3, 5, 16, 1], strides: [1, 1], padding: "same" },
+  { x: [2, 5, 9, 20], w: [1, 2, 20, 1], strides: [3, 3], padding: "same" },
+  { x: [2, 9, 11, 12], w: [3, 2, 12, 1], strides: [2, 3], padding: "valid", dilations: [3, 2] },
+  { x: [1, 4, 3, 9], w: [3, 3, 9, 1], strides: [2, 2], padding: "same", dilations: [4, 2] },
+  { x: [2, 6, 7, 5], w: [3, 3, 5, 2], strides: [1, 1], padding: "same" },
+  { x: [1, 9, 8, 11], w: [2, 3, 11, 3], strides: [2, 1], padding: "valid" },
+  { x: [2, 5, 5, 1], w: [3, 3, 1, 7], strides: [1, 2], padding: "same" },
+];
+
 /** A convolution and the pool behind it; no padding or stride of a pool. */
 const POOLED_CONVOLUTIONS: readonly (Convolution & { readonly poolSize: readonly [number, number] })[] = [
   { x: [3, 28, 28, 1], w: [5, 5, 1, 6], strides: [1, 1], padding: "same", poolSize: [2, 2] },
@@ -122,6 +138,17 @@ function* cases(): Generator<Case> {
     yield make("conv2d-input-grad", [dy, f32(...w)], { ...window, inputShape: x });
     yield make("conv2d-input-grad", [dy, f32(...w), f32(...x)], { ...window, inputShape: x });
     yield make("conv2d-filter-grad", [f32(...x), dy], { ...window, filterShape: w });
+  }
+  for (const { x, w, ...window } of DEPTHWISE_CONVOLUTIONS) {
+    const operands = [f32(...x), f32(...w), f32(w[2] * w[3])];
+    const forward = make("depthwise-conv2d", operands, { ...window, activation: "relu" });
+    const dy = forward.call.outputs[0]!;
+    yield forward;
+    yield make("depthwise-conv2d", operands.slice(0, 2), { ...window, activation: "none" });
+    const inputGradient = { ...window, inputShape: x };
+    yield make("depthwise-conv2d-input-grad", [dy, f32(...w)], inputGradient);
+    yield make("depthwise-conv2d-input-grad", [dy, f32(...w), f32(...x)], inputGradient);
+    yield make("depthwise-conv2d-filter-grad", [f32(...x), dy], { ...window, filterShape: w });
   }
   for (const { x, w, strides, padding, poolSize } of POOLED_CONVOLUTIONS) {
     const windows = { strides, padding, poolSize };
