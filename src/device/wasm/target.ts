@@ -3,6 +3,7 @@
 
 import { setFlagsFromString } from "node:v8";
 import { SltrainError } from "../../errors.ts";
+import { remembered } from "./autotune-cache.ts";
 import { ModuleBuilder } from "../../kernels/wasm/emitter.ts";
 import { emitGemm, type GemmSpec } from "../../kernels/wasm/gemm.ts";
 import { f32x4, v128 } from "../../kernels/wasm/instructions.ts";
@@ -77,6 +78,16 @@ async function probe(revectorize: boolean): Promise<WasmTarget> {
       suggestions: ["Use a processor with SSE4.1 or NEON."],
     });
   const relaxedSimd = runs(true);
+  const width = await remembered({
+    name: "tile-width",
+    isAnswer: (value): value is TileWidth => TILE_WIDTHS.some((known) => known === value),
+    measure: () => fastestTile(relaxedSimd),
+  });
+  return { relaxedSimd, wide: width === 16 };
+}
+
+/** Of those that are right. */
+async function fastestTile(relaxedSimd: boolean): Promise<TileWidth> {
   const { a, b, tiles } = await compileTiles(relaxedSimd);
   const end = performance.now() + MAXIMUM_TIMING_MS;
   do for (const tile of tiles) time(tile);
@@ -93,7 +104,7 @@ async function probe(revectorize: boolean): Promise<WasmTarget> {
       message: `wasm device: expected right products from a tile of 6x8 or 6x16, got wrong ones from both on Node ${process.versions.node}, ${process.arch}`,
       suggestions: ["Report this machine and Node version."],
     });
-  return { relaxedSimd, wide: fastest.width === 16 };
+  return fastest.width;
 }
 
 /** Whether the engine takes a module with SIMD, and with relaxed SIMD. */
