@@ -3,7 +3,6 @@ import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { Replica } from "../../../src/algorithms/replica.ts";
 import { createWasmDevice } from "../../../src/device/wasm/wasm-device.ts";
-import { parameterCount } from "../../../src/models/build.ts";
 import { builtinModels } from "../../../src/models/builtin.ts";
 import type { Topology } from "../../../src/models/topology.ts";
 import { hyperAt, optimizerOf } from "../../../src/optim/optimizer.ts";
@@ -13,7 +12,6 @@ const BATCH_SIZE = 23;
 const STEPS = 3;
 /** Enough for helper threads to have started. */
 const START_MS = 80;
-const MOST_PARAMETERS = 1_000_000;
 const io = { inputShape: [28, 28, 1], outputs: 10 };
 
 /** Parameters after some steps of training: a device that has measured nothing yet shares out all but the smallest kernels. */
@@ -39,16 +37,15 @@ async function trained(topology: Topology, threads: number): Promise<Float32Arra
   return parameters;
 }
 
-const models = builtinModels
-  .map(({ name, topology }) => ({ name, topology: topology(io) }))
-  .filter(({ topology }) => parameterCount(topology) < MOST_PARAMETERS);
+/** Dense layers, small convolutions, and all that a residual network adds. */
+const MODELS = ["mlp", "lenet5", "feng-a", "resnet20"];
 
-for (const { name, topology } of models)
+for (const { name, topology } of builtinModels.filter((model) => MODELS.includes(model.name)))
   test(`${name} trains to equal bits on 1, 2 and 3 threads`, async () => {
-    const alone = await trained(topology, 1);
+    const alone = await trained(topology(io), 1);
     assert.ok(alone.every(Number.isFinite));
     for (const threads of [2, 3]) {
-      const together = await trained(topology, threads);
+      const together = await trained(topology(io), threads);
       assert.deepEqual(new Int32Array(together.buffer), new Int32Array(alone.buffer), `${threads} threads`);
     }
   });
