@@ -10,7 +10,7 @@ import { flopsOf, type KernelCase } from "./cases.ts";
 import type { Operand } from "./fitting-operands.ts";
 
 /** What needs more is checked in part. */
-const FULL_CHECK_FLOPS = 2e7;
+const FULL_CHECK_FLOPS = 2e6;
 
 /**
  * Axes that an op treats index by index, one word per operand and per output: a letter stands at the axis that it
@@ -26,6 +26,9 @@ const SEPARABLE_AXES: Readonly<Record<string, string | ((params: Params) => stri
   "depthwise-conv2d": "B . . -> B",
   "depthwise-conv2d-input-grad": "B . B -> B",
   "depthwise-conv2d-filter-grad": "...C ...C -> ..C", // one filter for a channel
+  "conv2d-max-pool": "B... ...N N -> B..N B..N",
+  "conv2d-max-pool-input-grad": "B... B... ..C. B..C -> B..C",
+  "conv2d-max-pool-filter-grad": "...C ...N ...N -> ..CN",
   "bias-add": "B . -> B",
   "max-pool-grad": "B B B -> B",
   "layer-norm": "B . . -> B B B",
