@@ -57,7 +57,7 @@ export interface BenchReport extends Provenance {
 }
 
 /** tf.js is not asked for what would take it longer, by its speed at smaller shapes of the op. */
-const MAX_PEER_MS = 1_500;
+const MAX_PEER_MS = 800;
 
 /** Throws "bench-nothing" if the selection is empty, naming the ops there are. */
 export async function benchKernels(options: BenchOptions): Promise<BenchReport> {

@@ -96,10 +96,6 @@ function* opShapes(): Generator<OpShape> {
     yield shape("mobilenet", "depthwise-conv2d-input-grad", [dy, filter], { ...window, inputShape });
     yield shape("mobilenet", "depthwise-conv2d-filter-grad", [image, dy], { ...window, filterShape });
   }
-  const responses = { depthRadius: 4, bias: 1, alpha: 0.001 / 9, beta: 0.75 };
-  const image = f32(128, 16, 16, 64);
-  yield shape("cifar-cnn", "local-response-norm", [image], responses);
-  yield shape("cifar-cnn", "local-response-norm-grad", [image, image], responses);
 }
 
 export const extraShapes: readonly OpShape[] = [...opShapes()];

@@ -46,7 +46,8 @@ export default class BenchKernels extends SltrainCommand {
       const { kernelsPage } = await import("../../../bench/report/kernels-page.ts");
       await writeFile(flags.report, kernelsPage(report));
     }
-    this.log(flags.json ? JSON.stringify(report) : benchTable(report));
+    const { reportJson } = await import("../../../bench/json.ts");
+    this.log(flags.json ? reportJson(report) : benchTable(report));
     if (report.rows.some((row) => !row.correct)) this.exit(1);
   }
 }

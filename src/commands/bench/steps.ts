@@ -46,6 +46,7 @@ export default class BenchSteps extends SltrainCommand {
       const { stepsPage } = await import("../../../bench/report/steps-page.ts");
       await writeFile(flags.report, stepsPage(report));
     }
-    this.log(flags.json ? JSON.stringify(report) : stepsTable(report));
+    const { reportJson } = await import("../../../bench/json.ts");
+    this.log(flags.json ? reportJson(report) : stepsTable(report));
   }
 }
