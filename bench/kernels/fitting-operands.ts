@@ -57,6 +57,18 @@ const withWinners: MakeOperands = ({ inputs, params }, normal, random) => {
   );
 };
 
+/** i32 operands are any bits. */
+const withWords: MakeOperands = ({ inputs }, normal, random) =>
+  inputs.map((type) =>
+    type.dtype === "i32"
+      ? Int32Array.from({ length: elementCount(type) }, () => random.nextU32())
+      : normal(type),
+  );
+
+/** Pairs of halves that are finite numbers in both formats: no exponent has its highest bit. */
+const withHalves: MakeOperands = ({ inputs }, _, random) =>
+  inputs.map((type) => Int32Array.from({ length: elementCount(type) }, () => random.nextU32() & 0xbfffbfff));
+
 /** For ops that do not take just any numbers. */
 export const fittingOperands: Readonly<Partial<Record<OpName, MakeOperands>>> = {
   matmul: withMask,
@@ -93,4 +105,11 @@ export const fittingOperands: Readonly<Partial<Record<OpName, MakeOperands>>> = 
   "adam-update": withHyper,
   "adagrad-update": withHyper,
   "lars-update": withHyper,
+  "bf16-decode": withHalves,
+  "f16-decode": withHalves,
+  "int8-encode": withWords,
+  "int8-decode": withWords,
+  "byte-shuffle": withWords,
+  "byte-unshuffle": withWords,
+  xxh32: withWords,
 };

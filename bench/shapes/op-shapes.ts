@@ -73,6 +73,19 @@ function* opShapes(): Generator<OpShape> {
   yield shape("memory", "momentum-update", [flat, flat, flat, f32(8)], { nesterov: false });
   yield shape("memory", "adam-update", [flat, flat, flat, flat, f32(8)], { decoupled: false });
 
+  const length = 16 * 2 ** 20;
+  for (const format of ["bf16", "f16"] as const) {
+    yield shape("memory", `${format}-encode`, [flat], {});
+    yield shape("memory", `${format}-decode`, [i32(length / 2)], { length });
+  }
+  const [blockElements, scales] = [256, f32(length / 256)];
+  yield shape("memory", "int8-encode", [flat], { blockElements, rounding: "nearest" });
+  yield shape("memory", "int8-encode", [flat, i32(4)], { blockElements, rounding: "stochastic" });
+  yield shape("memory", "int8-decode", [i32(length / 4), scales], { blockElements, length });
+  yield shape("memory", "byte-shuffle", [i32(length)], {});
+  yield shape("memory", "byte-unshuffle", [i32(length)], { length });
+  yield shape("memory", "xxh32", [i32(length)], { pieceWords: 4096 });
+
   const logits = f32(4096, 1000);
   yield shape("classes", "softmax", [logits], {});
   yield shape("classes", "softmax-grad", [logits, logits], {});

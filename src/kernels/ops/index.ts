@@ -3,6 +3,7 @@
 import type { AnyOp, Op } from "../op.ts";
 import { batchNorm, batchNormGrad, batchNormInference, movingAverage } from "./batch-norm.ts";
 import { biasAdd, columnSum } from "./bias.ts";
+import { byteShuffle, byteUnshuffle } from "./byte-shuffle.ts";
 import { concat, slice } from "./concat.ts";
 import { conv2d, conv2dFilterGrad, conv2dInputGrad } from "./conv2d.ts";
 import { conv2dMaxPool, conv2dMaxPoolFilterGrad, conv2dMaxPoolInputGrad } from "./conv2d-max-pool.ts";
@@ -29,6 +30,8 @@ import {
 import { embedding, embeddingGrad } from "./embedding.ts";
 import { fill } from "./fill.ts";
 import { globalAvgPool, globalAvgPoolGrad } from "./global-avg-pool.ts";
+import { bf16Decode, bf16Encode, f16Decode, f16Encode } from "./half-precision.ts";
+import { int8Decode, int8Encode } from "./int8.ts";
 import { layerNorm, layerNormGrad } from "./layer-norm.ts";
 import { localResponseNorm, localResponseNormGrad } from "./local-response-norm.ts";
 import {
@@ -49,6 +52,7 @@ import { reshape } from "./reshape.ts";
 import { softmax, softmaxGrad } from "./softmax.ts";
 import { sumOfSquares } from "./sum-of-squares.ts";
 import { adagradUpdate, adamUpdate, larsUpdate, momentumUpdate, sgdUpdate } from "./updates.ts";
+import { xxh32 } from "./xxh32.ts";
 
 export const ops = {
   dense,
@@ -119,6 +123,15 @@ export const ops = {
   "adagrad-update": adagradUpdate,
   "lars-update": larsUpdate,
   "sum-of-squares": sumOfSquares,
+  "bf16-encode": bf16Encode,
+  "bf16-decode": bf16Decode,
+  "f16-encode": f16Encode,
+  "f16-decode": f16Decode,
+  "int8-encode": int8Encode,
+  "int8-decode": int8Decode,
+  "byte-shuffle": byteShuffle,
+  "byte-unshuffle": byteUnshuffle,
+  xxh32,
 } as const satisfies Readonly<Record<string, AnyOp>>;
 
 export type OpName = keyof typeof ops;

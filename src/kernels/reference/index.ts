@@ -9,6 +9,7 @@ import {
   movingAverageReference,
 } from "./batch-norm.ts";
 import { biasAddReference, columnSumReference } from "./bias.ts";
+import { byteShuffleReference, byteUnshuffleReference } from "./byte-shuffle.ts";
 import { concatReference, sliceReference } from "./concat.ts";
 import { conv2dFilterGradReference, conv2dInputGradReference, conv2dReference } from "./conv2d.ts";
 import {
@@ -43,6 +44,13 @@ import {
 import { embeddingGradReference, embeddingReference } from "./embedding.ts";
 import { fillReference } from "./fill.ts";
 import { globalAvgPoolGradReference, globalAvgPoolReference } from "./global-avg-pool.ts";
+import {
+  bf16DecodeReference,
+  bf16EncodeReference,
+  f16DecodeReference,
+  f16EncodeReference,
+} from "./half-precision.ts";
+import { int8DecodeReference, int8EncodeReference } from "./int8.ts";
 import { layerNormGradReference, layerNormReference } from "./layer-norm.ts";
 import { localResponseNormGradReference, localResponseNormReference } from "./local-response-norm.ts";
 import {
@@ -68,6 +76,7 @@ import {
   momentumUpdateReference,
   sgdUpdateReference,
 } from "./updates.ts";
+import { xxh32Reference } from "./xxh32.ts";
 
 /** Ops that are the same memory under another shape. */
 type ViewName = "reshape";
@@ -142,4 +151,13 @@ export const referenceKernels: {
   "adagrad-update": adagradUpdateReference,
   "lars-update": larsUpdateReference,
   "sum-of-squares": sumOfSquaresReference,
+  "bf16-encode": bf16EncodeReference,
+  "bf16-decode": bf16DecodeReference,
+  "f16-encode": f16EncodeReference,
+  "f16-decode": f16DecodeReference,
+  "int8-encode": int8EncodeReference,
+  "int8-decode": int8DecodeReference,
+  "byte-shuffle": byteShuffleReference,
+  "byte-unshuffle": byteUnshuffleReference,
+  xxh32: xxh32Reference,
 };

@@ -143,6 +143,7 @@ export const i32 = {
   ltU: binary("i32", "i32", 0x49),
   geU: binary("i32", "i32", 0x4f),
   xor: binary("i32", "i32", 0x73),
+  rotl: binary("i32", "i32", 0x77),
   wrapI64: unary("i64", "i32", 0xa7),
   /** `condition ? a : b`, both evaluated. */
   select: (condition: I32, a: I32, b: I32): Expr<"i32"> => ({
@@ -201,10 +202,12 @@ export const f32x4 = {
   splat: splat("f32", 0x13),
   extractLane: (a: V128, lane: number): F32 => ({ type: "f32", code: [a.code, simd(0x1f), lane] }),
   eq: binary("v128", "v128", simd(0x41)),
+  ne: binary("v128", "v128", simd(0x42)),
   lt: binary("v128", "v128", simd(0x43)),
   gt: binary("v128", "v128", simd(0x44)),
   abs: unary("v128", "v128", simd(0xe0)),
   neg: unary("v128", "v128", simd(0xe1)),
+  floor: unary("v128", "v128", simd(0x68)),
   nearest: unary("v128", "v128", simd(0x6a)),
   sqrt: unary("v128", "v128", simd(0xe3)),
   add: binary("v128", "v128", simd(0xe4)),
@@ -230,23 +233,59 @@ export const i32x4 = {
     type: "v128",
     code: [simd(12), bytesOf(Int32Array.of(...lanes))],
   }),
+  extractLane: (a: V128, lane: number): Expr<"i32"> => ({ type: "i32", code: [a.code, simd(0x1b), lane] }),
   replaceLane: (a: V128, lane: number, value: I32): V128 => ({
     type: "v128",
     code: [a.code, codeOf(value), simd(0x1c), lane],
   }),
+  ltU: binary("v128", "v128", simd(0x3a)),
+  gtU: binary("v128", "v128", simd(0x3c)),
   geS: binary("v128", "v128", simd(0x3f)),
   add: binary("v128", "v128", simd(0xae)),
   sub: binary("v128", "v128", simd(0xb1)),
+  mul: binary("v128", "v128", simd(0xb5)),
+  maxU: binary("v128", "v128", simd(0xb9)),
   shl: shift(0xab),
   shrS: shift(0xac),
   shrU: shift(0xad),
   truncSatF32x4S: unary("v128", "v128", simd(0xf8)),
+  /** Of eight lanes the first or the last four. */
+  extendLowI16x8S: unary("v128", "v128", simd(0xa7)),
+  extendHighI16x8S: unary("v128", "v128", simd(0xa8)),
+  extendLowI16x8U: unary("v128", "v128", simd(0xa9)),
+  extendHighI16x8U: unary("v128", "v128", simd(0xaa)),
 };
+
+/** Eight i16 lanes. */
+export const i16x8 = {
+  /** The lanes of `a`, then those of `b`, each the nearest value of 16 bits. */
+  narrowI32x4S: binary("v128", "v128", simd(0x85)),
+  narrowI32x4U: binary("v128", "v128", simd(0x86)),
+  extendLowI8x16S: unary("v128", "v128", simd(0x87)),
+  extendHighI8x16S: unary("v128", "v128", simd(0x88)),
+};
+
+/** Sixteen i8 lanes. */
+export const i8x16 = {
+  narrowI16x8S: binary("v128", "v128", simd(0x65)),
+};
+
+/** Two i64 lanes. */
+export const i64x2 = {
+  /** Whole products of the first or the last two lanes of four. */
+  extmulLowI32x4U: binary("v128", "v128", simd(0xde)),
+  extmulHighI32x4U: binary("v128", "v128", simd(0xdf)),
+};
+
+/** Picks sixteen bytes: 0..15 of `a`, 16..31 of `b`. */
+export function shuffle8(a: V128, b: V128, bytes: readonly number[]): V128 {
+  return { type: "v128", code: [a.code, b.code, simd(13), bytes] };
+}
 
 /** Picks 32-bit lanes: 0..3 of `a`, 4..7 of `b`. */
 export function shuffle32(a: V128, b: V128, lanes: readonly [number, number, number, number]): V128 {
   const bytes = lanes.flatMap((lane) => [0, 1, 2, 3].map((byte) => lane * 4 + byte));
-  return { type: "v128", code: [a.code, b.code, simd(13), bytes] };
+  return shuffle8(a, b, bytes);
 }
 
 export const memory = {

@@ -1,6 +1,7 @@
 // The list of all WASM kernels. Dispatch (choose.ts), tests and benches read it.
 
 import { batchNormKernels } from "./batch-norm.ts";
+import { byteShuffleKernels } from "./byte-shuffle.ts";
 import { columnKernels } from "./columns.ts";
 import { concatKernels } from "./concat.ts";
 import { conv2dFilterGradKernel, conv2dInputGradKernel, conv2dKernel } from "./conv2d.ts";
@@ -11,6 +12,8 @@ import { dropoutKernels } from "./dropout.ts";
 import { embeddingKernels } from "./embedding.ts";
 import { formulaKernels } from "./formulas.ts";
 import { globalAvgPoolKernels } from "./global-avg-pool.ts";
+import { halfPrecisionKernels } from "./half-precision.ts";
+import { int8Kernels } from "./int8.ts";
 import type { WasmKernel } from "./kernel.ts";
 import { layerNormKernels } from "./layer-norm.ts";
 import { localResponseNormKernels } from "./local-response-norm.ts";
@@ -27,6 +30,7 @@ import { TILE_WIDTHS } from "./tile.ts";
 import { sumOfSquaresKernel } from "./sum-of-squares.ts";
 import { updateKernels } from "./updates.ts";
 import { winogradKernels } from "./winograd-conv2d.ts";
+import { xxh32Kernel } from "./xxh32.ts";
 
 export const wasmKernels: readonly WasmKernel[] = [
   ...TILE_WIDTHS.flatMap((width) => [
@@ -59,4 +63,8 @@ export const wasmKernels: readonly WasmKernel[] = [
   ...dropoutKernels,
   ...updateKernels,
   sumOfSquaresKernel,
+  ...halfPrecisionKernels,
+  ...int8Kernels,
+  ...byteShuffleKernels,
+  xxh32Kernel,
 ];

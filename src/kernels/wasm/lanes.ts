@@ -90,23 +90,50 @@ export function sweep(
   ];
 }
 
-/** `sweep` over the slice [begin, end) of `floats` elements in a row; `begin` is a multiple of SWEEP_FLOATS. */
+/** A slice of elements in a row; `begin` is a multiple of what one pass covers. */
+export interface Slice {
+  readonly begin: Local<"i32">;
+  readonly end: Local<"i32">;
+}
+
+/** An address that advances by so many bytes per element. */
+export interface Stream {
+  readonly pointer: Local<"i32">;
+  readonly elementBytes: number;
+}
+
+/** Runs `body` over a slice of `elements` elements, `passElements` at a time and the rest of the row at last. */
+export function sweepStreams(
+  elements: number,
+  { begin, end }: Slice,
+  remaining: Local<"i32">,
+  streams: readonly Stream[],
+  passElements: number,
+  body: (elements: number) => Body,
+): Body {
+  const rest = elements % passElements;
+  return [
+    streams.map(({ pointer, elementBytes }) => increase(pointer, i32.mul(begin, elementBytes))),
+    remaining.set(i32.sub(end, begin)),
+    whileLoop(i32.geU(remaining, passElements), [
+      body(passElements),
+      streams.map(({ pointer, elementBytes }) => increase(pointer, passElements * elementBytes)),
+      increase(remaining, -passElements),
+    ]),
+    rest === 0 ? [] : when(remaining, body(rest)),
+  ];
+}
+
+/** `sweep` over a slice of `floats` elements in a row. */
 export function sweepSlice(
   floats: number,
-  { begin, end }: { readonly begin: Local<"i32">; readonly end: Local<"i32"> },
+  slice: Slice,
   remaining: Local<"i32">,
   pointers: readonly Local<"i32">[],
   body: (vectors: readonly Vector[]) => Body,
 ): Body {
-  const rest = floats % SWEEP_FLOATS;
-  return [
-    pointers.map((pointer) => increase(pointer, i32.mul(begin, FLOAT_BYTES))),
-    remaining.set(i32.sub(end, begin)),
-    whileLoop(i32.geU(remaining, SWEEP_FLOATS), [
-      body(vectorsOf(SWEEP_FLOATS)),
-      pointers.map((pointer) => increase(pointer, SWEEP_FLOATS * FLOAT_BYTES)),
-      increase(remaining, -SWEEP_FLOATS),
-    ]),
-    rest === 0 ? [] : when(remaining, body(vectorsOf(rest))),
-  ];
+  const streams = pointers.map((pointer) => ({ pointer, elementBytes: FLOAT_BYTES }));
+  return sweepStreams(floats, slice, remaining, streams, SWEEP_FLOATS, (elements) =>
+    body(vectorsOf(elements)),
+  );
 }

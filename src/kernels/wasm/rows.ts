@@ -12,7 +12,7 @@ export function keepLanes(value: V128, lanes: number, filler: V128): V128 {
 }
 
 /** Puts the combination of all lanes into every lane. */
-function acrossLanes(local: Local<"v128">, combine: (a: V128, b: V128) => V128): Body {
+export function acrossLanes(local: Local<"v128">, combine: (a: V128, b: V128) => V128): Body {
   return [
     local.set(combine(local, shuffle32(local, local, [2, 3, 0, 1]))),
     local.set(combine(local, shuffle32(local, local, [1, 0, 3, 2]))),

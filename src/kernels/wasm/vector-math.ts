@@ -62,6 +62,12 @@ export class VectorMath {
     return [...this.#constants.values()].map(({ local, value }) => local.set(value));
   }
 
+  /** The nearest integers (ties to even) of |x| < 2^22, as i32; 0 for a NaN. */
+  nearestInteger(x: Local<"v128">): V128 {
+    const biased = f32x4.add(x, this.constant(INTEGER_BIAS));
+    return v128.and(i32x4.sub(biased, this.integer(INTEGER_BIAS_BITS)), f32x4.eq(x, x));
+  }
+
   /** c[0] x^n + ... + c[n] */
   #polynomial(x: V128, coefficients: readonly number[]): V128 {
     return coefficients

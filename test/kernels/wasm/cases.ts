@@ -226,6 +226,19 @@ function* cases(): Generator<Case> {
     yield make("lars-update", [flat, flat, flat, f32(8)], {});
     yield make("lars-update", [flat, flat, flat, f32(8), f32(1), f32(1)], {});
     yield make("sum-of-squares", [flat], {});
+    for (const format of ["bf16", "f16"] as const) {
+      yield make(`${format}-encode`, [flat], {});
+      yield make(`${format}-decode`, [i32(Math.ceil(length / 2))], { length });
+    }
+    for (const blockElements of [32, 128]) {
+      const scales = f32(Math.ceil(length / blockElements));
+      yield make("int8-encode", [flat], { blockElements, rounding: "nearest" });
+      yield make("int8-encode", [flat, i32(4)], { blockElements, rounding: "stochastic" });
+      yield make("int8-decode", [i32(Math.ceil(length / 4)), scales], { blockElements, length });
+    }
+    yield make("byte-shuffle", [i32(length)], {});
+    yield make("byte-unshuffle", [i32(4 * Math.ceil(length / 4))], { length });
+    for (const pieceWords of [3, 8, 100]) yield make("xxh32", [i32(length)], { pieceWords });
     for (const rows of [1, 4, 7, 33]) {
       const matrix = f32(rows, length);
       yield make("bias-add", [matrix, flat], {});

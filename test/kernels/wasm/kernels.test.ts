@@ -45,9 +45,12 @@ function assertClose(
   want: readonly Float64Array[],
 ): void {
   got.forEach((floats, o) => {
-    const values = call.outputs[o]!.dtype === "i32" ? bitsOf([floats])[0]! : floats;
+    if (call.outputs[o]!.dtype === "i32") {
+      assert.deepEqual(bitsOf([floats])[0], Int32Array.from(want[o]!), `${label}: output ${o}`);
+      return;
+    }
     const scale = want[o]!.reduce((largest, value) => Math.max(largest, Math.abs(value)), 1);
-    values.forEach((value, i) => {
+    floats.forEach((value, i) => {
       const error = Math.abs(value - want[o]![i]!) / scale;
       assert.ok(error <= TOLERANCE, `${label}: output ${o}[${i}] = ${value} but expected ${want[o]![i]}`);
     });

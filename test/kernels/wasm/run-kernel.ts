@@ -3,9 +3,11 @@
 
 import assert from "node:assert/strict";
 import { SLACK_BYTES, type WasmKernel } from "../../../src/kernels/wasm/kernel.ts";
+import { chooseWasmKernel } from "../../../src/kernels/wasm/choose.ts";
 import { ModuleBuilder } from "../../../src/kernels/wasm/emitter.ts";
 import type { KernelCall } from "../../../src/kernels/kernel.ts";
-import { elementCount } from "../../../src/kernels/tensor.ts";
+import type { AnyOp } from "../../../src/kernels/op.ts";
+import { elementCount, f32, i32 } from "../../../src/kernels/tensor.ts";
 
 const MAXIMUM_PAGES = 1024;
 const GUARD_BYTES = 4 * SLACK_BYTES;
@@ -88,6 +90,16 @@ export function runKernel(
     const begin = outputAddresses[i]! / 4;
     return floats.slice(begin, begin + elementCount(output));
   });
+}
+
+/** The outputs of an op of flat vectors: of the kernel that is chosen for it. */
+export function runFlat(op: AnyOp, operands: readonly Operand[], params: object): readonly Operand[] {
+  const inputs = operands.map((data) => (data instanceof Int32Array ? i32 : f32)(data.length));
+  const call = { inputs, outputs: op.infer(inputs, params), params };
+  const kernel = chooseWasmKernel(op, call, { relaxedSimd: true, wide: false })!;
+  return runKernel(kernel, call, operands).map((floats, i) =>
+    call.outputs[i]!.dtype === "i32" ? bitsOf([floats])[0]! : floats,
+  );
 }
 
 /** The bits of floats, to compare them exactly. */
