@@ -19,7 +19,7 @@ export interface BenchOptions {
   readonly filter?: string | undefined;
   /** Of all models, instead of their own batches. */
   readonly batchSize?: number | undefined;
-  /** One batch per model, fewer samples. */
+  /** Small models at one batch, fewer samples. */
   readonly quick: boolean;
   readonly tfjs: boolean;
   /** "128": without V8's joining of vectors. Only in a process that has not compiled anything with it. */

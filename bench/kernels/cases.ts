@@ -28,13 +28,14 @@ export interface KernelCase {
 export interface CaseOptions {
   /** Instead of the models' own batches. */
   readonly batchSize?: number | undefined;
-  /** One batch per model, small for large models. */
+  /** Small models at one batch, and shapes within the caches. */
   readonly quick: boolean;
 }
 
 /** Operands beyond this say nothing that smaller ones out of cache do not say. */
 const MAXIMUM_BYTES = 512 * 2 ** 20;
-const QUICK_BATCH = 32;
+const QUICK_BATCH = 128;
+const QUICK_BYTES = 32 * 2 ** 20;
 
 /** Sorted by op, large ones first. */
 export function kernelCases(options: CaseOptions): KernelCase[] {
@@ -51,12 +52,16 @@ export function kernelCases(options: CaseOptions): KernelCase[] {
     } else if (!known.models.includes(use)) known.models.push(use);
   };
   for (const example of modelExamples()) {
+    if (options.quick && example.size !== "small") continue;
     for (const batchSize of batchesOf(example, options))
       for (const program of programsOf(example, batchSize))
         for (const instruction of program.instructions)
           add(instruction.op, instructionCall(program, instruction), example.model.name);
   }
-  for (const extra of extraShapes) add(ops[extra.op], callOf(extra), extra.use);
+  for (const extra of extraShapes) {
+    const call = callOf(extra);
+    if (!options.quick || bytesOf(call) <= QUICK_BYTES) add(ops[extra.op], call, extra.use);
+  }
   return [...cases.values()].sort((a, b) => compare(a.op.name, b.op.name) || flopsOf(b) - flopsOf(a));
 }
 
@@ -71,7 +76,7 @@ export function bytesOf({ inputs, outputs }: KernelCall): number {
 
 function batchesOf({ kernelBatches }: ModelExample, { batchSize, quick }: CaseOptions): readonly number[] {
   if (batchSize !== undefined) return [batchSize];
-  return quick ? [Math.min(QUICK_BATCH, ...kernelBatches.filter((batch) => batch > 1))] : kernelBatches;
+  return quick ? [QUICK_BATCH] : kernelBatches;
 }
 
 /** A training step, and the update of every optimiser. */

@@ -11,18 +11,30 @@ export interface ModelExample {
   readonly batchSize: number;
   /** Batches whose kernels are benched. */
   readonly kernelBatches: readonly number[];
-  /** Takes a minute and gigabytes: only on request. */
-  readonly huge: boolean;
+  /** Large ones are left out of quick benches; a huge one's steps take gigabytes: only on request. */
+  readonly size: "small" | "large" | "huge";
 }
 
 interface Example extends ModelIo {
   readonly batchSize: number;
   readonly kernelBatches: readonly number[];
-  readonly huge?: boolean;
+  readonly size: ModelExample["size"];
 }
 
-const digits: Example = { inputShape: [28, 28, 1], outputs: 10, batchSize: 128, kernelBatches: [128, 32, 1] };
-const photos: Example = { inputShape: [224, 224, 3], outputs: 1000, batchSize: 8, kernelBatches: [8] };
+const digits: Example = {
+  inputShape: [28, 28, 1],
+  outputs: 10,
+  batchSize: 128,
+  kernelBatches: [128, 32, 1],
+  size: "small",
+};
+const photos: Example = {
+  inputShape: [224, 224, 3],
+  outputs: 1000,
+  batchSize: 8,
+  kernelBatches: [8],
+  size: "large",
+};
 
 /** Models that are not made for images of digits, or too large for many batches. */
 const EXAMPLES: Readonly<Record<string, Example>> = {
@@ -33,13 +45,13 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
   resnet34: { ...photos, kernelBatches: [32] },
   resnet50: photos,
   mobilenet: photos,
-  vgg19: { ...photos, batchSize: 2, kernelBatches: [2], huge: true },
+  vgg19: { ...photos, batchSize: 2, kernelBatches: [2], size: "huge" },
 };
 
 /** Every built-in model, in the order of their list. */
 export function modelExamples(): readonly ModelExample[] {
   return builtinModels.map((model) => {
-    const { batchSize, kernelBatches, huge = false, ...io } = EXAMPLES[model.name] ?? digits;
-    return { model, topology: model.topology(io), batchSize, kernelBatches, huge };
+    const { batchSize, kernelBatches, size, ...io } = EXAMPLES[model.name] ?? digits;
+    return { model, topology: model.topology(io), batchSize, kernelBatches, size };
   });
 }

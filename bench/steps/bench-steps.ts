@@ -111,7 +111,9 @@ function selectExamples(names: readonly string[]): readonly ModelExample[] {
       suggestions: [`The models are ${known.join(", ")}.`],
     });
   }
-  return examples.filter(({ model, huge }) => (names.length === 0 ? !huge : names.includes(model.name)));
+  return examples.filter(({ model, size }) =>
+    names.length === 0 ? size !== "huge" : names.includes(model.name),
+  );
 }
 
 async function measureModel(

@@ -18,7 +18,7 @@ export default class BenchKernels extends SltrainCommand {
     op: Flags.string({ summary: "Only this op (conv2d, dense, matmul, …)." }),
     filter: Flags.string({ summary: "Only rows whose op, shape or model contains this text." }),
     "batch-size": Flags.integer({ summary: "Samples per batch. Default: several, by model.", min: 1 }),
-    quick: Flags.boolean({ summary: "One batch per model, fewer samples." }),
+    quick: Flags.boolean({ summary: "Small models at one batch, fewer samples." }),
     tfjs: Flags.boolean({ summary: "Beside tfjs-backend-wasm.", default: true, allowNo: true }),
     target: Flags.option({
       summary: "What to compile for; 128: without V8's joining of vectors.",
