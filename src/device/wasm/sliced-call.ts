@@ -8,8 +8,8 @@ const PIECE_MS = 5;
 const ASSUMED_OPERATIONS_PER_MS = 500_000;
 /** Less work than this is not worth waking threads for: fork and join take 1 to 10 us. */
 const FORK_MS = 0.03;
-/** A thread that was held up leaves work to the others; more slices than that cost kernels that prepare each one. */
-const SLICES_PER_THREAD = 2;
+/** A thread that was held up leaves work to the others. */
+const SLICES_PER_THREAD = 4;
 /** Slices shorter than this cost more than they even out. */
 const MINIMUM_SLICE_MS = 0.01;
 
