@@ -21,6 +21,7 @@ interface Model {
 
 interface Options {
   readonly pool?: { readonly poolSize: [number, number]; readonly strides: [number, number] };
+  readonly pooling?: "max-pool" | "avg-pool";
   /** Whether the convolution's output is a result of its own. */
   readonly keepConvolution?: boolean;
 }
@@ -28,7 +29,7 @@ interface Options {
 const BATCH = 3;
 
 /** Two pooled convolutions and two dense layers: LeNet-5 in small. */
-function classifier({ pool, keepConvolution = false }: Options = {}): Model {
+function classifier({ pool, pooling = "max-pool", keepConvolution = false }: Options = {}): Model {
   const builder = new GraphBuilder();
   const parameter = (name: string, ...shape: number[]): Tensor =>
     builder.parameter(name, shape, { kind: "zeros" });
@@ -39,7 +40,7 @@ function classifier({ pool, keepConvolution = false }: Options = {}): Model {
       activation: "relu",
     });
   const pooled = (x: Tensor): Tensor =>
-    builder.apply(ops["max-pool"], [x], {
+    builder.apply(ops[pooling], [x], {
       ...(pool ?? { poolSize: [2, 2], strides: [2, 2] }),
       padding: "valid",
     });
@@ -127,15 +128,17 @@ for (const [name, create] of Object.entries(devices)) {
     });
   });
 
-  test(`masks change no bit of the gradients on ${name}, where pools overlap`, async () => {
-    const model = classifier({ pool: { poolSize: [3, 2], strides: [2, 1] } });
-    const fused = buildFused(model);
-    assert.ok(opNames(fused).includes("max-pool-grad"));
-    assert.deepEqual(
-      (await run(await create(), fused))["gradients"],
-      (await run(await create(), buildUnfused(model)))["gradients"],
-    );
-  });
+  for (const pooling of ["max-pool", "avg-pool"] as const)
+    test(`masks change no bit of the gradients on ${name}, where windows of ${pooling} overlap`, async () => {
+      const model = classifier({ pool: { poolSize: [3, 2], strides: [2, 1] }, pooling });
+      const fused = buildFused(model);
+      assert.ok(opNames(fused).includes(`${pooling}-grad`));
+      assert.ok(!opNames(fused).includes("relu-grad") || pooling === "max-pool");
+      assert.deepEqual(
+        (await run(await create(), fused))["gradients"],
+        (await run(await create(), buildUnfused(model)))["gradients"],
+      );
+    });
 }
 
 test("a pooled convolution becomes one op, and no mask a pass of its own", () => {

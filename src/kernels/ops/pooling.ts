@@ -92,19 +92,29 @@ export const avgPool: Op<PoolParams> = {
     }),
 };
 
-/** dy[B,OH,OW,C] -> dx[B,H,W,C] */
+/** (dy[B,OH,OW,C], mask[B,H,W,C]?) -> dx[B,H,W,C] */
 export const avgPoolGrad: Op<AvgPoolGradParams> = {
   name: "avg-pool-grad",
   infer(inputs, params) {
-    bindShapes("avg-pool-grad", inputs, { dy: "B OH OW C" });
+    bindShapes("avg-pool-grad", inputs, { dy: "B OH OW C", "mask?": "B H W C" });
     expectPooledShape(
       "avg-pool-grad",
       "dy",
       inputs[0]!,
       pooledType("avg-pool-grad", params.inputShape, params),
     );
+    inputs[1]?.shape.forEach((extent, axis) => {
+      expectEqualExtents(
+        "avg-pool-grad",
+        `mask.shape[${axis}]`,
+        extent,
+        "inputShape's",
+        params.inputShape[axis]!,
+      );
+    });
     return [f32(...params.inputShape)];
   },
   flops: (_, params) => poolFlops("avg-pool-grad", params.inputShape, params),
+  maskOperand: 1,
   vjp: "not-differentiable",
 };

@@ -11,6 +11,7 @@ import {
   type PoolParams,
 } from "../ops/pooling.ts";
 import { inDouble } from "./in-double.ts";
+import { applyMask } from "./mask.ts";
 
 /** Calls `visit` with the flat indices of each cell x of the image and each window y that holds it. */
 function forEachCell(
@@ -84,12 +85,13 @@ export const avgPoolReference: ReferenceKernel<PoolParams> = {
 
 export const avgPoolGradReference: ReferenceKernel<AvgPoolGradParams> = {
   op: avgPoolGrad,
-  run({ params }, [dy], [dx]) {
+  run({ params }, [dy, mask], [dx]) {
     const counts = cellCounts(params.inputShape, params, dy!.length);
     inDouble(dx!, (sums) => {
       forEachCell(params.inputShape, params, (xi, yi) => {
         sums[xi]! += dy![yi]! / counts[yi]!;
       });
+      applyMask(sums, mask);
     });
   },
 };

@@ -15,6 +15,7 @@ export interface Case {
 const FLAT_LENGTHS = [1, 2, 3, 5, 7, 15, 16, 17, 31, 33, 64, 100];
 const IMAGES = [f32(1, 5, 5, 1), f32(2, 7, 6, 3), f32(3, 8, 9, 17), f32(2, 12, 12, 6)];
 const WINDOWS = [
+  { poolSize: [5, 5], strides: [1, 2], padding: "same" },
   { poolSize: [2, 2], strides: [2, 2], padding: "valid" },
   { poolSize: [3, 3], strides: [2, 2], padding: "same" },
   { poolSize: [2, 3], strides: [1, 2], padding: "same" },
@@ -169,7 +170,9 @@ function* cases(): Generator<Case> {
       yield forward;
       yield make("max-pool-grad", [x, y, y], params);
       yield make("avg-pool", [x], params);
-      yield make("avg-pool-grad", [y], { ...params, inputShape: x.shape as Convolution["x"] });
+      const gradient = { ...params, inputShape: x.shape as Convolution["x"] };
+      yield make("avg-pool-grad", [y], gradient);
+      yield make("avg-pool-grad", [y, x], gradient);
     }
   for (const x of IMAGES) {
     const inputShape = x.shape;
