@@ -3,6 +3,7 @@
 import { fittingOperands, type Operand } from "../../../bench/kernels/fitting-operands.ts";
 import type { KernelCall } from "../../../src/kernels/kernel.ts";
 import { ops, type OpName, type ParamsOf } from "../../../src/kernels/ops/index.ts";
+import type { AnyOp } from "../../../src/kernels/op.ts";
 import { elementCount, f32, i32, type TensorType } from "../../../src/kernels/tensor.ts";
 import { RandomStream } from "../../../src/random.ts";
 
@@ -110,151 +111,149 @@ const TALL = [
 
 const ELEMENT_LOSSES = ["sigmoid-cross-entropy", "mean-squared-error", "hinge", "squared-hinge"] as const;
 
+export function caseOf<N extends OpName>(op: N, inputs: readonly TensorType[], params: ParamsOf<N>): Case {
+  const outputs = (ops[op] as AnyOp).infer(inputs, params);
+  const shapes = inputs.map(({ shape }) => shape.join("x")).join(" ");
+  return { op, call: { inputs, outputs, params }, label: `${op} ${shapes} ${JSON.stringify(params)}` };
+}
+
 function* cases(): Generator<Case> {
-  function make<N extends OpName>(op: N, inputs: readonly TensorType[], params: ParamsOf<N>): Case {
-    const outputs = (ops[op].infer as (i: readonly TensorType[], p: object) => readonly TensorType[])(
-      inputs,
-      params,
-    );
-    const shapes = inputs.map(({ shape }) => shape.join("x")).join(" ");
-    return { op, call: { inputs, outputs, params }, label: `${op} ${shapes} ${JSON.stringify(params)}` };
-  }
   for (const [m, n, k] of PRODUCTS) {
-    yield make("dense", [f32(m, k), f32(k, n), f32(n)], { activation: "relu" });
-    yield make("dense", [f32(m, k), f32(k, n)], { activation: "none" });
+    yield caseOf("dense", [f32(m, k), f32(k, n), f32(n)], { activation: "relu" });
+    yield caseOf("dense", [f32(m, k), f32(k, n)], { activation: "none" });
     for (const transposeA of [false, true])
       for (const transposeB of [false, true]) {
         const a = transposeA ? f32(k, m) : f32(m, k);
         const b = transposeB ? f32(n, k) : f32(k, n);
-        yield make("matmul", [a, b], { transposeA, transposeB });
-        yield make("matmul", [a, b, f32(m, n)], { transposeA, transposeB });
+        yield caseOf("matmul", [a, b], { transposeA, transposeB });
+        yield caseOf("matmul", [a, b, f32(m, n)], { transposeA, transposeB });
       }
   }
   for (const { x, w, ...window } of CONVOLUTIONS) {
     const bias = f32(w[3]);
-    const forward = make("conv2d", [f32(...x), f32(...w), bias], { ...window, activation: "relu" });
+    const forward = caseOf("conv2d", [f32(...x), f32(...w), bias], { ...window, activation: "relu" });
     const dy = forward.call.outputs[0]!;
     yield forward;
-    yield make("conv2d", [f32(...x), f32(...w)], { ...window, activation: "none" });
-    yield make("conv2d-input-grad", [dy, f32(...w)], { ...window, inputShape: x });
-    yield make("conv2d-input-grad", [dy, f32(...w), f32(...x)], { ...window, inputShape: x });
-    yield make("conv2d-filter-grad", [f32(...x), dy], { ...window, filterShape: w });
+    yield caseOf("conv2d", [f32(...x), f32(...w)], { ...window, activation: "none" });
+    yield caseOf("conv2d-input-grad", [dy, f32(...w)], { ...window, inputShape: x });
+    yield caseOf("conv2d-input-grad", [dy, f32(...w), f32(...x)], { ...window, inputShape: x });
+    yield caseOf("conv2d-filter-grad", [f32(...x), dy], { ...window, filterShape: w });
   }
   for (const { x, w, ...window } of DEPTHWISE_CONVOLUTIONS) {
     const operands = [f32(...x), f32(...w), f32(w[2] * w[3])];
-    const forward = make("depthwise-conv2d", operands, { ...window, activation: "relu" });
+    const forward = caseOf("depthwise-conv2d", operands, { ...window, activation: "relu" });
     const dy = forward.call.outputs[0]!;
     yield forward;
-    yield make("depthwise-conv2d", operands.slice(0, 2), { ...window, activation: "none" });
+    yield caseOf("depthwise-conv2d", operands.slice(0, 2), { ...window, activation: "none" });
     const inputGradient = { ...window, inputShape: x };
-    yield make("depthwise-conv2d-input-grad", [dy, f32(...w)], inputGradient);
-    yield make("depthwise-conv2d-input-grad", [dy, f32(...w), f32(...x)], inputGradient);
-    yield make("depthwise-conv2d-filter-grad", [f32(...x), dy], { ...window, filterShape: w });
+    yield caseOf("depthwise-conv2d-input-grad", [dy, f32(...w)], inputGradient);
+    yield caseOf("depthwise-conv2d-input-grad", [dy, f32(...w), f32(...x)], inputGradient);
+    yield caseOf("depthwise-conv2d-filter-grad", [f32(...x), dy], { ...window, filterShape: w });
   }
   for (const { x, w, strides, padding, poolSize } of POOLED_CONVOLUTIONS) {
     const windows = { strides, padding, poolSize };
     const operands = [f32(...x), f32(...w), f32(w[3])];
-    const forward = make("conv2d-max-pool", operands, { ...windows, activation: "relu" });
+    const forward = caseOf("conv2d-max-pool", operands, { ...windows, activation: "relu" });
     const [dy, winners] = forward.call.outputs as [TensorType, TensorType];
     yield forward;
-    yield make("conv2d-max-pool", operands.slice(0, 2), { ...windows, activation: "none" });
+    yield caseOf("conv2d-max-pool", operands.slice(0, 2), { ...windows, activation: "none" });
     const inputGradient = { ...windows, inputShape: x };
-    yield make("conv2d-max-pool-input-grad", [dy, winners, f32(...w)], inputGradient);
-    yield make("conv2d-max-pool-input-grad", [dy, winners, f32(...w), f32(...x)], inputGradient);
-    yield make("conv2d-max-pool-filter-grad", [f32(...x), dy, winners], { ...windows, filterShape: w });
+    yield caseOf("conv2d-max-pool-input-grad", [dy, winners, f32(...w)], inputGradient);
+    yield caseOf("conv2d-max-pool-input-grad", [dy, winners, f32(...w), f32(...x)], inputGradient);
+    yield caseOf("conv2d-max-pool-filter-grad", [f32(...x), dy, winners], { ...windows, filterShape: w });
   }
   for (const x of IMAGES)
     for (const params of WINDOWS) {
-      const forward = make("max-pool", [x], params);
+      const forward = caseOf("max-pool", [x], params);
       const y = forward.call.outputs[0]!;
       yield forward;
-      yield make("max-pool-grad", [x, y, y], params);
-      yield make("avg-pool", [x], params);
+      yield caseOf("max-pool-grad", [x, y, y], params);
+      yield caseOf("avg-pool", [x], params);
       const gradient = { ...params, inputShape: x.shape as Convolution["x"] };
-      yield make("avg-pool-grad", [y], gradient);
-      yield make("avg-pool-grad", [y, x], gradient);
+      yield caseOf("avg-pool-grad", [y], gradient);
+      yield caseOf("avg-pool-grad", [y, x], gradient);
     }
   for (const x of IMAGES) {
     const inputShape = x.shape;
     const [B, H, W, C] = inputShape as Convolution["x"];
-    yield make("global-avg-pool", [x], {});
-    yield make("global-avg-pool-grad", [f32(B, C)], { inputShape });
-    yield make("concat", [x, f32(B, H, W, 5), f32(B, H, W, 16), x], {});
-    yield make("concat", [x], {});
-    yield make("slice", [f32(B, H, W, C + 20)], { begin: 3, end: C + 3 });
+    yield caseOf("global-avg-pool", [x], {});
+    yield caseOf("global-avg-pool-grad", [f32(B, C)], { inputShape });
+    yield caseOf("concat", [x, f32(B, H, W, 5), f32(B, H, W, 16), x], {});
+    yield caseOf("concat", [x], {});
+    yield caseOf("slice", [f32(B, H, W, C + 20)], { begin: 3, end: C + 3 });
   }
   for (const [rows, columns] of [...NORMALISED, ...TALL]) {
     const [x, vector, perRow] = [f32(rows, columns), f32(columns), f32(rows)];
-    yield make("layer-norm", [x, vector, vector], { epsilon: 1e-3 });
-    yield make("layer-norm-grad", [x, vector, x, perRow, perRow], {});
+    yield caseOf("layer-norm", [x, vector, vector], { epsilon: 1e-3 });
+    yield caseOf("layer-norm-grad", [x, vector, x, perRow, perRow], {});
   }
   for (const [rows, columns] of NORMALISED) {
     const x = f32(rows, columns);
     for (const beta of [0.5, 0.75, 1, 0.6]) {
       const params = { depthRadius: 2, bias: 1.5, alpha: 0.3, beta };
-      yield make("local-response-norm", [x], params);
-      yield make("local-response-norm-grad", [x, x], { ...params, depthRadius: 5 });
+      yield caseOf("local-response-norm", [x], params);
+      yield caseOf("local-response-norm-grad", [x, x], { ...params, depthRadius: 5 });
     }
-    yield make("embedding", [i32(rows), f32(7, columns)], {});
-    yield make("embedding-grad", [i32(rows), x], { vocabulary: 7 });
+    yield caseOf("embedding", [i32(rows), f32(7, columns)], {});
+    yield caseOf("embedding-grad", [i32(rows), x], { vocabulary: 7 });
   }
   for (const [rows, columns] of [...NORMALISED, ...TALL])
     for (const activation of ["none", "relu"] as const) {
       const x = f32(rows, columns);
       const vector = f32(columns);
       const params = { epsilon: 1e-3, activation };
-      yield make("batch-norm", [x, vector, vector], params);
-      yield make("batch-norm-inference", [x, vector, vector, vector, vector], params);
+      yield caseOf("batch-norm", [x, vector, vector], params);
+      yield caseOf("batch-norm-inference", [x, vector, vector, vector, vector], params);
       for (const statistics of ["batch", "moving"] as const)
-        yield make("batch-norm-grad", [x, vector, vector, x, vector, vector], { activation, statistics });
+        yield caseOf("batch-norm-grad", [x, vector, vector, x, vector, vector], { activation, statistics });
     }
   for (const length of FLAT_LENGTHS) {
     const flat = f32(length);
     for (const op of ["relu", "relu6", "tanh", "sigmoid", "silu", "gelu"] as const) {
-      yield make(op, [flat], {});
-      yield make(`${op}-grad`, [flat, flat], {});
+      yield caseOf(op, [flat], {});
+      yield caseOf(`${op}-grad`, [flat, flat], {});
     }
-    for (const op of ["add", "multiply"] as const) yield make(op, [flat, flat], {});
-    yield make("add", [flat, flat], { activation: "relu" });
-    yield make("leaky-relu", [flat], { alpha: 0.3 });
-    yield make("leaky-relu-grad", [flat, flat], { alpha: 0.3 });
-    yield make("moving-average", [flat, flat], { momentum: 0.9 });
-    yield make("fill", [], { shape: [length], value: -1.5 });
-    yield make("sgd-update", [flat, flat, f32(8)], {});
+    for (const op of ["add", "multiply"] as const) yield caseOf(op, [flat, flat], {});
+    yield caseOf("add", [flat, flat], { activation: "relu" });
+    yield caseOf("leaky-relu", [flat], { alpha: 0.3 });
+    yield caseOf("leaky-relu-grad", [flat, flat], { alpha: 0.3 });
+    yield caseOf("moving-average", [flat, flat], { momentum: 0.9 });
+    yield caseOf("fill", [], { shape: [length], value: -1.5 });
+    yield caseOf("sgd-update", [flat, flat, f32(8)], {});
     for (const nesterov of [false, true])
-      yield make("momentum-update", [flat, flat, flat, f32(8)], { nesterov });
+      yield caseOf("momentum-update", [flat, flat, flat, f32(8)], { nesterov });
     for (const decoupled of [false, true])
-      yield make("adam-update", [flat, flat, flat, flat, f32(8)], { decoupled });
-    yield make("adagrad-update", [flat, flat, flat, f32(8)], {});
-    yield make("lars-update", [flat, flat, flat, f32(8)], {});
-    yield make("lars-update", [flat, flat, flat, f32(8), f32(1), f32(1)], {});
-    yield make("sum-of-squares", [flat], {});
+      yield caseOf("adam-update", [flat, flat, flat, flat, f32(8)], { decoupled });
+    yield caseOf("adagrad-update", [flat, flat, flat, f32(8)], {});
+    yield caseOf("lars-update", [flat, flat, flat, f32(8)], {});
+    yield caseOf("lars-update", [flat, flat, flat, f32(8), f32(1), f32(1)], {});
+    yield caseOf("sum-of-squares", [flat], {});
     for (const format of ["bf16", "f16"] as const) {
-      yield make(`${format}-encode`, [flat], {});
-      yield make(`${format}-decode`, [i32(Math.ceil(length / 2))], { length });
+      yield caseOf(`${format}-encode`, [flat], {});
+      yield caseOf(`${format}-decode`, [i32(Math.ceil(length / 2))], { length });
     }
     for (const blockElements of [32, 128]) {
       const scales = f32(Math.ceil(length / blockElements));
-      yield make("int8-encode", [flat], { blockElements, rounding: "nearest" });
-      yield make("int8-encode", [flat, i32(4)], { blockElements, rounding: "stochastic" });
-      yield make("int8-decode", [i32(Math.ceil(length / 4)), scales], { blockElements, length });
+      yield caseOf("int8-encode", [flat], { blockElements, rounding: "nearest" });
+      yield caseOf("int8-encode", [flat, i32(4)], { blockElements, rounding: "stochastic" });
+      yield caseOf("int8-decode", [i32(Math.ceil(length / 4)), scales], { blockElements, length });
     }
-    yield make("byte-shuffle", [i32(length)], {});
-    yield make("byte-unshuffle", [i32(4 * Math.ceil(length / 4))], { length });
-    for (const pieceWords of [3, 8, 100]) yield make("xxh32", [i32(length)], { pieceWords });
+    yield caseOf("byte-shuffle", [i32(length)], {});
+    yield caseOf("byte-unshuffle", [i32(4 * Math.ceil(length / 4))], { length });
+    for (const pieceWords of [3, 8, 100]) yield caseOf("xxh32", [i32(length)], { pieceWords });
     for (const rows of [1, 4, 7, 33]) {
       const matrix = f32(rows, length);
-      yield make("bias-add", [matrix, flat], {});
-      yield make("column-sum", [matrix], {});
-      yield make("softmax", [matrix], {});
-      yield make("softmax-grad", [matrix, matrix], {});
-      yield make("softmax-cross-entropy", [matrix, i32(rows)], {});
-      yield make("softmax-cross-entropy-grad", [matrix, i32(rows), f32(1)], {});
+      yield caseOf("bias-add", [matrix, flat], {});
+      yield caseOf("column-sum", [matrix], {});
+      yield caseOf("softmax", [matrix], {});
+      yield caseOf("softmax-grad", [matrix, matrix], {});
+      yield caseOf("softmax-cross-entropy", [matrix, i32(rows)], {});
+      yield caseOf("softmax-cross-entropy-grad", [matrix, i32(rows), f32(1)], {});
       for (const loss of ELEMENT_LOSSES) {
-        yield make(loss, [matrix, matrix], {});
-        yield make(`${loss}-grad`, [matrix, matrix, f32(1)], {});
+        yield caseOf(loss, [matrix, matrix], {});
+        yield caseOf(`${loss}-grad`, [matrix, matrix, f32(1)], {});
       }
-      yield make("dropout", [matrix, i32(4)], { rate: 0.4, layer: 2 });
+      yield caseOf("dropout", [matrix, i32(4)], { rate: 0.4, layer: 2 });
     }
   }
 }

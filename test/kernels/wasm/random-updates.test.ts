@@ -1,0 +1,3 @@
+import { testRandomCalls } from "./test-random-calls.ts";
+
+testRandomCalls("updates");
