@@ -7,7 +7,7 @@ import { createWasmDevice } from "../../src/device/wasm/wasm-device.ts";
 import { SltrainError } from "../../src/errors.ts";
 import { describeMachine, describeProvenance, type Machine, type Provenance } from "../machine.ts";
 import { PeerProcess, peerScript } from "../peers/peer-process.ts";
-import type { PeerAnswer, PeerCase } from "../peers/tfjs-kernels.ts";
+import type { PeerAnswer, PeerCase, TfjsFacts } from "../peers/tfjs-kernels.ts";
 import { bytesOf, flopsOf, kernelCases, type Direction, type KernelCase } from "./cases.ts";
 import { measureKernel, quick, thorough, type Measurement } from "./measure.ts";
 import { bestOf, limitOf, peakGflops, type Limit } from "./roofline.ts";
@@ -65,19 +65,19 @@ export async function benchKernels(options: BenchOptions): Promise<BenchReport> 
   const target = options.target === "128" ? narrowWasmTarget() : await probeWasmTarget();
   const firstPeak = await measurePeak(target);
   const plan = options.quick ? quick : thorough;
-  const peer = options.tfjs ? startTfjs() : undefined;
+  const peer = options.tfjs ? await startTfjs() : undefined;
   const peerGflops = new Map<string, number>();
   const measured: Measured[] = [];
   try {
     // Small shapes of an op first: they tell how long tf.js takes for large ones.
     for (const [i, kernelCase] of cases.toReversed().entries()) {
-      const { name } = kernelCase.op;
-      options.onCase?.(i, cases.length, `${name} ${kernelCase.shape}`);
+      options.onCase?.(i, cases.length, `${kernelCase.op.name} ${kernelCase.shape}`);
+      const kind = `${kernelCase.op.name} ${kernelCase.direction}`;
       const measurement = await measureKernel(() => createWasmDevice({ target }), kernelCase, plan);
       const flops = flopsOf(kernelCase);
-      const predictedMs = flops / (peerGflops.get(name) ?? Infinity) / 1e6;
+      const predictedMs = flops / (peerGflops.get(kind) ?? Infinity) / 1e6;
       const tfjsMs = peer === undefined || predictedMs > MAX_PEER_MS ? null : await ask(peer, kernelCase);
-      if (tfjsMs !== null) peerGflops.set(name, flops / tfjsMs / 1e6);
+      if (tfjsMs !== null) peerGflops.set(kind, flops / tfjsMs / 1e6);
       measured.unshift({ kernelCase, measurement, tfjsMs });
     }
   } finally {
@@ -135,13 +135,15 @@ function rowOf({ kernelCase, measurement, tfjsMs }: Measured, peak: Peak): Bench
 }
 
 /** tfjs in a child process: V8's flags are process-wide, and its users run it with the default ones. */
-function startTfjs(): PeerProcess {
+async function startTfjs(): Promise<PeerProcess> {
   const script = `tfjs-kernels.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`;
-  return new PeerProcess({
+  const peer = new PeerProcess({
     name: "tfjs",
     command: [process.execPath, peerScript(script)],
     suggestion: "Install @tensorflow/tfjs-core and @tensorflow/tfjs-backend-wasm 4.22 beside sltrain.",
   });
+  await peer.read<TfjsFacts>();
+  return peer;
 }
 
 async function ask(peer: PeerProcess, { op, call }: KernelCase): Promise<number | null> {

@@ -12,6 +12,11 @@ export interface PeerCase {
   readonly params: Readonly<Record<string, unknown>>;
 }
 
+/** What it says of itself before it is asked. */
+export interface TfjsFacts {
+  readonly tfjs: string;
+}
+
 export interface PeerAnswer {
   /** null where tf.js has no such kernel on its wasm backend. */
   readonly medianMs: number | null;
@@ -157,7 +162,8 @@ function measure({ op, inputs, params }: PeerCase): number | null {
 }
 
 await useTfjsWasm();
+const say = (answer: TfjsFacts | PeerAnswer) => process.stdout.write(`${JSON.stringify(answer)}\n`);
+say({ tfjs: tf.version_core });
 for await (const line of createInterface({ input: process.stdin })) {
-  const answer: PeerAnswer = { medianMs: measure(JSON.parse(line) as PeerCase) };
-  process.stdout.write(`${JSON.stringify(answer)}\n`);
+  say({ medianMs: measure(JSON.parse(line) as PeerCase) });
 }
