@@ -11,6 +11,10 @@ const LONGEST_BAR = 1e3;
 export function stepsPage({ date, commit, machine, peak, torch, rows }: StepsReport): string {
   const facts = [`${date}, commit ${commit}`, formatMachine(machine), formatPeak(peak)];
   if (torch) facts.push(formatTorch(torch));
+  const peakEnd = trackEnd(
+    rows.map(({ peakFraction }) => peakFraction),
+    LONGEST_BAR,
+  );
   const columns: readonly TableColumn<StepsRow>[] = [
     { header: "model", cell: ({ model }) => model },
     { header: "batch", align: "right", cell: ({ batchSize }) => batchSize },
@@ -24,7 +28,7 @@ export function stepsPage({ date, commit, machine, peak, torch, rows }: StepsRep
       header: "of the best FMA peak",
       align: "bar",
       cell: ({ peakFraction: share }) =>
-        bar({ share, end: 1.1, kind: "compute", label: formatPercent(share) }),
+        bar({ share, end: peakEnd, kind: "compute", label: formatPercent(share) }),
     },
   ];
   const sections = [
