@@ -68,12 +68,16 @@ function* opShapes(): Generator<OpShape> {
   yield shape("memory", "batch-norm", [large, channels, channels], norm);
   yield shape("memory", "batch-norm-inference", [large, channels, channels, channels, channels], norm);
   yield shape("memory", "dropout", [pooled, i32(4)], { rate: 0.5, layer: 1 });
-  const flat = f32(16 * 2 ** 20); // 67 MB
+  const length = 16 * 2 ** 20;
+  const flat = f32(length); // 67 MB
   yield shape("memory", "sgd-update", [flat, flat, f32(8)], {});
   yield shape("memory", "momentum-update", [flat, flat, flat, f32(8)], { nesterov: false });
   yield shape("memory", "adam-update", [flat, flat, flat, flat, f32(8)], { decoupled: false });
+  yield shape("memory", "adagrad-update", [flat, flat, flat, f32(8)], {});
+  yield shape("memory", "lars-update", [flat, flat, flat, f32(8), f32(1), f32(1)], {});
+  yield shape("memory", "sum-of-squares", [flat], {});
+  yield shape("memory", "fill", [], { shape: [length], value: 1 });
 
-  const length = 16 * 2 ** 20;
   for (const format of ["bf16", "f16"] as const) {
     yield shape("memory", `${format}-encode`, [flat], {});
     yield shape("memory", `${format}-decode`, [i32(length / 2)], { length });
