@@ -1,0 +1,3 @@
+import { testListedCalls } from "./test-listed-calls.ts";
+
+testListedCalls("normalisations");
