@@ -30,6 +30,19 @@ function withIds(outside: number, rowsOf: (call: KernelCall) => number): MakeOpe
   };
 }
 
+/** A sparse matrix from operand `first` on; some of its columns lie outside, and some of its room is not used. */
+function withCsr(first: number, featuresOf: (call: KernelCall) => number): MakeOperands {
+  return (call, normal, random) => {
+    const [values, , rowStarts] = call.inputs.slice(first) as [TensorType, TensorType, TensorType];
+    const [capacity, starts] = [elementCount(values), elementCount(rowStarts)];
+    const range = featuresOf(call) + 2;
+    const columns = Int32Array.from({ length: capacity }, () => random.nextInt(range) - 1);
+    const ends = Int32Array.from({ length: starts }, (_, i) => (i === 0 ? 0 : random.nextInt(capacity + 1)));
+    const operands = call.inputs.map((type) => (type.dtype === "f32" ? normal(type) : columns));
+    return operands.with(first + 2, ends.sort());
+  };
+}
+
 /** Wide enough for both bounds of relu6. */
 const spread: MakeOperands = ({ inputs }, normal) =>
   inputs.map((type) => normal(type).map((value) => value * 5));
@@ -88,6 +101,9 @@ export const fittingOperands: Readonly<Partial<Record<OpName, MakeOperands>>> = 
     inputs.map((type, i) => (i === 4 ? normal(type).map(Math.abs) : normal(type))),
   // NaNs have no difference to compare: a test of its own has ids outside the table.
   embedding: withIds(0, ({ inputs }) => inputs[1]!.shape[0]!),
+  "sparse-dense": withCsr(0, ({ inputs }) => inputs[3]!.shape[0]!),
+  "sparse-dense-grad": withCsr(0, ({ params }) => (params as ParamsOf<"sparse-dense-grad">).features),
+  "sparse-sgd-update": withCsr(1, ({ inputs }) => inputs[0]!.shape[0]!),
   "embedding-grad": withIds(1, ({ params }) => (params as ParamsOf<"embedding-grad">).vocabulary),
   relu6: spread,
   "relu6-grad": spread,

@@ -103,6 +103,17 @@ function* opShapes(): Generator<OpShape> {
   yield shape("sequences", "layer-norm-grad", [rows, units, rows, perRow, perRow], {});
   yield shape("sequences", "embedding", [i32(4096), f32(10_000, 512)], {});
   yield shape("sequences", "embedding-grad", [i32(4096), rows], { vocabulary: 10_000 });
+  // A local step of logistic regression over LibSVM data, of two classes and of many.
+  for (const [features, outputs] of [
+    [2 ** 19, 1],
+    [2 ** 16, 16],
+  ] as const) {
+    const matrix = [f32(20 * 39), i32(20 * 39), i32(21)];
+    const [w, errors] = [f32(features, outputs), f32(20, outputs)];
+    yield shape("sparse-lr", "sparse-dense", [...matrix, w, f32(outputs)], {});
+    yield shape("sparse-lr", "sparse-dense-grad", [...matrix, errors], { features });
+    yield shape("sparse-lr", "sparse-sgd-update", [w, ...matrix, errors, f32(1)], {});
+  }
   for (const [extent, channels, stride] of MOBILENET_DEPTHWISE) {
     const [image, filter] = [f32(32, extent, extent, channels), f32(3, 3, channels, 1)];
     const inputShape = [32, extent, extent, channels] as const;

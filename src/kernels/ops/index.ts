@@ -49,6 +49,7 @@ import {
 import { dense, matmul } from "./matmul.ts";
 import { avgPool, avgPoolGrad, maxPool, maxPoolGrad } from "./pooling.ts";
 import { reshape } from "./reshape.ts";
+import { sparseDense, sparseDenseGrad, sparseSgdUpdate } from "./sparse-dense.ts";
 import { softmax, softmaxGrad } from "./softmax.ts";
 import { sumOfSquares } from "./sum-of-squares.ts";
 import { adagradUpdate, adamUpdate, larsUpdate, momentumUpdate, sgdUpdate } from "./updates.ts";
@@ -107,6 +108,9 @@ export const ops = {
   reshape,
   fill,
   dropout,
+  "sparse-dense": sparseDense,
+  "sparse-dense-grad": sparseDenseGrad,
+  "sparse-sgd-update": sparseSgdUpdate,
   "softmax-cross-entropy": softmaxCrossEntropy,
   "softmax-cross-entropy-grad": softmaxCrossEntropyGrad,
   "sigmoid-cross-entropy": sigmoidCrossEntropy,

@@ -67,6 +67,7 @@ import {
 } from "./losses.ts";
 import { denseReference, matmulReference } from "./matmul.ts";
 import { avgPoolGradReference, avgPoolReference, maxPoolGradReference, maxPoolReference } from "./pooling.ts";
+import { sparseDenseGradReference, sparseDenseReference, sparseSgdUpdateReference } from "./sparse-dense.ts";
 import { softmaxGradReference, softmaxReference } from "./softmax.ts";
 import { sumOfSquaresReference } from "./sum-of-squares.ts";
 import {
@@ -135,6 +136,9 @@ export const referenceKernels: {
   "softmax-grad": softmaxGradReference,
   fill: fillReference,
   dropout: dropoutReference,
+  "sparse-dense": sparseDenseReference,
+  "sparse-dense-grad": sparseDenseGradReference,
+  "sparse-sgd-update": sparseSgdUpdateReference,
   "softmax-cross-entropy": softmaxCrossEntropyReference,
   "softmax-cross-entropy-grad": softmaxCrossEntropyGradReference,
   "sigmoid-cross-entropy": sigmoidCrossEntropyReference,

@@ -26,6 +26,7 @@ import {
 } from "./pointwise-conv2d.ts";
 import { poolingKernels } from "./pooling.ts";
 import { softmaxKernels } from "./softmax.ts";
+import { sparseDenseKernels } from "./sparse-dense.ts";
 import { TILE_WIDTHS } from "./tile.ts";
 import { sumOfSquaresKernel } from "./sum-of-squares.ts";
 import { updateKernels } from "./updates.ts";
@@ -59,6 +60,7 @@ export const wasmKernels: readonly WasmKernel[] = [
   ...globalAvgPoolKernels,
   ...formulaKernels,
   ...softmaxKernels,
+  ...sparseDenseKernels,
   ...lossKernels,
   ...dropoutKernels,
   ...updateKernels,

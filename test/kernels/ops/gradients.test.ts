@@ -15,7 +15,7 @@ interface GradientCase {
   readonly op: Op;
   readonly inputs: readonly TensorType[];
   readonly params: object;
-  /** Values of i32 operands, in order. */
+  /** Values of all i32 operands, one after the other. */
   readonly integers?: readonly number[];
   /** Operands that are data, not differentiated: targets. */
   readonly constants?: readonly number[];
@@ -121,6 +121,12 @@ const cases: readonly GradientCase[] = [
     gradientCase("local-response-norm", [f32(2, 3, 5)], { depthRadius: 1, bias: 1, alpha: 0.7, beta }),
   ),
   gradientCase("embedding", [i32(2, 3), f32(4, 5)], {}, { integers: [1, 3, 1, 0, 3, 3] }),
+  gradientCase(
+    "sparse-dense",
+    [f32(6), i32(6), i32(4), f32(4, 3), f32(3)],
+    {},
+    { integers: [0, 3, 2, 0, 1, 3, 0, 2, 2, 5], constants: [0] },
+  ),
   gradientCase("bias-add", [f32(2, 3, 5), f32(5)], {}),
   gradientCase("add", [f32(3, 7), f32(3, 7)], {}),
   gradientCase("add", [f32(3, 7), f32(3, 7)], { activation: "relu" }),
@@ -173,10 +179,12 @@ async function differentiated({ op, inputs, params, integers, constants = [] }: 
 
   const device = createReferenceDevice({ precision: "f64" });
   const vectors = allocateVectors(device, training.program);
+  let next = 0;
   inputs.forEach((type, index) => {
     const vector = vectors[`input.operand${index}`];
     if (vector === undefined) return;
-    if (type.dtype === "i32") device.write(vector, 0, Int32Array.from(integers!));
+    if (type.dtype === "i32")
+      device.write(vector, 0, Int32Array.from(integers!.slice(next, (next += elementCount(type)))));
     else
       device.writeF64(
         vector,

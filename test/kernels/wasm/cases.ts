@@ -109,6 +109,15 @@ const TALL = [
   [330, 200],
 ] as const;
 
+/** Non-zeros, rows, features and columns of the dense operand. */
+const SPARSE_PRODUCTS = [
+  [1, 1, 1, 1],
+  [30, 4, 9, 1],
+  [17, 9, 3, 2],
+  [100, 7, 200, 10],
+  [40, 5, 31, 33],
+] as const;
+
 const ELEMENT_LOSSES = ["sigmoid-cross-entropy", "mean-squared-error", "hinge", "squared-hinge"] as const;
 
 export function caseOf<N extends OpName>(op: N, inputs: readonly TensorType[], params: ParamsOf<N>): Case {
@@ -196,6 +205,14 @@ function* cases(): Generator<Case> {
     }
     yield caseOf("embedding", [i32(rows), f32(7, columns)], {});
     yield caseOf("embedding-grad", [i32(rows), x], { vocabulary: 7 });
+  }
+  for (const [nonZeros, rows, features, columns] of SPARSE_PRODUCTS) {
+    const matrix = [f32(nonZeros), i32(nonZeros), i32(rows + 1)];
+    const [w, dy] = [f32(features, columns), f32(rows, columns)];
+    yield caseOf("sparse-dense", [...matrix, w], {});
+    yield caseOf("sparse-dense", [...matrix, w, f32(columns)], {});
+    yield caseOf("sparse-dense-grad", [...matrix, dy], { features });
+    yield caseOf("sparse-sgd-update", [w, ...matrix, dy, f32(1)], {});
   }
   for (const [rows, columns] of [...NORMALISED, ...TALL])
     for (const activation of ["none", "relu"] as const) {

@@ -65,6 +65,14 @@ class Draw {
   }
 }
 
+/** A sparse matrix and what it is multiplied with, or the gradient of the product. */
+function sparseProduct(draw: Draw) {
+  const [nonZeros, rows] = [draw.extent(120), draw.extent(20)];
+  const [features, columns] = [draw.extent(60), draw.extent(40)];
+  const matrix = [f32(nonZeros), i32(nonZeros), i32(rows + 1)];
+  return { matrix, features, columns, w: f32(features, columns), dy: f32(rows, columns) };
+}
+
 type Pair = readonly [number, number];
 type Quad = readonly [number, number, number, number];
 
@@ -216,6 +224,18 @@ function responseNorm(draw: Draw) {
 }
 
 const products = {
+  "sparse-dense"(draw: Draw) {
+    const { matrix, w, columns } = sparseProduct(draw);
+    return { inputs: draw.optional([...matrix, w, f32(columns)]), params: {} };
+  },
+  "sparse-dense-grad"(draw: Draw) {
+    const { matrix, dy, features } = sparseProduct(draw);
+    return { inputs: [...matrix, dy], params: { features } };
+  },
+  "sparse-sgd-update"(draw: Draw) {
+    const { matrix, w, dy } = sparseProduct(draw);
+    return { inputs: [w, ...matrix, dy, f32(1)], params: {} };
+  },
   dense(draw: Draw) {
     const [M, N, K] = productExtents(draw);
     return {
