@@ -25,6 +25,14 @@ function convolution(x: number[], w: number[], strides: number | [number, number
     );
 }
 
+function depthwise(x: number[], w: number[], strides: number, padding: Padding) {
+  return () =>
+    withGradients(
+      (image, filter) => tf.depthwiseConv2d(image as Image, filter as Image, strides, padding),
+      [numbers(x), numbers(w, 2)],
+    );
+}
+
 function pool(kind: "max" | "avg", x: number[], size: number | [number, number], padding: Padding) {
   const apply = kind === "max" ? tf.maxPool : tf.avgPool;
   return () => withGradients((image) => apply(image as Image, size, 2, padding), [numbers(x)]);
@@ -68,6 +76,26 @@ const cases: Readonly<Record<string, () => tf.Tensor[]>> = {
       x: numbers<tf.Rank.R4>([2, 8, 8, 3]),
       filter: numbers<tf.Rank.R4>([3, 3, 3, 6]),
       ...{ strides: 1, pad: "same", bias: numbers([6]), activation: "relu" },
+    }),
+  ],
+  "a depthwise convolution": depthwise([2, 9, 9, 5], [3, 3, 5, 1], 1, "same"),
+  "a depthwise convolution of stride 2, two filters a channel": depthwise(
+    [2, 9, 8, 3],
+    [3, 3, 3, 2],
+    2,
+    "same",
+  ),
+  "a depthwise convolution of many channels": depthwise([1, 7, 7, 33], [5, 5, 33, 1], 1, "valid"),
+  "a separable convolution": () =>
+    withGradients(
+      (x, w, points) => tf.separableConv2d(x as Image, w as Image, points as Image, 1, "same"),
+      [numbers([2, 8, 8, 4]), numbers([3, 3, 4, 2]), numbers([1, 1, 8, 6])],
+    ),
+  "a fused depthwise convolution with bias": () => [
+    tf.fused.depthwiseConv2d({
+      x: numbers<tf.Rank.R4>([2, 8, 8, 3]),
+      filter: numbers<tf.Rank.R4>([3, 3, 3, 2]),
+      ...{ strides: 1, pad: "same", bias: numbers([6]) },
     }),
   ],
   "max pooling": pool("max", [2, 8, 8, 5], 2, "valid"),
