@@ -14,7 +14,7 @@ export function testListedCalls(family: Family): void {
       test(`${kernel.name} agrees with the reference in double precision and writes nothing but its outputs`, () => {
         for (const one of cases.filter(({ call }) => acceptsAnywhere(kernel, call))) {
           const operands = operandsOf(one);
-          assertClose(one, runKernel(kernel, one.call, operands), expected(one, operands));
+          assertClose(kernel, one, runKernel(kernel, one.call, operands), expected(one, operands));
         }
       });
 

@@ -32,30 +32,30 @@ export function testRandomCalls(family: Family): void {
 }
 
 function checkCall(op: ComputingOp, number: number): void {
-  const one = randomCase(op, number);
-  const operands = operandsOf(one);
+  const drawn = randomCase(op, number);
+  const one = { ...drawn, label: `call ${number}: ${drawn.label}` };
+  const operands = operandsOf(drawn);
   const want = expected(one, operands);
   const random = new RandomStream(number, "slices");
-  const label = `call ${number}: ${one.label}`;
   const kernels = kernelsOf(op).filter((kernel) => acceptsAnywhere(kernel, one.call));
-  assert.ok(kernels.length > 0, `no kernel for ${label}`);
+  assert.ok(kernels.length > 0, `no kernel for ${one.label}`);
   const bitsOfFamily = new Map<string, readonly Int32Array[]>();
   for (const kernel of kernels) {
-    const ofKernel = { ...one, label: `${kernel.name}, ${label}` };
     const run = loadKernel(kernel, one.call);
     const whole = run(operands);
-    assertClose(ofKernel, whole, want);
+    assertClose(kernel, one, whole, want);
     const bits = bitsOf(whole);
     const family = familyOf(kernel);
-    assert.deepEqual(bits, bitsOfFamily.get(family) ?? bits, `${ofKernel.label}: as others of its family`);
+    const label = `${kernel.name}, ${one.label}`;
+    assert.deepEqual(bits, bitsOfFamily.get(family) ?? bits, `${label}: as others of its family`);
     bitsOfFamily.set(family, bits);
     const layout = [...random.permutation(operands.length + one.call.outputs.length)];
     const slices = (extent: number, grain: number) => shuffledSlices(random, extent, grain);
-    assert.deepEqual(bitsOf(run(operands, { slices, layout })), bits, `${ofKernel.label}: in slices`);
+    assert.deepEqual(bitsOf(run(operands, { slices, layout })), bits, `${label}: in slices`);
   }
   const kernel = kernels[random.nextInt(kernels.length)]!;
-  const ofKernel = { ...one, label: `${kernel.name} without fused multiply-add, ${label}` };
-  assertClose(ofKernel, loadKernel(kernel, one.call, false)(operands), want);
+  const unfused = { ...one, label: `without fused multiply-add, ${one.label}` };
+  assertClose(kernel, unfused, loadKernel(kernel, one.call, false)(operands), want);
 }
 
 function shuffledSlices(random: RandomStream, extent: number, grain: number): readonly Slice[] {
