@@ -27,7 +27,7 @@ const TYPE_CODES: Readonly<Record<ValueType, number>> = {
 export class Local<T extends ValueType> {
   readonly type: T;
   readonly code: Code;
-  readonly #index: number[];
+  readonly #index: Code;
 
   constructor(type: T, index: number) {
     this.type = type;
@@ -214,29 +214,35 @@ export class ModuleBuilder {
 let buffer = new Uint8Array(1 << 16);
 
 function flatten(code: Code): Uint8Array<ArrayBuffer> {
-  const end = append(code, 0);
+  const end = append([code], 0);
   return buffer.slice(0, end);
 }
 
+/** Much cheaper than `instanceof Uint8Array`, of which it is the opposite. */
+const isNested = Array.isArray as (code: Code) => code is readonly Code[];
+
 /** Writes code at `at` and returns its end. Most parts are single bytes: not worth a call each. */
-function append(code: Code, at: number): number {
-  if (typeof code === "number") return append([code], at);
-  if (at + code.length > buffer.length) {
-    const larger = new Uint8Array(2 * (at + code.length));
-    larger.set(buffer);
-    buffer = larger;
-  }
-  if (code instanceof Uint8Array) {
-    buffer.set(code, at);
-    return at + code.length;
-  }
+function append(code: readonly Code[], at: number): number {
   let end = at;
   for (let i = 0; i < code.length; i++) {
     const part = code[i]!;
-    if (typeof part === "number" && end < buffer.length) buffer[end++] = part;
-    else end = append(part, end);
+    if (typeof part === "number") {
+      if (end === buffer.length) grow(end + 1);
+      buffer[end++] = part;
+    } else if (isNested(part)) end = append(part, end);
+    else {
+      if (end + part.length > buffer.length) grow(end + part.length);
+      buffer.set(part, end);
+      end += part.length;
+    }
   }
   return end;
+}
+
+function grow(length: number): void {
+  const larger = new Uint8Array(2 * length);
+  larger.set(buffer);
+  buffer = larger;
 }
 
 function sized(code: Code): Code {

@@ -27,21 +27,20 @@ export type F32 = Expr<"f32">;
 export type F64 = Expr<"f64">;
 export type V128 = Expr<"v128">;
 
-export function encodeUnsigned(value: number): number[] {
+export function encodeUnsigned(value: number): Code {
+  if (value < 0x80) return value;
   const bytes: number[] = [];
   let rest = value;
-  do {
-    const low = rest % 128;
-    rest = Math.floor(rest / 128);
-    bytes.push(rest > 0 ? low | 0x80 : low);
-  } while (rest > 0);
+  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) | 0x80);
+  bytes.push(rest);
   return bytes;
 }
 
 /** `value`: an i32, as signed or unsigned. */
-function encodeSigned(value: number): number[] {
-  const bytes: number[] = [];
+function encodeSigned(value: number): Code {
   let rest = value | 0;
+  if (rest >= -64 && rest <= 63) return rest & 0x7f;
+  const bytes: number[] = [];
   for (; rest < -64 || rest > 63; rest >>= 7) bytes.push((rest & 0x7f) | 0x80);
   bytes.push(rest & 0x7f);
   return bytes;
