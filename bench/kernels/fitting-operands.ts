@@ -104,6 +104,7 @@ export const fittingOperands: Readonly<Partial<Record<OpName, MakeOperands>>> = 
   "sparse-dense": withCsr(0, ({ inputs }) => inputs[3]!.shape[0]!),
   "sparse-dense-grad": withCsr(0, ({ params }) => (params as ParamsOf<"sparse-dense-grad">).features),
   "sparse-sgd-update": withCsr(1, ({ inputs }) => inputs[0]!.shape[0]!),
+  "kmeans-assign": ({ inputs }, normal) => inputs.map((type) => normal(type).map(Math.round)), // with ties
   "embedding-grad": withIds(1, ({ params }) => (params as ParamsOf<"embedding-grad">).vocabulary),
   relu6: spread,
   "relu6-grad": spread,

@@ -114,6 +114,8 @@ function* opShapes(): Generator<OpShape> {
     yield shape("sparse-lr", "sparse-dense-grad", [...matrix, errors], { features });
     yield shape("sparse-lr", "sparse-sgd-update", [w, ...matrix, errors, f32(1)], {});
   }
+  yield shape("k-means", "kmeans-assign", [f32(4096, 28), f32(10, 28)], {});
+  yield shape("k-means", "kmeans-assign", [f32(4096, 784), f32(100, 784)], {});
   for (const [extent, channels, stride] of MOBILENET_DEPTHWISE) {
     const [image, filter] = [f32(32, extent, extent, channels), f32(3, 3, channels, 1)];
     const inputShape = [32, extent, extent, channels] as const;

@@ -32,6 +32,7 @@ import { fill } from "./fill.ts";
 import { globalAvgPool, globalAvgPoolGrad } from "./global-avg-pool.ts";
 import { bf16Decode, bf16Encode, f16Decode, f16Encode } from "./half-precision.ts";
 import { int8Decode, int8Encode } from "./int8.ts";
+import { kmeansAssign } from "./kmeans-assign.ts";
 import { layerNorm, layerNormGrad } from "./layer-norm.ts";
 import { localResponseNorm, localResponseNormGrad } from "./local-response-norm.ts";
 import {
@@ -111,6 +112,7 @@ export const ops = {
   "sparse-dense": sparseDense,
   "sparse-dense-grad": sparseDenseGrad,
   "sparse-sgd-update": sparseSgdUpdate,
+  "kmeans-assign": kmeansAssign,
   "softmax-cross-entropy": softmaxCrossEntropy,
   "softmax-cross-entropy-grad": softmaxCrossEntropyGrad,
   "sigmoid-cross-entropy": sigmoidCrossEntropy,

@@ -51,6 +51,7 @@ import {
   f16EncodeReference,
 } from "./half-precision.ts";
 import { int8DecodeReference, int8EncodeReference } from "./int8.ts";
+import { kmeansAssignReference } from "./kmeans-assign.ts";
 import { layerNormGradReference, layerNormReference } from "./layer-norm.ts";
 import { localResponseNormGradReference, localResponseNormReference } from "./local-response-norm.ts";
 import {
@@ -139,6 +140,7 @@ export const referenceKernels: {
   "sparse-dense": sparseDenseReference,
   "sparse-dense-grad": sparseDenseGradReference,
   "sparse-sgd-update": sparseSgdUpdateReference,
+  "kmeans-assign": kmeansAssignReference,
   "softmax-cross-entropy": softmaxCrossEntropyReference,
   "softmax-cross-entropy-grad": softmaxCrossEntropyGradReference,
   "sigmoid-cross-entropy": sigmoidCrossEntropyReference,

@@ -15,6 +15,7 @@ import { globalAvgPoolKernels } from "./global-avg-pool.ts";
 import { halfPrecisionKernels } from "./half-precision.ts";
 import { int8Kernels } from "./int8.ts";
 import type { WasmKernel } from "./kernel.ts";
+import { kmeansAssignKernel } from "./kmeans-assign.ts";
 import { layerNormKernels } from "./layer-norm.ts";
 import { localResponseNormKernels } from "./local-response-norm.ts";
 import { lossKernels } from "./losses.ts";
@@ -47,6 +48,7 @@ export const wasmKernels: readonly WasmKernel[] = [
     conv2dKernel(width, "direct"),
     conv2dInputGradKernel(width, "direct"),
     conv2dFilterGradKernel(width),
+    kmeansAssignKernel(width),
   ]),
   ...depthwiseKernels,
   ...conv2dMaxPoolKernels,

@@ -206,6 +206,13 @@ function* cases(): Generator<Case> {
     yield caseOf("embedding", [i32(rows), f32(7, columns)], {});
     yield caseOf("embedding-grad", [i32(rows), x], { vocabulary: 7 });
   }
+  for (const [rows, columns, clusters] of [
+    [1, 1, 1],
+    [9, 5, 3],
+    [6, 2, 16],
+    [30, 28, 37],
+  ] as const)
+    yield caseOf("kmeans-assign", [f32(rows, columns), f32(clusters, columns)], {});
   for (const [nonZeros, rows, features, columns] of SPARSE_PRODUCTS) {
     const matrix = [f32(nonZeros), i32(nonZeros), i32(rows + 1)];
     const [w, dy] = [f32(features, columns), f32(rows, columns)];

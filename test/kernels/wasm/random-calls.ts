@@ -224,6 +224,10 @@ function responseNorm(draw: Draw) {
 }
 
 const products = {
+  "kmeans-assign"(draw: Draw) {
+    const [rows, columns] = [draw.extent(60), draw.extent(50)];
+    return { inputs: [f32(rows, columns), f32(draw.extent(70), columns)], params: {} };
+  },
   "sparse-dense"(draw: Draw) {
     const { matrix, w, columns } = sparseProduct(draw);
     return { inputs: draw.optional([...matrix, w, f32(columns)]), params: {} };
