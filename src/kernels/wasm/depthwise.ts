@@ -10,6 +10,7 @@ import {
 } from "./depthwise-tile.ts";
 import type { Image } from "./convolution.ts";
 import { forRange, increase, repeat, type FunctionRef, type ModuleBuilder } from "./emitter.ts";
+import { cacheLinesOf, emitFetch, FETCH_MINIMUM_BYTES } from "./fetch.ts";
 import { i32, type Body, type I32 } from "./instructions.ts";
 import type { WasmRoutine } from "./kernel.ts";
 import { FLOAT_BYTES } from "./lanes.ts";
@@ -33,10 +34,6 @@ export interface DepthwiseSpec extends Pick<
 
 /** At most so many groups of images sum the filter's gradient apart from each other, on as many threads. */
 const MAXIMUM_GROUPS = 8;
-
-/** What is smaller is in the second-level cache anyway. */
-const CACHE_BYTES = 2 ** 20;
-const LINE_BYTES = 64;
 
 /** Units are images. */
 export function emitDepthwise(module: ModuleBuilder, spec: DepthwiseSpec): WasmRoutine {
@@ -97,22 +94,6 @@ function imageBytes({ height, width, channels }: Image): number {
   return height * width * channels * FLOAT_BYTES;
 }
 
-/**
- * A function (address) that reads a word of every cache line of a stretch of `sizeBytes`. Tiles walk along the channels
- * of several pixels and rows at once, which no processor foresees; read in order first, a row is there when they come.
- */
-function emitFetch(module: ModuleBuilder, sizeBytes: number): FunctionRef {
-  const linesPerPass = 4;
-  const passBytes = linesPerPass * LINE_BYTES;
-  return module.func(`fetch ${sizeBytes}`, ["address"], (p, f) => {
-    const { pass, word } = f.named("i32", ["pass", "word"]);
-    return repeat(pass, Math.floor(sizeBytes / passBytes), [
-      Array.from({ length: linesPerPass }, (_, line) => word.set(i32.load(p.address, line * LINE_BYTES))),
-      increase(p.address, passBytes),
-    ]);
-  });
-}
-
 /** A function (source, filter, third, output): the tiles of one image, row by row. */
 function emitImage(module: ModuleBuilder, spec: DepthwiseSpec, emitTile: typeof emitOutputTile): FunctionRef {
   const { batch, source, output, third, multiplier, adjoint, relu, paired, vertical, horizontal } = spec;
@@ -131,14 +112,16 @@ function emitImage(module: ModuleBuilder, spec: DepthwiseSpec, emitTile: typeof 
       taps: cells.taps.map((cell) => (row * spec.window[1] + cell) * channels * multiplier * FLOAT_BYTES),
     }));
 
-  const isLarge = (image: Image) => batch * imageBytes(image) > CACHE_BYTES;
+  const fetch = (address: I32, bytes: number) =>
+    emitFetch(module, { rows: 1, rowBytes: 0 }).call(address, cacheLinesOf(bytes));
+  const isLarge = (image: Image) => batch * imageBytes(image) > FETCH_MINIMUM_BYTES;
   /** The rows of the source that a row of outputs is the first to meet, and of what else is read. */
   const fetchRows = (rows: Reach, { taps }: Stretch, from: I32, to: I32): Body => {
     const newRows = Math.min(rows.stride, taps);
     const offset = Math.max(0, (taps - 1) * rows.spacing + 1 - newRows) * rowBytes;
     return [
-      isLarge(source) ? emitFetch(module, newRows * rowBytes).call(i32.add(from, offset)) : [],
-      isLarge(output) && emitTile === emitFilterTile ? emitFetch(module, outputRowBytes).call(to) : [],
+      isLarge(source) ? fetch(i32.add(from, offset), newRows * rowBytes) : [],
+      isLarge(output) && emitTile === emitFilterTile ? fetch(to, outputRowBytes) : [],
     ];
   };
 

@@ -5,6 +5,7 @@
 // in the second. Where c has few rows or columns it is computed transposed: see `isTurned`.
 
 import { increase, repeat, when, whileLoop, type FunctionRef, type ModuleBuilder } from "./emitter.ts";
+import { cacheLinesOf, emitFetch, FETCH_MINIMUM_BYTES } from "./fetch.ts";
 import { i32, type Body, type I32 } from "./instructions.ts";
 import { FLOAT_BYTES, VECTOR_BYTES } from "./lanes.ts";
 import { emitPack } from "./pack.ts";
@@ -78,12 +79,20 @@ function stagesOf(k: number): readonly Stage[] {
 
 /**
  * Whether the loops compute c^T = op(b)^T op(a)^T, each unit into scratch and from there into c: the same sums in the
- * same order. It saves lanes where c has few columns, and the transposition of b where it has few rows.
+ * same order. It saves lanes where c has few columns, the transposition of b where it has few rows, and packing where
+ * the reduction is long and all rows of c^T fit one block.
  */
-function isTurned({ m, n, transposeA, transposeB, bias, relu }: GemmSpec): boolean {
+function isTurned(spec: GemmSpec): boolean {
+  const { m, n, transposeA, transposeB, bias, relu } = spec;
   if (bias || relu) return false;
-  if (transposeA) return n <= TURN_COLUMNS && m > n;
+  if (transposeA) return m > n && n <= (isLong(spec) ? BLOCK_ROWS : TURN_COLUMNS);
   return transposeB && m <= TURN_ROWS && n > m;
+}
+
+/** A sum over very many rows of both operands, as in a filter's gradient: they come from memory, and are used little. */
+function isLong({ m, n, k, transposeA, transposeB }: GemmSpec): boolean {
+  const bytes = (m + n) * k * FLOAT_BYTES;
+  return transposeA && !transposeB && k > MAXIMUM_BLOCK_STEPS && bytes > FETCH_MINIMUM_BYTES;
 }
 
 /** Few rows leave registers to more columns, and b is then read in longer stretches. */
@@ -112,6 +121,7 @@ export function emitGemm(module: ModuleBuilder, spec: GemmSpec, tileWidth: TileW
     : n > PACK_ROWS_COLUMNS && m > PACK_B_ROWS;
   const packRight = transposeRight || (n > panelWidth && m > PACK_B_ROWS);
   const stages = stagesOf(k);
+  const fetches = isLong(spec) && packLeft && m <= BLOCK_ROWS;
   const blockRows = Math.min(BLOCK_ROWS, m);
   const leftRow = transposeLeft ? FLOAT_BYTES : leftRowBytes;
   const leftStep = transposeLeft ? leftRowBytes : FLOAT_BYTES;
@@ -132,6 +142,7 @@ export function emitGemm(module: ModuleBuilder, spec: GemmSpec, tileWidth: TileW
     const at = f.named("i32", ["packedRight", "turned", "spill", "left", "leftTile", "right", "c", "cTile"]);
     const index = f.named("i32", ["stage", "unit", "block", "panel", "panelEnd", "fullEnd", "tile"]);
 
+    const smaller = (a: I32, b: I32): I32 => i32.select(i32.ltU(a, b), a, b);
     const pieces = (rows: number, width: number) =>
       balancedPieces(rows, packLeft ? TILE_ROWS : tileRows(width, tileWidth));
 
@@ -218,6 +229,18 @@ export function emitGemm(module: ModuleBuilder, spec: GemmSpec, tileWidth: TileW
       ];
     };
 
+    /** What the panels [panel, panelEnd) will read in a stage, of an only block of rows. */
+    const fetchOperands = ({ steps }: Stage): Body => {
+      const bytes = (panel: I32) => smaller(i32.mul(panel, panelWidth * FLOAT_BYTES), n * FLOAT_BYTES);
+      return [
+        emitFetch(module, { rows: 1, rowBytes: 0 }).call(at.left, cacheLinesOf(steps * leftRowBytes)),
+        emitFetch(module, { rows: steps, rowBytes: rightRowBytes }).call(
+          at.right,
+          cacheLinesOf(i32.sub(bytes(index.panelEnd), bytes(index.panel))),
+        ),
+      ];
+    };
+
     /** The panels [panel, panelEnd) of a block of rows. */
     const multiplyBlock = (stage: Stage, rows: number): Body => {
       const cColumn = turned ? cRowBytes : FLOAT_BYTES;
@@ -235,6 +258,7 @@ export function emitGemm(module: ModuleBuilder, spec: GemmSpec, tileWidth: TileW
             i32.add(i32.mul(index.block, BLOCK_ROWS * cRow), i32.mul(index.panel, panelWidth * cColumn)),
           ),
         ),
+        fetches ? fetchOperands(stage) : [],
         packLeft ? packBlock(stage, rows) : [],
         columns.full === 0
           ? []
@@ -248,7 +272,6 @@ export function emitGemm(module: ModuleBuilder, spec: GemmSpec, tileWidth: TileW
           : when(i32.ltU(index.panel, index.panelEnd), multiplyPanel(stage, rows, columns.rest)),
       ];
     };
-    const smaller = (a: I32, b: I32) => i32.select(i32.ltU(a, b), a, b);
     const runStage = (stage: Stage): Body =>
       repeat(index.stage, stage.count, [
         index.unit.set(p.begin),

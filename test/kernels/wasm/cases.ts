@@ -101,6 +101,12 @@ const PRODUCTS = [
   [25, 800, 18],
 ] as const;
 
+/** [m, n, k] of sums over so many rows that both operands are read ahead; the second is computed transposed. */
+const LONG_PRODUCTS = [
+  [40, 91, 2100],
+  [91, 40, 2100],
+] as const;
+
 const NORMALISED = [1, 3, 8, 17, 33].flatMap((columns) => [1, 8, 75].map((rows) => [rows, columns] as const));
 /** Several groups of rows, the last one shorter. */
 const TALL = [
@@ -138,6 +144,8 @@ function* cases(): Generator<Case> {
         yield caseOf("matmul", [a, b, f32(m, n)], { transposeA, transposeB });
       }
   }
+  for (const [m, n, k] of LONG_PRODUCTS)
+    yield caseOf("matmul", [f32(k, m), f32(k, n), f32(m, n)], { transposeA: true, transposeB: false });
   for (const { x, w, ...window } of CONVOLUTIONS) {
     const bias = f32(w[3]);
     const forward = caseOf("conv2d", [f32(...x), f32(...w), bias], { ...window, activation: "relu" });
