@@ -17,6 +17,8 @@ const TOLERANCE = 2e-6;
 const TOLERANCE_OF_4X4 = 4e-6;
 /** Sums over all rows of terms of both signs, which may all but cancel: an error counts in relation to the terms. */
 const SIGNED_SUMS = /^(column-sum|batch-norm|layer-norm)/;
+/** Operands that are subtracted in those terms, and so add to their magnitude if they are negative. */
+const SUBTRACTED: Readonly<Partial<Record<OpName, number>>> = { "batch-norm-grad": 4, "layer-norm-grad": 3 };
 
 /** An output in double precision. */
 export interface Expected {
@@ -26,17 +28,19 @@ export interface Expected {
 }
 
 export function expected({ op, call }: Case, operands: readonly Operand[]): readonly Expected[] {
-  const run = (operandOf: (data: Operand) => Operand): readonly Float64Array[] => {
+  const run = (operandOf: (data: Operand, i: number) => Operand): readonly Float64Array[] => {
     const outputs = call.outputs.map((type) => new Float64Array(elementCount(type)));
     const reference = referenceKernels[op as Exclude<OpName, "reshape">] as ReferenceKernel;
-    const inputs = operands.map((data) =>
-      data instanceof Float32Array ? Float64Array.from(operandOf(data)) : data,
+    const inputs = operands.map((data, i) =>
+      data instanceof Float32Array ? Float64Array.from(operandOf(data, i)) : data,
     );
     reference.run(call, inputs, outputs);
     return outputs;
   };
   const values = run((data) => data);
-  const magnitudes = SIGNED_SUMS.test(op) ? run((data) => data.map(Math.abs)) : [];
+  const magnitude = (data: Operand, i: number) =>
+    data.map((value) => (i === SUBTRACTED[op] ? -Math.abs(value) : Math.abs(value)));
+  const magnitudes = SIGNED_SUMS.test(op) ? run(magnitude) : [];
   return values.map((output, o) => ({
     values: output,
     scale: Math.max(1, largest(output), largest(magnitudes[o] ?? [])),
