@@ -7,7 +7,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Activation, Layer, Topology } from "../../src/models/topology.ts";
 import type { Run } from "../steps/contender.ts";
 import type { StepAnswer, StepRequest } from "../steps/peer-steps.ts";
-import { useTfjsGradients, useTfjsWasm } from "./tfjs-wasm.ts";
+import { completeTfjsCore, useTfjsWasm } from "./tfjs-wasm.ts";
 
 type Request = ({ do: "prepare" } & StepRequest) | { do: "run"; budgetMs: number; minSteps: number };
 type Apply = (x: tf.Tensor) => tf.Tensor;
@@ -109,7 +109,7 @@ function run(step: () => tf.Scalar, budgetMs: number, minSteps: number): Run {
   return { timesMs, losses: [losses[0]!, losses.at(-1)!] };
 }
 
-await useTfjsGradients();
+await completeTfjsCore();
 await useTfjsWasm();
 const say = (answer: object) => process.stdout.write(`${JSON.stringify(answer)}\n`);
 say({ tfjs: tf.version_core });

@@ -14,10 +14,11 @@ export async function useTfjsWasm(): Promise<void> {
 }
 
 /**
- * Registers the gradients of all ops. tf.core's build for Node leaves them to the package @tensorflow/tfjs; its sources
- * have them, with imports that lack the file's ending. They meet in tf.core's global registry.
+ * Registers the gradients of all ops, and ops as methods of tensors. tf.core's build for Node leaves both to the package
+ * @tensorflow/tfjs; its sources have them, with imports that lack the file's ending. They meet in tf.core's global
+ * registry and class of tensors.
  */
-export async function useTfjsGradients(): Promise<void> {
+export async function completeTfjsCore(): Promise<void> {
   registerHooks({
     resolve(specifier, context, next) {
       try {
@@ -29,4 +30,5 @@ export async function useTfjsGradients(): Promise<void> {
     },
   });
   await import("@tensorflow/tfjs-core/dist/register_all_gradients.js");
+  await import("@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops.js");
 }

@@ -3,10 +3,10 @@
 
 import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
-import { useTfjsGradients } from "../../bench/peers/tfjs-wasm.ts";
+import { completeTfjsCore } from "../../bench/peers/tfjs-wasm.ts";
 import { registerKernels } from "../../src/tfjs/index.ts";
 
-await useTfjsGradients();
+await completeTfjsCore();
 await registerKernels();
 
 export type BackendName = "cpu" | "wasm";

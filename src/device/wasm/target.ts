@@ -79,7 +79,7 @@ async function probe(revectorize: boolean): Promise<WasmTarget> {
     });
   const relaxedSimd = runs(true);
   const width = await remembered({
-    name: "tile-width",
+    name: revectorize ? "tile-width" : "tile-width-without-flag",
     isAnswer: (value): value is TileWidth => TILE_WIDTHS.some((known) => known === value),
     measure: () => fastestTile(relaxedSimd),
   });
