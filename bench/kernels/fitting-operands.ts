@@ -110,6 +110,7 @@ export const fittingOperands: Readonly<Partial<Record<OpName, MakeOperands>>> = 
   "relu6-grad": spread,
   "softmax-cross-entropy": withLabels,
   "softmax-cross-entropy-grad": withLabels,
+  "softmax-cross-entropy-with-grad": withLabels,
   "sigmoid-cross-entropy": withBits,
   "sigmoid-cross-entropy-grad": withBits,
   hinge: withBits,

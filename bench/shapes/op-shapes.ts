@@ -93,7 +93,13 @@ function* opShapes(): Generator<OpShape> {
   const logits = f32(4096, 1000);
   yield shape("classes", "softmax", [logits], {});
   yield shape("classes", "softmax-grad", [logits, logits], {});
+  yield shape("classes", "softmax-cross-entropy", [logits, i32(4096)], {});
+  yield shape("classes", "softmax-cross-entropy-grad", [logits, i32(4096), f32(1)], {});
+  yield shape("classes", "softmax-cross-entropy-with-grad", [logits, i32(4096)], {});
   const scores = f32(128, 10);
+  yield shape("classes", "softmax-cross-entropy", [scores, i32(128)], {});
+  yield shape("classes", "softmax-cross-entropy-grad", [scores, i32(128), f32(1)], {});
+  yield shape("classes", "softmax-cross-entropy-with-grad", [scores, i32(128)], {});
   for (const op of ["mean-squared-error", "hinge", "squared-hinge"] as const) {
     yield shape("classes", op, [scores, scores], {});
     yield shape("classes", `${op}-grad`, [scores, scores, f32(1)], {});

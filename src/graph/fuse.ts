@@ -5,6 +5,12 @@ import type { Op, Tensor } from "../kernels/op.ts";
 import { conv2d, type Conv2dParams } from "../kernels/ops/conv2d.ts";
 import { conv2dMaxPool, type Conv2dMaxPoolParams } from "../kernels/ops/conv2d-max-pool.ts";
 import { reluGrad } from "../kernels/ops/elementwise.ts";
+import { fill, type FillParams } from "../kernels/ops/fill.ts";
+import {
+  softmaxCrossEntropy,
+  softmaxCrossEntropyGrad,
+  softmaxCrossEntropyWithGrad,
+} from "../kernels/ops/losses.ts";
 import { maxPool, maxPoolGrad, poolGeometry, type PoolParams } from "../kernels/ops/pooling.ts";
 import { reshape } from "../kernels/ops/reshape.ts";
 import { elementCount } from "../kernels/tensor.ts";
@@ -14,12 +20,15 @@ import type { Graph, GraphNode } from "./graph.ts";
 interface Surroundings {
   /** The node that computes `tensor`, if nobody but the rule's own node sees any of its results. */
   readonly ownProducer: (tensor: Tensor) => GraphNode | undefined;
+  readonly producer: (tensor: Tensor) => GraphNode | undefined;
+  /** The nodes that have `tensor` among their inputs. */
+  readonly readers: (tensor: Tensor) => readonly GraphNode[];
   /** Makes a node with new outputs. */
   readonly make: <P extends object>(op: Op<P>, inputs: readonly Tensor[], params: P) => GraphNode;
 }
 
 interface Rewrite {
-  /** A producer that goes. */
+  /** Another node, which goes. */
   readonly removed: GraphNode;
   /** What stands in the node's place; the last one computes the node's outputs. */
   readonly nodes: readonly GraphNode[];
@@ -90,11 +99,34 @@ const maskBeforePool: Rule = (node, { ownProducer, make }) => {
   };
 };
 
-const rules: readonly Rule[] = [poolWithConvolution, maskOnTheWayOut, maskBeforeView, maskBeforePool];
+/**
+ * softmax-cross-entropy(x, labels), softmax-cross-entropy-grad(x, labels, 1) -> softmax-cross-entropy-with-grad(x,
+ * labels): the exponentials are needed once.
+ */
+const lossWithGradient: Rule = (node, { producer, readers, make }) => {
+  if (node.op !== softmaxCrossEntropy) return undefined;
+  const [logits, labels] = node.inputs as [Tensor, Tensor];
+  const gradient = readers(logits).find(({ op, inputs }) => {
+    if (op !== softmaxCrossEntropyGrad || inputs[1]!.id !== labels.id) return false;
+    const dLoss = producer(inputs[2]!);
+    return dLoss?.op === fill && (dLoss.params as FillParams).value === 1;
+  });
+  if (gradient === undefined) return undefined;
+  const fused = make(softmaxCrossEntropyWithGrad, node.inputs, {});
+  return { removed: gradient, nodes: [{ ...fused, outputs: [...node.outputs, ...gradient.outputs] }] };
+};
+
+const rules: readonly Rule[] = [
+  poolWithConvolution,
+  maskOnTheWayOut,
+  maskBeforeView,
+  maskBeforePool,
+  lossWithGradient,
+];
 
 /**
  * Applies the rules until none fits. `kept` tensors and those of the graph's own interface keep their identity, and
- * every node stays where the later one of its two was: nothing is computed later than before.
+ * nothing is computed later than before: a node stands where its results were made, or the last of its operands.
  */
 export function fuse(graph: Graph, kept: readonly Tensor[]): Graph {
   for (let fused = graph; ;) {
@@ -108,9 +140,11 @@ function rewriteOnce(graph: Graph, kept: readonly Tensor[]): Graph | undefined {
   const uses = new Map<number, number>();
   const use = ({ id }: Tensor): Map<number, number> => uses.set(id, (uses.get(id) ?? 0) + 1);
   const producers = new Map<number, GraphNode>();
+  const readers = new Map<number, GraphNode[]>();
   kept.forEach(use);
   for (const node of graph.nodes) {
     node.inputs.forEach(use);
+    for (const { id } of node.inputs) readers.set(id, [...(readers.get(id) ?? []), node]);
     for (const { id } of node.outputs) producers.set(id, node);
   }
   let { tensorCount } = graph;
@@ -120,6 +154,8 @@ function rewriteOnce(graph: Graph, kept: readonly Tensor[]): Graph | undefined {
       const seen = producer?.outputs.reduce((sum, output) => sum + (uses.get(output.id) ?? 0), 0);
       return seen === 1 ? producer : undefined;
     },
+    producer: ({ id }) => producers.get(id),
+    readers: ({ id }) => readers.get(id) ?? [],
     make(op, inputs, params) {
       const types = op.infer(
         inputs.map(({ type }) => type),

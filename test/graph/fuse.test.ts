@@ -149,6 +149,19 @@ test("a pooled convolution becomes one op, and no mask a pass of its own", () =>
   assert.ok(!names.includes("relu-grad"));
 });
 
+test("softmax cross-entropy leaves its gradient on the way, unless that is scaled", () => {
+  const names = opNames(buildFused(classifier()));
+  assert.ok(names.includes("softmax-cross-entropy-with-grad"));
+  for (const gone of ["softmax-cross-entropy", "softmax-cross-entropy-grad", "fill"])
+    assert.ok(!names.includes(gone), gone);
+
+  const { graph, loss } = classifier();
+  const builder = new GraphBuilder(graph);
+  const weighted = builder.apply(ops.multiply, [loss, builder.input("weight", f32(1))], {});
+  const scaled = opNames(buildFused({ graph: builder.build(), loss: weighted, results: {} }));
+  assert.ok(scaled.includes("softmax-cross-entropy-grad"));
+});
+
 test("a convolution that is a result, or whose pool overlaps, stays by itself", () => {
   const kept = opNames(buildFused(classifier({ keepConvolution: true })));
   assert.equal(kept.filter((name) => name === "conv2d").length, 1);

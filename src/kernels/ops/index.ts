@@ -44,6 +44,7 @@ import {
   sigmoidCrossEntropyGrad,
   softmaxCrossEntropy,
   softmaxCrossEntropyGrad,
+  softmaxCrossEntropyWithGrad,
   squaredHinge,
   squaredHingeGrad,
 } from "./losses.ts";
@@ -115,6 +116,7 @@ export const ops = {
   "kmeans-assign": kmeansAssign,
   "softmax-cross-entropy": softmaxCrossEntropy,
   "softmax-cross-entropy-grad": softmaxCrossEntropyGrad,
+  "softmax-cross-entropy-with-grad": softmaxCrossEntropyWithGrad,
   "sigmoid-cross-entropy": sigmoidCrossEntropy,
   "sigmoid-cross-entropy-grad": sigmoidCrossEntropyGrad,
   "mean-squared-error": meanSquaredError,

@@ -62,6 +62,20 @@ export const softmaxCrossEntropy = loss("softmax-cross-entropy", CLASSES, 5, () 
 /** (logits, labels, dLoss[1]) -> dlogits = dLoss (softmax(logits) - onehot(labels)) */
 export const softmaxCrossEntropyGrad = lossGrad("softmax-cross-entropy-grad", CLASSES, 6);
 
+/**
+ * (logits, labels) -> loss, correct, dlogits of a dLoss of 1: both of the above in one pass. No graph is built with it:
+ * graph/fuse.ts puts it in their place.
+ */
+export const softmaxCrossEntropyWithGrad: Op<NoParams> = {
+  name: "softmax-cross-entropy-with-grad",
+  infer(inputs) {
+    bindShapes("softmax-cross-entropy-with-grad", inputs, CLASSES);
+    return [f32(1), f32(1), inputs[0]!];
+  },
+  flops: (inputs) => 7 * elementCount(inputs[0]!),
+  vjp: "not-differentiable",
+};
+
 /** (logits[B,N], targets[B,N] in [0,1]) -> loss[1] = sum over all elements, correct[1] = count of (logit > 0) == (target > 0.5) */
 export const sigmoidCrossEntropy = loss("sigmoid-cross-entropy", BITS, 7, () => sigmoidCrossEntropyGrad);
 

@@ -63,6 +63,7 @@ import {
   sigmoidCrossEntropyReference,
   softmaxCrossEntropyGradReference,
   softmaxCrossEntropyReference,
+  softmaxCrossEntropyWithGradReference,
   squaredHingeGradReference,
   squaredHingeReference,
 } from "./losses.ts";
@@ -143,6 +144,7 @@ export const referenceKernels: {
   "kmeans-assign": kmeansAssignReference,
   "softmax-cross-entropy": softmaxCrossEntropyReference,
   "softmax-cross-entropy-grad": softmaxCrossEntropyGradReference,
+  "softmax-cross-entropy-with-grad": softmaxCrossEntropyWithGradReference,
   "sigmoid-cross-entropy": sigmoidCrossEntropyReference,
   "sigmoid-cross-entropy-grad": sigmoidCrossEntropyGradReference,
   "mean-squared-error": meanSquaredErrorReference,

@@ -13,6 +13,7 @@ import {
   sigmoidCrossEntropyGrad,
   softmaxCrossEntropy,
   softmaxCrossEntropyGrad,
+  softmaxCrossEntropyWithGrad,
   squaredHinge,
   squaredHingeGrad,
 } from "../ops/losses.ts";
@@ -50,6 +51,14 @@ export const softmaxCrossEntropyGradReference: ReferenceKernel<NoParams> = {
       for (let c = 0; c < C; c++)
         dLogits![b * C + c] = dLoss![0]! * (probabilities[c]! - (labels![b] === c ? 1 : 0));
     }
+  },
+};
+
+export const softmaxCrossEntropyWithGradReference: ReferenceKernel<NoParams> = {
+  op: softmaxCrossEntropyWithGrad,
+  run(call, [logits, labels], [loss, correct, dLogits]) {
+    softmaxCrossEntropyReference.run(call, [logits!, labels!], [loss!, correct!]);
+    softmaxCrossEntropyGradReference.run(call, [logits!, labels!, Float64Array.of(1)], [dLogits!]);
   },
 };
 

@@ -143,6 +143,7 @@ export const i32 = {
   geU: binary("i32", "i32", 0x4f),
   xor: binary("i32", "i32", 0x73),
   rotl: binary("i32", "i32", 0x77),
+  popcnt: unary("i32", "i32", 0x69),
   wrapI64: unary("i64", "i32", 0xa7),
   /** `condition ? a : b`, both evaluated. */
   select: (condition: I32, a: I32, b: I32): Expr<"i32"> => ({
@@ -172,6 +173,8 @@ export const f32 = {
 };
 
 export const f64 = {
+  load: load("f64", 0x2b, 3),
+  store: store("f64", 0x39, 3),
   const: (value: number): F64 => ({ type: "f64", code: [0x44, bytesOf(Float64Array.of(value))] }),
   add: binary("f64", "f64", 0xa0),
   sub: binary("f64", "f64", 0xa1),
@@ -237,6 +240,9 @@ export const i32x4 = {
     type: "v128",
     code: [a.code, codeOf(value), simd(0x1c), lane],
   }),
+  /** The lanes' highest bits, lane 0's in bit 0. */
+  bitmask: unary("v128", "i32", simd(0xa4)),
+  eq: binary("v128", "v128", simd(0x37)),
   ltU: binary("v128", "v128", simd(0x3a)),
   gtU: binary("v128", "v128", simd(0x3c)),
   geS: binary("v128", "v128", simd(0x3f)),

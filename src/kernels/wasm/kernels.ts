@@ -26,6 +26,7 @@ import {
   pointwiseInputGradKernel,
 } from "./pointwise-conv2d.ts";
 import { poolingKernels } from "./pooling.ts";
+import { softmaxCrossEntropyKernels } from "./softmax-cross-entropy.ts";
 import { softmaxKernels } from "./softmax.ts";
 import { sparseDenseKernels } from "./sparse-dense.ts";
 import { TILE_WIDTHS } from "./tile.ts";
@@ -63,6 +64,7 @@ export const wasmKernels: readonly WasmKernel[] = [
   ...formulaKernels,
   ...softmaxKernels,
   ...sparseDenseKernels,
+  ...softmaxCrossEntropyKernels,
   ...lossKernels,
   ...dropoutKernels,
   ...updateKernels,

@@ -1,12 +1,10 @@
-// Kernels of `softmax`, its gradient, and the gradient of softmax cross-entropy: row by row, each row in up to three
-// passes. The largest logit is subtracted first, so that no exponential overflows.
+// Kernels of `softmax` and its gradient: row by row, each row in up to three passes. The largest logit is subtracted first, so that no exponential overflows.
 
 import type { KernelCall } from "../kernel.ts";
 import type { AnyOp } from "../op.ts";
-import { softmaxCrossEntropyGrad } from "../ops/losses.ts";
 import { softmax, softmaxGrad } from "../ops/softmax.ts";
 import { forRange, increase, type FunctionBuilder, type Local } from "./emitter.ts";
-import { f32, f32x4, i32, v128, type Body, type I32 } from "./instructions.ts";
+import { f32x4, i32, v128, type Body, type I32 } from "./instructions.ts";
 import { singlePhase, type WasmKernel } from "./kernel.ts";
 import { FLOAT_BYTES, storeRow, sweep, SWEEP_FLOATS, VECTOR_FLOATS } from "./lanes.ts";
 import { keepLanes, maximumOfLanes, rowSums, sumLanes } from "./rows.ts";
@@ -145,36 +143,4 @@ const softmaxGradKernel = rowKernel(softmaxGrad, ["p", "dy"], (f, _, columns, { 
   };
 });
 
-const softmaxCrossEntropyGradKernel = rowKernel(
-  softmaxCrossEntropyGrad,
-  ["logits", "labels", "dLoss"],
-  (f, math, columns, { begin, logits, labels, dLoss, y }) => {
-    const { maximum, sum, scale } = f.named("v128", ["maximum", "sum", "scale"]);
-    const { at, pass, label } = f.named("i32", ["at", "pass", "label"]);
-    const values = f.locals("v128", 4);
-    return {
-      rowInputs: ["logits"],
-      setup: [scale.set(v128.load32Splat(dLoss)), label.set(i32.add(labels, i32.mul(begin, FLOAT_BYTES)))],
-      body: [
-        rowMaximum(f, math, logits, columns, maximum),
-        rowExponentials(f, math, logits, columns, maximum, sum, y),
-        at.set(y),
-        sweep(columns, pass, [at], (vectors) => [
-          vectors.map(({ offset }, j) =>
-            values[j]!.set(f32x4.mul(f32x4.div(v128.load(at, offset), sum), scale)),
-          ),
-          storeRow(at, vectors, values),
-        ]),
-        at.set(i32.add(y, i32.mul(i32.load(label), FLOAT_BYTES))),
-        f32.store(at, f32.sub(f32.load(at), f32x4.extractLane(scale, 0))),
-        increase(label, FLOAT_BYTES),
-      ],
-    };
-  },
-);
-
-export const softmaxKernels: readonly WasmKernel[] = [
-  softmaxKernel,
-  softmaxGradKernel,
-  softmaxCrossEntropyGradKernel,
-];
+export const softmaxKernels: readonly WasmKernel[] = [softmaxKernel, softmaxGradKernel];

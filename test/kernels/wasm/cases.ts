@@ -239,6 +239,13 @@ function* cases(): Generator<Case> {
       for (const statistics of ["batch", "moving"] as const)
         yield caseOf("batch-norm-grad", [x, vector, vector, x, vector, vector], { activation, statistics });
     }
+  for (const [rows, columns] of TALL) {
+    const x = f32(3 * rows, columns);
+    const labels = i32(3 * rows);
+    yield caseOf("softmax-cross-entropy", [x, labels], {});
+    yield caseOf("softmax-cross-entropy-with-grad", [x, labels], {});
+    for (const loss of ELEMENT_LOSSES) yield caseOf(loss, [x, x], {});
+  }
   for (const length of FLAT_LENGTHS) {
     const flat = f32(length);
     for (const op of ["relu", "relu6", "tanh", "sigmoid", "silu", "gelu"] as const) {
@@ -281,6 +288,7 @@ function* cases(): Generator<Case> {
       yield caseOf("softmax-grad", [matrix, matrix], {});
       yield caseOf("softmax-cross-entropy", [matrix, i32(rows)], {});
       yield caseOf("softmax-cross-entropy-grad", [matrix, i32(rows), f32(1)], {});
+      yield caseOf("softmax-cross-entropy-with-grad", [matrix, i32(rows)], {});
       for (const loss of ELEMENT_LOSSES) {
         yield caseOf(loss, [matrix, matrix], {});
         yield caseOf(`${loss}-grad`, [matrix, matrix, f32(1)], {});

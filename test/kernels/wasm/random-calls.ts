@@ -438,6 +438,10 @@ const losses = {
     const { x, perRow } = matrix(draw);
     return { inputs: [x, perRow, f32(1)], params: {} };
   },
+  "softmax-cross-entropy-with-grad"(draw: Draw) {
+    const { x, perRow } = matrix(draw);
+    return { inputs: [x, perRow], params: {} };
+  },
   "sigmoid-cross-entropy": elementLoss,
   "sigmoid-cross-entropy-grad": elementLossGrad,
   "mean-squared-error": elementLoss,
