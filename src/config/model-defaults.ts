@@ -39,6 +39,7 @@ export const modelDefaults: Readonly<Record<string, TrainConfigInput>> = {
   // An eighth of the papers' batch and learning rate (Simonyan and Zisserman 2014, section 3.1): functions are small.
   resnet34: { batchSize: 32, lr: 0.0125, weightDecay: 1e-4 },
   resnet50: { batchSize: 32, lr: 0.0125, weightDecay: 1e-4 },
+  mobilenet: { batchSize: 32, lr: 0.0125, weightDecay: 4e-5 },
   vgg19: { batchSize: 32, lr: 0.00125, weightDecay: 5e-4 },
 };
 

@@ -2,6 +2,7 @@
 
 import { conv2d, dense, flatten, localResponseNormalization, maxPooling2d, sequential } from "./compose.ts";
 import { answer, flat, image, type ModelIo } from "./model-io.ts";
+import { mobileNet } from "./mobilenet.ts";
 import { resNet, resNet20, resNet32, resNet34, resNet50, smallResNet } from "./resnet.ts";
 import type { Topology } from "./topology.ts";
 import { vgg, vgg19 } from "./vgg.ts";
@@ -74,6 +75,12 @@ export const builtinModels: readonly BuiltinModel[] = [
     name: "resnet50",
     description: "the same with bottlenecks (25.6 million parameters on 224x224x3)",
     topology: (io) => resNet("resnet50", resNet50, io),
+  },
+  {
+    name: "mobilenet",
+    description:
+      "depthwise separable convolutions (Howard et al. 2017, table 1; 4.2 million parameters on 224x224x3)",
+    topology: (io) => mobileNet("mobilenet", { alpha: 1 }, io),
   },
   {
     name: "vgg19",

@@ -7,6 +7,7 @@ import {
   type BatchNormalization,
   type Conv2D,
   type Dense,
+  type DepthwiseConv2D,
   type Dropout,
   type Flatten,
   type GlobalAveragePooling2D,
@@ -44,12 +45,17 @@ export interface Conv2DOptions {
 
 /** Stride 1 and "same" padding unless told otherwise. */
 export function conv2d(filters: number, kernelSize: Pair, options: Conv2DOptions = {}): Loose<Conv2D> {
-  return {
-    ...{ className: "Conv2D", filters, kernelSize, strides: [1, 1], dilationRate: [1, 1] },
-    ...{ padding: "same", activation: "linear" },
-    ...defaultWeights,
-    ...options,
-  };
+  return { className: "Conv2D", filters, ...convolution(kernelSize, options) };
+}
+
+/** One filter a channel, stride 1 and "same" padding unless told otherwise. */
+export function depthwiseConv2d(kernelSize: Pair, options: Conv2DOptions = {}): Loose<DepthwiseConv2D> {
+  return { className: "DepthwiseConv2D", depthMultiplier: 1, ...convolution(kernelSize, options) };
+}
+
+function convolution(kernelSize: Pair, options: Conv2DOptions) {
+  const defaults = { strides: [1, 1], dilationRate: [1, 1], padding: "same", activation: "linear" } as const;
+  return { kernelSize, ...defaults, ...defaultWeights, ...options };
 }
 
 /** "valid", with windows that don't overlap, unless told otherwise. */
@@ -135,6 +141,7 @@ export function sequential(
 const defaultNames: Readonly<Record<Layer["className"], string>> = {
   Dense: "dense",
   Conv2D: "conv2d",
+  DepthwiseConv2D: "depthwise_conv2d",
   MaxPooling2D: "max_pooling2d",
   AveragePooling2D: "average_pooling2d",
   GlobalAveragePooling2D: "global_average_pooling2d",

@@ -79,6 +79,20 @@ function kerasConfig(layer: Layer): Readonly<Record<string, unknown>> {
         dilation_rate: layer.dilationRate,
         ...writeWeights(layer),
       };
+    case "DepthwiseConv2D": {
+      const { kernel_initializer: depthwise_initializer, ...weights } = writeWeights(layer);
+      return {
+        name: layer.name,
+        depth_multiplier: layer.depthMultiplier,
+        kernel_size: layer.kernelSize,
+        strides: layer.strides,
+        padding: layer.padding,
+        data_format: "channels_last",
+        dilation_rate: layer.dilationRate,
+        depthwise_initializer,
+        ...weights,
+      };
+    }
     case "MaxPooling2D":
     case "AveragePooling2D":
       return {

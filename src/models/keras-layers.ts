@@ -93,6 +93,9 @@ const weights = {
   bias_initializer: initializer.default("Zeros"),
 };
 
+const { kernel_initializer: depthwise_initializer, ...otherWeights } = weights;
+const depthwiseWeights = { ...otherWeights, depthwise_initializer };
+
 const grid = {
   padding: z.enum(paddings).default("valid"),
   data_format: z.literal("channels_last").optional(),
@@ -143,6 +146,28 @@ export const layerSchemas: Readonly<Record<Layer["className"] | "ReLU" | "Softma
       dilationRate: c.dilation_rate,
       padding: c.padding,
       ...readWeights(c),
+    })),
+  DepthwiseConv2D: z
+    .strictObject({
+      ...common,
+      ...depthwiseWeights,
+      ...grid,
+      depth_multiplier: countSchema.default(1),
+      kernel_size: pair,
+      strides: pair.default([1, 1]),
+      dilation_rate: pair.default([1, 1]),
+      groups: z.literal(1).optional(),
+      rank: z.literal(2).optional(),
+    })
+    .transform((c) => ({
+      className: "DepthwiseConv2D",
+      name: c.name,
+      depthMultiplier: c.depth_multiplier,
+      kernelSize: c.kernel_size,
+      strides: c.strides,
+      dilationRate: c.dilation_rate,
+      padding: c.padding,
+      ...readWeights({ ...c, kernel_initializer: c.depthwise_initializer }),
     })),
   MaxPooling2D: z.strictObject(pooling).transform((c) => ({ className: "MaxPooling2D", ...readPooling(c) })),
   AveragePooling2D: z

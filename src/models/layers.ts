@@ -5,6 +5,7 @@ import type { GraphBuilder, Initializer } from "../graph/graph.ts";
 import { batchNorm, batchNormInference, movingAverage } from "../kernels/ops/batch-norm.ts";
 import { concat } from "../kernels/ops/concat.ts";
 import { conv2d } from "../kernels/ops/conv2d.ts";
+import { depthwiseConv2d } from "../kernels/ops/depthwise-conv2d.ts";
 import { dropout } from "../kernels/ops/dropout.ts";
 import {
   add,
@@ -36,6 +37,7 @@ import {
   type BatchNormalization,
   type Conv2D,
   type Dense,
+  type DepthwiseConv2D,
   type InitializerName,
   type LayerNormalization,
 } from "./topology.ts";
@@ -76,6 +78,15 @@ export function addLayer(
       const { strides, padding, dilationRate: dilations } = layer;
       const weights = addWeights(builder, layer, [...layer.kernelSize, x.type.shape.at(-1)!, layer.filters]);
       return builder.apply(conv2d, [x, ...weights], { strides, dilations, padding, activation });
+    }
+    case "DepthwiseConv2D": {
+      const { strides, padding, dilationRate: dilations, depthMultiplier } = layer;
+      const weights = addWeights(builder, layer, [
+        ...layer.kernelSize,
+        x.type.shape.at(-1)!,
+        depthMultiplier,
+      ]);
+      return builder.apply(depthwiseConv2d, [x, ...weights], { strides, dilations, padding, activation });
     }
     case "MaxPooling2D":
     case "AveragePooling2D": {
@@ -159,19 +170,21 @@ function addScaleAndCentre(
   ];
 }
 
-/** Declares kernel and bias; `shape` is the kernel's, its last extent the outputs. */
+/** Declares kernel and bias; `shape` is the kernel's, its last two extents what Keras takes for inputs and outputs. */
 function addWeights(
   builder: GraphBuilder,
-  layer: Dense | Conv2D,
+  layer: Dense | Conv2D | DepthwiseConv2D,
   shape: readonly number[],
 ): readonly Tensor[] {
-  const outputs = shape.at(-1)!;
+  const [inputs, outputs] = shape.slice(-2) as [number, number];
+  const isDepthwise = layer.className === "DepthwiseConv2D";
   const window = shape.slice(0, -2).reduce((product, extent) => product * extent, 1);
-  const fanIn = window * shape.at(-2)!;
-  const initial = (name: InitializerName) => initializer(name, fanIn, window * outputs);
-  const kernel = builder.parameter(`${layer.name}/kernel`, shape, initial(layer.kernelInitializer));
+  const initial = (name: InitializerName) => initializer(name, window * inputs, window * outputs);
+  const kernelName = isDepthwise ? "depthwise_kernel" : "kernel";
+  const kernel = builder.parameter(`${layer.name}/${kernelName}`, shape, initial(layer.kernelInitializer));
   if (!layer.useBias) return [kernel];
-  return [kernel, builder.parameter(`${layer.name}/bias`, [outputs], initial(layer.biasInitializer))];
+  const channels = isDepthwise ? inputs * outputs : outputs;
+  return [kernel, builder.parameter(`${layer.name}/bias`, [channels], initial(layer.biasInitializer))];
 }
 
 /**

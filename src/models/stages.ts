@@ -51,7 +51,13 @@ function join(source: Stage, { layer, names }: Stage, reads: readonly string[]):
 }
 
 /** Layers whose ops take an activation. */
-const fusing = new Set<Layer["className"]>(["Dense", "Conv2D", "BatchNormalization", "Add"]);
+const fusing = new Set<Layer["className"]>([
+  "Dense",
+  "Conv2D",
+  "DepthwiseConv2D",
+  "BatchNormalization",
+  "Add",
+]);
 
 function splitActivation(layer: Layer, inputs: readonly string[]): readonly Stage[] {
   const { name } = layer;

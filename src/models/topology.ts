@@ -52,14 +52,24 @@ export interface Dense extends LayerBase, Weights {
   readonly units: number;
 }
 
-export interface Conv2D extends LayerBase, Weights {
-  readonly className: "Conv2D";
-  readonly filters: number;
+interface ConvolutionWindow {
   readonly kernelSize: Pair;
   readonly strides: Pair;
   /** From tap to tap of the window. */
   readonly dilationRate: Pair;
   readonly padding: Padding;
+}
+
+export interface Conv2D extends LayerBase, Weights, ConvolutionWindow {
+  readonly className: "Conv2D";
+  readonly filters: number;
+}
+
+/** Every channel by filters of its own. */
+export interface DepthwiseConv2D extends LayerBase, Weights, ConvolutionWindow {
+  readonly className: "DepthwiseConv2D";
+  /** Filters of a channel. */
+  readonly depthMultiplier: number;
 }
 
 export interface Pooling2D extends LayerBase {
@@ -139,6 +149,7 @@ export interface Concatenate extends LayerBase {
 export type Layer =
   | Dense
   | Conv2D
+  | DepthwiseConv2D
   | Pooling2D
   | GlobalAveragePooling2D
   | BatchNormalization

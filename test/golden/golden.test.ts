@@ -7,6 +7,7 @@ import type { Device } from "../../src/device/device.ts";
 import { createReferenceDevice } from "../../src/device/reference/reference-device.ts";
 import { createWasmDevice } from "../../src/device/wasm/wasm-device.ts";
 import { loadModel } from "../../src/models/load-model.ts";
+import { mobileNet } from "../../src/models/mobilenet.ts";
 import { resNet, resNet20, resNet32, resNet34, resNet50, smallResNet } from "../../src/models/resnet.ts";
 import type { Topology } from "../../src/models/topology.ts";
 import { vgg, vgg19 } from "../../src/models/vgg.ts";
@@ -63,6 +64,10 @@ const cases: readonly Case[] = [
       { ...resNet50, blocks: [1, 2, 1, 1], width: 4 },
       { inputShape: [32, 33, 3], outputs: 10 },
     ),
+  },
+  {
+    name: "mobilenet",
+    topology: mobileNet("mobilenet", { alpha: 0.125, blocks: 6 }, { inputShape: [32, 33, 3], outputs: 10 }),
   },
   {
     name: "vgg19",

@@ -149,6 +149,13 @@ class Net:
         padded = pad(nchw(x), size, strides, padding, 0.0)
         return nhwc(F.conv2d(padded, kernel.permute(3, 2, 0, 1), offset, stride=strides))
 
+    def depthwise(self, x, size, strides=(1, 1), padding="same"):
+        name = self.name("depthwise_conv2d")
+        channels = x.shape[3]
+        kernel = self.parameter(f"{name}/depthwise_kernel", [size, size, channels, 1])
+        padded = pad(nchw(x), size, strides, padding, 0.0)
+        return nhwc(F.conv2d(padded, kernel.permute(2, 3, 0, 1), stride=strides, groups=channels))
+
     def batch_norm(self, x, momentum, epsilon):
         """The moving variance is of the biased one, as in Keras 3."""
         name = self.name("batch_normalization")
@@ -171,6 +178,11 @@ class Net:
         """Notes how near to its kink the relu came: what is nearer than float32's errors may fall to either side."""
         self.margin = min(self.margin, x.detach().abs().min().item())
         return torch.relu(x)
+
+    def relu6(self, x):
+        """With the kink at 6 as well."""
+        self.margin = min(self.margin, (x.detach() - 6).abs().min().item())
+        return self.relu(x).clamp(max=6.0)
 
     def dropout(self, x, rate, layer):
         """`layer` is the layer's place in the model. As src/kernels/ops/dropout.ts says."""
@@ -260,6 +272,26 @@ def cifar_cnn(net, x):
     return net.dense(net.relu(net.dense(x, 192)), 10)
 
 
+def mobilenet(filters):
+    """`filters`: the stem's, and the channels and stride of each block."""
+
+    def norm(net, x):
+        return net.relu6(net.batch_norm(x, 0.99, 1e-3))
+
+    def model(net, x):
+        stem, *blocks = filters
+        x = norm(net, net.conv(x, stem, 3, (2, 2), bias=False))
+        for channels, stride in blocks:
+            x = norm(net, net.depthwise(x, 3, (stride, stride)))
+            x = norm(net, net.conv(x, channels, 1, bias=False))
+        return net.dense(x.mean((1, 2)), 10)
+
+    return model
+
+
+MOBILENET_THIN = [4, (8, 1), (16, 2), (16, 1), (32, 2), (32, 1), (64, 2)]
+
+
 def vgg19(width, units):
     def model(net, x):
         for count, filters in ((2, width), (2, 2 * width), (4, 4 * width), (4, 8 * width), (4, 8 * width)):
@@ -288,6 +320,7 @@ MODELS = {
     "resnet32": (small_resnet([5, 5, 5], 4), [8, 9, 3], SOFTMAX, {**FEW, "seed": 46, "lr": 0.0003}),
     "resnet34": (resnet([2, 3, 2, 2], 4, False), [33, 32, 3], SOFTMAX, {**FEW, "seed": 49, "lr": 0.0001}),
     "resnet50": (resnet([1, 2, 1, 1], 4, True), [32, 33, 3], SOFTMAX, {**FEW, "seed": 15, "lr": 0.0001}),
+    "mobilenet": (mobilenet(MOBILENET_THIN), [32, 33, 3], SOFTMAX, {**FEW, "seed": 21, "lr": 0.0003}),
     "vgg19": (vgg19(2, 16), [32, 32, 3], SOFTMAX, {"batchSize": 8}),
 }
 

@@ -48,6 +48,8 @@ suite("the built-in models", () => {
     ["resnet32", smallPhotos, 466_906],
     ["resnet34", photos, 21_797_672],
     ["resnet50", photos, 25_557_032],
+    // Keras's count of what is trained.
+    ["mobilenet", photos, 4_231_976],
     ["vgg19", photos, 143_667_240],
   ] as const;
   for (const [name, io, parameters] of counts) {
@@ -107,6 +109,19 @@ suite("buildModel", () => {
       ],
     );
     assert.equal(layerOutputs.get("d"), layerOutputs.get("act"));
+  });
+
+  test("convolves channel by channel with a bias for each output, and a relu on the way out", () => {
+    const { filters: _, ...grid } = conv2d("d", 1, "relu") as Extract<Layer, { className: "Conv2D" }>;
+    const layer: Layer = { ...grid, className: "DepthwiseConv2D", depthMultiplier: 2, useBias: true };
+    const { graph } = buildModel(model([6, 6, 3], layer), 2, { training: false });
+    assert.deepEqual(
+      graph.nodes.map(({ op, inputs, outputs }) => [
+        op.name,
+        ...[...inputs, ...outputs].map(({ type }) => type.shape),
+      ]),
+      [["depthwise-conv2d", [2, 6, 6, 3], [3, 3, 3, 2], [6], [2, 4, 4, 6]]],
+    );
   });
 
   test("keeps other activations, and a second relu, apart", () => {

@@ -99,6 +99,27 @@ suite("parseTopology reads", () => {
     assert.deepEqual(parse(JSON.parse(formatTopology(topology))), topology);
   });
 
+  test("a depthwise convolution, whose initializer has a name of its own, and writes it back", () => {
+    const config = { kernel_size: 3, strides: [2, 2], depth_multiplier: 2, padding: "same", use_bias: false };
+    const topology = parse(
+      withLayer("DepthwiseConv2D", { name: "d", ...config, depthwise_initializer: "he_normal" }),
+    );
+    assert.deepEqual(topology.layers, [
+      {
+        ...{
+          className: "DepthwiseConv2D",
+          name: "d",
+          depthMultiplier: 2,
+          kernelSize: [3, 3],
+          strides: [2, 2],
+        },
+        ...{ dilationRate: [1, 1], padding: "same", activation: "linear", useBias: false },
+        ...{ kernelInitializer: "HeNormal", biasInitializer: "Zeros" },
+      },
+    ]);
+    assert.deepEqual(parse(JSON.parse(formatTopology(topology))), topology);
+  });
+
   test("batch normalisation over the last axis, however it is counted, with Keras's constants", () => {
     const expected = { className: "BatchNormalization", name: "b", momentum: 0.99, epsilon: 0.001 };
     for (const axis of [-1, 3, [3]]) {
