@@ -16,20 +16,20 @@ export function compute(
   const other = operands.find(({ tensor, dtype = "float32" }) => tensor.dtype !== dtype);
   if (other !== undefined) return `dtype ${other.tensor.dtype}`;
   const types = operands.map(({ dtype, shape }) => (dtype === "int32" ? i32(...shape) : f32(...shape)));
-  const resultElements = resultShape.reduce((product, extent) => product * extent, 1);
-  // No kernel is made for nothing. Every op here is a sum of products, and that of nothing is zero.
-  if (resultElements === 0 || types.some((type) => elementCount(type) === 0)) {
+  // No kernel is made for nothing. Where a rule gives the result's shape, it is of sums, and a sum of nothing is zero.
+  if (types.some((type) => elementCount(type) === 0)) {
+    if (resultShape === undefined) return "a tensor without elements";
     const zeros = heap.makeTensor(resultShape);
-    heap.clear(heap.addressOf(zeros), resultElements * FLOAT_BYTES);
+    heap.clear(heap.addressOf(zeros), elementCount(f32(...resultShape)) * FLOAT_BYTES);
     return zeros;
   }
   const routine = routines.find(op, types, params);
   if (routine === undefined) return `${op.name} of such shapes`;
 
-  const result = heap.makeTensor(resultShape);
-  const output = heap.addressOf(result);
   const workspace = heap.workspace(routine.workspaceBytes);
-  const resultBytes = (resultElements / runs) * FLOAT_BYTES;
+  const result = heap.makeTensor(resultShape ?? routine.outputShape);
+  const output = heap.addressOf(result);
+  const resultBytes = elementCount(f32(...routine.outputShape)) * FLOAT_BYTES;
   const partBytes = types.map((type) => elementCount(type) * FLOAT_BYTES);
   const copies: number[] = [];
   const inputs = operands.map(({ tensor, isCommon = false }, i) => {

@@ -17,8 +17,8 @@ export interface Computation {
   readonly op: AnyOp;
   readonly params: object;
   readonly operands: readonly Operand[];
-  /** Of the result, as tf.js sees it. */
-  readonly resultShape: readonly number[];
+  /** Of the result, as tf.js sees it; the op's own if left out. */
+  readonly resultShape?: readonly number[];
   /** How often the op runs, each time for the next part of the result; once if left out. */
   readonly runs?: number;
 }

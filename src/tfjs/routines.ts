@@ -13,6 +13,7 @@ const MAXIMUM_PAGES = 65536;
 const KEPT_ROUTINES = 1000;
 
 export interface Routine {
+  readonly outputShape: readonly number[];
   readonly workspaceBytes: number;
   /** Addresses: of the inputs, of the output, of the workspace. */
   readonly run: (inputs: readonly number[], output: number, workspace: number) => void;
@@ -63,6 +64,7 @@ export class Routines {
     });
     const scratchOffset = Math.ceil(sharedBytes / SLACK_BYTES) * SLACK_BYTES;
     return {
+      outputShape: call.outputs[0]!.shape,
       workspaceBytes: scratchOffset + scratchBytes,
       run(inputs, output, workspace) {
         const shared = sharedBytes > 0 ? [workspace] : [];

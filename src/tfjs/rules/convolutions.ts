@@ -15,7 +15,6 @@ import {
   depthwiseConv2dInputGrad,
 } from "../../kernels/ops/depthwise-conv2d.ts";
 import type { Op } from "../../kernels/op.ts";
-import { f32 } from "../../kernels/tensor.ts";
 import {
   whole,
   type AnyKernelRule,
@@ -72,9 +71,7 @@ function rulesOf({ kernelNames, ...ops }: Family): readonly AnyKernelRule[] {
   ): Computation | Unsupported => {
     const window = windowOf(attrs);
     if (typeof window === "string") return window;
-    const params = { ...window, activation };
-    const [y] = ops.forward.infer([f32(...x.shape), f32(...filter.shape)], params);
-    return { op: ops.forward, params, operands: whole(x, filter, ...bias), resultShape: y!.shape };
+    return { op: ops.forward, params: { ...window, activation }, operands: whole(x, filter, ...bias) };
   };
 
   const forward: KernelRule<Tensors<"x" | "filter">, Conv2DAttrs> = {

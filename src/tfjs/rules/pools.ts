@@ -35,8 +35,7 @@ function poolOf(attrs: PoolAttrs): PoolParams | Unsupported {
 function pooled(op: AnyOp, { x }: Tensors<"x">, attrs: PoolAttrs): Computation | Unsupported {
   const params = poolOf(attrs);
   if (typeof params === "string") return params;
-  const { B, C, vertical, horizontal } = poolGeometry(op.name, x.shape, params);
-  return { op, params, operands: whole(x), resultShape: [B, vertical.output, horizontal.output, C] };
+  return { op, params, operands: whole(x) };
 }
 
 const maximum: KernelRule<Tensors<"x">, MaxPoolAttrs> = {
