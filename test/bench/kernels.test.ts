@@ -53,7 +53,7 @@ for (const kernelCase of LARGE)
 
 test("a row tells its speed, its limit and that tf.js was not asked", async () => {
   const { rows, peak } = await benchKernels({
-    ...{ op: "softmax-cross-entropy", filter: "lenet5", quick: true, tfjs: false, target: "auto" },
+    ...{ op: "softmax-cross-entropy-with-grad", filter: "lenet5", quick: true, tfjs: false, target: "auto" },
   });
   const row = rows[0]!;
   assert.equal(rows.length, 1);
@@ -77,7 +77,9 @@ test("every op that has a kernel is benched", () => {
 
 test("a case is benched once, with all models that need it", () => {
   const cases = kernelCases({ batchSize: 32, quick: false });
-  const shared = cases.filter(({ op, shape }) => op.name === "softmax-cross-entropy" && shape === "32x10 32");
+  const shared = cases.filter(
+    ({ op, shape }) => op.name === "softmax-cross-entropy-with-grad" && shape === "32x10 32",
+  );
   assert.equal(shared.length, 1);
   assert.ok(["lr", "mlp", "lenet5"].every((model) => shared[0]!.models.includes(model)));
 });
