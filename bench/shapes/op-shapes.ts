@@ -14,19 +14,6 @@ export interface OpShape {
   readonly use: string;
 }
 
-/** Extent, channels and stride of the depthwise convolutions of MobileNet v1 (A. Howard et al., 2017, table 1). */
-const MOBILENET_DEPTHWISE = [
-  [112, 32, 1],
-  [112, 64, 2],
-  [56, 128, 1],
-  [56, 128, 2],
-  [28, 256, 1],
-  [28, 256, 2],
-  [14, 512, 1],
-  [14, 512, 2],
-  [7, 1024, 1],
-] as const;
-
 function* opShapes(): Generator<OpShape> {
   const shape = <N extends OpName>(
     use: string,
@@ -122,16 +109,6 @@ function* opShapes(): Generator<OpShape> {
   }
   yield shape("k-means", "kmeans-assign", [f32(4096, 28), f32(10, 28)], {});
   yield shape("k-means", "kmeans-assign", [f32(4096, 784), f32(100, 784)], {});
-  for (const [extent, channels, stride] of MOBILENET_DEPTHWISE) {
-    const [image, filter] = [f32(32, extent, extent, channels), f32(3, 3, channels, 1)];
-    const inputShape = [32, extent, extent, channels] as const;
-    const filterShape = [3, 3, channels, 1] as const;
-    const window = { strides: [stride, stride], padding: "same" } as const;
-    const dy = f32(32, extent / stride, extent / stride, channels);
-    yield shape("mobilenet", "depthwise-conv2d", [image, filter], { ...window, activation: "none" });
-    yield shape("mobilenet", "depthwise-conv2d-input-grad", [dy, filter], { ...window, inputShape });
-    yield shape("mobilenet", "depthwise-conv2d-filter-grad", [image, dy], { ...window, filterShape });
-  }
 }
 
 export const extraShapes: readonly OpShape[] = [...opShapes()];
