@@ -1,6 +1,7 @@
 // `sltrain bench steps`: whole training steps per model on the WASM device, in turns with tf.js and PyTorch: each round
 // runs all of them one after the other, so that a machine that drifts is slow for all.
 
+import { cpus } from "node:os";
 import { measurePeak, type Peak } from "../../src/device/wasm/peak.ts";
 import { probeWasmTarget } from "../../src/device/wasm/target.ts";
 import { createWasmDevice } from "../../src/device/wasm/wasm-device.ts";
@@ -49,7 +50,7 @@ export interface StepsRow {
   readonly spread: number;
   readonly arenaBytes: number;
   readonly gflops: number;
-  /** Of the faster of the two measured FMA peaks, times the threads. */
+  /** Of the faster of the two measured FMA peaks, times the threads, or the cores if those are fewer. */
   readonly peakFraction: number;
   readonly tfjsSamplesPerS: number | null;
   readonly torchSamplesPerS: number | null;
@@ -146,7 +147,8 @@ async function measureModel(
       ...ours,
       arenaBytes: own.arenaBytes,
       gflops,
-      peakFraction: gflops / (threads * Math.max(peak.fma128Gflops, peak.fma256Gflops)),
+      peakFraction:
+        gflops / (Math.min(threads, cpus().length) * Math.max(peak.fma128Gflops, peak.fma256Gflops)),
       tfjsSamplesPerS: tfjs?.samplesPerS ?? null,
       torchSamplesPerS: torch?.samplesPerS ?? null,
       vsTfjs: tfjs?.ratio ?? null,

@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { Flags, ux } from "@oclif/core";
+import { reportFlag } from "../../ui/report-flag.ts";
 import { SltrainCommand, jsonFlag } from "../../ui/sltrain-command.ts";
 
 export default class BenchKernels extends SltrainCommand {
@@ -25,7 +26,7 @@ export default class BenchKernels extends SltrainCommand {
       options: ["auto", "128"] as const,
       default: "auto",
     })(),
-    report: Flags.string({ summary: "Write an HTML page with bars here as well.", helpValue: "FILE" }),
+    report: reportFlag(),
     json: jsonFlag,
   };
 

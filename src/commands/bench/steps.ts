@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { Flags } from "@oclif/core";
+import { reportFlag } from "../../ui/report-flag.ts";
 import { SltrainCommand, jsonFlag } from "../../ui/sltrain-command.ts";
 
 export default class BenchSteps extends SltrainCommand {
@@ -18,14 +19,14 @@ export default class BenchSteps extends SltrainCommand {
       multiple: true,
     }),
     "batch-size": Flags.integer({ summary: "Samples per step. Default: by model.", min: 1 }),
-    threads: Flags.integer({ summary: "Threads of sltrain and of PyTorch.", default: 1, min: 1 }),
+    threads: Flags.integer({ summary: "Threads of sltrain and of PyTorch.", default: 1, min: 1, max: 64 }),
     tfjs: Flags.boolean({
       summary: "Beside tf.js, where it can train the model.",
       default: true,
       allowNo: true,
     }),
     torch: Flags.boolean({ summary: "Beside PyTorch (Debian: python3-torch, libopenblas0)." }),
-    report: Flags.string({ summary: "Write an HTML page with bars here as well.", helpValue: "FILE" }),
+    report: reportFlag(),
     json: jsonFlag,
   };
 

@@ -2,9 +2,9 @@
 // SLTRAIN_AUTOTUNE_CACHE names; without it nothing is remembered. Only for choices among kernels of equal bits: whether
 // an answer is remembered must not change a result. A file that is damaged or cannot be written is ignored with a warning.
 
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
 
 export interface Question<A> {
@@ -52,7 +52,9 @@ function readAnswer(path: string, machine: string): unknown {
 
 /** Another process sees the old file or the whole new one. */
 function writeAnswer(path: string, machine: string, answer: unknown): void {
-  mkdirSync(join(path, ".."), { recursive: true });
+  const folder = dirname(path);
+  // Not recursive: Node's recursive mkdir never returns where the kernel refuses it with ENOENT (under /proc).
+  if (!existsSync(folder)) mkdirSync(folder);
   const temporary = `${path}.${process.pid}`;
   writeFileSync(temporary, `${JSON.stringify({ machine, answer, crc32: checksum(machine, answer) })}\n`);
   renameSync(temporary, path);
