@@ -6,8 +6,8 @@ import {
   repeat,
   type FunctionBuilder,
   type Local,
-} from "../../kernels/wasm/emitter.ts";
-import { f32x4, i32, v128, type Body } from "../../kernels/wasm/instructions.ts";
+} from "../../kernels/wasm/emit/emitter.ts";
+import { f32x4, i32, v128, type Body } from "../../kernels/wasm/emit/instructions.ts";
 import type { WasmTarget } from "../../kernels/wasm/kernel.ts";
 import { probeWasmTarget } from "./target.ts";
 

@@ -4,11 +4,11 @@
 import { setFlagsFromString } from "node:v8";
 import { SltrainError } from "../../errors.ts";
 import { remembered } from "./autotune-cache.ts";
-import { ModuleBuilder } from "../../kernels/wasm/emitter.ts";
-import { emitGemm, type GemmSpec } from "../../kernels/wasm/gemm.ts";
-import { f32x4, v128 } from "../../kernels/wasm/instructions.ts";
+import { ModuleBuilder } from "../../kernels/wasm/emit/emitter.ts";
+import { emitGemm, type GemmSpec } from "../../kernels/wasm/products/gemm.ts";
+import { f32x4, v128 } from "../../kernels/wasm/emit/instructions.ts";
 import { SLACK_BYTES, type WasmTarget } from "../../kernels/wasm/kernel.ts";
-import { TILE_WIDTHS, type TileWidth } from "../../kernels/wasm/tile.ts";
+import { TILE_WIDTHS, type TileWidth } from "../../kernels/wasm/products/tile.ts";
 
 /**
  * V8 joins pairs of 128-bit operations into 256-bit ones (x64 only, off by default, process-wide; from V8 13 on it has

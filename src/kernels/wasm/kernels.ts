@@ -1,39 +1,39 @@
 // The list of all WASM kernels. Dispatch (choose.ts), tests and benches read it.
 
-import { batchNormKernels } from "./batch-norm.ts";
-import { byteShuffleKernels } from "./byte-shuffle.ts";
-import { columnKernels } from "./columns.ts";
-import { concatKernels } from "./concat.ts";
-import { conv2dFilterGradKernel, conv2dInputGradKernel, conv2dKernel } from "./conv2d.ts";
-import { conv2dMaxPoolKernels } from "./conv2d-max-pool.ts";
-import { depthwiseKernels } from "./depthwise-conv2d.ts";
-import { denseDotKernel } from "./dot.ts";
-import { dropoutKernels } from "./dropout.ts";
-import { embeddingKernels } from "./embedding.ts";
-import { formulaKernels } from "./formulas.ts";
-import { globalAvgPoolKernels } from "./global-avg-pool.ts";
-import { halfPrecisionKernels } from "./half-precision.ts";
-import { int8Kernels } from "./int8.ts";
+import { batchNormKernels } from "./normalisation/batch-norm.ts";
+import { byteShuffleKernels } from "./codecs/byte-shuffle.ts";
+import { columnKernels } from "./elementwise/columns.ts";
+import { concatKernels } from "./elementwise/concat.ts";
+import { conv2dFilterGradKernel, conv2dInputGradKernel, conv2dKernel } from "./convolution/conv2d.ts";
+import { conv2dMaxPoolKernels } from "./convolution/conv2d-max-pool.ts";
+import { depthwiseKernels } from "./depthwise/depthwise-conv2d.ts";
+import { denseDotKernel } from "./products/dot.ts";
+import { dropoutKernels } from "./elementwise/dropout.ts";
+import { embeddingKernels } from "./elementwise/embedding.ts";
+import { formulaKernels } from "./elementwise/formulas.ts";
+import { globalAvgPoolKernels } from "./pooling/global-avg-pool.ts";
+import { halfPrecisionKernels } from "./codecs/half-precision.ts";
+import { int8Kernels } from "./codecs/int8.ts";
 import type { WasmKernel } from "./kernel.ts";
-import { kmeansAssignKernel } from "./kmeans-assign.ts";
-import { layerNormKernels } from "./layer-norm.ts";
-import { localResponseNormKernels } from "./local-response-norm.ts";
-import { lossKernels } from "./losses.ts";
-import { denseKernel, matmulKernel } from "./matmul.ts";
+import { kmeansAssignKernel } from "./products/kmeans-assign.ts";
+import { layerNormKernels } from "./normalisation/layer-norm.ts";
+import { localResponseNormKernels } from "./normalisation/local-response-norm.ts";
+import { lossKernels } from "./losses/losses.ts";
+import { denseKernel, matmulKernel } from "./products/matmul.ts";
 import {
   pointwiseConv2dKernel,
   pointwiseFilterGradKernel,
   pointwiseInputGradKernel,
-} from "./pointwise-conv2d.ts";
-import { poolingKernels } from "./pooling.ts";
-import { softmaxCrossEntropyKernels } from "./softmax-cross-entropy.ts";
-import { softmaxKernels } from "./softmax.ts";
-import { sparseDenseKernels } from "./sparse-dense.ts";
-import { TILE_WIDTHS } from "./tile.ts";
-import { sumOfSquaresKernel } from "./sum-of-squares.ts";
-import { updateKernels } from "./updates.ts";
-import { winogradKernels } from "./winograd-conv2d.ts";
-import { xxh32Kernel } from "./xxh32.ts";
+} from "./convolution/pointwise-conv2d.ts";
+import { poolingKernels } from "./pooling/pooling.ts";
+import { softmaxCrossEntropyKernels } from "./losses/softmax-cross-entropy.ts";
+import { softmaxKernels } from "./losses/softmax.ts";
+import { sparseDenseKernels } from "./products/sparse-dense.ts";
+import { TILE_WIDTHS } from "./products/tile.ts";
+import { sumOfSquaresKernel } from "./elementwise/sum-of-squares.ts";
+import { updateKernels } from "./elementwise/updates.ts";
+import { winogradKernels } from "./winograd/winograd-conv2d.ts";
+import { xxh32Kernel } from "./codecs/xxh32.ts";
 
 export const wasmKernels: readonly WasmKernel[] = [
   ...TILE_WIDTHS.flatMap((width) => [

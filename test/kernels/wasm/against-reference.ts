@@ -13,7 +13,7 @@ import { bitsOf } from "./run-kernel.ts";
 
 /** Largest error, relative to `Expected.scale`, of kernels that state no bound. */
 const TOLERANCE = 2e-6;
-/** What src/kernels/wasm/winograd-conv2d.ts states for its larger tiles. */
+/** What src/kernels/wasm/winograd/winograd-conv2d.ts states for its larger tiles. */
 const TOLERANCE_OF_4X4 = 4e-6;
 /** Sums over all rows of terms of both signs, which may all but cancel: an error counts in relation to the terms. */
 const SIGNED_SUMS = /^(column-sum|batch-norm|layer-norm)/;

@@ -7,7 +7,7 @@ import {
   repeat,
   when,
   whileLoop,
-} from "../../../src/kernels/wasm/emitter.ts";
+} from "../../../src/kernels/wasm/emit/emitter.ts";
 import {
   f32,
   f32x4,
@@ -16,7 +16,7 @@ import {
   memory as bulk,
   shuffle32,
   v128,
-} from "../../../src/kernels/wasm/instructions.ts";
+} from "../../../src/kernels/wasm/emit/instructions.ts";
 
 const memory = new WebAssembly.Memory({ initial: 1, maximum: 2, shared: true });
 const words = new Int32Array(memory.buffer);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { windowAxis } from "../../../src/kernels/ops/window.ts";
-import { filterPieces, lineBlocks } from "../../../src/kernels/wasm/filter-pieces.ts";
+import { filterPieces, lineBlocks } from "../../../src/kernels/wasm/convolution/filter-pieces.ts";
 import {
   adjointReaches,
   forwardReach,
@@ -9,7 +9,7 @@ import {
   stretchesOf,
   type Reach,
   type WindowMove,
-} from "../../../src/kernels/wasm/reach.ts";
+} from "../../../src/kernels/wasm/convolution/reach.ts";
 
 function* moves(): Generator<WindowMove> {
   for (const padding of ["same", "valid"] as const)

@@ -5,9 +5,9 @@ import {
   ModuleBuilder,
   type FunctionBuilder,
   type Local,
-} from "../../../src/kernels/wasm/emitter.ts";
-import { v128, type Body } from "../../../src/kernels/wasm/instructions.ts";
-import { VectorMath } from "../../../src/kernels/wasm/vector-math.ts";
+} from "../../../src/kernels/wasm/emit/emitter.ts";
+import { v128, type Body } from "../../../src/kernels/wasm/emit/instructions.ts";
+import { VectorMath } from "../../../src/kernels/wasm/emit/vector-math.ts";
 
 const COUNT = 40_000;
 const memory = new WebAssembly.Memory({ initial: 8, maximum: 8, shared: true });

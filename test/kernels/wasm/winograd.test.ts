@@ -7,15 +7,15 @@ import { conv2dGeometry } from "../../../src/kernels/ops/conv2d.ts";
 import { ops } from "../../../src/kernels/ops/index.ts";
 import { referenceKernels } from "../../../src/kernels/reference/index.ts";
 import { elementCount, f32 } from "../../../src/kernels/tensor.ts";
-import { conv2dFilterGradKernel } from "../../../src/kernels/wasm/conv2d.ts";
+import { conv2dFilterGradKernel } from "../../../src/kernels/wasm/convolution/conv2d.ts";
 import type { WasmKernel } from "../../../src/kernels/wasm/kernel.ts";
 import {
   winogradConv2dKernel,
   winogradFilterGradKernel,
   winogradInputGradKernel,
   winogradThatPays,
-} from "../../../src/kernels/wasm/winograd-conv2d.ts";
-import { WINOGRAD_2X2, WINOGRAD_4X4 } from "../../../src/kernels/wasm/winograd-matrices.ts";
+} from "../../../src/kernels/wasm/winograd/winograd-conv2d.ts";
+import { WINOGRAD_2X2, WINOGRAD_4X4 } from "../../../src/kernels/wasm/winograd/winograd-matrices.ts";
 import { RandomStream } from "../../../src/random.ts";
 import { bitsOf, runKernel } from "./run-kernel.ts";
 

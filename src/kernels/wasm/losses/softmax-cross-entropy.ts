@@ -1,0 +1,249 @@
+// Kernels of softmax cross-entropy, its gradient, and both at once. Units are groups of rows. Rows of few classes go
+// four at a time, one in each lane, for one alone is a chain of reductions; longer ones go one by one.
+
+import type { KernelCall } from "../../kernel.ts";
+import type { AnyOp } from "../../op.ts";
+import {
+  softmaxCrossEntropy,
+  softmaxCrossEntropyGrad,
+  softmaxCrossEntropyWithGrad,
+} from "../../ops/losses.ts";
+import { forRange, increase, when, whileLoop, type FunctionBuilder, type Local } from "../emit/emitter.ts";
+import { f32, f32x4, f64, i32, i32x4, v128, type Body, type I32, type V128 } from "../emit/instructions.ts";
+import type { WasmKernel } from "../kernel.ts";
+import { FLOAT_BYTES, storeRow, sweep, VECTOR_BYTES, VECTOR_FLOATS, vectorsOf } from "../emit/lanes.ts";
+import { groupsBytes, storeGroup, totalsPhase } from "./loss-groups.ts";
+import { sumLanes } from "../emit/rows.ts";
+import { rowExponentials, rowMaximum } from "./softmax.ts";
+import { transpose4x4 } from "../emit/transpose.ts";
+import { VectorMath } from "../emit/vector-math.ts";
+
+/** Up to so many classes lie in registers, or nearly. */
+const MAXIMUM_CLASSES_SIDE_BY_SIDE = 16;
+const GROUP_ELEMENTS = 4096;
+
+type I = Local<"i32">;
+
+/** What a kernel computes rows with. */
+interface Rows {
+  readonly f: FunctionBuilder;
+  readonly math: VectorMath;
+  readonly classes: number;
+  /** Addresses of the next row and label, and of its gradient or where its exponentials may go; all advance. */
+  readonly logits: I;
+  readonly labels: I;
+  readonly target: I;
+  /** If the loss is wanted. */
+  readonly sums?: { readonly total: Local<"f64">; readonly hits: I };
+  /** If the gradient is wanted: its scale. */
+  readonly scale?: V128;
+}
+
+/** The next row. */
+function oneRow({ f, math, classes, logits, labels, target, sums, scale }: Rows): Body {
+  const { maximum, sum, logarithm } = f.named("v128", ["maximum", "sum", "logarithm"]);
+  const { label, first, at, pass } = f.named("i32", ["label", "first", "at", "pass"]);
+  const values = f.locals("v128", 4);
+  const largest = f32x4.extractLane(maximum, 0);
+  const valueAt = (index: I) => f32.load(i32.add(logits, i32.mul(index, FLOAT_BYTES)));
+  const promoted = (value: V128) => f64.promoteF32(f32x4.extractLane(value, 0));
+  const isClass = i32.ltU(label, classes);
+  return [
+    rowMaximum(f, math, logits, classes, maximum),
+    rowExponentials(f, math, logits, classes, maximum, sum, target),
+    label.set(i32.load(labels)),
+    sums === undefined
+      ? []
+      : [
+          math.log(logarithm, sum),
+          when(
+            isClass,
+            [
+              // (largest - logit) is exact where it is small: a sure answer's loss keeps its digits.
+              sums.total.set(
+                f64.add(
+                  sums.total,
+                  f64.add(
+                    promoted(logarithm),
+                    f64.sub(f64.promoteF32(largest), f64.promoteF32(valueAt(label))),
+                  ),
+                ),
+              ),
+              when(f32.eq(valueAt(label), largest), [
+                first.set(0),
+                whileLoop(i32.eqz(f32.eq(valueAt(first), largest)), increase(first, 1)),
+                increase(sums.hits, i32.eq(first, label)),
+              ]),
+            ],
+            // No class has this label: the loss must not look like one.
+            sums.total.set(f64.const(NaN)),
+          ),
+        ],
+    scale === undefined
+      ? []
+      : [
+          at.set(target),
+          sweep(classes, pass, [at], (vectors) => [
+            vectors.map(({ offset }, j) =>
+              values[j]!.set(f32x4.mul(f32x4.div(v128.load(at, offset), sum), scale)),
+            ),
+            storeRow(at, vectors, values),
+          ]),
+          when(isClass, [
+            at.set(i32.add(target, i32.mul(label, FLOAT_BYTES))),
+            f32.store(at, f32.sub(f32.load(at), f32x4.extractLane(scale, 0))),
+          ]),
+          increase(target, classes * FLOAT_BYTES),
+        ],
+    increase(logits, classes * FLOAT_BYTES),
+    increase(labels, FLOAT_BYTES),
+  ];
+}
+
+/** The next four rows, or as many as are left: the last of them then stands in the lanes behind it too. */
+function fourRows({ f, math, classes, logits, labels, target, sums, scale }: Rows, left: I): Body {
+  const rowBytes = classes * FLOAT_BYTES;
+  const square = transpose4x4(f);
+  const columns = f.locals("v128", Math.ceil(classes / VECTOR_FLOATS) * VECTOR_FLOATS);
+  const used = columns.slice(0, classes);
+  const rowOffsets = f.locals("i32", VECTOR_FLOATS);
+  const { label, maximum, sum, chosen, first, loss, present } = f.named("v128", [
+    "label",
+    "maximum",
+    "sum",
+    "chosen",
+    "first",
+    "loss",
+    "present",
+  ]);
+  const offsetOf = (base: I, lane: number): I32 => i32.add(base, i32.mul(rowOffsets[lane]!, rowBytes));
+  const isLabel = (c: number): V128 => i32x4.eq(label, math.integer(c));
+  return [
+    rowOffsets.map((offset, lane) => offset.set(i32.select(i32.ltU(lane, left), lane, i32.sub(left, 1)))),
+    label.set(v128.zero),
+    rowOffsets.map((offset, lane) =>
+      label.set(i32x4.replaceLane(label, lane, i32.load(i32.add(labels, i32.mul(offset, FLOAT_BYTES))))),
+    ),
+    vectorsOf(classes).map(({ offset }, block) => [
+      square.rows.map((row, lane) => row.set(v128.load(offsetOf(logits, lane), offset))),
+      square.interleave,
+      square.columns.map((column, i) => columns[4 * block + i]!.set(column)),
+    ]),
+    maximum.set(used.slice(1).reduce((most: V128, column) => f32x4.pmax(most, column), used[0]!)),
+    sums === undefined
+      ? []
+      : [
+          first.set(math.integer(classes)),
+          chosen.set(v128.zero),
+          used.toReversed().map((column, i) => {
+            const c = classes - 1 - i;
+            return [
+              first.set(v128.bitselect(math.integer(c), first, f32x4.eq(column, maximum))),
+              chosen.set(v128.or(chosen, v128.and(column, isLabel(c)))),
+            ];
+          }),
+        ],
+    used.map((column) => math.exp(column, f32x4.sub(column, maximum))),
+    sum.set(used.slice(1).reduce((total: V128, column) => f32x4.add(total, column), used[0]!)),
+    sums === undefined
+      ? []
+      : [
+          math.log(loss, sum),
+          loss.set(f32x4.add(loss, f32x4.sub(maximum, chosen))),
+          // No class has this label: the loss must not look like one.
+          loss.set(v128.bitselect(loss, math.constant(NaN), i32x4.ltU(label, math.integer(classes)))),
+          present.set(i32x4.ltU(i32x4.const([0, 1, 2, 3]), i32x4.splat(left))),
+          loss.set(v128.and(loss, present)),
+          sumLanes(loss),
+          sums.total.set(f64.add(sums.total, f64.promoteF32(f32x4.extractLane(loss, 0)))),
+          present.set(v128.and(present, i32x4.eq(first, label))),
+          increase(sums.hits, i32.popcnt(i32x4.bitmask(present))),
+        ],
+    scale === undefined
+      ? []
+      : [
+          used.map((column, c) => {
+            const probability = f32x4.mul(f32x4.div(column, sum), scale);
+            return column.set(f32x4.sub(probability, v128.and(scale, isLabel(c))));
+          }),
+          vectorsOf(classes).map(({ offset, lanes }, block) => [
+            square.rows.map((row, i) => row.set(columns[4 * block + i]!)),
+            square.interleave,
+            square.columns.map((row, lane) => [
+              maximum.set(row),
+              storeRow(offsetOf(target, lane), [{ offset, lanes }], [maximum]),
+            ]),
+          ]),
+          increase(target, VECTOR_FLOATS * rowBytes),
+        ],
+    increase(logits, VECTOR_FLOATS * rowBytes),
+    increase(labels, VECTOR_BYTES),
+  ];
+}
+
+function crossEntropyKernel(op: AnyOp, results: readonly ("loss" | "correct" | "dlogits")[]): WasmKernel {
+  const withLoss = results.includes("loss");
+  const withGrad = results.includes("dlogits");
+  return {
+    name: `f32-${op.name}-wasm`,
+    op,
+    accepts: () => true,
+    emit(module, { inputs }: KernelCall) {
+      const [rows, classes] = inputs[0]!.shape as [number, number];
+      const sideBySide = classes <= MAXIMUM_CLASSES_SIDE_BY_SIDE;
+      const fours = Math.ceil(GROUP_ELEMENTS / classes / VECTOR_FLOATS);
+      const groupRows = fours * VECTOR_FLOATS;
+      const groups = Math.ceil(rows / groupRows);
+      const rowBytes = classes * FLOAT_BYTES;
+      const operands = ["logits", "labels", ...(inputs.length > 2 ? ["dLoss"] : [])];
+      const names = ["begin", "end", ...operands, ...results, ...(withLoss ? ["shared"] : []), "scratch"];
+      const func = module.func(`${op.name} ${rows}x${classes}`, names, (parameters, f) => {
+        const p = parameters as Readonly<Record<string, I>>;
+        const math = new VectorMath(f);
+        const { group, row, last, hits, left } = f.named("i32", ["group", "row", "last", "hits", "left"]);
+        const total = f.local("f64");
+        const scale = f.local("v128");
+        const [logits, labels] = [p["logits"]!, p["labels"]!];
+        const target = withGrad ? p["dlogits"]! : p["scratch"]!;
+        const context: Rows = {
+          ...{ f, math, classes, logits, labels, target },
+          ...(withLoss && { sums: { total, hits } }),
+          ...(withGrad && { scale }),
+        };
+        const begin = i32.mul(p["begin"]!, groupRows);
+        const main = [
+          increase(logits, i32.mul(begin, rowBytes)),
+          increase(labels, i32.mul(begin, FLOAT_BYTES)),
+          withGrad ? increase(target, i32.mul(begin, rowBytes)) : [],
+          scale.set(p["dLoss"] === undefined ? math.constant(1) : v128.load32Splat(p["dLoss"])),
+          forRange(group, p["begin"]!, p["end"]!, 1, [
+            total.set(f64.const(0)),
+            hits.set(0),
+            row.set(i32.mul(group, groupRows)),
+            last.set(i32.add(row, groupRows)),
+            last.set(i32.select(i32.ltU(last, rows), last, rows)),
+            whileLoop(i32.ltU(row, last), [
+              left.set(i32.sub(last, row)),
+              sideBySide ? fourRows(context, left) : oneRow(context),
+              increase(row, sideBySide ? VECTOR_FLOATS : 1),
+            ]),
+            withLoss ? storeGroup(p["shared"]!, group, total, hits) : [],
+          ]),
+        ];
+        return [math.prologue(), main];
+      });
+      const sums = { func, extent: groups, grain: 1 };
+      return {
+        phases: withLoss ? [sums, totalsPhase(module, names, groups)] : [sums],
+        sharedBytes: withLoss ? groupsBytes(groups) : 0,
+        scratchBytes: withGrad || sideBySide ? 0 : Math.ceil(classes / VECTOR_FLOATS) * VECTOR_BYTES,
+      };
+    },
+  };
+}
+
+export const softmaxCrossEntropyKernels: readonly WasmKernel[] = [
+  crossEntropyKernel(softmaxCrossEntropy, ["loss", "correct"]),
+  crossEntropyKernel(softmaxCrossEntropyGrad, ["dlogits"]),
+  crossEntropyKernel(softmaxCrossEntropyWithGrad, ["loss", "correct", "dlogits"]),
+];
