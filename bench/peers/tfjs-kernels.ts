@@ -36,78 +36,48 @@ type PeerOp = (inputs: readonly tf.Tensor[], params: Readonly<Record<string, unk
 const activation = (params: Readonly<Record<string, unknown>>) =>
   params.activation === "relu" ? "relu" : "linear";
 
+function convolution(op: typeof tf.fused.conv2d | typeof tf.fused.depthwiseConv2d): PeerOp {
+  return ([x, filter, bias], params) =>
+    op({
+      x: x as tf.Tensor4D,
+      filter: filter as tf.Tensor4D,
+      strides: params.strides as Pair,
+      pad: params.padding as "same" | "valid",
+      ...(bias ? { bias } : {}),
+      activation: activation(params),
+    });
+}
+
+/** `inputs` are tf.js's names of our operands, in our order. */
+function convolutionGradient(kernel: string, inputs: readonly [string, string]): PeerOp {
+  return ([first, second], { inputShape, filterShape, strides, padding }) =>
+    tf.engine().runKernel(
+      kernel,
+      { [inputs[0]]: first!, [inputs[1]]: second! },
+      {
+        ...(inputShape === undefined ? {} : { inputShape: inputShape as Shape4 }),
+        ...(filterShape === undefined ? {} : { filterShape: filterShape as Shape4 }),
+        strides: strides as Pair,
+        pad: padding as string,
+        dilations: [1, 1],
+        dataFormat: "NHWC",
+        dimRoundingMode: undefined!,
+      },
+    );
+}
+
 /** How a tf.js user would say it. What is not here has no direct counterpart (optimisers, fused losses, dropout). */
 const PEER_OPS: Readonly<Record<string, PeerOp>> = {
   dense: ([a, b, bias], params) =>
     tf.fused.matMul({ a: a!, b: b!, ...(bias ? { bias } : {}), activation: activation(params) }),
   matmul: ([a, b], { transposeA, transposeB }) =>
     tf.matMul(a!, b!, transposeA as boolean, transposeB as boolean),
-  conv2d: ([x, filter, bias], params) =>
-    tf.fused.conv2d({
-      x: x as tf.Tensor4D,
-      filter: filter as tf.Tensor4D,
-      strides: params.strides as Pair,
-      pad: params.padding as "same" | "valid",
-      ...(bias ? { bias } : {}),
-      activation: activation(params),
-    }),
-  "conv2d-input-grad": ([dy, filter], { inputShape, strides, padding }) =>
-    tf.engine().runKernel(
-      "Conv2DBackpropInput",
-      { dy: dy!, filter: filter! },
-      {
-        inputShape: inputShape as Shape4,
-        strides: strides as Pair,
-        pad: padding as string,
-        dataFormat: "NHWC",
-        dimRoundingMode: undefined!,
-      },
-    ),
-  "conv2d-filter-grad": ([x, dy], { filterShape, strides, padding }) =>
-    tf.engine().runKernel(
-      "Conv2DBackpropFilter",
-      { x: x!, dy: dy! },
-      {
-        filterShape: filterShape as Shape4,
-        strides: strides as Pair,
-        pad: padding as string,
-        dataFormat: "NHWC",
-        dimRoundingMode: undefined!,
-      },
-    ),
-  "depthwise-conv2d": ([x, filter, bias], params) =>
-    tf.fused.depthwiseConv2d({
-      x: x as tf.Tensor4D,
-      filter: filter as tf.Tensor4D,
-      strides: params.strides as Pair,
-      pad: params.padding as "same" | "valid",
-      ...(bias ? { bias } : {}),
-      activation: activation(params),
-    }),
-  "depthwise-conv2d-input-grad": ([dy, filter], { inputShape, strides, padding }) =>
-    tf.engine().runKernel(
-      "DepthwiseConv2dNativeBackpropInput",
-      { dy: dy!, filter: filter! },
-      {
-        inputShape: inputShape as Shape4,
-        strides: strides as Pair,
-        pad: padding as string,
-        dilations: [1, 1],
-        dimRoundingMode: undefined!,
-      },
-    ),
-  "depthwise-conv2d-filter-grad": ([x, dy], { filterShape, strides, padding }) =>
-    tf.engine().runKernel(
-      "DepthwiseConv2dNativeBackpropFilter",
-      { x: x!, dy: dy! },
-      {
-        filterShape: filterShape as Shape4,
-        strides: strides as Pair,
-        pad: padding as string,
-        dilations: [1, 1],
-        dimRoundingMode: undefined!,
-      },
-    ),
+  conv2d: convolution(tf.fused.conv2d),
+  "conv2d-input-grad": convolutionGradient("Conv2DBackpropInput", ["dy", "filter"]),
+  "conv2d-filter-grad": convolutionGradient("Conv2DBackpropFilter", ["x", "dy"]),
+  "depthwise-conv2d": convolution(tf.fused.depthwiseConv2d),
+  "depthwise-conv2d-input-grad": convolutionGradient("DepthwiseConv2dNativeBackpropInput", ["dy", "filter"]),
+  "depthwise-conv2d-filter-grad": convolutionGradient("DepthwiseConv2dNativeBackpropFilter", ["x", "dy"]),
   "max-pool": ([x], { poolSize, strides, padding }) =>
     tf.maxPool(x as tf.Tensor4D, poolSize as Pair, strides as Pair, padding as "same" | "valid"),
   "max-pool-grad": ([x, y, dy], { poolSize, strides, padding }) =>

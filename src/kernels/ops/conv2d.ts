@@ -1,6 +1,6 @@
 // 2-D convolution (cross-correlation, as in TensorFlow) over NHWC images with HWIO filters, and its two gradients.
 
-import type { Op } from "../op.ts";
+import type { Op, Vjp } from "../op.ts";
 import { elementCount, f32, type TensorType } from "../tensor.ts";
 import { columnSum } from "./bias.ts";
 import { beforeActivation, type Activation } from "./elementwise.ts";
@@ -25,7 +25,7 @@ export interface Conv2dInputGradParams extends ConvWindow {
 }
 
 export interface Conv2dFilterGradParams extends ConvWindow {
-  /** [KH,KW,C,N] of w. */
+  /** [KH,KW,C,N] of w; [KH,KW,C,M] of a depthwise one. */
   readonly filterShape: readonly [number, number, number, number];
 }
 
@@ -49,14 +49,23 @@ export function conv2dGeometry(
   op: string,
   x: readonly number[],
   w: readonly number[],
-  { strides, padding, dilations = [1, 1] }: ConvWindow,
+  window: ConvWindow,
 ): Conv2dGeometry {
-  const { B, H, W, C, KH, KW, N } = bindShapes(op, [f32(...x), f32(...w)], { x: "B H W C", w: "KH KW C N" });
+  const extents = bindShapes(op, [f32(...x), f32(...w)], { x: "B H W C", w: "KH KW C N" });
+  return { ...extents, ...windowGeometry(op, extents, window) };
+}
+
+/** How a filter [KH, KW] moves over an image [H, W]. Throws "shape-mismatch" if it does not fit. */
+export function windowGeometry(
+  op: string,
+  { H, W, KH, KW }: Pick<Conv2dGeometry, "H" | "W" | "KH" | "KW">,
+  { strides, padding, dilations = [1, 1] }: ConvWindow,
+): Pick<Conv2dGeometry, "vertical" | "horizontal" | "strides" | "dilations"> {
   return {
-    ...{ B, H, W, C, KH, KW, N },
     vertical: windowAxis(op, "x.shape[1]", H, KH, strides[0], padding, dilations[0]),
     horizontal: windowAxis(op, "x.shape[2]", W, KW, strides[1], padding, dilations[1]),
-    ...{ strides, dilations },
+    strides,
+    dilations,
   };
 }
 
@@ -70,6 +79,38 @@ export function expectOutputShape(op: string, dy: TensorType, geometry: Conv2dGe
   convOutputType(geometry).shape.forEach((extent, axis) => {
     expectEqualExtents(op, `dy.shape[${axis}]`, dy.shape[axis]!, "the convolution's", extent);
   });
+}
+
+/** Throws "shape-mismatch" if there is a mask of another shape [B,H,W,C] than the input's. */
+export function expectMaskShape(
+  op: string,
+  mask: TensorType | undefined,
+  inputShape: Conv2dInputGradParams["inputShape"],
+): void {
+  mask?.shape.forEach((extent, axis) => {
+    expectEqualExtents(op, `mask.shape[${axis}]`, extent, "inputShape's", inputShape[axis]!);
+  });
+}
+
+/** Of a convolution (x, w, bias?) whose gradients with regard to x and w are these ops. */
+export function convolutionVjp(
+  inputGrad: () => Op<Conv2dInputGradParams>,
+  filterGrad: () => Op<Conv2dFilterGradParams>,
+): Vjp<Conv2dParams> {
+  return (context) => {
+    const { inputs, needs, add } = context;
+    const { activation: _, ...window } = context.params;
+    const x = inputs[0]!;
+    const w = inputs[1]!;
+    const g = beforeActivation(context);
+    // Gradients of parameters first: they are sent while the rest is computed.
+    const filterShape = w.type.shape as Conv2dFilterGradParams["filterShape"];
+    const dw = needs(1) ? add(filterGrad(), [x, g], { filterShape, ...window })[0] : undefined;
+    const dbias = inputs.length === 3 && needs(2) ? add(columnSum, [g], {})[0] : undefined;
+    const inputShape = x.type.shape as Conv2dInputGradParams["inputShape"];
+    const dx = needs(0) ? add(inputGrad(), [g, w], { inputShape, ...window })[0] : undefined;
+    return inputs.length === 3 ? [dx, dw, dbias] : [dx, dw];
+  };
 }
 
 /** Two for every tap of every output, taps on padding included, as is the custom. */
@@ -88,20 +129,10 @@ export const conv2d: Op<Conv2dParams> = {
     const geometry = conv2dGeometry("conv2d", inputs[0]!.shape, inputs[1]!.shape, params);
     return convFlops(geometry) + (inputs.length === 3 ? elementCount(convOutputType(geometry)) : 0);
   },
-  vjp: (context) => {
-    const { inputs, needs, add } = context;
-    const { activation: _, ...window } = context.params;
-    const x = inputs[0]!;
-    const w = inputs[1]!;
-    const g = beforeActivation(context);
-    // Gradients of parameters first: they are sent while the rest is computed.
-    const filterShape = w.type.shape as Conv2dFilterGradParams["filterShape"];
-    const dw = needs(1) ? add(conv2dFilterGrad, [x, g], { filterShape, ...window })[0] : undefined;
-    const dbias = inputs.length === 3 && needs(2) ? add(columnSum, [g], {})[0] : undefined;
-    const inputShape = x.type.shape as Conv2dInputGradParams["inputShape"];
-    const dx = needs(0) ? add(conv2dInputGrad, [g, w], { inputShape, ...window })[0] : undefined;
-    return inputs.length === 3 ? [dx, dw, dbias] : [dx, dw];
-  },
+  vjp: convolutionVjp(
+    () => conv2dInputGrad,
+    () => conv2dFilterGrad,
+  ),
 };
 
 /** (dy[B,OH,OW,N], w[KH,KW,C,N], mask[B,H,W,C]?) -> dx[B,H,W,C] */
@@ -112,10 +143,7 @@ export const conv2dInputGrad: Op<Conv2dInputGradParams> = {
     const [dy, w] = inputs;
     const geometry = conv2dGeometry("conv2d-input-grad", params.inputShape, w!.shape, params);
     expectOutputShape("conv2d-input-grad", dy!, geometry);
-    inputs[2]?.shape.forEach((extent, axis) => {
-      const expected = params.inputShape[axis]!;
-      expectEqualExtents("conv2d-input-grad", `mask.shape[${axis}]`, extent, "inputShape's", expected);
-    });
+    expectMaskShape("conv2d-input-grad", inputs[2], params.inputShape);
     return [f32(...params.inputShape)];
   },
   flops: (inputs, params) =>

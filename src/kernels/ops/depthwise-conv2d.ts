@@ -3,27 +3,19 @@
 
 import type { Op } from "../op.ts";
 import { elementCount, f32 } from "../tensor.ts";
-import { columnSum } from "./bias.ts";
 import {
+  convolutionVjp,
   convOutputType,
+  expectMaskShape,
   expectOutputShape,
+  windowGeometry,
+  type Conv2dFilterGradParams,
   type Conv2dGeometry,
+  type Conv2dInputGradParams,
   type Conv2dParams,
   type ConvWindow,
 } from "./conv2d.ts";
-import { beforeActivation } from "./elementwise.ts";
 import { bindShapes, expectEqualExtents } from "./shapes.ts";
-import { windowAxis } from "./window.ts";
-
-export interface DepthwiseInputGradParams extends ConvWindow {
-  /** [B,H,W,C] of x. */
-  readonly inputShape: readonly [number, number, number, number];
-}
-
-export interface DepthwiseFilterGradParams extends ConvWindow {
-  /** [KH,KW,C,M] of w. */
-  readonly filterShape: readonly [number, number, number, number];
-}
 
 /** `N` = C M. */
 export interface DepthwiseGeometry extends Conv2dGeometry {
@@ -36,15 +28,10 @@ export function depthwiseGeometry(
   op: string,
   x: readonly number[],
   w: readonly number[],
-  { strides, padding, dilations = [1, 1] }: ConvWindow,
+  window: ConvWindow,
 ): DepthwiseGeometry {
-  const { B, H, W, C, KH, KW, M } = bindShapes(op, [f32(...x), f32(...w)], { x: "B H W C", w: "KH KW C M" });
-  return {
-    ...{ B, H, W, C, KH, KW, M, N: C * M },
-    vertical: windowAxis(op, "x.shape[1]", H, KH, strides[0], padding, dilations[0]),
-    horizontal: windowAxis(op, "x.shape[2]", W, KW, strides[1], padding, dilations[1]),
-    ...{ strides, dilations },
-  };
+  const extents = bindShapes(op, [f32(...x), f32(...w)], { x: "B H W C", w: "KH KW C M" });
+  return { ...extents, N: extents.C * extents.M, ...windowGeometry(op, extents, window) };
 }
 
 /** Two for every tap of every output, taps on padding included, as is the custom. */
@@ -65,33 +52,21 @@ export const depthwiseConv2d: Op<Conv2dParams> = {
     const geometry = depthwiseGeometry("depthwise-conv2d", inputs[0]!.shape, inputs[1]!.shape, params);
     return depthwiseFlops(geometry) + (inputs.length === 3 ? elementCount(convOutputType(geometry)) : 0);
   },
-  vjp: (context) => {
-    const { inputs, needs, add } = context;
-    const { activation: _, ...window } = context.params;
-    const x = inputs[0]!;
-    const w = inputs[1]!;
-    const g = beforeActivation(context);
-    // Gradients of parameters first: they are sent while the rest is computed.
-    const filterShape = w.type.shape as DepthwiseFilterGradParams["filterShape"];
-    const dw = needs(1) ? add(depthwiseConv2dFilterGrad, [x, g], { filterShape, ...window })[0] : undefined;
-    const dbias = inputs.length === 3 && needs(2) ? add(columnSum, [g], {})[0] : undefined;
-    const inputShape = x.type.shape as DepthwiseInputGradParams["inputShape"];
-    const dx = needs(0) ? add(depthwiseConv2dInputGrad, [g, w], { inputShape, ...window })[0] : undefined;
-    return inputs.length === 3 ? [dx, dw, dbias] : [dx, dw];
-  },
+  vjp: convolutionVjp(
+    () => depthwiseConv2dInputGrad,
+    () => depthwiseConv2dFilterGrad,
+  ),
 };
 
 /** (dy[B,OH,OW,CM], w[KH,KW,C,M], mask[B,H,W,C]?) -> dx[B,H,W,C] */
-export const depthwiseConv2dInputGrad: Op<DepthwiseInputGradParams> = {
+export const depthwiseConv2dInputGrad: Op<Conv2dInputGradParams> = {
   name: "depthwise-conv2d-input-grad",
   infer(inputs, params) {
     const op = "depthwise-conv2d-input-grad";
     bindShapes(op, inputs, { dy: "B OH OW N", w: "KH KW C M", "mask?": "B H W C" });
     const [dy, w, mask] = inputs;
     expectOutputShape(op, dy!, depthwiseGeometry(op, params.inputShape, w!.shape, params));
-    mask?.shape.forEach((extent, axis) => {
-      expectEqualExtents(op, `mask.shape[${axis}]`, extent, "inputShape's", params.inputShape[axis]!);
-    });
+    expectMaskShape(op, mask, params.inputShape);
     return [f32(...params.inputShape)];
   },
   flops: (inputs, params) =>
@@ -103,7 +78,7 @@ export const depthwiseConv2dInputGrad: Op<DepthwiseInputGradParams> = {
 };
 
 /** (x[B,H,W,C], dy[B,OH,OW,CM]) -> dw[KH,KW,C,M] */
-export const depthwiseConv2dFilterGrad: Op<DepthwiseFilterGradParams> = {
+export const depthwiseConv2dFilterGrad: Op<Conv2dFilterGradParams> = {
   name: "depthwise-conv2d-filter-grad",
   infer(inputs, params) {
     const op = "depthwise-conv2d-filter-grad";

@@ -1,78 +1,19 @@
-// Reference kernels of conv2d and its gradients: one walk over all products x w that make up y; each kernel knows two
-// of the three tensors and sums into the third.
+// Reference kernels of conv2d and its gradients: every channel of x meets every channel of y.
 
-import type { ReferenceKernel } from "../kernel.ts";
-import {
-  conv2d,
-  conv2dFilterGrad,
-  conv2dGeometry,
-  conv2dInputGrad,
-  type Conv2dFilterGradParams,
-  type Conv2dGeometry,
-  type Conv2dInputGradParams,
-  type Conv2dParams,
-} from "../ops/conv2d.ts";
-import { inDouble } from "./in-double.ts";
-import { applyMask } from "./mask.ts";
+import { conv2d, conv2dFilterGrad, conv2dGeometry, conv2dInputGrad } from "../ops/conv2d.ts";
+import { convolutionReferences } from "./convolution-sums.ts";
 
-/** Calls `visit` with the flat indices of x, w and y for every product x[x] w[w] that is summed into y[y]. */
-function forEachProduct(geometry: Conv2dGeometry, visit: (x: number, w: number, y: number) => void): void {
-  const { B, H, W, C, KH, KW, N, vertical, horizontal, strides, dilations } = geometry;
-  for (let b = 0; b < B; b++)
-    for (let oh = 0; oh < vertical.output; oh++)
-      for (let ow = 0; ow < horizontal.output; ow++)
-        for (let kh = 0; kh < KH; kh++)
-          for (let kw = 0; kw < KW; kw++) {
-            const h = oh * strides[0] + kh * dilations[0] - vertical.before;
-            const w = ow * strides[1] + kw * dilations[1] - horizontal.before;
-            if (h < 0 || h >= H || w < 0 || w >= W) continue;
-            for (let c = 0; c < C; c++)
-              for (let n = 0; n < N; n++)
-                visit(
-                  ((b * H + h) * W + w) * C + c,
-                  ((kh * KW + kw) * C + c) * N + n,
-                  ((b * vertical.output + oh) * horizontal.output + ow) * N + n,
-                );
-          }
-}
-
-export const conv2dReference: ReferenceKernel<Conv2dParams> = {
-  op: conv2d,
-  run({ inputs, params }, [x, w, bias], [y]) {
-    const geometry = conv2dGeometry("conv2d", inputs[0]!.shape, inputs[1]!.shape, params);
-    inDouble(y!, (sums) => {
-      forEachProduct(geometry, (xi, wi, yi) => {
-        sums[yi]! += x![xi]! * w![wi]!;
-      });
-      for (let i = 0; i < sums.length; i++) {
-        const sum = sums[i]! + (bias === undefined ? 0 : bias[i % geometry.N]!);
-        sums[i] = params.activation === "relu" ? Math.max(sum, 0) : sum;
-      }
-    });
+export const {
+  forward: conv2dReference,
+  inputGrad: conv2dInputGradReference,
+  filterGrad: conv2dFilterGradReference,
+} = convolutionReferences({
+  forward: conv2d,
+  inputGrad: conv2dInputGrad,
+  filterGrad: conv2dFilterGrad,
+  geometryOf: conv2dGeometry,
+  forEachChannel({ C, N }, pixel, tap, output, visit) {
+    for (let c = 0; c < C; c++)
+      for (let n = 0; n < N; n++) visit(pixel * C + c, (tap * C + c) * N + n, output * N + n);
   },
-};
-
-export const conv2dInputGradReference: ReferenceKernel<Conv2dInputGradParams> = {
-  op: conv2dInputGrad,
-  run({ inputs, params }, [dy, w, mask], [dx]) {
-    const geometry = conv2dGeometry("conv2d-input-grad", params.inputShape, inputs[1]!.shape, params);
-    inDouble(dx!, (sums) => {
-      forEachProduct(geometry, (xi, wi, yi) => {
-        sums[xi]! += dy![yi]! * w![wi]!;
-      });
-      applyMask(sums, mask);
-    });
-  },
-};
-
-export const conv2dFilterGradReference: ReferenceKernel<Conv2dFilterGradParams> = {
-  op: conv2dFilterGrad,
-  run({ inputs, params }, [x, dy], [dw]) {
-    const geometry = conv2dGeometry("conv2d-filter-grad", inputs[0]!.shape, params.filterShape, params);
-    inDouble(dw!, (sums) => {
-      forEachProduct(geometry, (xi, wi, yi) => {
-        sums[wi]! += x![xi]! * dy![yi]!;
-      });
-    });
-  },
-};
+});

@@ -2,15 +2,13 @@
 // bits are equal.
 
 import type { KernelCall } from "../../kernel.ts";
-import type { Conv2dParams } from "../../ops/conv2d.ts";
+import type { Conv2dFilterGradParams, Conv2dInputGradParams, Conv2dParams } from "../../ops/conv2d.ts";
 import {
   depthwiseConv2d,
   depthwiseConv2dFilterGrad,
   depthwiseConv2dInputGrad,
   depthwiseGeometry,
-  type DepthwiseFilterGradParams,
   type DepthwiseGeometry,
-  type DepthwiseInputGradParams,
 } from "../../ops/depthwise-conv2d.ts";
 import { extentsOf } from "../convolution/conv2d.ts";
 import { DEPTHWISE_PIXELS } from "./depthwise-tile.ts";
@@ -66,7 +64,7 @@ function kernelsFor(paired: boolean): readonly WasmKernel[] {
       name: `f32-depthwise-conv2d-input-grad-${tile}-wasm`,
       op: depthwiseConv2dInputGrad,
       accepts,
-      emit(module, { inputs, params }: KernelCall<DepthwiseInputGradParams>) {
+      emit(module, { inputs, params }: KernelCall<Conv2dInputGradParams>) {
         const op = "depthwise-conv2d-input-grad";
         const geometry = depthwiseGeometry(op, params.inputShape, inputs[1]!.shape, params);
         return emitDepthwise(module, {
@@ -79,7 +77,7 @@ function kernelsFor(paired: boolean): readonly WasmKernel[] {
       name: `f32-depthwise-conv2d-filter-grad-${tile}-wasm`,
       op: depthwiseConv2dFilterGrad,
       accepts,
-      emit(module, { inputs, params }: KernelCall<DepthwiseFilterGradParams>) {
+      emit(module, { inputs, params }: KernelCall<Conv2dFilterGradParams>) {
         const op = "depthwise-conv2d-filter-grad";
         const geometry = depthwiseGeometry(op, inputs[0]!.shape, params.filterShape, params);
         return emitDepthwiseFilterGradient(module, forwardSpec(geometry, paired));

@@ -3,6 +3,7 @@
 // convolution's, and 4e-6 for F(4x4): test/kernels/wasm/winograd.test.ts holds them to it.
 
 import type { KernelCall } from "../../kernel.ts";
+import type { Op } from "../../op.ts";
 import {
   conv2d,
   conv2dFilterGrad,
@@ -60,99 +61,98 @@ function withOperands(module: ModuleBuilder, routine: WasmRoutine, operands: rea
   };
 }
 
-export function winogradConv2dKernel(matrices: WinogradMatrices, tileWidth: TileWidth): WasmKernel {
-  const geometryOf = ({ inputs, params }: KernelCall<Conv2dParams>): Conv2dGeometry =>
-    conv2dGeometry("conv2d", inputs[0]!.shape, inputs[1]!.shape, params);
-  return {
-    name: `f32-conv2d-winograd-${matrices.name}-${TILE_ROWS}x${tileWidth}-wasm`,
-    op: conv2d,
-    accepts: (call: KernelCall<Conv2dParams>, target) =>
-      suits(tileWidth, target) && isMinimal(geometryOf(call)),
-    pays: (call: KernelCall<Conv2dParams>) => winogradThatPays(geometryOf(call)) === matrices,
-    emit(module, call: KernelCall<Conv2dParams>) {
-      const { B, H, W, C, N, vertical, horizontal } = geometryOf(call);
-      const bias = call.inputs.length === 3;
-      const routine = emitWinograd(
-        module,
-        {
-          matrices,
-          batch: B,
-          vertical: { input: H, before: vertical.before, output: vertical.output },
-          horizontal: { input: W, before: horizontal.before, output: horizontal.output },
-          inputChannels: C,
-          outputChannels: N,
-          filter: "forward",
-          bias,
-          relu: call.params.activation === "relu",
-          mask: false,
-        },
-        tileWidth,
-      );
-      return withOperands(module, routine, ["images", "w", ...(bias ? ["bias"] : []), "output"]);
-    },
-  };
+interface Kind<P extends object> {
+  readonly op: Op<P>;
+  readonly geometryOf: (call: KernelCall<P>) => Conv2dGeometry;
+  readonly emit: (
+    module: ModuleBuilder,
+    call: KernelCall<P>,
+    geometry: Conv2dGeometry,
+    matrices: WinogradMatrices,
+    tileWidth: TileWidth,
+  ) => WasmRoutine;
 }
+
+function winogradKernel<P extends object>({ op, geometryOf, emit }: Kind<P>) {
+  return (matrices: WinogradMatrices, tileWidth: TileWidth): WasmKernel => ({
+    name: `f32-${op.name}-winograd-${matrices.name}-${TILE_ROWS}x${tileWidth}-wasm`,
+    op,
+    accepts: (call: KernelCall<P>, target) => suits(tileWidth, target) && isMinimal(geometryOf(call)),
+    pays: (call: KernelCall<P>) => winogradThatPays(geometryOf(call)) === matrices,
+    emit: (module, call: KernelCall<P>) => emit(module, call, geometryOf(call), matrices, tileWidth),
+  });
+}
+
+export const winogradConv2dKernel = winogradKernel<Conv2dParams>({
+  op: conv2d,
+  geometryOf: ({ inputs, params }) => conv2dGeometry("conv2d", inputs[0]!.shape, inputs[1]!.shape, params),
+  emit(module, { inputs, params }, { B, H, W, C, N, vertical, horizontal }, matrices, tileWidth) {
+    const bias = inputs.length === 3;
+    const routine = emitWinograd(
+      module,
+      {
+        matrices,
+        batch: B,
+        vertical: { input: H, before: vertical.before, output: vertical.output },
+        horizontal: { input: W, before: horizontal.before, output: horizontal.output },
+        inputChannels: C,
+        outputChannels: N,
+        filter: "forward",
+        bias,
+        relu: params.activation === "relu",
+        mask: false,
+      },
+      tileWidth,
+    );
+    return withOperands(module, routine, ["images", "w", ...(bias ? ["bias"] : []), "output"]);
+  },
+});
 
 /** dx = the convolution of the bordered dy with the filter turned by half a turn, as in the direct kernel. */
-export function winogradInputGradKernel(matrices: WinogradMatrices, tileWidth: TileWidth): WasmKernel {
-  const geometryOf = ({ inputs, params }: KernelCall<Conv2dInputGradParams>): Conv2dGeometry =>
-    conv2dGeometry("conv2d-input-grad", params.inputShape, inputs[1]!.shape, params);
-  return {
-    name: `f32-conv2d-input-grad-winograd-${matrices.name}-${TILE_ROWS}x${tileWidth}-wasm`,
-    op: conv2dInputGrad,
-    accepts: (call: KernelCall<Conv2dInputGradParams>, target) =>
-      suits(tileWidth, target) && isMinimal(geometryOf(call)),
-    pays: (call: KernelCall<Conv2dInputGradParams>) => winogradThatPays(geometryOf(call)) === matrices,
-    emit(module, call: KernelCall<Conv2dInputGradParams>) {
-      const { B, H, W, C, KH, KW, N, vertical, horizontal } = geometryOf(call);
-      const mask = call.inputs.length === 3;
-      const routine = emitWinograd(
-        module,
-        {
-          matrices,
-          batch: B,
-          vertical: { input: vertical.output, before: KH - 1 - vertical.before, output: H },
-          horizontal: { input: horizontal.output, before: KW - 1 - horizontal.before, output: W },
-          inputChannels: N,
-          outputChannels: C,
-          filter: "adjoint",
-          bias: false,
-          relu: false,
-          mask,
-        },
-        tileWidth,
-      );
-      return withOperands(module, routine, ["images", "w", ...(mask ? ["mask"] : []), "output"]);
-    },
-  };
-}
+export const winogradInputGradKernel = winogradKernel<Conv2dInputGradParams>({
+  op: conv2dInputGrad,
+  geometryOf: ({ inputs, params }) =>
+    conv2dGeometry("conv2d-input-grad", params.inputShape, inputs[1]!.shape, params),
+  emit(module, { inputs }, { B, H, W, C, KH, KW, N, vertical, horizontal }, matrices, tileWidth) {
+    const mask = inputs.length === 3;
+    const routine = emitWinograd(
+      module,
+      {
+        matrices,
+        batch: B,
+        vertical: { input: vertical.output, before: KH - 1 - vertical.before, output: H },
+        horizontal: { input: horizontal.output, before: KW - 1 - horizontal.before, output: W },
+        inputChannels: N,
+        outputChannels: C,
+        filter: "adjoint",
+        bias: false,
+        relu: false,
+        mask,
+      },
+      tileWidth,
+    );
+    return withOperands(module, routine, ["images", "w", ...(mask ? ["mask"] : []), "output"]);
+  },
+});
 
-export function winogradFilterGradKernel(matrices: WinogradMatrices, tileWidth: TileWidth): WasmKernel {
-  const geometryOf = ({ inputs, params }: KernelCall<Conv2dFilterGradParams>): Conv2dGeometry =>
-    conv2dGeometry("conv2d-filter-grad", inputs[0]!.shape, params.filterShape, params);
-  return {
-    name: `f32-conv2d-filter-grad-winograd-${matrices.name}-${TILE_ROWS}x${tileWidth}-wasm`,
-    op: conv2dFilterGrad,
-    accepts: (call: KernelCall<Conv2dFilterGradParams>, target) =>
-      suits(tileWidth, target) && isMinimal(geometryOf(call)),
-    pays: (call: KernelCall<Conv2dFilterGradParams>) => winogradThatPays(geometryOf(call)) === matrices,
-    emit(module, call: KernelCall<Conv2dFilterGradParams>) {
-      const { B, H, W, C, N, vertical, horizontal } = geometryOf(call);
-      return emitWinogradFilterGradient(
-        module,
-        {
-          matrices,
-          batch: B,
-          vertical: { input: H, before: vertical.before, output: vertical.output },
-          horizontal: { input: W, before: horizontal.before, output: horizontal.output },
-          inputChannels: C,
-          outputChannels: N,
-        },
-        tileWidth,
-      );
-    },
-  };
-}
+export const winogradFilterGradKernel = winogradKernel<Conv2dFilterGradParams>({
+  op: conv2dFilterGrad,
+  geometryOf: ({ inputs, params }) =>
+    conv2dGeometry("conv2d-filter-grad", inputs[0]!.shape, params.filterShape, params),
+  emit: (module, _, { B, H, W, C, N, vertical, horizontal }, matrices, tileWidth) =>
+    emitWinogradFilterGradient(
+      module,
+      {
+        matrices,
+        batch: B,
+        vertical: { input: H, before: vertical.before, output: vertical.output },
+        horizontal: { input: W, before: horizontal.before, output: horizontal.output },
+        inputChannels: C,
+        outputChannels: N,
+      },
+      tileWidth,
+    ),
+});
 
 export function winogradKernels(tileWidth: TileWidth): readonly WasmKernel[] {
   return [WINOGRAD_2X2, WINOGRAD_4X4].flatMap((matrices) => [
