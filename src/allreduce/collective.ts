@@ -1,5 +1,7 @@
 // What a training loop needs of a reduce: every rank pushes sums, all ranks get the same mean.
 
+import type { ElementRange } from "../shard/layout.ts";
+
 /** What one round brought to every rank, bit-identical on all of them. */
 export interface RoundResult {
   /** Total weight (samples) of all contributions. */
@@ -20,14 +22,15 @@ export interface RoundOptions {
 
 export interface Round {
   /**
-   * Starts sending one bucket's sums (f32, length of the bucket; may view WASM or shared memory). The values are copied
-   * before this returns, so the caller may overwrite them. Each bucket exactly once per round, in any order. A failure
-   * of what it started is thrown by `finish`.
+   * Starts sending one bucket's sums (f32, length of the bucket; may view WASM or shared memory), which must not change
+   * before `finish` settles. Each bucket exactly once per round, in any order. A failure of what it started is thrown by
+   * `finish`.
    */
   push(bucket: number, sums: Float32Array): void;
   /**
    * Sends `scalars` (added in f64, e.g. loss sum, correct count, stop votes), waits for all ranks, and writes the
-   * mean (sum / total weight) of all buckets into `mean` (f32, the whole flat vector). Call once, after the last push.
+   * mean (sum / total weight) of all buckets into `mean` (f32, the whole flat vector; may be the memory that was
+   * pushed). Call once, after the last push.
    * Throws SltrainError "peer-missing" (rank, step and key named), "frame-damaged", "frame-foreign" (key named), or
    * "weight-zero" (on every rank, if none had samples).
    */
@@ -46,9 +49,24 @@ export interface CollectiveStats {
   readonly requests: number;
 }
 
+/** Plain named arrays, so that a checkpoint can hold them. */
+export type CollectiveState = Readonly<Record<string, Float32Array | Int32Array>>;
+
 export interface Collective {
+  /** Parts of the flat vector in the order in which they are pushed best: backward completes the last tensors first. */
+  readonly buckets: readonly ElementRange[];
   /** The current reading. */
   readonly stats: CollectiveStats;
+  /**
+   * What decides the bits of this rank's next rounds beside what is pushed: the residuals of error feedback, the slots
+   * of packed objects. Views, valid until the next `begin`; differs from rank to rank.
+   */
+  readonly state: CollectiveState;
+  /**
+   * Takes over what `state` was after the round before the next one: a rank that starts anew then gives the same bits.
+   * Throws SltrainError "state-mismatch" naming the array.
+   */
+  restore(state: CollectiveState): void;
   /** Opens the next round; the one before must have finished. */
   begin(options: RoundOptions): Round;
   /**
@@ -62,4 +80,6 @@ export interface Collective {
    * checkpoint is known to be durable, for a rank that starts anew replays the means after it (-1: none yet).
    */
   sweep(currentStep: number, durableStep: number): Promise<void>;
+  /** Ends connections and threads; nothing may be under way. */
+  close(): Promise<void>;
 }

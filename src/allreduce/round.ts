@@ -130,7 +130,7 @@ export class ScatterReduceRound implements Round {
   /** Whoever wrote the key first is heard; a twin of this rank that was faster changes nothing here. */
   async #sendSum(bucket: number, chunk: number, values: Float32Array): Promise<void> {
     const { rank, codec, frames, memory, sum } = this.#group;
-    const encoded = codec.encode(values, memory.room(bucket, chunk));
+    const encoded = codec.encode(values, memory.room(bucket, chunk), 0);
     const scalars = this.#carriesScalars(bucket, chunk) ? await this.#scalars.promise : NO_SCALARS;
     await frames.send(this.#address(sum, bucket, chunk, rank), values.length, encoded, {
       contributors: 1,
@@ -180,7 +180,7 @@ export class ScatterReduceRound implements Round {
     const { worldSize, buckets, codec, frames, memory } = this.#group;
     const values = this.#values(buckets[bucket]!.chunks[chunk]!);
     if (worldSize > 1 || !codec.exact) {
-      const encoded = codec.encode(values, memory.room(bucket, chunk));
+      const encoded = codec.encode(values, memory.room(bucket, chunk), 0);
       if (worldSize > 1 && (await frames.send(written.address, values.length, encoded, total)) === "exists") {
         const winner = await frames.read(written);
         if (winner === undefined) throw deleted(frames.keyOf(written.address));

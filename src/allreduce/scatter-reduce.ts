@@ -61,6 +61,11 @@ export async function openScatterReduce(options: ScatterReduceOptions): Promise<
   };
 
   return {
+    buckets,
+    // An exact codec leaves nothing.
+    state: {},
+    restore: () => undefined,
+    close: () => Promise.resolve(),
     get stats() {
       const { bytesUp, bytesDown } = channel.reading;
       const { exchangeMs, waitMs } = clock;

@@ -1,6 +1,8 @@
 // Storage contracts. A `Channel` carries gradient frames and may forget; a `Storage` is durable and can list.
 // Drivers are one file each under drivers/; what several of them need (waiting, retry, metering) is a layer.
 
+import type { RequestPrices } from "./prices.ts";
+
 export type PutOutcome = "stored" | "exists";
 
 export interface PutOptions {
@@ -22,9 +24,13 @@ export interface Capabilities {
   readonly conditionalPut: boolean;
   readonly rangeGet: boolean;
   readonly list: boolean;
+  /** Keys that one request can delete; 1 where there is no batch. */
+  readonly batchKeys: number;
   /** `waitFor` is told of arrivals; otherwise it polls with `get`, and a layer polls through itself. */
   readonly blockingWait: boolean;
   readonly maxValueBytes: number;
+  /** What requests cost; undefined where they are free (a disk, a server that is paid by the hour). */
+  readonly prices: RequestPrices | undefined;
 }
 
 export interface WaitRef extends GetRef {

@@ -11,7 +11,7 @@ const contributions = Array.from({ length: 5 }, (_, rank) => {
   const values = Float32Array.from({ length: LENGTH }, () => random.nextNormal() * 10 ** (rank * 4));
   // Ranks may send fewer scalars than others.
   const scalars = Float64Array.from({ length: rank % 3 }, () => random.nextNormal() * 10 ** (rank * 5));
-  return { contributors: 1, weight: rank + 0.1, scalars, sums: f32.encode(values, roomFor(f32, LENGTH)) };
+  return { contributors: 1, weight: rank + 0.1, scalars, sums: f32.encode(values, roomFor(f32, LENGTH), 0) };
 });
 
 test("the order of arrival does not change a bit", () => {

@@ -16,7 +16,7 @@ const frameOf = (parts: readonly Uint8Array[], compressed: boolean): Frame => ({
   zstd: compressed,
   payload: Buffer.concat(parts),
 });
-const encode = (values: Float32Array): Encoded => f32.encode(values, roomFor(f32, values.length));
+const encode = (values: Float32Array): Encoded => f32.encode(values, roomFor(f32, values.length), 0);
 
 function noise(length: number): Float32Array {
   const random = new RandomStream(3, "noise");

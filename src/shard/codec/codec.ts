@@ -14,16 +14,25 @@ export interface Codec {
   readonly name: string;
   /** What frames carry; never given to another codec. */
   readonly id: number;
+  /** What frames carry beside the id (a share, a block's length), so that they can be decoded by themselves; 0 for none. */
+  readonly parameter: number;
   /** `decode` gives back the very bits that were encoded. */
   readonly exact: boolean;
+  /** The mean of many encodings is not what was encoded: whoever encodes keeps the error and adds it to what comes next. */
+  readonly biased: boolean;
+  /** A codec of the same values with its bytes in an order that zstd can make smaller; absent if this one is. */
+  readonly shuffled?: Codec;
   /** Bytes of `rest` for `length` values, which is how a reader finds the boundary. */
   restBytes(length: number): number;
   /** The most bytes of `compressible` for `length` values. */
   maxCompressibleBytes(length: number): number;
   /** Whether a `compressible` of so many bytes can belong to `length` values. */
   accepts(compressibleBytes: number, length: number): boolean;
-  /** Writes the values' bytes, the same for the same values, into `room` (see `roomFor`); the result views it. */
-  encode(values: Float32Array, room: Encoded): Encoded;
+  /**
+   * Writes the values' bytes, the same for the same values and seed, into `room` (see `roomFor`); the result views it, or
+   * the values themselves. `seed` (u32) decides stochastic rounding.
+   */
+  encode(values: Float32Array, room: Encoded, seed: number): Encoded;
   /** Writes `out.length` values. The parts may have any alignment. */
   decode(encoded: Encoded, out: Float32Array): void;
   /**

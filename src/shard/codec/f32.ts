@@ -14,7 +14,9 @@ const BLOCK_QUADS = 256;
 export const f32: Codec = {
   name: "f32",
   id: 2, // 1 had all four bytes together
+  parameter: 0,
   exact: true,
+  biased: false,
   restBytes: (length) => length * REST_BYTES,
   maxCompressibleBytes: (length) => length,
   accepts: (compressibleBytes, length) => compressibleBytes === length,

@@ -66,8 +66,10 @@ export function open(location: string): Promise<Storage> {
       conditionalPut: true,
       rangeGet: true,
       list: true,
+      batchKeys: 1,
       blockingWait: false,
       maxValueBytes: Infinity,
+      prices: undefined,
     },
 
     async put(key: string, parts: readonly Uint8Array[], options: PutOptions = {}): Promise<PutOutcome> {

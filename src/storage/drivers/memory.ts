@@ -21,8 +21,10 @@ export function open(name: string): Promise<Storage> {
       conditionalPut: true,
       rangeGet: true,
       list: true,
+      batchKeys: 1,
       blockingWait: false,
       maxValueBytes: Infinity,
+      prices: undefined,
     },
     async put(key: string, parts: readonly Uint8Array[], options: PutOptions = {}): Promise<PutOutcome> {
       checkKey(key);
