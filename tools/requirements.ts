@@ -3,20 +3,29 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 
 interface Requirement {
-  /** There if the requirement is met. */
-  readonly path: string;
+  /** All there if the requirement is met. */
+  readonly paths: readonly string[];
   readonly aptPackages: readonly string[];
 }
 
 const requirements: Readonly<Record<string, Requirement>> = {
   "fashion-mnist": {
-    path: "/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz",
+    paths: ["/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz"],
     aptPackages: ["dataset-fashion-mnist"],
   },
+  // Servers (test/servers/), by the scheme that they are reached with.
+  s3: {
+    paths: ["/usr/bin/radosgw", "/usr/bin/ceph-mon", "/usr/bin/ceph-osd"],
+    aptPackages: ["radosgw", "ceph-mon", "ceph-osd"],
+  },
+  redis: { paths: ["/usr/bin/redis-server"], aptPackages: ["redis-server"] },
+  memcached: { paths: ["/usr/bin/memcached"], aptPackages: ["memcached"] },
 };
 
 export function missingRequirements(): string[] {
-  return Object.keys(requirements).filter((name) => !existsSync(requirements[name]!.path));
+  return Object.keys(requirements).filter(
+    (name) => !requirements[name]!.paths.every((path) => existsSync(path)),
+  );
 }
 
 /** Installs what is missing if this is root on Debian; says in one line what to install otherwise. */
