@@ -4,35 +4,67 @@
 import { SltrainError } from "../errors.ts";
 import type { Channel, Storage } from "./storage.ts";
 
-interface Driver {
-  open(location: string): Promise<Storage>;
+interface Driver<S> {
+  /** As messages show it; a driver for tests alone has none. */
+  readonly form?: string;
+  readonly load: () => Promise<{ open(location: string, scheme: string): Promise<S> }>;
 }
 
-/** The one list of drivers. `form` is shown in messages; a driver for tests alone has none. */
-const drivers: Readonly<Record<string, { readonly form?: string; readonly load: () => Promise<Driver> }>> = {
+/** The one list of drivers: those that can hold a run's results, */
+const storages: Readonly<Record<string, Driver<Storage>>> = {
   fs: { form: "fs:PATH", load: () => import("./drivers/fs.ts") },
   memory: { load: () => import("./drivers/memory.ts") },
 };
+/** and those that carry its frames only. */
+const channels: Readonly<Record<string, Driver<Channel>>> = {};
 
-/** Opens a durable storage. Throws SltrainError "storage-unknown" naming the known schemes. */
+/**
+ * Opens a durable storage. Throws SltrainError "storage-unknown" naming the known schemes, and "storage-unsupported" for
+ * a store that cannot hold results.
+ */
 export async function openStorage(uri: string): Promise<Storage> {
   const [scheme, location] = splitUri(uri);
+  if (Object.hasOwn(channels, scheme)) {
+    throw new SltrainError({
+      code: "storage-unsupported",
+      message: `storage: ${scheme} cannot hold a run's results, for it forgets and cannot list`,
+      suggestions: [`Use it as --channel, beside a --storage such as ${formsOf(storages)[0]}.`],
+    });
+  }
+  return load(storages, uri, scheme, location);
+}
+
+/** Opens what carries a run's frames; it may forget. Throws SltrainError "storage-unknown". */
+export async function openChannel(uri: string): Promise<Channel> {
+  const [scheme, location] = splitUri(uri);
+  return load<Channel>({ ...storages, ...channels }, uri, scheme, location);
+}
+
+async function load<S>(
+  drivers: Readonly<Record<string, Driver<S>>>,
+  uri: string,
+  scheme: string,
+  location: string,
+): Promise<S> {
   const driver = Object.hasOwn(drivers, scheme) ? drivers[scheme] : undefined;
   if (driver === undefined || location === "") {
-    const forms = Object.values(drivers).flatMap(({ form }) => form ?? []);
     const isPath = scheme === "" || scheme === "fs";
     throw new SltrainError({
       code: "storage-unknown",
-      message: `storage: expected one of ${forms.join(", ")}, but got ${JSON.stringify(uri)}`,
+      message: `storage: expected one of ${formsOf(drivers).join(", ")}, but got ${JSON.stringify(withoutCredentials(uri))}`,
       suggestions: [`For a folder on this machine write fs:${(isPath ? location : "") || ".sltrain"}`],
     });
   }
-  return (await driver.load()).open(location);
+  return (await driver.load()).open(location, scheme);
 }
 
-/** Opens what carries a run's frames; it may forget. */
-export async function openChannel(uri: string): Promise<Channel> {
-  return openStorage(uri);
+function formsOf(drivers: Readonly<Record<string, Driver<unknown>>>): string[] {
+  return Object.values(drivers).flatMap(({ form }) => form ?? []);
+}
+
+/** `uri` as it may be shown, logged and stored: what stands before the host is left out. */
+export function withoutCredentials(uri: string): string {
+  return uri.replace(/\/\/.*@/, "//");
 }
 
 function splitUri(uri: string): [scheme: string, location: string] {

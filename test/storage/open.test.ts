@@ -17,3 +17,11 @@ test("an unknown scheme, no scheme and no location are errors that name the know
     });
   }
 });
+
+test("an error about a URI does not show its password", async () => {
+  await assert.rejects(openChannel("reddis://user:p@ss/word@host:1/2"), (error: Error) => {
+    assert.ok(!error.message.includes("word") && !error.message.includes("p@ss"), error.message);
+    assert.match(error.message, /reddis:\/\/host:1/);
+    return true;
+  });
+});
