@@ -13,9 +13,16 @@ export interface Piece extends ElementRange {
   readonly reader: number;
 }
 
+/** A rank that a merge reads from. */
+export interface Writer {
+  readonly rank: number;
+  /** Which of the pieces that it publishes at the level below; -1 for the merging rank's own, which it keeps. */
+  readonly piece: number;
+}
+
 export interface Merge extends ElementRange {
-  /** Ranks, in the order of summation; those of level 0 ascending. */
-  readonly writers: readonly number[];
+  /** In the order of summation, which is that of the ranks. */
+  readonly writers: readonly Writer[];
 }
 
 /** A part of the mean: who computes it. Together they cover the bucket, in ascending order, each aligned to 64 elements. */
@@ -23,20 +30,27 @@ export interface MeanPiece extends ElementRange {
   readonly owner: number;
 }
 
-/** The plan of one bucket for one number of ranks. */
+/** Where a rank reads a piece of the mean. */
+export interface MeanSource {
+  readonly rank: number;
+  /** In that rank's relay object, which has all that it passes on; else in the object of the owner's mean. */
+  readonly relayed: boolean;
+}
+
+/** The plan of one bucket for one number of ranks. What it tells of one rank takes at most O(worldSize) work. */
 export interface ReducePlan {
   readonly worldSize: number;
   /** Merging levels, at least 1; that of the means is the last. */
   readonly levels: number;
   readonly means: readonly MeanPiece[];
-  /** What `rank` publishes at `level` (0 <= level < levels), pieces of one reader next to each other; empty for nothing. */
+  /** What `rank` publishes for others at `level` (0 <= level < levels); empty for nothing. */
   published(level: number, rank: number): readonly Piece[];
   /** What `rank` merges at `level` (1 <= level <= levels), at most one range a bucket. */
   merge(level: number, rank: number): Merge | undefined;
-  /** Indices into `means` of what `rank` reads from their owners and passes on in one object; empty for most. */
+  /** Indices into `means`, ascending, of what `rank` passes on in one object, its own included; empty for most. */
   relayed(rank: number): readonly number[];
-  /** Whom `rank` reads means[piece] from: its owner, or a rank that relays it. */
-  source(piece: number, rank: number): number;
+  /** Whence `rank`, who does not own it, reads means[piece]. */
+  source(piece: number, rank: number): MeanSource;
 }
 
 export interface ReducePattern {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { exactLayers, mergeLatencyTm, planMergeTree } from "../../src/plan/merge-tree.ts";
+import { exactLayers, mergeLatencyTm } from "../../src/allreduce/patterns/merge-layers.ts";
+import { planMergeTree } from "../../src/plan/merge-tree.ts";
 
 /** The least [latency, mergers] over every non-decreasing list of at most `maxLayers` merger layers. */
 function bruteForce(workers: number, maxLayers: number): [number, number] {

@@ -1,0 +1,55 @@
+// ScatterReduce: each rank merges one piece of the bucket (Jiang et al., LambdaML, SIGMOD 2021, section 3.2.3), or
+// only the first so many ranks do: on a store with a price per request, w ranks with s owners read w * s ranges and as
+// many means. AllReduce is the case of one owner (LambdaML's leader).
+
+import { splitEvenly } from "../../shard/blocks.ts";
+import type { MeanPiece, ReducePattern } from "../pattern.ts";
+import { reduceInvalid } from "./reduce-invalid.ts";
+
+/** `owners` of a round; by default every rank is one. */
+export function scatterReduce(owners?: number): ReducePattern {
+  return named(owners === undefined ? "scatter-reduce" : `scatter-reduce:${owners}`, owners);
+}
+
+/** Rank 0 merges everything. */
+export const allReduce: ReducePattern = named("all-reduce", 1);
+
+function named(name: string, owners: number | undefined): ReducePattern {
+  return {
+    name,
+    plan(bucket, worldSize, bucketIndex) {
+      const count = owners ?? worldSize;
+      if (count > worldSize) throw reduceInvalid(name, `at most ${worldSize} owners, for as many workers`);
+      const means: MeanPiece[] = splitEvenly(bucket, count).map((range, i) => ({
+        ...range,
+        // Turned by the bucket's number: many buckets that are too short for all owners still load them evenly.
+        owner: (bucketIndex + i) % count,
+      }));
+      /** The piece that a rank owns; not below means.length if it owns none. */
+      const pieceOf = (rank: number): number =>
+        rank < count ? (rank - (bucketIndex % count) + count) % count : means.length;
+      return {
+        worldSize,
+        levels: 1,
+        means,
+        published: (_level, rank) =>
+          means
+            .filter(({ owner }) => owner !== rank)
+            .map(({ begin, end, owner }) => ({ begin, end, reader: owner })),
+        merge(_level, rank) {
+          const own = pieceOf(rank);
+          const piece = means[own];
+          if (piece === undefined) return undefined;
+          const writers = Array.from({ length: worldSize }, (_, writer) => ({
+            rank: writer,
+            // What a writer owns itself is missing among its pieces.
+            piece: writer === rank ? -1 : own - (pieceOf(writer) < own ? 1 : 0),
+          }));
+          return { begin: piece.begin, end: piece.end, writers };
+        },
+        relayed: () => [],
+        source: (piece) => ({ rank: means[piece]!.owner, relayed: false }),
+      };
+    },
+  };
+}
