@@ -20,6 +20,16 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 ? value.toFixed(0) : threeDigits(value)} ${BYTE_UNITS[unit]!}`;
 }
 
+const BYTES = /^(\d+(?:\.\d+)?(?:e\d+)?) ?(k|M|G)?(i?)B?$/;
+
+/** "224", "12e6", "12MB" (10^6), "4MiB" (2^20) -> whole bytes; undefined for anything else. */
+export function parseBytes(text: string): number | undefined {
+  const [, amount, unit = "", binary] = BYTES.exec(text) ?? [];
+  if (amount === undefined || (unit === "" && binary !== "")) return undefined;
+  const bytes = Number(amount) * (binary === "" ? 1000 : 1024) ** ["", "k", "M", "G"].indexOf(unit);
+  return Number.isSafeInteger(bytes) ? bytes : undefined;
+}
+
 /** 0.25 -> "250 µs", 12.3 -> "12.3 ms", 1550 -> "1.55 s", 125_000 -> "2 min 5 s", 3_720_000 -> "1 h 2 min". */
 export function formatDuration(durationMs: number): string {
   if (durationMs < 0) return `-${formatDuration(-durationMs)}`;

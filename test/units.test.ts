@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatBytes, formatCount, formatDuration, formatPercent, formatUsd } from "../src/units.ts";
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatPercent,
+  formatUsd,
+  parseBytes,
+} from "../src/units.ts";
 
 function table<T>(format: (value: T) => string, rows: readonly (readonly [T, string])[]): void {
   for (const [value, text] of rows) assert.equal(format(value), text);
@@ -17,6 +24,25 @@ test("bytes are in binary units with three digits", () => {
     [1769 * 1024 ** 2, "1.73 GiB"],
     [5000 * 1024 ** 4, "5000 TiB"],
   ]);
+});
+
+test("bytes are read in decimal and binary units, and nothing else is", () => {
+  const cases: readonly (readonly [string, number | undefined])[] = [
+    ...([
+      ["224", 224],
+      ["12e6", 12e6],
+      ["12MB", 12e6],
+      ["12 MB", 12e6],
+      ["1.5kB", 1500],
+    ] as const),
+    ...([
+      ["4MiB", 4 << 20],
+      ["1GiB", 1 << 30],
+      ["64k", 64_000],
+    ] as const),
+    ...(["", "MB", "-1", "1.5", "12XB", "4iB", "1e40"] as const).map((text) => [text, undefined] as const),
+  ];
+  for (const [text, bytes] of cases) assert.equal(parseBytes(text), bytes, text);
 });
 
 test("durations pick the unit that reads best, also next to a unit's end", () => {

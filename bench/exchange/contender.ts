@@ -1,0 +1,99 @@
+// A reduce that takes part in a bench, opened for one rank: sltrain's own, or the textbook's. One list names them all.
+
+import { openScatterReduce } from "../../src/allreduce/scatter-reduce.ts";
+import { traffic } from "../../src/allreduce/traffic.ts";
+import { nearestName } from "../../src/config/nearest-name.ts";
+import { SltrainError } from "../../src/errors.ts";
+import { chunkGrid } from "../../src/shard/buckets.ts";
+import type { Layout } from "../../src/shard/layout.ts";
+import type { Channel } from "../../src/storage/storage.ts";
+import { WEIGHT } from "./gradients.ts";
+import { openTextbook, textbookTraffic } from "./textbook.ts";
+
+export interface Contender {
+  /** Adds up all ranks' `sums` of `step`; their mean is in `mean` when it settles. */
+  round(step: number, sums: Float32Array, mean: Float32Array): Promise<void>;
+  /** Deletes what this rank wrote in `step`; all ranks have finished it. */
+  sweep(step: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What all ranks of a contender agree on; plain data, for it travels to their processes. */
+export interface ContenderSpec {
+  readonly reduce: string;
+  readonly codec: string;
+  readonly elements: number;
+  readonly bucketBytes: number;
+}
+
+export interface ContenderOptions extends ContenderSpec {
+  readonly channel: Channel;
+  readonly runId: string;
+  readonly rank: number;
+  readonly worldSize: number;
+}
+
+/** Requests of all ranks together in one round, polls that come too early not among them. */
+export interface PredictedRequests {
+  readonly put: number;
+  readonly get: number;
+}
+
+export const TEXTBOOK = "textbook";
+const ROUND_TIMEOUT_MS = 60_000;
+/** A model's layers, as buckets end only between tensors. */
+const LAYER_ELEMENTS = 20_480;
+
+const reduceNames = ["scatter-reduce", TEXTBOOK];
+const codecNames = ["f32"];
+
+/** Throws SltrainError "reduce-invalid" or "codec-invalid" with the nearest name. */
+export function checkContender({ reduce, codec }: Pick<ContenderSpec, "reduce" | "codec">): void {
+  checkName("reduce", reduce, reduceNames);
+  checkName("codec", codec, codecNames);
+}
+
+function checkName(what: string, name: string, known: readonly string[]): void {
+  if (known.includes(name)) return;
+  const near = nearestName(name, known);
+  throw new SltrainError({
+    code: `${what}-invalid`,
+    message: `${what}: expected one of ${known.join(", ")}, but got ${JSON.stringify(name)}`,
+    suggestions: near === undefined ? [] : [`Did you mean ${near}?`],
+  });
+}
+
+export function predictRequests(spec: ContenderSpec, worldSize: number): PredictedRequests {
+  if (spec.reduce === TEXTBOOK) return textbookTraffic(worldSize);
+  const { puts, gets } = traffic(worldSize, gridOf(spec, worldSize));
+  return { put: puts, get: gets };
+}
+
+export async function openContender(options: ContenderOptions): Promise<Contender> {
+  if (options.reduce === TEXTBOOK) return openTextbook(options);
+  const { channel, runId, rank, worldSize } = options;
+  const buckets = gridOf(options, worldSize);
+  const collective = await openScatterReduce({ channel, runId, rank, worldSize, generation: 0, buckets });
+  return {
+    async round(step, sums, mean) {
+      const round = collective.begin({ step, weight: WEIGHT, timeoutMs: ROUND_TIMEOUT_MS });
+      collective.buckets.forEach(({ begin, end }, i) => round.push(i, sums.subarray(begin, end)));
+      await round.finish(Float64Array.of(1, 2, 3), mean);
+    },
+    sweep: (step) => collective.sweep(step + 2, step),
+    close: () => collective.close(),
+  };
+}
+
+function gridOf({ elements, bucketBytes }: ContenderSpec, worldSize: number) {
+  return chunkGrid(layoutOf(elements), { bucketBytes, worldSize });
+}
+
+function layoutOf(elements: number): Layout {
+  const entries = Array.from({ length: Math.ceil(elements / LAYER_ELEMENTS) }, (_, i) => {
+    const offset = i * LAYER_ELEMENTS;
+    const length = Math.min(LAYER_ELEMENTS, elements - offset);
+    return { name: `layer${i}`, shape: [length], offset, length };
+  });
+  return { entries, length: elements };
+}

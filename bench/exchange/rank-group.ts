@@ -1,0 +1,82 @@
+// All ranks of a bench, as processes or as tasks of this process, called together. The first failure of a rank is the
+// group's; whoever started it closes it then, and no process is left.
+
+import { type ChildProcess, fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { SltrainError } from "../../src/errors.ts";
+import { Rank } from "./rank.ts";
+import type { Answer, Call } from "./rank-process.ts";
+import { nowMs } from "./system-clock.ts";
+
+type Argument<K extends keyof Rank> = Parameters<Rank[K]>[0];
+type Value<K extends keyof Rank> = Awaited<ReturnType<Rank[K]>>;
+
+export interface RankGroup {
+  readonly worldSize: number;
+  /** Calls `method` on all ranks at once, `argumentOf` each; the values by rank. */
+  all<K extends keyof Rank>(method: K, argumentOf: (rank: number) => Argument<K>): Promise<Value<K>[]>;
+  /** A moment at which all ranks can begin a call that is made now. */
+  startMs(): number;
+  close(): void;
+}
+
+/** In which a call reaches every process. */
+const CALL_MS = 4;
+
+export function startProcesses(worldSize: number): RankGroup {
+  const script = import.meta.url.endsWith(".ts") ? "rank-process.ts" : "rank-process.js";
+  const path = fileURLToPath(new URL(script, import.meta.url));
+  const children = Array.from({ length: worldSize }, () =>
+    fork(path, { serialization: "advanced", stdio: ["ignore", "ignore", "inherit", "ipc"] }),
+  );
+  return {
+    worldSize,
+    all: <K extends keyof Rank>(method: K, argumentOf: (rank: number) => Argument<K>) =>
+      Promise.all(
+        children.map((child, rank) => ask<Value<K>>(child, rank, { method, argument: argumentOf(rank) })),
+      ),
+    startMs: () => nowMs() + CALL_MS,
+    close: () => {
+      for (const child of children) child.kill();
+    },
+  };
+}
+
+/** Many ranks on few cores, where a channel's latency and not their own work decides. */
+export function startTasks(worldSize: number): RankGroup {
+  const ranks = Array.from({ length: worldSize }, () => new Rank());
+  return {
+    worldSize,
+    all: <K extends keyof Rank>(method: K, argumentOf: (rank: number) => Argument<K>) =>
+      Promise.all(
+        ranks.map((rank, r) =>
+          (rank[method] as (argument: Argument<K>) => Promise<Value<K>>).call(rank, argumentOf(r)),
+        ),
+      ),
+    startMs: nowMs,
+    close: () => undefined,
+  };
+}
+
+function ask<V>(child: ChildProcess, rank: number, call: Call): Promise<V> {
+  return new Promise((resolve, reject) => {
+    const ended = (): void => reject(rankEnded(rank, child, call));
+    child.once("exit", ended);
+    child.once("error", reject);
+    child.once("message", (answer: Answer) => {
+      child.off("exit", ended).off("error", reject);
+      if ("error" in answer) reject(new SltrainError(answer.error));
+      else resolve(answer.value as V);
+    });
+    if (child.connected) child.send(call);
+    else ended();
+  });
+}
+
+function rankEnded(rank: number, { exitCode, signalCode }: ChildProcess, { method }: Call): SltrainError {
+  return new SltrainError({
+    code: "bench-rank-ended",
+    message: `bench: expected rank ${rank} to answer ${method}, but its process ended with ${signalCode ?? exitCode ?? "no code"}`,
+    suggestions: ["All ranks share this machine's memory: try fewer --workers or --bytes."],
+  });
+}

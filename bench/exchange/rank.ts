@@ -1,0 +1,175 @@
+// One rank of a bench: what a worker is to a run, without the training. Its methods are called across processes
+// (rank-process.ts), so they take and give plain data.
+
+import { crc32 } from "node:zlib";
+import { assert } from "../../src/errors.ts";
+import { type MeterReading, withMeter } from "../../src/storage/layers/meter.ts";
+import { openChannel } from "../../src/storage/open.ts";
+import type { Channel } from "../../src/storage/storage.ts";
+import { type Contender, type ContenderSpec, openContender } from "./contender.ts";
+import { type GradientFiles, rankSums, readMean } from "./gradients.ts";
+import { nowMs, waitUntil } from "./system-clock.ts";
+
+export interface Seat {
+  readonly channel: string;
+  readonly rank: number;
+  readonly worldSize: number;
+  readonly files: GradientFiles;
+}
+
+export interface RoundCall {
+  readonly step: number;
+  /** Of the clock that all processes share. */
+  readonly startMs: number;
+}
+
+export interface RoundAnswer {
+  readonly endMs: number;
+  readonly cpuMs: number;
+  /** The mean's values are, bit by bit, those of a sum in f64. */
+  readonly exact: boolean;
+  /** Norm of what they differ by, over the norm of the right ones. */
+  readonly relativeError: number;
+  /** Equal on ranks with equal means. */
+  readonly digest: number;
+}
+
+/** On the clock that all processes share. */
+export interface Interval {
+  readonly beganMs: number;
+  readonly endMs: number;
+}
+
+/** Objects that every rank puts, or reads of its neighbour, all at once. */
+export interface TransferCall {
+  readonly startMs: number;
+  readonly prefix: string;
+  readonly owner: number;
+  readonly objects: number;
+  readonly objectBytes: number;
+}
+
+/**
+ * A gradient is doubled twice and then is itself again: exact in f32, and a mean that is left of the round before is not
+ * taken for this one's.
+ */
+const SCALES = [1, 2, 4];
+
+export class Rank {
+  #seat: Seat | undefined;
+  #channel: (Channel & { readonly reading: Readonly<MeterReading> }) | undefined;
+  #contender: Contender | undefined;
+  #sums: Float32Array = new Float32Array();
+  #mean: Float32Array = new Float32Array();
+  #right: Float32Array = new Float32Array();
+  #scale = 1;
+
+  /** Opens the channel and makes this rank's gradient. */
+  async sit(seat: Seat): Promise<void> {
+    this.#seat = seat;
+    this.#channel = withMeter(await openChannel(seat.channel));
+    this.#sums = await rankSums(seat.files, seat.rank);
+    this.#mean = new Float32Array(new SharedArrayBuffer(this.#sums.byteLength));
+  }
+
+  /** Reads what the means must be, once all ranks have made their gradients. */
+  async prepare(): Promise<void> {
+    const { files, worldSize } = this.#seated();
+    this.#right = await readMean(files, worldSize);
+  }
+
+  async open({ runId, spec }: { readonly runId: string; readonly spec: ContenderSpec }): Promise<void> {
+    const { rank, worldSize } = this.#seated();
+    this.#contender = await openContender({ ...spec, channel: this.#open(), runId, rank, worldSize });
+  }
+
+  async round({ step, startMs }: RoundCall): Promise<RoundAnswer> {
+    assert(this.#contender !== undefined, "a round needs a contender");
+    this.#scaleTo(SCALES[step % SCALES.length]!);
+    waitUntil(startMs);
+    const cpu = process.cpuUsage();
+    await this.#contender.round(step, this.#sums, this.#mean);
+    const endMs = nowMs();
+    const { user, system } = process.cpuUsage(cpu);
+    return { endMs, cpuMs: (user + system) / 1000, ...this.#compare() };
+  }
+
+  async sweep(step: number): Promise<void> {
+    await this.#contender?.sweep(step);
+  }
+
+  reading(): Promise<MeterReading> {
+    return Promise.resolve({ ...this.#open().reading });
+  }
+
+  async putAll(call: TransferCall): Promise<Interval> {
+    const channel = this.#open();
+    const source = new Uint8Array(new SharedArrayBuffer(call.objectBytes));
+    source.set(new Uint8Array(this.#sums.buffer, 0, Math.min(call.objectBytes, this.#sums.byteLength)));
+    waitUntil(call.startMs);
+    const beganMs = nowMs();
+    await Promise.all(keysOf(call).map((key) => channel.put(key, [source])));
+    return { beganMs, endMs: nowMs() };
+  }
+
+  async getAll(call: TransferCall): Promise<Interval> {
+    const channel = this.#open();
+    const room = Array.from({ length: call.objects }, () => new Uint8Array(call.objectBytes));
+    waitUntil(call.startMs);
+    const beganMs = nowMs();
+    const found = await Promise.all(keysOf(call).map((key, i) => channel.get({ key }, room[i])));
+    const endMs = nowMs();
+    assert(
+      found.every((bytes) => bytes?.byteLength === call.objectBytes),
+      "an object that was put is there",
+    );
+    return { beganMs, endMs };
+  }
+
+  async deleteAll(call: TransferCall): Promise<void> {
+    await this.#open().delete(keysOf(call));
+  }
+
+  async close(): Promise<void> {
+    await this.#contender?.close();
+    this.#contender = undefined;
+  }
+
+  async leave(): Promise<void> {
+    await this.close();
+    await this.#channel?.close();
+  }
+
+  #seated(): Seat {
+    assert(this.#seat !== undefined, "a rank sits before it works");
+    return this.#seat;
+  }
+
+  #open(): Channel & { readonly reading: Readonly<MeterReading> } {
+    assert(this.#channel !== undefined, "a rank sits before it works");
+    return this.#channel;
+  }
+
+  #scaleTo(scale: number): void {
+    const factor = scale / this.#scale;
+    for (let i = 0; i < this.#sums.length; i++) this.#sums[i]! *= factor;
+    this.#scale = scale;
+  }
+
+  #compare(): Pick<RoundAnswer, "exact" | "relativeError" | "digest"> {
+    let [errors, squares, exact] = [0, 0, true];
+    for (let i = 0; i < this.#mean.length; i++) {
+      const right = this.#right[i]! * this.#scale;
+      const difference = this.#mean[i]! - right;
+      if (difference !== 0) exact = false;
+      errors += difference * difference;
+      squares += right * right;
+    }
+    const relativeError = squares === 0 ? Math.sqrt(errors) : Math.sqrt(errors / squares);
+    return { exact, relativeError, digest: crc32(new Uint8Array(this.#mean.buffer)) };
+  }
+}
+
+function keysOf({ prefix, owner, objects }: Pick<TransferCall, "prefix" | "owner" | "objects">): string[] {
+  return Array.from({ length: objects }, (_, i) => `${prefix}${owner}-${i}`);
+}

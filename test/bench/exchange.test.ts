@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { test } from "node:test";
+import { benchExchange, type ExchangeOptions } from "../../bench/exchange/bench-exchange.ts";
+import { roundBoundMs } from "../../bench/exchange/bound.ts";
+import { parseMatrix } from "../../bench/exchange/matrix.ts";
+import { exchangeTable } from "../../bench/exchange/table.ts";
+import { exchangePage } from "../../bench/report/exchange-page.ts";
+import { SltrainError } from "../../src/errors.ts";
+
+const texts = { workers: "2", bytes: "1kB", reduce: "scatter-reduce", compress: "f32" };
+
+const optionsOf = (changed: Partial<typeof texts>, more: Partial<ExchangeOptions> = {}): ExchangeOptions => ({
+  matrix: parseMatrix({ ...texts, ...changed }),
+  channel: undefined,
+  rounds: 3,
+  bucketBytes: 1 << 20,
+  prices: undefined,
+  tasks: false,
+  ...more,
+});
+
+test("processes exchange exact means over a folder that is removed afterwards, the textbook beside them", async () => {
+  const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith("sltrain-exchange-")).length;
+  const before = folders();
+  const report = await benchExchange(
+    optionsOf({ workers: "1,3", bytes: "224,40kB", reduce: "scatter-reduce,textbook" }, { prices: "s3" }),
+  );
+  assert.ok(folders() <= before);
+  assert.equal(report.rows.length, 8);
+  for (const row of report.rows) {
+    assert.equal(row.rounds, 3);
+    assert.ok(row.minMs <= row.medianMs && row.medianMs <= row.maxMs);
+    assert.ok(row.boundMs > 0 && row.boundRatio > 0 && row.vsTextbook! > 0);
+    assert.equal(row.requests.put, row.predictedRequests.put, row.reduce);
+    assert.equal(Math.round(row.requests.get - row.misses), row.predictedRequests.get, row.reduce);
+    assert.ok(row.relativeError < 1e-6);
+    if (row.reduce === "scatter-reduce") assert.ok(row.exact);
+    assert.ok(row.workers === 1 || row.costUsd! > 0);
+  }
+  const textbook = report.rows.find(({ reduce, workers }) => reduce === "textbook" && workers === 3)!;
+  assert.deepEqual([textbook.requests.put, textbook.predictedRequests.get], [9, 12]);
+  assert.equal(textbook.requests.delete, 9);
+  assert.equal(textbook.bytesUp, 224 * 3);
+  assert.match(exchangeTable(report), /textbook +f32 +3 +40\.0 kB/);
+  const page = exchangePage(report);
+  assert.match(page, /3 workers, 40\.0 kB/);
+  assert.doesNotMatch(page, /NaN|undefined|<script|https?:/);
+});
+
+test("ranks may be tasks of one process", async () => {
+  const report = await benchExchange(
+    optionsOf({ workers: "8", reduce: "scatter-reduce,textbook" }, { tasks: true, channel: "memory:tasks" }),
+  );
+  assert.deepEqual(
+    report.rows.map(({ reduce, exact, cpuMs }) => [reduce, exact || reduce === "textbook", cpuMs]),
+    [
+      ["scatter-reduce", true, null],
+      ["textbook", true, null],
+    ],
+  );
+  assert.equal(report.ranksAre, "tasks");
+});
+
+test("the first failure of a rank ends the bench", async () => {
+  await assert.rejects(benchExchange(optionsOf({}, { channel: "fs:/proc/no-such-folder" })), SltrainError);
+});
+
+test("the bound is latency by phases and bytes by bandwidth", () => {
+  const profile = { putLatencyMs: 2, getLatencyMs: 1, upMBs: 100, downMBs: 200 };
+  assert.equal(roundBoundMs(profile, { bytesUp: 1e6, bytesDown: 2e6 }), 2 * 3 + 10 + 10);
+});
+
+test("lists name every combination; a structure's numbers stay with their tree", () => {
+  const matrix = parseMatrix({ ...texts, workers: "2, 4,8", bytes: "224,12e6,12MB,1MiB" });
+  assert.deepEqual(matrix.workers, [2, 4, 8]);
+  assert.deepEqual(matrix.bytes, [224, 12e6, 12e6, 1 << 20]);
+  assert.deepEqual(matrix.contenders, [{ reduce: "scatter-reduce", codec: "f32" }]);
+});
+
+test("what makes no sense is refused with the flag, or the nearest name", () => {
+  const cases: readonly [Partial<typeof texts>, string, RegExp][] = [
+    [{ workers: "0" }, "bench-invalid", /--workers: expected whole numbers/],
+    [{ workers: "2,many" }, "bench-invalid", /"many"/],
+    [{ bytes: "12XB" }, "bench-invalid", /--bytes: expected multiples of 4.*"12XB"/],
+    [{ bytes: "6" }, "bench-invalid", /"6"/],
+    [{ reduce: "scater-reduce" }, "reduce-invalid", /Did you mean scatter-reduce/],
+    [{ reduce: "textbok" }, "reduce-invalid", /Did you mean textbook/],
+    [{ compress: "f3" }, "codec-invalid", /Did you mean f32/],
+  ];
+  for (const [changed, code, words] of cases) {
+    assert.throws(
+      () => parseMatrix({ ...texts, ...changed }),
+      (error) => {
+        assert.ok(error instanceof SltrainError);
+        assert.equal(error.code, code);
+        assert.match([error.message, ...error.suggestions].join(" "), words);
+        return true;
+      },
+    );
+  }
+});
