@@ -4,7 +4,7 @@
 
 import { assert, SltrainError } from "../errors.ts";
 import type { Codec } from "../shard/codec/codec.ts";
-import { f32 } from "../shard/codec/f32.ts";
+import { f32Planes } from "../shard/codec/f32-planes.ts";
 import type { FrameStage } from "../shard/frame.ts";
 import type { Bucket } from "../shard/layout.ts";
 import { loadZstd } from "../shard/zstd.ts";
@@ -31,7 +31,7 @@ export interface ScatterReduceOptions {
 
 /** One rank needs no storage: its mean goes the same way through codec and division. */
 export async function openScatterReduce(options: ScatterReduceOptions): Promise<Collective> {
-  const { runId, rank, worldSize, generation, buckets, codec = f32 } = options;
+  const { runId, rank, worldSize, generation, buckets, codec = f32Planes } = options;
   if (!Number.isInteger(rank) || rank < 0 || rank >= worldSize) {
     throw new SltrainError({
       code: "rank-invalid",

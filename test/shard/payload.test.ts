@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RandomStream } from "../../src/random.ts";
 import { type Encoded, roomFor } from "../../src/shard/codec/codec.ts";
-import { f32 } from "../../src/shard/codec/f32.ts";
+import { f32Planes as f32 } from "../../src/shard/codec/f32-planes.ts";
 import { decodeFrame, encodeFrame, type Frame, type FrameIdentity } from "../../src/shard/frame.ts";
 import { maxFrameBytes, packPayload, unpackPayload } from "../../src/shard/payload.ts";
 import { loadZstd } from "../../src/shard/zstd.ts";

@@ -1,5 +1,7 @@
 // A codec turns a chunk's f32 values into bytes and back; zstd comes after it. One codec per file beside this one.
 // It sees one chunk without its neighbours, so any division of the vector gives valid payloads.
+//
+// No codec makes a number of an infinity or a NaN: if a chunk holds one, so does what is decoded.
 
 /** A chunk as bytes, in two parts: zstd costs more than all else in a round, so it runs only where it finds something. */
 export interface Encoded {
@@ -9,17 +11,15 @@ export interface Encoded {
   readonly compressible: Uint8Array;
 }
 
-export interface Codec {
+interface ChunkCodec {
   /** What users write in a configuration. */
   readonly name: string;
   /** What frames carry; never given to another codec. */
   readonly id: number;
-  /** What frames carry beside the id (a share, a block's length), so that they can be decoded by themselves; 0 for none. */
+  /** What frames carry beside the id (a share, a block's length; u32), so that they can be decoded by themselves; 0 for none. */
   readonly parameter: number;
   /** `decode` gives back the very bits that were encoded. */
   readonly exact: boolean;
-  /** The mean of many encodings is not what was encoded: whoever encodes keeps the error and adds it to what comes next. */
-  readonly biased: boolean;
   /** A codec of the same values with its bytes in an order that zstd can make smaller; absent if this one is. */
   readonly shuffled?: Codec;
   /** Bytes of `rest` for `length` values, which is how a reader finds the boundary. */
@@ -41,6 +41,20 @@ export interface Codec {
    */
   accumulate(encoded: Encoded, sums: Float64Array, mode: "set" | "add"): void;
 }
+
+/** Its errors average out over values and steps: they are rounding. */
+export interface UnbiasedCodec extends ChunkCodec {
+  readonly biased: false;
+}
+
+/** It loses the same part of the same values every time: whoever encodes keeps the error (see error-feedback.ts). */
+export interface BiasedCodec extends ChunkCodec {
+  readonly biased: true;
+  /** Takes from the values, in place, what `decode` gives: what was encoded leaves its error. */
+  subtract(encoded: Encoded, values: Float32Array): void;
+}
+
+export type Codec = UnbiasedCodec | BiasedCodec;
 
 /** Memory for `encode` of `length` values: both parts as long as they can get, at multiples of 8 bytes. */
 export function roomFor(codec: Codec, length: number): Encoded {

@@ -1,125 +1,37 @@
-// The exact codec. The high byte of an f32 (sign and 7 bits of exponent) is nearly the same in all values of a
-// gradient, the three below are noise: so `compressible` is the high byte of each value, `rest` the three others
-// (little-endian, as WebAssembly's memory and every platform of Node's is), both in the order of the values.
-//
-// Four values are four words: three of `rest` and one of high bytes. That is twice as fast as byte by byte.
+// The values themselves (little-endian, as WebAssembly's memory and every platform of Node's is): nothing is lost, and
+// nothing is done. zstd finds nothing in it either; f32-planes.ts has what it can use.
 
-import type { Codec, Encoded } from "./codec.ts";
+import { floatsOf, inBlocks } from "./blocks.ts";
+import type { UnbiasedCodec } from "./codec.ts";
+import { f32Planes } from "./f32-planes.ts";
 
-const REST_BYTES = 3;
-const QUAD = 4;
-/** V8 optimises what is called often; one long loop would run its first seconds in slower code. */
-const BLOCK_QUADS = 256;
+const VALUE_BYTES = 4;
+const BLOCK = 1024;
+const nothing = new Uint8Array(0);
 
-export const f32: Codec = {
+export const f32: UnbiasedCodec = {
   name: "f32",
-  id: 2, // 1 had all four bytes together
+  id: 3,
   parameter: 0,
   exact: true,
   biased: false,
-  restBytes: (length) => length * REST_BYTES,
-  maxCompressibleBytes: (length) => length,
-  accepts: (compressibleBytes, length) => compressibleBytes === length,
-  encode(values, room) {
-    const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
-    const tail = inQuads(room, values.length, (rest, high, begin, end) =>
-      split(bits, rest, high, begin, end),
-    );
-    for (let i = tail; i < values.length; i++) {
-      for (let byte = 0; byte < REST_BYTES; byte++)
-        room.rest[i * REST_BYTES + byte] = bits[i]! >>> (8 * byte);
-      room.compressible[i] = bits[i]! >>> 24;
-    }
-    return room;
-  },
-  decode(encoded, out) {
-    const bits = new Uint32Array(out.buffer, out.byteOffset, out.length);
-    const tail = inQuads(encoded, out.length, (rest, high, begin, end) => join(rest, high, bits, begin, end));
-    for (let i = tail; i < out.length; i++) bits[i] = bitsAt(encoded, i);
-  },
-  accumulate(encoded, sums, mode) {
-    if (mode === "set") sums.fill(-0); // the one number that changes no other, itself included
-    const tail = inQuads(encoded, sums.length, (rest, high, begin, end) => add(rest, high, sums, begin, end));
-    for (let i = tail; i < sums.length; i++) {
-      quadBits[0] = bitsAt(encoded, i);
-      sums[i]! += quad[0]!;
-    }
+  shuffled: f32Planes,
+  restBytes: (length) => length * VALUE_BYTES,
+  maxCompressibleBytes: () => 0,
+  accepts: (compressibleBytes) => compressibleBytes === 0,
+  encode: (values) => ({ rest: bytesOf(values), compressible: nothing }),
+  decode: ({ rest }, out) => bytesOf(out).set(rest.subarray(0, out.byteLength)),
+  accumulate({ rest }, sums, mode) {
+    const values = floatsOf(rest, sums.length);
+    if (mode === "set") sums.set(values);
+    else inBlocks(sums.length, BLOCK, (begin, end) => add(values, sums, begin, end));
   },
 };
 
-type QuadLoop = (rest: Uint32Array, high: Uint32Array, beginQuad: number, endQuad: number) => void;
-
-/** Calls `loop` for all whole quads; the index of the first value after them. */
-function inQuads({ rest, compressible }: Encoded, length: number, loop: QuadLoop): number {
-  const quads = Math.floor(length / QUAD);
-  const [restWords, highWords] = [wordsOf(rest, quads * REST_BYTES), wordsOf(compressible, quads)];
-  for (let begin = 0; begin < quads; begin += BLOCK_QUADS) {
-    loop(restWords, highWords, begin, Math.min(begin + BLOCK_QUADS, quads));
-  }
-  return quads * QUAD;
+function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-/** The first `count` words of `bytes`: a view, or where the alignment forbids one, a copy. */
-function wordsOf(bytes: Uint8Array, count: number): Uint32Array {
-  const aligned = bytes.byteOffset % Uint32Array.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice();
-  return new Uint32Array(aligned.buffer, aligned.byteOffset, count);
-}
-
-// In the three loops a to d are four values, u to w the words of their low bytes: aaab bbcc cddd.
-
-function split(bits: Uint32Array, rest: Uint32Array, high: Uint32Array, begin: number, end: number): void {
-  for (let q = begin; q < end; q++) {
-    const i = q * QUAD;
-    const r = q * REST_BYTES;
-    const a = bits[i]!;
-    const b = bits[i + 1]!;
-    const c = bits[i + 2]!;
-    const d = bits[i + 3]!;
-    rest[r] = (a & 0xffffff) | (b << 24);
-    rest[r + 1] = ((b >>> 8) & 0xffff) | (c << 16);
-    rest[r + 2] = ((c >>> 16) & 0xff) | (d << 8);
-    high[q] = (a >>> 24) | ((b >>> 16) & 0xff00) | ((c >>> 8) & 0xff0000) | (d & 0xff000000);
-  }
-}
-
-function join(rest: Uint32Array, high: Uint32Array, bits: Uint32Array, begin: number, end: number): void {
-  for (let q = begin; q < end; q++) {
-    const i = q * QUAD;
-    const r = q * REST_BYTES;
-    const u = rest[r]!;
-    const v = rest[r + 1]!;
-    const w = rest[r + 2]!;
-    const h = high[q]!;
-    bits[i] = (u & 0xffffff) | (h << 24);
-    bits[i + 1] = (u >>> 24) | ((v & 0xffff) << 8) | ((h & 0xff00) << 16);
-    bits[i + 2] = (v >>> 16) | ((w & 0xff) << 16) | ((h & 0xff0000) << 8);
-    bits[i + 3] = (w >>> 8) | (h & 0xff000000);
-  }
-}
-
-const quad = new Float32Array(QUAD);
-const quadBits = new Uint32Array(quad.buffer);
-
-function add(rest: Uint32Array, high: Uint32Array, sums: Float64Array, begin: number, end: number): void {
-  for (let q = begin; q < end; q++) {
-    const i = q * QUAD;
-    const r = q * REST_BYTES;
-    const u = rest[r]!;
-    const v = rest[r + 1]!;
-    const w = rest[r + 2]!;
-    const h = high[q]!;
-    quadBits[0] = (u & 0xffffff) | (h << 24);
-    quadBits[1] = (u >>> 24) | ((v & 0xffff) << 8) | ((h & 0xff00) << 16);
-    quadBits[2] = (v >>> 16) | ((w & 0xff) << 16) | ((h & 0xff0000) << 8);
-    quadBits[3] = (w >>> 8) | (h & 0xff000000);
-    sums[i]! += quad[0]!;
-    sums[i + 1]! += quad[1]!;
-    sums[i + 2]! += quad[2]!;
-    sums[i + 3]! += quad[3]!;
-  }
-}
-
-function bitsAt({ rest, compressible }: Encoded, i: number): number {
-  const r = i * REST_BYTES;
-  return rest[r]! | (rest[r + 1]! << 8) | (rest[r + 2]! << 16) | (compressible[i]! << 24);
+function add(values: Float32Array, sums: Float64Array, begin: number, end: number): void {
+  for (let i = begin; i < end; i++) sums[i]! += values[i]!;
 }

@@ -1,0 +1,101 @@
+// A share of the values, those of the largest magnitude, as bf16; the others are zeros. Converges with error feedback
+// only (Aji and Heafield, "Sparse Communication for Distributed Gradient Descent", EMNLP 2017; Stich et al., "Sparsified
+// SGD with Memory", NeurIPS 2018, algorithm 1).
+//
+// `rest` has the low bytes of the values, `compressible` the high ones, then for each value the number of zeros before it
+// since the last one (LEB128: 7 bits a byte, the lowest first, the high bit set if more follow).
+
+import { assert } from "../../errors.ts";
+import { roundToBf16 } from "./bf16.ts";
+import { bitsOf } from "./blocks.ts";
+import type { BiasedCodec, Encoded } from "./codec.ts";
+import { selectLargest } from "./largest.ts";
+
+export const TOP_K_ID = 10;
+/** A share is a whole number of millionths: exact in frames. */
+export const MILLION = 1_000_000;
+
+/** Keeps ceil(length * sharePpm / 1e6) of `length` values; `sharePpm` in 1..1e6. */
+export function topK(sharePpm: number): BiasedCodec {
+  assert(Number.isInteger(sharePpm) && sharePpm >= 1 && sharePpm <= MILLION, `a share of ${sharePpm} ppm`);
+  const kept = (length: number): number => Math.ceil((length * sharePpm) / MILLION);
+  return {
+    name: `top-k:${sharePpm / 10_000}%`,
+    id: TOP_K_ID,
+    parameter: sharePpm,
+    exact: false,
+    biased: true,
+    restBytes: kept,
+    maxCompressibleBytes: (length) => 2 * kept(length) + longGaps(length),
+    accepts: (compressibleBytes, length) =>
+      compressibleBytes >= 2 * kept(length) && compressibleBytes <= 2 * kept(length) + longGaps(length),
+    encode(values, room) {
+      const k = kept(values.length);
+      const bits = bitsOf(values);
+      if (indices.length < k) indices = new Uint32Array(k);
+      selectLargest(bits, k, indices);
+      const writtenBytes = write(bits, indices, k, room);
+      return { rest: room.rest, compressible: room.compressible.subarray(0, writtenBytes) };
+    },
+    decode(encoded, out) {
+      out.fill(0);
+      forEachValue(encoded, kept(out.length), (i, value) => (out[i] = value));
+    },
+    accumulate(encoded, sums, mode) {
+      if (mode === "set") sums.fill(0);
+      forEachValue(encoded, kept(sums.length), (i, value) => (sums[i]! += value));
+    },
+    subtract(encoded, values) {
+      forEachValue(encoded, kept(values.length), (i, value) => (values[i]! -= value));
+    },
+  };
+}
+
+let indices = new Uint32Array(0);
+
+/** The most bytes beyond one that all gaps together can take: those of at least 2^7 take a second, and so on. */
+function longGaps(length: number): number {
+  let bytes = 0;
+  for (let least = 2 ** 7; least <= length; least *= 2 ** 7) bytes += Math.floor(length / least);
+  return bytes;
+}
+
+/** Bytes of `compressible`. */
+function write(bits: Uint32Array, indices: Uint32Array, k: number, { rest, compressible }: Encoded): number {
+  let at = k;
+  let next = 0;
+  for (let j = 0; j < k; j++) {
+    const i = indices[j]!;
+    const rounded = roundToBf16(bits[i]!);
+    rest[j] = rounded >>> 16;
+    compressible[j] = rounded >>> 24;
+    let gap = i - next;
+    for (; gap >= 0x80; gap >>>= 7) compressible[at++] = (gap & 0x7f) | 0x80;
+    compressible[at++] = gap;
+    next = i + 1;
+  }
+  return at;
+}
+
+const one = new Float32Array(1);
+const oneBits = bitsOf(one);
+
+function forEachValue(
+  { rest, compressible }: Encoded,
+  k: number,
+  visit: (i: number, value: number) => void,
+): void {
+  let at = k;
+  let i = 0;
+  for (let j = 0; j < k; j++) {
+    let byte = compressible[at++]!;
+    let gap = byte & 0x7f;
+    for (let shift = 7; byte >= 0x80; shift += 7) {
+      byte = compressible[at++]!;
+      gap |= (byte & 0x7f) << shift;
+    }
+    i += gap;
+    oneBits[0] = (rest[j]! << 16) | (compressible[j]! << 24);
+    visit(i++, one[0]!);
+  }
+}
