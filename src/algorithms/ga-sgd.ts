@@ -2,35 +2,37 @@
 // slice, each bucket sent as soon as its gradients are final, one mean for all, one optimiser update on every rank.
 
 import { setImmediate } from "node:timers/promises";
-import type { Collective } from "../allreduce/collective.ts";
-import type { Bucket, LayoutEntry } from "../shard/layout.ts";
-import type { Batch, Replica } from "./replica.ts";
+import type { ElementRange, LayoutEntry } from "../shard/layout.ts";
+import {
+  type Algorithm,
+  type AlgorithmOptions,
+  type ExchangeOutcome,
+  outcomeOf,
+  scalarsOf,
+  type TrainingStep,
+  vectorsOf,
+} from "./algorithm.ts";
 
-export interface GradientStepOptions {
-  readonly replica: Pick<Replica, "parameters" | "read" | "training" | "runTraining" | "applyUpdate">;
-  readonly collective: Collective;
-  /** The grid over the gradients and, in a last bucket behind them, statistics that are averaged as they are. */
-  readonly buckets: readonly Bucket[];
-  /** This rank's slice of the global batch; undefined if the batch had fewer samples than there are ranks. */
-  readonly batch: Batch | undefined;
-  readonly step: number;
-  /** Nonzero asks all ranks to stop after this step. */
-  readonly stopVote: number;
-  readonly hyper: Float32Array;
-  readonly timeoutMs: number;
+/** The collective averages the gradients and, behind them, statistics, which are averaged as they are. */
+export function gaSgd(options: AlgorithmOptions): Algorithm {
+  const { replica, optimizerState } = options;
+  return {
+    step: (step) => gradientStep(options, step),
+    state: async () => ({
+      shared: await vectorsOf(replica, ["parameters", "statistics", ...optimizerState]),
+      own: {},
+    }),
+    restore: ({ shared }) => {
+      for (const [name, values] of Object.entries(shared)) replica.write(name, values);
+    },
+  };
 }
 
-/** Equal on all ranks, bit for bit. */
-export interface GradientStepOutcome {
-  readonly samples: number;
-  /** Mean over the global batch. */
-  readonly loss: number;
-  readonly correct: number;
-  readonly stopVotes: number;
-}
-
-export async function gradientStep(options: GradientStepOptions): Promise<GradientStepOutcome> {
-  const { replica, collective, buckets, batch, step, timeoutMs } = options;
+async function gradientStep(
+  { replica, collective, timeoutMs }: AlgorithmOptions,
+  { step, batch, hyper, stopVote }: TrainingStep,
+): Promise<ExchangeOutcome> {
+  const { buckets } = collective;
   const weight = batch?.count ?? 0;
   const round = collective.begin({ step, weight, timeoutMs });
   const gradients = await replica.read("gradients");
@@ -60,22 +62,20 @@ export async function gradientStep(options: GradientStepOptions): Promise<Gradie
     buckets.forEach((_, bucket) => push(bucket));
   }
 
-  const scalars = Float64Array.of(sums.loss, sums.correct, options.stopVote);
   // Without statistics the mean goes straight to where the update reads it.
   const mean = statistics.length === 0 ? gradients : new Float32Array(gradients.length + statistics.length);
-  const result = await round.finish(scalars, mean);
+  const result = await round.finish(scalarsOf(sums, stopVote), mean);
   if (mean !== gradients) {
     gradients.set(mean.subarray(0, gradients.length));
     statistics.set(mean.subarray(gradients.length));
   }
-  await replica.applyUpdate(options.hyper);
-  const [loss, correct, stopVotes] = result.scalars as unknown as [number, number, number];
-  return { samples: result.weight, loss: loss / result.weight, correct, stopVotes };
+  await replica.applyUpdate(hyper);
+  return outcomeOf(result);
 }
 
 /** Which buckets are complete after which instruction: a bucket waits for the last of its parameters. */
 function bucketsByInstruction(
-  buckets: readonly Bucket[],
+  buckets: readonly ElementRange[],
   entries: readonly LayoutEntry[],
   readyAt: readonly number[],
   lastInstruction: number,

@@ -102,7 +102,7 @@ export class Replica {
     return this.#options.device.readF32(this.#vector(vector));
   }
 
-  write(vector: string, data: Float32Array): void {
+  write(vector: string, data: Float32Array | Int32Array): void {
     this.#options.device.write(this.#vector(vector), 0, data);
   }
 

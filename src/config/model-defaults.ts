@@ -16,6 +16,11 @@ export const generalDefaults = {
   weightDecay: 0,
   schedule: "constant",
   warmupSteps: 0,
+  algorithm: "ga-sgd",
+  syncEvery: 16,
+  // DiLoCo's, as in the paper (Douillard et al. 2023, section 3.1).
+  outerLr: 0.7,
+  outerMomentum: 0.9,
   seed: 1,
   storage: "fs:.sltrain",
   provider: "local",
@@ -43,9 +48,18 @@ export const modelDefaults: Readonly<Record<string, TrainConfigInput>> = {
   vgg19: { batchSize: 32, lr: 0.00125, weightDecay: 5e-4 },
 };
 
+/** What an algorithm wants instead of that, of any model: its paper's optimiser, at a rate that suits the small models. */
+export const algorithmDefaults: Readonly<Record<string, TrainConfigInput>> = {
+  diloco: { optimizer: "adamw", lr: 0.001 },
+};
+
 export type ModelDefaults = typeof generalDefaults & TrainConfigInput;
 
 /** Defaults of all settings that have one without a look at the machine or at other settings. */
-export function defaultsFor(model: string = generalDefaults.model): ModelDefaults {
-  return { ...generalDefaults, ...modelDefaults[model], model } as ModelDefaults;
+export function defaultsFor(
+  model: string = generalDefaults.model,
+  algorithm: string = generalDefaults.algorithm,
+): ModelDefaults {
+  const chosen = { ...modelDefaults[model], ...algorithmDefaults[algorithm], model, algorithm };
+  return { ...generalDefaults, ...chosen } as ModelDefaults;
 }

@@ -60,7 +60,7 @@ export async function resolveTrainConfig(options: ResolveOptions): Promise<Resol
     values[given.key] = checkedValue(given);
     sources[given.key] = given.source;
   }
-  const defaults = defaultsFor(values.model as string | undefined);
+  const defaults = defaultsFor(values.model as string | undefined, values.algorithm as string | undefined);
   const merged = { ...defaults, workers: cores, channel: values.storage ?? defaults.storage, ...values };
   return { config: Object.freeze(trainConfigSchema.parse(merged)), sources: Object.freeze(sources) };
 }

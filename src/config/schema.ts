@@ -32,6 +32,10 @@ function oneOf<const T extends readonly string[]>(names: T) {
   return z.enum(names, names.length === 1 ? names[0]! : `one of ${names.join(", ")}`);
 }
 
+const SYNC_EVERY: Expected = "a whole number from 1 to 1000000000 or epoch";
+
+export const algorithmNames = ["ga-sgd", "local-sgd", "diloco"] as const;
+
 const RUN_ID: Expected =
   "1 to 64 letters, digits, dots, dashes or underscores, the first one a letter or digit";
 
@@ -62,6 +66,14 @@ export const trainFields = {
   warmupSteps: wholeNumber(0, 1_000_000_000).describe(
     "Steps in which the learning rate first rises to its value.",
   ),
+  algorithm: oneOf(algorithmNames).describe(
+    "What workers exchange: ga-sgd gradients at every step, local-sgd parameters now and then, diloco as local-sgd with an outer optimizer.",
+  ),
+  syncEvery: z
+    .union([wholeNumber(1, 1_000_000_000), z.literal("epoch")], SYNC_EVERY)
+    .describe("Steps from one exchange of local-sgd and diloco to the next, or epoch."),
+  outerLr: positive().describe("Learning rate of diloco's outer optimizer."),
+  outerMomentum: fraction().describe("Nesterov momentum of diloco's outer optimizer."),
   targetAccuracy: z
     .number("a number above 0, at most 1")
     .positive("a number above 0, at most 1")

@@ -21,7 +21,8 @@ export interface RunKeys {
   readonly results: string;
   readonly failures: string;
   attempt(attempt: number): string;
-  checkpoint(step: number): string;
+  /** The state that all ranks share, or one rank's own. */
+  checkpoint(step: number, part: "shared" | number): string;
   heartbeat(attempt: number, rank: number): string;
   result(attempt: number, rank: number): string;
   workerFailure(attempt: number, rank: number): string;
@@ -47,7 +48,7 @@ export function runKeys(runId: string): RunKeys {
     frames: `${prefix}frames/`,
     attempt: (attempt) => `${attempts}${attempt}.json`,
     // Zero-padded, so that the lexicographic order of a listing is the order of the steps.
-    checkpoint: (step) => `${checkpoints}${String(step).padStart(9, "0")}.safetensors`,
+    checkpoint: (step, part) => `${checkpoints}${String(step).padStart(9, "0")}/${part}.safetensors`,
     heartbeat: (attempt, rank) => `${heartbeats}${attempt}/${rank}.json`,
     result: (attempt, rank) => `${results}${attempt}/${rank}.json`,
     workerFailure: (attempt, rank) => `${failures}${attempt}/${rank}.json`,

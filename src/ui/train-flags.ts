@@ -3,7 +3,13 @@
 
 import { Flags } from "@oclif/core";
 import { generalDefaults } from "../config/model-defaults.ts";
-import { flagName, trainFields, type TrainConfigInput, type TrainConfigKey } from "../config/schema.ts";
+import {
+  algorithmNames,
+  flagName,
+  trainFields,
+  type TrainConfigInput,
+  type TrainConfigKey,
+} from "../config/schema.ts";
 import { optimizerNames } from "../optim/optimizer.ts";
 
 /** What the help shows as each flag's value. */
@@ -16,6 +22,8 @@ const VALUES = {
   batchSize: "n",
   lr: "x",
   optimizer: "name",
+  algorithm: "name",
+  syncEvery: "n|epoch",
   targetAccuracy: "x",
   storage: "uri",
   channel: "uri",
@@ -24,7 +32,10 @@ const VALUES = {
   runId: "name",
 } as const satisfies Partial<Record<TrainConfigKey, string>>;
 
-const CHOICES: Partial<Record<TrainConfigKey, readonly string[]>> = { optimizer: optimizerNames };
+const CHOICES: Partial<Record<TrainConfigKey, readonly string[]>> = {
+  optimizer: optimizerNames,
+  algorithm: algorithmNames,
+};
 
 /** What holds without the flag, where it is no plain value of `generalDefaults`. */
 const DEFAULTS: Partial<Record<TrainConfigKey, string>> = {

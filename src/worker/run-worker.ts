@@ -1,6 +1,7 @@
 // One worker of one run: opens what the manifest names, trains, and leaves model and result.
 
-import type { GradientStepOutcome } from "../algorithms/ga-sgd.ts";
+import type { ExchangeOutcome } from "../algorithms/algorithm.ts";
+import { openAlgorithm } from "../algorithms/open-algorithm.ts";
 import { Replica } from "../algorithms/replica.ts";
 import { SampleSchedule } from "../algorithms/sample-schedule.ts";
 import { memoryShares } from "../algorithms/training-memory.ts";
@@ -20,7 +21,8 @@ import { chunkGrid } from "../shard/buckets.ts";
 import { openChannel } from "../storage/open.ts";
 import type { Storage } from "../storage/storage.ts";
 import { availableThreads } from "./available-threads.ts";
-import { readNewestCheckpoint, writeCheckpoint, type Cursor } from "./checkpoint.ts";
+import { type Cursor, readNewestCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import { durableState, restoreState } from "./durable-state.ts";
 import { HeartbeatTimer } from "./heartbeat.ts";
 import { StartupClock } from "./startup-clock.ts";
 import { trainLoop } from "./train-loop.ts";
@@ -50,13 +52,6 @@ export async function runWorker(event: WorkerEvent, storage: Storage, cursor: Cu
   ]);
   clock.end("data");
 
-  const durable = ["parameters", "statistics", ...optimizer.stateNames];
-  if (attempt > 0) await readNewestCheckpoint(storage, keys, replica, durable, cursor);
-  const metrics = (await getJsonLines<EpochMetrics>(storage, keys.metrics)).filter(
-    (epoch) => epoch.step <= cursor.step,
-  );
-  const resumedFrom = { steps: cursor.step, epochs: metrics.length };
-
   const buckets = chunkGrid(replica.parameters, {
     ...{ bucketBytes: config.bucketBytes, worldSize },
     statistics: replica.statistics,
@@ -64,6 +59,21 @@ export async function runWorker(event: WorkerEvent, storage: Storage, cursor: Cu
   const channel = event.channel === event.storage ? storage : await openChannel(event.channel);
   const generation = attempt;
   const collective = await openScatterReduce({ channel, runId, rank, worldSize, generation, buckets });
+  const algorithm = await openAlgorithm(config, {
+    ...{ replica, collective, optimizerState: optimizer.stateNames },
+    stepsPerEpoch: schedule.stepsPerEpoch,
+    timeoutMs: config.roundTimeoutMs,
+  });
+  const place = { storage, keys, rank, worldSize };
+  const checkpoint = attempt > 0 ? await readNewestCheckpoint(place, await algorithm.state()) : undefined;
+  if (checkpoint) {
+    restoreState(algorithm, collective, checkpoint);
+    Object.assign(cursor, checkpoint.cursor);
+  }
+  const metrics = (await getJsonLines<EpochMetrics>(storage, keys.metrics)).filter(
+    (epoch) => epoch.step <= cursor.step,
+  );
+  const resumedFrom = { steps: cursor.step, epochs: metrics.length };
   const meter = new WorkMeter(collective);
   const firsts = new FirstSteps();
   const heartbeat = new HeartbeatTimer({
@@ -84,8 +94,8 @@ export async function runWorker(event: WorkerEvent, storage: Storage, cursor: Cu
         manifest,
         replica,
         optimizer,
+        algorithm,
         collective,
-        buckets,
         schedule,
         ...data,
         cursor,
@@ -100,9 +110,7 @@ export async function runWorker(event: WorkerEvent, storage: Storage, cursor: Cu
       onEpoch: async () => {
         if (rank === 0) await putJsonLines(storage, keys.metrics, metrics);
       },
-      onCheckpoint: async () => {
-        if (rank === 0) await writeCheckpoint(storage, keys, replica, durable, cursor);
-      },
+      onCheckpoint: async () => writeCheckpoint(place, await durableState(algorithm, collective), cursor),
     });
     const tensors = await replica.tensors();
     if (rank === 0) {
@@ -127,20 +135,21 @@ export async function runWorker(event: WorkerEvent, storage: Storage, cursor: Cu
     return result;
   } finally {
     await heartbeat.stop();
+    await collective.close();
     if (channel !== storage) await channel.close();
     device.destroy();
   }
 }
 
-/** When the first step was finished, and the mean losses of the first steps. */
+/** When the first step was finished, and the mean losses of the first exchanges. */
 class FirstSteps {
   readonly losses: number[] = [];
   /** Since the start of the process. */
   stepMs: number | undefined;
 
-  add({ loss }: GradientStepOutcome): void {
+  add(outcome: ExchangeOutcome | undefined): void {
     this.stepMs ??= performance.now();
-    if (this.losses.length < FIRST_LOSSES) this.losses.push(loss);
+    if (outcome && this.losses.length < FIRST_LOSSES) this.losses.push(outcome.loss);
   }
 }
 

@@ -1,15 +1,14 @@
 // The life of a worker: step after step until all ranks decide, from the same bytes, to stop.
 
+import type { Algorithm, ExchangeOutcome } from "../algorithms/algorithm.ts";
 import { BatchReader } from "../algorithms/batch-reader.ts";
 import { evaluateSlice } from "../algorithms/evaluate.ts";
-import { gradientStep, type GradientStepOutcome } from "../algorithms/ga-sgd.ts";
 import type { Batch, Replica } from "../algorithms/replica.ts";
 import type { SampleSchedule } from "../algorithms/sample-schedule.ts";
 import type { Collective } from "../allreduce/collective.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { hyperAt, type Optimizer } from "../optim/optimizer.ts";
 import type { EpochMetrics, RunManifest, StopReason } from "../run/records.ts";
-import type { Bucket } from "../shard/layout.ts";
 import type { Cursor } from "./checkpoint.ts";
 import type { WorkMeter } from "./work-meter.ts";
 
@@ -17,8 +16,8 @@ export interface TrainLoopOptions {
   readonly manifest: RunManifest;
   readonly replica: Replica;
   readonly optimizer: Optimizer;
+  readonly algorithm: Algorithm;
   readonly collective: Collective;
-  readonly buckets: readonly Bucket[];
   readonly schedule: SampleSchedule;
   /** The rows that the schedule speaks of. */
   readonly train: Dataset;
@@ -30,8 +29,8 @@ export interface TrainLoopOptions {
   readonly metrics: EpochMetrics[];
   readonly meter: WorkMeter;
   readonly stopRequested: () => boolean;
-  /** Called after every step with what all ranks know of it. */
-  readonly onStep: (outcome: GradientStepOutcome) => void;
+  /** Called after every step, with what all ranks know by it if it ended in an exchange. */
+  readonly onStep: (outcome: ExchangeOutcome | undefined) => void;
   /** Called on every rank after `metrics` has grown. */
   readonly onEpoch: () => Promise<void>;
   /** Makes the state at `cursor.step` durable; called on every rank at the same steps. */
@@ -39,37 +38,41 @@ export interface TrainLoopOptions {
 }
 
 export async function trainLoop(options: TrainLoopOptions): Promise<StopReason> {
-  const { manifest, replica, optimizer, collective, buckets, schedule, cursor, metrics } = options;
-  const { epochs, roundTimeoutMs: timeoutMs, checkpointEverySteps, targetAccuracy } = manifest.config;
+  const { manifest, replica, optimizer, algorithm, collective, schedule, cursor, metrics } = options;
+  const { epochs, checkpointEverySteps, targetAccuracy } = manifest.config;
   const totalSteps = epochs * schedule.stepsPerEpoch;
   const reader = new BatchReader(options.train);
   const reached = () => targetAccuracy !== undefined && (metrics.at(-1)?.accuracy ?? 0) >= targetAccuracy;
+  const checkpointsDue = (steps: number) => Math.floor(steps / checkpointEverySteps);
+  let exchangedSteps = cursor.step;
   let durableStep = -1;
 
   // A resumed run may have nothing left to do but to write its model.
   while (cursor.step < totalSteps && !reached()) {
     const step = cursor.step;
-    const outcome = await gradientStep({
-      ...{ replica, collective, buckets, step, timeoutMs },
+    const outcome = await algorithm.step({
+      step,
       batch: readBatch(reader, schedule, replica, step),
       stopVote: options.stopRequested() ? 1 : 0,
       hyper: hyperAt(optimizer, step, totalSteps),
     });
     cursor.step++;
+    options.onStep(outcome);
+    if (outcome === undefined) continue;
     cursor.epochSamples += outcome.samples;
     cursor.epochLoss += outcome.loss * outcome.samples;
     cursor.epochCorrect += outcome.correct;
-    options.onStep(outcome);
 
     const epochIsOver = cursor.step % schedule.stepsPerEpoch === 0;
     if (epochIsOver) await finishEpoch(options, totalSteps);
-    // Whoever finished this step knows that rank 0 had made its last checkpoint durable before it sent its part.
+    // Whoever finished this exchange knows that all had made their last checkpoint durable before they sent their part.
     await collective.sweep(step, durableStep);
     const stopped = outcome.stopVotes > 0;
-    if (epochIsOver || stopped || cursor.step % checkpointEverySteps === 0) {
+    if (epochIsOver || stopped || checkpointsDue(cursor.step) > checkpointsDue(exchangedSteps)) {
       await options.onCheckpoint();
       durableStep = step;
     }
+    exchangedSteps = cursor.step;
     if (stopped) return "stop-requested";
   }
   // The last epoch's sums came from all ranks: none of them needs a gradient's frame any more.

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { gradientStep } from "../../src/algorithms/ga-sgd.ts";
+import { gaSgd } from "../../src/algorithms/ga-sgd.ts";
 import type { Batch, BatchSums } from "../../src/algorithms/replica.ts";
 import { openScatterReduce } from "../../src/allreduce/scatter-reduce.ts";
 import type { RunOptions } from "../../src/device/device.ts";
@@ -30,6 +30,7 @@ function knownReplica(value: number, movingMean: number) {
     vectors,
     finished,
     parameters,
+    statistics,
     read: (name: string) => Promise.resolve(vectors[name as keyof typeof vectors]),
     training: () =>
       Promise.resolve({ gradientReadyAt: [1, 0], lastInstruction: 1, step: undefined as never, vectors: {} }),
@@ -40,6 +41,7 @@ function knownReplica(value: number, movingMean: number) {
       await options?.onInstruction?.(1);
       return { loss: 2 * count, correct: 1 };
     },
+    write: () => assert.fail("a step writes in place"),
     applyUpdate: () => Promise.resolve(void finished.push(vectors.gradients[0]!)),
   };
 }
@@ -58,16 +60,9 @@ async function twoRanks(counts: readonly [number, number], withStatistics: boole
         ...{ channel, runId: "run", rank, worldSize: 2, generation: 0, buckets },
       });
       const count = counts[rank]!;
-      return gradientStep({
-        ...{
-          replica,
-          collective,
-          buckets,
-          step: 0,
-          stopVote: rank,
-          hyper: new Float32Array(8),
-          timeoutMs: 5000,
-        },
+      const algorithm = gaSgd({ replica, collective, optimizerState: [], stepsPerEpoch: 1, timeoutMs: 5000 });
+      return algorithm.step({
+        ...{ step: 0, stopVote: rank, hyper: new Float32Array(8) },
         batch:
           count > 0
             ? { count, x: new Float32Array(0), labels: new Int32Array(0), step: 0, sampleOffset: 0 }
@@ -78,7 +73,7 @@ async function twoRanks(counts: readonly [number, number], withStatistics: boole
   return { replicas, outcomes };
 }
 
-describe("gradientStep", () => {
+describe("gaSgd", () => {
   test("gives every rank the mean over all samples before the update", async () => {
     const { replicas, outcomes } = await twoRanks([1, 3], false);
     for (const { vectors, finished } of replicas) {

@@ -1,0 +1,81 @@
+// What a training loop drives: step after step on this rank's part of each batch, and after some steps, or all, an
+// exchange with the other ranks. Which steps those are depends on the run's settings alone, so all ranks agree.
+
+import type { Collective } from "../allreduce/collective.ts";
+import type { Batch, Replica } from "./replica.ts";
+
+export interface AlgorithmOptions {
+  readonly replica: TrainedReplica;
+  readonly collective: Collective;
+  /** The optimiser's vectors in the replica. */
+  readonly optimizerState: readonly string[];
+  readonly stepsPerEpoch: number;
+  /** Longest wait for a peer. */
+  readonly timeoutMs: number;
+}
+
+export type TrainedReplica = Pick<
+  Replica,
+  "parameters" | "statistics" | "read" | "write" | "training" | "runTraining" | "applyUpdate"
+>;
+
+export interface TrainingStep {
+  /** 0-based, over all epochs. */
+  readonly step: number;
+  /** This rank's slice of the global batch; undefined if the batch had fewer samples than there are ranks. */
+  readonly batch: Batch | undefined;
+  /** The optimiser's hyperparameters at this step. */
+  readonly hyper: Float32Array;
+  /** Nonzero asks all ranks to stop after the next exchange. */
+  readonly stopVote: number;
+}
+
+/** What an exchange told every rank, equal bit for bit: of all samples since the one before. */
+export interface ExchangeOutcome {
+  readonly samples: number;
+  /** Mean over the samples. */
+  readonly loss: number;
+  readonly correct: number;
+  readonly stopVotes: number;
+}
+
+export type NamedArrays = Readonly<Record<string, Float32Array | Int32Array>>;
+
+/** What decides the next steps, after an exchange. Views, valid until the next step. */
+export interface AlgorithmState {
+  /** Equal on all ranks. */
+  readonly shared: NamedArrays;
+  /** This rank's alone; the names are those of all ranks. */
+  readonly own: NamedArrays;
+}
+
+export interface Algorithm {
+  /**
+   * One step; undefined if nothing was exchanged. The last step of an epoch always exchanges, and after an exchange
+   * parameters and statistics are equal on all ranks. Throws "loss-not-finite" and what the collective throws.
+   */
+  step(options: TrainingStep): Promise<ExchangeOutcome | undefined>;
+  state(): Promise<AlgorithmState>;
+  /** Takes over what `state` was after an exchange. */
+  restore(state: AlgorithmState): void;
+}
+
+/** The replica's vectors `names` as they are. */
+export async function vectorsOf(
+  replica: Pick<Replica, "read">,
+  names: readonly string[],
+): Promise<NamedArrays> {
+  return Object.fromEntries(
+    await Promise.all(names.map(async (name) => [name, await replica.read(name)] as const)),
+  );
+}
+
+/** The round's scalars, in the order in which all algorithms send them. */
+export function scalarsOf(sums: { loss: number; correct: number }, stopVote: number): Float64Array {
+  return Float64Array.of(sums.loss, sums.correct, stopVote);
+}
+
+export function outcomeOf(result: { weight: number; scalars: Float64Array }): ExchangeOutcome {
+  const [loss, correct, stopVotes] = result.scalars as unknown as [number, number, number];
+  return { samples: result.weight, loss: loss / result.weight, correct, stopVotes };
+}

@@ -1,0 +1,120 @@
+// A crew of ranks in one process: real replicas on the reference device, a real collective over memory, and a small
+// data set whose batches do not divide evenly.
+
+import type { Algorithm, AlgorithmState, ExchangeOutcome } from "../../src/algorithms/algorithm.ts";
+import { BatchReader } from "../../src/algorithms/batch-reader.ts";
+import { type AlgorithmSettings, openAlgorithm } from "../../src/algorithms/open-algorithm.ts";
+import { Replica } from "../../src/algorithms/replica.ts";
+import { SampleSchedule } from "../../src/algorithms/sample-schedule.ts";
+import type { Collective } from "../../src/allreduce/collective.ts";
+import { openScatterReduce } from "../../src/allreduce/scatter-reduce.ts";
+import { createReferenceDevice } from "../../src/device/reference/reference-device.ts";
+import { add, batchNormalization, Composer, dense } from "../../src/models/compose.ts";
+import { hyperAt, type OptimizerName, optimizerOf } from "../../src/optim/optimizer.ts";
+import { RandomStream } from "../../src/random.ts";
+import { chunkGrid } from "../../src/shard/buckets.ts";
+import { openChannel } from "../../src/storage/open.ts";
+
+const FEATURES = 6;
+const ROWS = 70;
+/** The last batch of an epoch has six samples. */
+const BATCH_SIZE = 16;
+export const STEPS_PER_EPOCH = 5;
+const TOTAL_STEPS = 4 * STEPS_PER_EPOCH;
+
+const random = new RandomStream(3, "rows");
+const features = Float32Array.from({ length: ROWS * FEATURES }, () => random.nextNormal());
+const labels = Int32Array.from({ length: ROWS }, (_, row) => Number(features[row * FEATURES]! > 0));
+
+export interface CrewSettings extends Partial<AlgorithmSettings> {
+  readonly optimizer?: OptimizerName;
+  /** Ranks; 3 unless given. */
+  readonly worldSize?: number;
+  /** Whether the model has statistics. */
+  readonly batchNorm?: boolean;
+}
+
+export interface Member {
+  readonly replica: Replica;
+  readonly algorithm: Algorithm;
+  readonly collective: Collective;
+  /** Runs steps [begin, end); `pause` comes before each. */
+  run(begin: number, end: number, pause?: () => Promise<unknown>): Promise<(ExchangeOutcome | undefined)[]>;
+}
+
+let crews = 0;
+
+/** Ranks that have not started yet. */
+export async function openCrew(settings: CrewSettings): Promise<Member[]> {
+  const { worldSize = 3, optimizer: name = "momentum", batchNorm = false } = settings;
+  const runId = `crew-${crews++}`;
+  const composer = new Composer();
+  const first = composer.add(dense(8, "relu"));
+  if (batchNorm) composer.add(batchNormalization({ momentum: 0.9 }));
+  const main = composer.add(dense(8, "relu"));
+  composer.add(add(), main, first);
+  composer.add(dense(1, "sigmoid"));
+  const topology = composer.topology("crew", [FEATURES]);
+  const optimizer = optimizerOf({ optimizer: name, lr: 0.05, schedule: "cosine" });
+
+  return Promise.all(
+    Array.from({ length: worldSize }, async (_, rank) => {
+      const device = createReferenceDevice({ precision: "f32" });
+      const replica = new Replica({ device, topology, loss: "sigmoid-cross-entropy", seed: 1 });
+      await replica.useOptimizer(optimizer);
+      const schedule = new SampleSchedule({
+        ...{ count: ROWS, batchSize: BATCH_SIZE, seed: 1, rank, worldSize, holdsAll: true },
+      });
+      await replica.training(schedule.largestShare);
+      const collective = await openScatterReduce({
+        ...{ channel: await openChannel(`memory:${runId}`), runId, rank, worldSize, generation: 0 },
+        buckets: chunkGrid(replica.parameters, {
+          ...{ bucketBytes: 256, worldSize, statistics: replica.statistics },
+        }),
+      });
+      const algorithm = await openAlgorithm(
+        { algorithm: "ga-sgd", syncEvery: 2, outerLr: 0.7, outerMomentum: 0.9, ...settings },
+        {
+          ...{ replica, collective, optimizerState: optimizer.stateNames },
+          ...{ stepsPerEpoch: STEPS_PER_EPOCH, timeoutMs: 5000 },
+        },
+      );
+      const rows = { features, labels, featureShape: [FEATURES] };
+      const reader = new BatchReader({ ...rows, transform: { scale: [1], offset: [0] } });
+      return {
+        ...{ replica, algorithm, collective },
+        async run(begin, end, pause) {
+          const outcomes = [];
+          for (let step = begin; step < end; step++) {
+            await pause?.();
+            const { order, begin, end, sampleOffset } = schedule.share(step);
+            const batch = { ...reader.read(order, begin, end, replica.wantsTargets), step, sampleOffset };
+            outcomes.push(
+              await algorithm.step({
+                ...{ step, stopVote: 0, hyper: hyperAt(optimizer, step, TOTAL_STEPS) },
+                batch: begin === end ? undefined : batch,
+              }),
+            );
+          }
+          return outcomes;
+        },
+      } satisfies Member;
+    }),
+  );
+}
+
+/** All ranks' steps [0, steps) from the start. */
+export async function trainCrew(settings: CrewSettings, steps = 2 * STEPS_PER_EPOCH): Promise<Member[]> {
+  const crew = await openCrew(settings);
+  await Promise.all(crew.map((member) => member.run(0, steps)));
+  return crew;
+}
+
+/** Copies: what the next step does to the replica changes nothing here. */
+export async function stateOf({ algorithm }: Member): Promise<AlgorithmState> {
+  return structuredClone(await algorithm.state());
+}
+
+export async function parametersOf({ replica }: Member): Promise<Float32Array> {
+  return (await replica.read("parameters")).slice();
+}
