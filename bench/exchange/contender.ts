@@ -1,5 +1,8 @@
 // A reduce that takes part in a bench, opened for one rank: sltrain's own, or the textbook's. One list names them all.
 
+import type { ReducePlan } from "../../src/allreduce/pattern.ts";
+import { parseReduce } from "../../src/allreduce/patterns/index.ts";
+import { scatterReduce } from "../../src/allreduce/patterns/scatter-reduce.ts";
 import { openScatterReduce } from "../../src/allreduce/scatter-reduce.ts";
 import { traffic } from "../../src/allreduce/traffic.ts";
 import { nearestName } from "../../src/config/nearest-name.ts";
@@ -61,6 +64,13 @@ function checkName(what: string, name: string, known: readonly string[]): void {
     message: `${what}: expected one of ${known.join(", ")}, but got ${JSON.stringify(name)}`,
     suggestions: near === undefined ? [] : [`Did you mean ${near}?`],
   });
+}
+
+/** What the rounds' bound is computed from: a plan for each bucket. */
+export function plansOf(spec: ContenderSpec, worldSize: number): ReducePlan[] {
+  return spec.reduce === TEXTBOOK
+    ? [scatterReduce().plan({ begin: 0, end: spec.elements }, worldSize, 0)]
+    : gridOf(spec, worldSize).map((bucket, i) => parseReduce(spec.reduce).plan(bucket, worldSize, i));
 }
 
 export function predictRequests(spec: ContenderSpec, worldSize: number): PredictedRequests {

@@ -13,6 +13,7 @@ type Value<K extends keyof Rank> = Awaited<ReturnType<Rank[K]>>;
 
 export interface RankGroup {
   readonly worldSize: number;
+  readonly ranksAre: "processes" | "tasks";
   /** Calls `method` on all ranks at once, `argumentOf` each; the values by rank. */
   all<K extends keyof Rank>(method: K, argumentOf: (rank: number) => Argument<K>): Promise<Value<K>[]>;
   /** A moment at which all ranks can begin a call that is made now. */
@@ -31,6 +32,7 @@ export function startProcesses(worldSize: number): RankGroup {
   );
   return {
     worldSize,
+    ranksAre: "processes",
     all: <K extends keyof Rank>(method: K, argumentOf: (rank: number) => Argument<K>) =>
       Promise.all(
         children.map((child, rank) => ask<Value<K>>(child, rank, { method, argument: argumentOf(rank) })),
@@ -47,6 +49,7 @@ export function startTasks(worldSize: number): RankGroup {
   const ranks = Array.from({ length: worldSize }, () => new Rank());
   return {
     worldSize,
+    ranksAre: "tasks",
     all: <K extends keyof Rank>(method: K, argumentOf: (rank: number) => Argument<K>) =>
       Promise.all(
         ranks.map((rank, r) =>

@@ -78,7 +78,7 @@ function cells(row: ExchangeRow): string[] {
     formatDuration(row.medianMs),
     formatPercent(row.spread),
     formatDuration(row.boundMs),
-    row.boundRatio.toFixed(2),
+    row.boundRatio?.toFixed(2) ?? "-",
     row.vsTextbook?.toFixed(2) ?? "-",
     formatRequests(requests.put),
     formatRequests(requests.get),

@@ -43,7 +43,7 @@ export function exchangePage(report: ExchangeReport): string {
 
 function sceneSection(name: string, rows: readonly ExchangeRow[]): Html {
   const end = trackEnd(
-    rows.map(({ boundRatio }) => boundRatio),
+    rows.map(({ boundRatio }) => boundRatio ?? 0),
     LONGEST_BAR,
   );
   const columns: readonly TableColumn<ExchangeRow>[] = [
@@ -56,7 +56,9 @@ function sceneSection(name: string, rows: readonly ExchangeRow[]): Html {
       header: "× bound",
       align: "bar",
       cell: (row) =>
-        bar({ share: row.boundRatio, end, kind: kindOf(row), label: `${row.boundRatio.toFixed(2)} ×` }),
+        row.boundRatio === null
+          ? ""
+          : bar({ share: row.boundRatio, end, kind: kindOf(row), label: `${row.boundRatio.toFixed(2)} ×` }),
     },
     { header: "× textbook", align: "right", cell: ({ vsTextbook }) => vsTextbook?.toFixed(2) ?? "" },
     { header: "result", align: "right", cell: formatResult },

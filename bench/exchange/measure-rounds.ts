@@ -1,0 +1,176 @@
+// Times one contender's rounds in a scene, checks every mean, and counts what was asked of the channel.
+
+import { SltrainError } from "../../src/errors.ts";
+import type { MeterReading } from "../../src/storage/layers/meter.ts";
+import { type RequestPrices, requestsUsd } from "../../src/storage/prices.ts";
+import { summariseTimes, type Timing } from "../statistics.ts";
+import { elementsPut, roundBoundMs } from "./bound.ts";
+import type { ChannelProfile } from "./channel-profile.ts";
+import {
+  type ContenderSpec,
+  plansOf,
+  predictRequests,
+  type PredictedRequests,
+  TEXTBOOK,
+} from "./contender.ts";
+import type { RankGroup } from "./rank-group.ts";
+import type { RoundAnswer } from "./rank.ts";
+import type { Scene } from "./scene.ts";
+
+export interface Requests {
+  readonly put: number;
+  /** Also those that found nothing. */
+  readonly get: number;
+  readonly list: number;
+  readonly delete: number;
+}
+
+/** Requests, bytes and dollars are of all ranks together, in one round. */
+export interface MeasuredRow extends Timing {
+  readonly reduce: string;
+  readonly codec: string;
+  readonly workers: number;
+  readonly bytes: number;
+  readonly rounds: number;
+  /** The least time that the channel allows (bound.ts), by what it gave as many ranks at once. */
+  readonly boundMs: number;
+  /** null where nothing is exchanged: the bound is 0. */
+  readonly boundRatio: number | null;
+  /** What the channel gave each rank while all used it. */
+  readonly rankProfile: ChannelProfile;
+  readonly requests: Requests;
+  /** Gets that found nothing: polls that came too early. */
+  readonly misses: number;
+  readonly predictedRequests: PredictedRequests;
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+  /** null where requests have no price. */
+  readonly costUsd: number | null;
+  /** Processor time of all ranks in one round; null for tasks, which share a process. */
+  readonly cpuMs: number | null;
+  /** Every mean of every round had the very bits of a sum in f64. */
+  readonly exact: boolean;
+  /** The worst of all rounds: norm of the error over the norm of the mean. */
+  readonly relativeError: number;
+}
+
+/** As many as fit, so that V8 has compiled what small rounds call and buffers of large ones are there. */
+const WARM_UP = { leastRounds: 2, mostRounds: 30, mostMs: 1_500 };
+const LEAST_ROUNDS = 5;
+/** Slow rows get fewer rounds than they were asked for after this long. */
+const ROW_MS = 15_000;
+/** f32 sums in any order stay below it. */
+const TEXTBOOK_ERROR = 1e-5;
+
+export interface MeasureOptions {
+  readonly runId: string;
+  readonly rounds: number;
+  readonly prices: RequestPrices | undefined;
+}
+
+/** Throws SltrainError "bench-wrong" if ranks end a round with different means, or an exact codec with a wrong one. */
+export async function measureRounds(
+  group: RankGroup,
+  scene: Scene,
+  spec: ContenderSpec,
+  { runId, rounds, prices }: MeasureOptions,
+): Promise<MeasuredRow> {
+  const { worldSize } = group;
+  await group.all("open", () => ({ runId, spec }));
+  const warmUp = await runRounds(group, spec, 0, WARM_UP);
+  const before = total(await group.all("reading", () => undefined));
+  const timed = await runRounds(group, spec, warmUp.length, {
+    ...{ leastRounds: Math.min(rounds, LEAST_ROUNDS), mostRounds: rounds, mostMs: ROW_MS },
+  });
+  const after = total(await group.all("reading", () => undefined));
+  await group.all("close", () => undefined);
+
+  const perRound = (kind: keyof MeterReading): number => (after[kind] - before[kind]) / timed.length;
+  const [bytesUp, bytesDown] = [perRound("bytesUp"), perRound("bytesDown")];
+  const requests: Requests = {
+    put: perRound("puts"),
+    get: perRound("gets") + perRound("misses"),
+    list: perRound("lists"),
+    delete: perRound("deletes"),
+  };
+  const timing = summariseTimes(timed.map(({ tookMs }) => tookMs));
+  const plans = plansOf(spec, worldSize);
+  const boundMs = worldSize === 1 ? 0 : roundBoundMs(plans, scene, bytesUp / elementsPut(plans));
+  const answers = timed.flatMap((round) => round.answers);
+  return {
+    reduce: spec.reduce,
+    codec: spec.codec,
+    workers: worldSize,
+    bytes: spec.elements * Float32Array.BYTES_PER_ELEMENT,
+    rounds: timed.length,
+    ...timing,
+    boundMs,
+    boundRatio: boundMs === 0 ? null : timing.medianMs / boundMs,
+    rankProfile: scene.together,
+    requests,
+    misses: perRound("misses"),
+    predictedRequests: predictRequests(spec, worldSize),
+    ...{ bytesUp, bytesDown },
+    costUsd: prices === undefined ? null : costUsd(prices, requests, bytesUp, bytesDown),
+    cpuMs:
+      group.ranksAre === "tasks" ? null : answers.reduce((sum, { cpuMs }) => sum + cpuMs, 0) / timed.length,
+    exact: answers.every(({ exact }) => exact),
+    relativeError: Math.max(...answers.map(({ relativeError }) => relativeError)),
+  };
+}
+
+interface TimedRound {
+  readonly tookMs: number;
+  readonly answers: readonly RoundAnswer[];
+}
+
+async function runRounds(
+  group: RankGroup,
+  spec: ContenderSpec,
+  firstStep: number,
+  { leastRounds, mostRounds, mostMs }: typeof WARM_UP,
+): Promise<TimedRound[]> {
+  const rounds: TimedRound[] = [];
+  const endMs = performance.now() + mostMs;
+  while (rounds.length < leastRounds || (rounds.length < mostRounds && performance.now() < endMs)) {
+    rounds.push(await runRound(group, spec, firstStep + rounds.length));
+  }
+  return rounds;
+}
+
+/** From the common start to the end of the slowest rank. */
+async function runRound(group: RankGroup, spec: ContenderSpec, step: number): Promise<TimedRound> {
+  const startMs = group.startMs();
+  const answers = await group.all("round", () => ({ step, startMs }));
+  checkAnswers(spec, step, answers);
+  await group.all("sweep", () => step);
+  return { tookMs: Math.max(...answers.map(({ endMs }) => endMs)) - startMs, answers };
+}
+
+function checkAnswers({ reduce, codec }: ContenderSpec, step: number, answers: readonly RoundAnswer[]): void {
+  const equal = answers.every(({ digest }) => digest === answers[0]!.digest);
+  const worst = Math.max(...answers.map(({ relativeError }) => relativeError));
+  const wrong = reduce === TEXTBOOK ? !(worst < TEXTBOOK_ERROR) : codec === "f32" && worst !== 0;
+  if (equal && !wrong) return;
+  throw new SltrainError({
+    code: "bench-wrong",
+    message: `${reduce} ${codec}, round ${step}: expected ${
+      equal
+        ? `the mean of all gradients, got one with a relative error of ${worst}`
+        : "equal means on all ranks"
+    }`,
+  });
+}
+
+function total(readings: readonly MeterReading[]): MeterReading {
+  const sums = { ...readings[0]! };
+  for (const reading of readings.slice(1)) {
+    for (const kind of Object.keys(sums) as (keyof MeterReading)[]) sums[kind] += reading[kind];
+  }
+  return sums;
+}
+
+function costUsd(prices: RequestPrices, requests: Requests, bytesUp: number, bytesDown: number): number {
+  const { put, get, list, delete: deletes } = requests;
+  return requestsUsd(prices, { puts: put, gets: get, lists: list, deletes, bytesUp, bytesDown });
+}

@@ -1,0 +1,33 @@
+// A group of ranks that are ready to exchange: each with its gradient, and with what the channel gives it.
+
+import { type ChannelProfile, profileChannel } from "./channel-profile.ts";
+import { type GradientFiles, writeMean } from "./gradients.ts";
+import type { RankGroup } from "./rank-group.ts";
+
+export interface Scene {
+  readonly runId: string;
+  readonly elements: number;
+  readonly alone: ChannelProfile;
+  readonly together: ChannelProfile;
+}
+
+export async function setScene(
+  group: RankGroup,
+  { uri, folder, bytes }: { readonly uri: string; readonly folder: string; readonly bytes: number },
+): Promise<Scene> {
+  const { worldSize } = group;
+  const elements = bytes / Float32Array.BYTES_PER_ELEMENT;
+  const files: GradientFiles = { folder, elements };
+  const runId = `bench-${process.pid}-${worldSize}-${bytes}`;
+  await group.all("sit", (rank) => ({ channel: uri, rank, worldSize, files }));
+  await writeMean(files, worldSize);
+  await group.all("prepare", () => undefined);
+  const objects = { objects: Math.max(1, worldSize - 1), objectBytes: Math.ceil(bytes / worldSize) };
+  const alone = await profileChannel(group, { runId, ranks: 1, ...objects });
+  return {
+    runId,
+    elements,
+    alone,
+    together: await profileChannel(group, { runId, ranks: worldSize, ...objects }),
+  };
+}
