@@ -3,6 +3,7 @@
 
 import { SltrainError } from "../errors.ts";
 import type { Channel, Storage } from "./storage.ts";
+import { withoutCredentials } from "./uri.ts";
 
 interface Driver<S> {
   /** As messages show it; a driver for tests alone has none. */
@@ -13,6 +14,8 @@ interface Driver<S> {
 /** The one list of drivers: those that can hold a run's results, */
 const storages: Readonly<Record<string, Driver<Storage>>> = {
   fs: { form: "fs:PATH", load: () => import("./drivers/fs.ts") },
+  redis: { form: "redis://HOST", load: () => import("./drivers/redis.ts") },
+  rediss: { load: () => import("./drivers/redis.ts") },
   memory: { load: () => import("./drivers/memory.ts") },
 };
 /** and those that carry its frames only. */
@@ -60,11 +63,6 @@ async function load<S>(
 
 function formsOf(drivers: Readonly<Record<string, Driver<unknown>>>): string[] {
   return Object.values(drivers).flatMap(({ form }) => form ?? []);
-}
-
-/** `uri` as it may be shown, logged and stored: what stands before the host is left out. */
-export function withoutCredentials(uri: string): string {
-  return uri.replace(/\/\/.*@/, "//");
 }
 
 function splitUri(uri: string): [scheme: string, location: string] {

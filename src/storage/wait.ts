@@ -67,7 +67,7 @@ async function pause(pauseMs: number, signal: AbortSignal | undefined): Promise<
   }
 }
 
-function timedOut(keys: readonly string[], timeoutMs: number): SltrainError {
+export function timedOut(keys: readonly string[], timeoutMs: number): SltrainError {
   const named = keys.slice(0, MAX_KEYS_IN_MESSAGE).join(", ");
   const more = keys.length > MAX_KEYS_IN_MESSAGE ? ` and ${keys.length - MAX_KEYS_IN_MESSAGE} more` : "";
   return new SltrainError({

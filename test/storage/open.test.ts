@@ -11,7 +11,7 @@ test("a URI opens the driver of its scheme", async () => {
 test("an unknown scheme, no scheme and no location are errors that name the known forms", async () => {
   for (const uri of ["ftp:there", ".sltrain", "fs:", "", "constructor:x"]) {
     await assert.rejects(openStorage(uri), (error: Error) => {
-      assert.match(error.message, /expected one of fs:PATH, but/);
+      assert.match(error.message, /expected one of fs:PATH, .*, but/);
       assert.ok(error.message.includes(JSON.stringify(uri)));
       return true;
     });
