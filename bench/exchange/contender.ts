@@ -1,12 +1,11 @@
 // A reduce that takes part in a bench, opened for one rank: sltrain's own, or the textbook's. One list names them all.
 
 import type { ReducePlan } from "../../src/allreduce/pattern.ts";
-import { parseReduce } from "../../src/allreduce/patterns/index.ts";
+import { parseReduce, reduceNames } from "../../src/allreduce/patterns/index.ts";
 import { scatterReduce } from "../../src/allreduce/patterns/scatter-reduce.ts";
 import { openScatterReduce } from "../../src/allreduce/scatter-reduce.ts";
 import { traffic } from "../../src/allreduce/traffic.ts";
-import { nearestName } from "../../src/config/nearest-name.ts";
-import { SltrainError } from "../../src/errors.ts";
+import { parseCodec } from "../../src/shard/codec/codecs.ts";
 import { chunkGrid } from "../../src/shard/buckets.ts";
 import type { Layout } from "../../src/shard/layout.ts";
 import type { Channel } from "../../src/storage/storage.ts";
@@ -47,23 +46,11 @@ const ROUND_TIMEOUT_MS = 60_000;
 /** A model's layers, as buckets end only between tensors. */
 const LAYER_ELEMENTS = 20_480;
 
-const reduceNames = ["scatter-reduce", TEXTBOOK];
-const codecNames = ["f32"];
+export const contenderNames: readonly string[] = [...reduceNames, TEXTBOOK];
 
-/** Throws SltrainError "reduce-invalid" or "codec-invalid" with the nearest name. */
-export function checkContender({ reduce, codec }: Pick<ContenderSpec, "reduce" | "codec">): void {
-  checkName("reduce", reduce, reduceNames);
-  checkName("codec", codec, codecNames);
-}
-
-function checkName(what: string, name: string, known: readonly string[]): void {
-  if (known.includes(name)) return;
-  const near = nearestName(name, known);
-  throw new SltrainError({
-    code: `${what}-invalid`,
-    message: `${what}: expected one of ${known.join(", ")}, but got ${JSON.stringify(name)}`,
-    suggestions: near === undefined ? [] : [`Did you mean ${near}?`],
-  });
+/** Throws SltrainError "reduce-invalid" if there is no such reduce for so many ranks. */
+export function checkReduce(reduce: string, worldSize: number): void {
+  plansOf({ reduce, codec: "f32", elements: 0, bucketBytes: 1 }, worldSize);
 }
 
 /** What the rounds' bound is computed from: a plan for each bucket. */
@@ -83,7 +70,10 @@ export async function openContender(options: ContenderOptions): Promise<Contende
   if (options.reduce === TEXTBOOK) return openTextbook(options);
   const { channel, runId, rank, worldSize } = options;
   const buckets = gridOf(options, worldSize);
-  const collective = await openScatterReduce({ channel, runId, rank, worldSize, generation: 0, buckets });
+  const codec = parseCodec(options.codec);
+  const collective = await openScatterReduce({
+    ...{ channel, runId, rank, worldSize, generation: 0, buckets, codec },
+  });
   return {
     async round(step, sums, mean) {
       const round = collective.begin({ step, weight: WEIGHT, timeoutMs: ROUND_TIMEOUT_MS });

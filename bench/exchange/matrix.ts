@@ -1,9 +1,11 @@
 // What a user asks to be compared, from the texts of the flags: every reduce with every codec, number of workers and
 // size. Everything is checked before the first process starts.
 
+import { nearestName } from "../../src/config/nearest-name.ts";
 import { SltrainError } from "../../src/errors.ts";
+import { codecNames, parseCodec } from "../../src/shard/codec/codecs.ts";
 import { parseBytes } from "../../src/units.ts";
-import { checkContender, TEXTBOOK } from "./contender.ts";
+import { checkReduce, contenderNames, TEXTBOOK } from "./contender.ts";
 
 export interface MatrixTexts {
   readonly workers: string;
@@ -24,14 +26,18 @@ const VALUE_BYTES = Float32Array.BYTES_PER_ELEMENT;
 
 /** Throws SltrainError "bench-invalid" naming the flag, and what the reduce and the codec throw of theirs. */
 export function parseMatrix(texts: MatrixTexts): Matrix {
+  const workers = listOf(texts.workers).map(workersOf);
   const codecs = listOf(texts.compress);
+  for (const codec of codecs) orNearest(codec, codecNames, () => parseCodec(codec));
   const contenders = listOf(texts.reduce).flatMap((reduce) =>
     // The textbook sends values as they are.
     (reduce === TEXTBOOK ? ["f32"] : codecs).map((codec) => ({ reduce, codec })),
   );
-  for (const contender of contenders) checkContender(contender);
+  for (const { reduce } of contenders) {
+    for (const worldSize of workers) orNearest(reduce, contenderNames, () => checkReduce(reduce, worldSize));
+  }
   return {
-    workers: listOf(texts.workers).map(workersOf),
+    workers,
     bytes: listOf(texts.bytes).map(bytesOf),
     contenders,
   };
@@ -41,6 +47,18 @@ export function parseMatrix(texts: MatrixTexts): Matrix {
 function listOf(text: string): string[] {
   const isList = /^[0-9]/.test(text);
   return text.split(isList ? "," : /,(?![0-9])/).map((part) => part.trim());
+}
+
+/** What `check` throws, with the name that was meant. */
+function orNearest(name: string, known: readonly string[], check: () => unknown): void {
+  try {
+    check();
+  } catch (error) {
+    const near = nearestName(name, known);
+    if (!(error instanceof SltrainError) || near === undefined || near === name) throw error;
+    const { code, message, suggestions } = error;
+    throw new SltrainError({ code, message, suggestions: [`Did you mean ${near}?`, ...suggestions] });
+  }
 }
 
 function workersOf(text: string): number {

@@ -2,6 +2,7 @@
 
 import { SltrainError } from "../../src/errors.ts";
 import type { MeterReading } from "../../src/storage/layers/meter.ts";
+import { parseCodec } from "../../src/shard/codec/codecs.ts";
 import { type RequestPrices, requestsUsd } from "../../src/storage/prices.ts";
 import { summariseTimes, type Timing } from "../statistics.ts";
 import { elementsPut, roundBoundMs } from "./bound.ts";
@@ -150,7 +151,7 @@ async function runRound(group: RankGroup, spec: ContenderSpec, step: number): Pr
 function checkAnswers({ reduce, codec }: ContenderSpec, step: number, answers: readonly RoundAnswer[]): void {
   const equal = answers.every(({ digest }) => digest === answers[0]!.digest);
   const worst = Math.max(...answers.map(({ relativeError }) => relativeError));
-  const wrong = reduce === TEXTBOOK ? !(worst < TEXTBOOK_ERROR) : codec === "f32" && worst !== 0;
+  const wrong = reduce === TEXTBOOK ? !(worst < TEXTBOOK_ERROR) : parseCodec(codec).exact && worst !== 0;
   if (equal && !wrong) return;
   throw new SltrainError({
     code: "bench-wrong",
