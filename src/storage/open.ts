@@ -19,7 +19,9 @@ const storages: Readonly<Record<string, Driver<Storage>>> = {
   memory: { load: () => import("./drivers/memory.ts") },
 };
 /** and those that carry its frames only. */
-const channels: Readonly<Record<string, Driver<Channel>>> = {};
+const channels: Readonly<Record<string, Driver<Channel>>> = {
+  memcached: { form: "memcached://HOST", load: () => import("./drivers/memcached.ts") },
+};
 
 /**
  * Opens a durable storage. Throws SltrainError "storage-unknown" naming the known schemes, and "storage-unsupported" for

@@ -8,6 +8,7 @@
 import { SltrainError } from "../../errors.ts";
 import { inOrderOfArrival } from "../arrivals.ts";
 import { checkFolder, checkKey } from "../keys.ts";
+import { totalBytes } from "../parts.ts";
 import { destination, resolveRange } from "../read.ts";
 import type { GetRef, PutOptions, PutOutcome, Storage } from "../storage.ts";
 import { Connection, type Request } from "../wire/connection.ts";
@@ -66,7 +67,7 @@ export function open(location: string, scheme: string): Promise<Storage> {
 
     async put(key: string, parts: readonly Uint8Array[], options: PutOptions = {}): Promise<PutOutcome> {
       checkKey(key);
-      const sizeBytes = parts.reduce((total, part) => total + part.byteLength, 0);
+      const sizeBytes = totalBytes(parts);
       if (sizeBytes > MAX_VALUE_BYTES) throw tooLarge(key, sizeBytes);
       const name = `put ${key}`;
       const set = command("SET", key, parts, ...(options.ifAbsent === true ? ["NX"] : []));

@@ -2,6 +2,7 @@
 // reading of what sltrain's few commands answer.
 
 import type { SltrainError } from "../../errors.ts";
+import { totalBytes } from "../parts.ts";
 import type { Need, ReplyReader } from "./connection.ts";
 
 /** Strings are latin1, for keys are ASCII. Maps are arrays of keys and values in turn. */
@@ -21,7 +22,7 @@ export function command(...args: readonly (string | readonly Uint8Array[])[]): U
     if (typeof arg === "string") {
       head += `$${arg.length}${CRLF}${arg}${CRLF}`;
     } else {
-      const sizeBytes = arg.reduce((total, part) => total + part.byteLength, 0);
+      const sizeBytes = totalBytes(arg);
       parts.push(Buffer.from(`${head}$${sizeBytes}${CRLF}`, "latin1"), ...arg);
       head = CRLF;
     }
