@@ -47,8 +47,14 @@ await esbuild.build({
   format: "esm",
   platform: "node",
   target: "node22",
+  // The SDK's modules can be bundled in part, its CommonJS only as a whole.
+  mainFields: ["module", "main"],
   // The fallback for runtimes without native zstd; every Node that this bundle targets has it.
   external: ["zstd-codec"],
+  // Packages in CommonJS ask for Node's modules with it.
+  banner: {
+    js: 'import{createRequire as bundleRequire}from"node:module";const require=bundleRequire(import.meta.url);',
+  },
 });
 
 rmSync("oclif.manifest.json", { force: true });

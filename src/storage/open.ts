@@ -14,6 +14,7 @@ interface Driver<S> {
 /** The one list of drivers: those that can hold a run's results, */
 const storages: Readonly<Record<string, Driver<Storage>>> = {
   fs: { form: "fs:PATH", load: () => import("./drivers/fs.ts") },
+  s3: { form: "s3://BUCKET/PREFIX", load: () => import("./drivers/s3.ts") },
   redis: { form: "redis://HOST", load: () => import("./drivers/redis.ts") },
   rediss: { load: () => import("./drivers/redis.ts") },
   memory: { load: () => import("./drivers/memory.ts") },
