@@ -50,7 +50,7 @@ export function readMean(files: GradientFiles, worldSize: number): Promise<Float
   return readShared(meanPath(files, worldSize), files.elements);
 }
 
-function gradient(rank: number, elements: number): Float32Array {
+export function gradient(rank: number, elements: number): Float32Array {
   const rows = new RandomStream(SEED, "rows"); // all ranks see the same dark pixels
   const random = new RandomStream(SEED, "gradient", rank);
   const values = new Float32Array(elements);

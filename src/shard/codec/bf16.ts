@@ -65,12 +65,12 @@ const plain: UnbiasedCodec = {
 const quad = new Float32Array(QUAD);
 const quadBits = bitsOf(quad);
 
-function pack(bits: Uint32Array, words: Uint32Array, begin: number, end: number): void {
+function pack(bits: Int32Array, words: Int32Array, begin: number, end: number): void {
   for (let i = begin * QUAD; i < end * QUAD; i += 2)
     words[i >> 1] = (roundToBf16(bits[i]!) >>> 16) | (roundToBf16(bits[i + 1]!) & 0xffff0000);
 }
 
-function unpack(words: Uint32Array, bits: Uint32Array, begin: number, end: number): void {
+function unpack(words: Int32Array, bits: Int32Array, begin: number, end: number): void {
   for (let i = begin * QUAD; i < end * QUAD; i += 2) {
     const word = words[i >> 1]!;
     bits[i] = word << 16;
@@ -79,7 +79,7 @@ function unpack(words: Uint32Array, bits: Uint32Array, begin: number, end: numbe
 }
 
 /** By way of memory that is both floats and bits: there is no other between them, and it stays in the first cache. */
-function add(words: Uint32Array, sums: Float64Array, begin: number, end: number): void {
+function add(words: Int32Array, sums: Float64Array, begin: number, end: number): void {
   for (let i = begin * QUAD; i < end * QUAD; i += 2) {
     const word = words[i >> 1]!;
     quadBits[0] = word << 16;

@@ -11,15 +11,15 @@ export function inBlocks(
     loop(begin, Math.min(begin + blockLength, length), block);
 }
 
-/** The bits of f32 values: a view. */
-export function bitsOf(values: Float32Array): Uint32Array {
-  return new Uint32Array(values.buffer, values.byteOffset, values.length);
+/** The bits of f32 values: a view. Signed, for V8 keeps what is below 2^31 in integer registers. */
+export function bitsOf(values: Float32Array): Int32Array {
+  return new Int32Array(values.buffer, values.byteOffset, values.length);
 }
 
 /** The first `count` words of `bytes`: a view, or where the alignment forbids one, a copy. */
-export function wordsOf(bytes: Uint8Array, count: number): Uint32Array {
-  const aligned = alignedTo(Uint32Array.BYTES_PER_ELEMENT, bytes);
-  return new Uint32Array(aligned.buffer, aligned.byteOffset, count);
+export function wordsOf(bytes: Uint8Array, count: number): Int32Array {
+  const aligned = alignedTo(Int32Array.BYTES_PER_ELEMENT, bytes);
+  return new Int32Array(aligned.buffer, aligned.byteOffset, count);
 }
 
 /** As `wordsOf`, of 16 bits each. */
@@ -36,4 +36,14 @@ export function floatsOf(bytes: Uint8Array, count: number): Float32Array {
 
 function alignedTo(alignment: number, bytes: Uint8Array): Uint8Array {
   return bytes.byteOffset % alignment === 0 ? bytes : bytes.slice();
+}
+
+/** The largest magnitude's bits: they compare as integers, NaNs above all. */
+export function largestMagnitude(bits: Int32Array, begin: number, end: number): number {
+  let largest = 0;
+  for (let i = begin; i < end; i++) {
+    const magnitude = bits[i]! & 0x7fffffff;
+    if (magnitude > largest) largest = magnitude;
+  }
+  return largest;
 }

@@ -47,7 +47,7 @@ export const f32Planes: UnbiasedCodec = {
   },
 };
 
-type QuadLoop = (rest: Uint32Array, high: Uint32Array, beginQuad: number, endQuad: number) => void;
+type QuadLoop = (rest: Int32Array, high: Int32Array, beginQuad: number, endQuad: number) => void;
 
 /** Calls `loop` for all whole quads; the index of the first value after them. */
 function inQuads({ rest, compressible }: Encoded, length: number, loop: QuadLoop): number {
@@ -59,7 +59,7 @@ function inQuads({ rest, compressible }: Encoded, length: number, loop: QuadLoop
 
 // In the three loops a to d are four values, u to w the words of their low bytes: aaab bbcc cddd.
 
-function split(bits: Uint32Array, rest: Uint32Array, high: Uint32Array, begin: number, end: number): void {
+function split(bits: Int32Array, rest: Int32Array, high: Int32Array, begin: number, end: number): void {
   for (let q = begin; q < end; q++) {
     const i = q * QUAD;
     const r = q * REST_BYTES;
@@ -74,7 +74,7 @@ function split(bits: Uint32Array, rest: Uint32Array, high: Uint32Array, begin: n
   }
 }
 
-function join(rest: Uint32Array, high: Uint32Array, bits: Uint32Array, begin: number, end: number): void {
+function join(rest: Int32Array, high: Int32Array, bits: Int32Array, begin: number, end: number): void {
   for (let q = begin; q < end; q++) {
     const i = q * QUAD;
     const r = q * REST_BYTES;
@@ -90,9 +90,9 @@ function join(rest: Uint32Array, high: Uint32Array, bits: Uint32Array, begin: nu
 }
 
 const quad = new Float32Array(QUAD);
-const quadBits = new Uint32Array(quad.buffer);
+const quadBits = new Int32Array(quad.buffer);
 
-function add(rest: Uint32Array, high: Uint32Array, sums: Float64Array, begin: number, end: number): void {
+function add(rest: Int32Array, high: Int32Array, sums: Float64Array, begin: number, end: number): void {
   for (let q = begin; q < end; q++) {
     const i = q * QUAD;
     const r = q * REST_BYTES;

@@ -4,7 +4,7 @@
 //
 // First the exponents of the blocks' factors (i32), then the halves, then zeros up to a multiple of 8 bytes.
 
-import { bitsOf, halvesOf, inBlocks, wordsOf } from "./blocks.ts";
+import { bitsOf, halvesOf, inBlocks, largestMagnitude, wordsOf } from "./blocks.ts";
 import type { UnbiasedCodec } from "./codec.ts";
 import { inPlanes } from "./half-planes.ts";
 
@@ -15,7 +15,7 @@ const blockCount = (length: number): number => Math.ceil(length / BLOCK);
 const restBytes = (length: number): number =>
   Math.ceil((blockCount(length) * EXPONENT_BYTES + length * 2) / 8) * 8;
 
-function partsOf(rest: Uint8Array, length: number): { exponents: Uint32Array; halves: Uint16Array } {
+function partsOf(rest: Uint8Array, length: number): { exponents: Int32Array; halves: Uint16Array } {
   const blocks = blockCount(length);
   return {
     exponents: wordsOf(rest, blocks),
@@ -61,13 +61,8 @@ const plain: UnbiasedCodec = {
 const inverse = (exponent: number): number => 2 ** -(exponent | 0);
 
 /** s such that the largest magnitude times 2^s lies in [2^14, 2^15); below that for denormals. */
-function scaleExponent(bits: Uint32Array, begin: number, end: number): number {
-  let largest = 0;
-  for (let i = begin; i < end; i++) {
-    const magnitude = bits[i]! & 0x7fffffff;
-    if (magnitude > largest) largest = magnitude;
-  }
-  return 14 + 127 - Math.max(1, largest >>> 23);
+function scaleExponent(bits: Int32Array, begin: number, end: number): number {
+  return 14 + 127 - Math.max(1, largestMagnitude(bits, begin, end) >>> 23);
 }
 
 const F32_LEAST_NORMAL = 0x00800000;
@@ -77,18 +72,19 @@ const BIAS_DIFFERENCE = 127 - 15;
 /** 2^-14 as an f32. */
 const HALF_LEAST_NORMAL = 0x38800000;
 
-function pack(bits: Uint32Array, halves: Uint16Array, exponent: number, begin: number, end: number): void {
-  const toHalf = (exponent - BIAS_DIFFERENCE) << 23;
+function pack(bits: Int32Array, halves: Uint16Array, exponent: number, begin: number, end: number): void {
+  // The exponent is changed by addition; a carry out of the rounded digits goes where it belongs.
+  const toHalf = ((exponent - BIAS_DIFFERENCE) << 23) + 0xfff;
   /** The f32 magnitudes from which on the half is a normal number. */
   const leastNormal = Math.max(F32_LEAST_NORMAL, HALF_LEAST_NORMAL - (exponent << 23));
   for (let i = begin; i < end; i++) {
-    const magnitude = bits[i]! & 0x7fffffff;
-    const sign = (bits[i]! >>> 16) & 0x8000;
-    // The exponent is changed by addition; a carry out of the rounded digits goes where it belongs.
-    halves[i] =
-      magnitude >= leastNormal && magnitude < F32_INFINITY
-        ? sign | ((magnitude + toHalf + 0xfff + ((magnitude >>> MANTISSA_SHIFT) & 1)) >>> MANTISSA_SHIFT)
-        : sign | unusual(magnitude, exponent);
+    const value = bits[i]!;
+    const magnitude = value & 0x7fffffff;
+    let half = ((magnitude + toHalf) | 0) + ((magnitude >>> MANTISSA_SHIFT) & 1);
+    half >>= MANTISSA_SHIFT;
+    if (magnitude < leastNormal || magnitude >= F32_INFINITY)
+      half = magnitude === 0 ? 0 : unusual(magnitude, exponent);
+    halves[i] = half | ((value >>> 16) & 0x8000);
   }
 }
 
@@ -97,7 +93,6 @@ const oneBits = bitsOf(one);
 
 /** The half's magnitude where the half or the f32 is denormal, infinite or no number. */
 function unusual(magnitude: number, exponent: number): number {
-  if (magnitude === 0) return 0;
   if (magnitude >= F32_INFINITY) return magnitude === F32_INFINITY ? 0x7c00 : 0x7e00;
   oneBits[0] = magnitude;
   const scaled = one[0]! * 2 ** exponent;

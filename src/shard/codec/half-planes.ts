@@ -33,25 +33,25 @@ export function inPlanes(plain: UnbiasedCodec, id: number): UnbiasedCodec {
 }
 
 const nothing = new Uint8Array(0);
-let scratch = new Uint32Array(0);
+let scratch = new Int32Array(0);
 
 /** Memory between the two steps of one call. */
-function scratchWords(sizeBytes: number): Uint32Array {
-  const words = sizeBytes / Uint32Array.BYTES_PER_ELEMENT;
-  if (scratch.length < words) scratch = new Uint32Array(words);
+function scratchWords(sizeBytes: number): Int32Array {
+  const words = sizeBytes / Int32Array.BYTES_PER_ELEMENT;
+  if (scratch.length < words) scratch = new Int32Array(words);
   return scratch.subarray(0, words);
 }
 
-function bytesOf({ buffer, byteOffset, byteLength }: Uint32Array): Uint8Array {
+function bytesOf({ buffer, byteOffset, byteLength }: Int32Array): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 /** Two words, four halves, are a word of each plane. */
-function split(words: Uint32Array, low: Uint32Array, high: Uint32Array): void {
+function split(words: Int32Array, low: Int32Array, high: Int32Array): void {
   inBlocks(low.length, BLOCK, (begin, end) => splitBlock(words, low, high, begin, end));
 }
 
-function splitBlock(words: Uint32Array, low: Uint32Array, high: Uint32Array, begin: number, end: number) {
+function splitBlock(words: Int32Array, low: Int32Array, high: Int32Array, begin: number, end: number) {
   for (let i = begin; i < end; i++) {
     const a = words[2 * i]!;
     const b = words[2 * i + 1]!;
@@ -60,11 +60,11 @@ function splitBlock(words: Uint32Array, low: Uint32Array, high: Uint32Array, beg
   }
 }
 
-function join(low: Uint32Array, high: Uint32Array, words: Uint32Array): void {
+function join(low: Int32Array, high: Int32Array, words: Int32Array): void {
   inBlocks(low.length, BLOCK, (begin, end) => joinBlock(low, high, words, begin, end));
 }
 
-function joinBlock(low: Uint32Array, high: Uint32Array, words: Uint32Array, begin: number, end: number) {
+function joinBlock(low: Int32Array, high: Int32Array, words: Int32Array, begin: number, end: number) {
   for (let i = begin; i < end; i++) {
     const l = low[i]!;
     const h = high[i]!;

@@ -1,13 +1,13 @@
-// Integers of 8 bits with a scale for each block of 256 values: x is about q * scale, q a byte, and rounded up
+// Integers of 8 bits with a scale for each block of 512 values: x is about q * scale, q a byte, and rounded up
 // with the probability of what is above the integer below, so that the mean of many encodings is x (QSGD: Alistarh et
 // al., NeurIPS 2017, section 3). A block that holds an infinity or a NaN decodes to NaNs.
 //
 // Philox would take most of a round, and rounding needs no such quality: each block has a xorshift generator of its own.
 
-import { bitsOf, floatsOf, inBlocks } from "./blocks.ts";
+import { bitsOf, floatsOf, inBlocks, largestMagnitude } from "./blocks.ts";
 import type { UnbiasedCodec } from "./codec.ts";
 
-const BLOCK = 256;
+const BLOCK = 512;
 const SCALE_BYTES = 4;
 /** No scale is less, so that none is 0 or has lost digits: the smallest normal float. */
 const MINIMUM_SCALE = 2 ** -126;
@@ -52,14 +52,8 @@ export const int8: UnbiasedCodec = {
 const largest = new Float32Array(1);
 const largestBits = bitsOf(largest);
 
-function scaleOf(bits: Uint32Array, begin: number, end: number): number {
-  // Magnitudes compare as integers, NaNs above all.
-  let most = 0;
-  for (let i = begin; i < end; i++) {
-    const magnitude = bits[i]! & 0x7fffffff;
-    if (magnitude > most) most = magnitude;
-  }
-  largestBits[0] = most;
+function scaleOf(bits: Int32Array, begin: number, end: number): number {
+  largestBits[0] = largestMagnitude(bits, begin, end);
   return Number.isFinite(largest[0]!) ? Math.max(largest[0]! / LARGEST, MINIMUM_SCALE) : NaN;
 }
 

@@ -30,11 +30,8 @@ export function topK(sharePpm: number): BiasedCodec {
     accepts: (compressibleBytes, length) =>
       compressibleBytes >= 2 * kept(length) && compressibleBytes <= 2 * kept(length) + longGaps(length),
     encode(values, room) {
-      const k = kept(values.length);
       const bits = bitsOf(values);
-      if (indices.length < k) indices = new Uint32Array(k);
-      selectLargest(bits, k, indices);
-      const writtenBytes = write(bits, indices, k, room);
+      const writtenBytes = write(bits, selectLargest(bits, kept(values.length)), room);
       return { rest: room.rest, compressible: room.compressible.subarray(0, writtenBytes) };
     },
     decode(encoded, out) {
@@ -51,8 +48,6 @@ export function topK(sharePpm: number): BiasedCodec {
   };
 }
 
-let indices = new Uint32Array(0);
-
 /** The most bytes beyond one that all gaps together can take: those of at least 2^7 take a second, and so on. */
 function longGaps(length: number): number {
   let bytes = 0;
@@ -61,11 +56,10 @@ function longGaps(length: number): number {
 }
 
 /** Bytes of `compressible`. */
-function write(bits: Uint32Array, indices: Uint32Array, k: number, { rest, compressible }: Encoded): number {
-  let at = k;
+function write(bits: Int32Array, indices: Int32Array, { rest, compressible }: Encoded): number {
+  let at = indices.length;
   let next = 0;
-  for (let j = 0; j < k; j++) {
-    const i = indices[j]!;
+  for (const [j, i] of indices.entries()) {
     const rounded = roundToBf16(bits[i]!);
     rest[j] = rounded >>> 16;
     compressible[j] = rounded >>> 24;
