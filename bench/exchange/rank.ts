@@ -3,7 +3,7 @@
 
 import { crc32 } from "node:zlib";
 import { assert } from "../../src/errors.ts";
-import { type MeterReading, withMeter } from "../../src/storage/layers/meter.ts";
+import type { Metered, MeterReading } from "../../src/storage/layers/meter.ts";
 import { openChannel } from "../../src/storage/open.ts";
 import type { Channel } from "../../src/storage/storage.ts";
 import { type Contender, type ContenderSpec, openContender } from "./contender.ts";
@@ -57,7 +57,7 @@ const SCALES = [1, 2, 4];
 
 export class Rank {
   #seat: Seat | undefined;
-  #channel: (Channel & { readonly reading: Readonly<MeterReading> }) | undefined;
+  #channel: (Channel & Metered) | undefined;
   #contender: Contender | undefined;
   #sums: Float32Array = new Float32Array();
   #mean: Float32Array = new Float32Array();
@@ -67,7 +67,7 @@ export class Rank {
   /** Opens the channel and makes this rank's gradient. */
   async sit(seat: Seat): Promise<void> {
     this.#seat = seat;
-    this.#channel = withMeter(await openChannel(seat.channel));
+    this.#channel = await openChannel(seat.channel);
     this.#sums = await rankSums(seat.files, seat.rank);
     this.#mean = new Float32Array(new SharedArrayBuffer(this.#sums.byteLength));
   }

@@ -99,6 +99,7 @@ export class FrameChannel {
     options: WaitOptions,
     take: (frame: Received, index: number) => void,
   ): Promise<void> {
+    if (expected.length === 0) return;
     const { channel, clock } = this.#options;
     const missing = new Set(expected.keys());
     const refs = expected.map(({ address, into }) => ({ key: this.keyOf(address), into }));

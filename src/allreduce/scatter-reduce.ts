@@ -8,7 +8,7 @@ import { f32Planes } from "../shard/codec/f32-planes.ts";
 import type { FrameStage } from "../shard/frame.ts";
 import type { Bucket } from "../shard/layout.ts";
 import { loadZstd } from "../shard/zstd.ts";
-import { requestCount, withMeter } from "../storage/layers/meter.ts";
+import { metered, requestCount } from "../storage/layers/meter.ts";
 import type { Channel } from "../storage/storage.ts";
 import type { Collective, RoundOptions } from "./collective.ts";
 import { ExchangeClock } from "./exchange-clock.ts";
@@ -39,7 +39,8 @@ export async function openScatterReduce(options: ScatterReduceOptions): Promise<
     });
   }
   assert(buckets.length > 0, "a grid has a bucket");
-  const channel = withMeter(options.channel);
+  const channel = metered(options.channel);
+  const before = { ...channel.reading };
   const clock = new ExchangeClock();
   const frames = new FrameChannel({ channel, runId, generation, codec, zstd: await loadZstd(), clock });
   const groupOf = (grid: readonly Bucket[], sum: FrameStage, mean: FrameStage): RoundGroup => ({
@@ -67,9 +68,11 @@ export async function openScatterReduce(options: ScatterReduceOptions): Promise<
     restore: () => undefined,
     close: () => Promise.resolve(),
     get stats() {
-      const { bytesUp, bytesDown } = channel.reading;
+      const bytesUp = channel.reading.bytesUp - before.bytesUp;
+      const bytesDown = channel.reading.bytesDown - before.bytesDown;
       const { exchangeMs, waitMs } = clock;
-      return { exchangeMs, waitMs, bytesUp, bytesDown, requests: requestCount(channel.reading) };
+      const requests = requestCount(channel.reading) - requestCount(before);
+      return { exchangeMs, waitMs, bytesUp, bytesDown, requests };
     },
     begin: (round) => open(gradients, round),
     reduceScalars(round, scalars) {

@@ -1,7 +1,9 @@
-// Storage URIs (`scheme:location`) to drivers. A driver is imported when its scheme is first used, so that a worker
-// loads only what its run needs.
+// Storage URIs (`scheme:location?emulation`) to drivers with their layers: what fails is repeated, and every try is
+// counted. A driver is imported when its scheme is first used, so that a worker loads only what its run needs.
 
 import { SltrainError } from "../errors.ts";
+import { type Metered, nothingRead, withMeter } from "./layers/meter.ts";
+import { withRetry } from "./layers/retry.ts";
 import type { Channel, Storage } from "./storage.ts";
 import { withoutCredentials } from "./uri.ts";
 
@@ -25,11 +27,11 @@ const channels: Readonly<Record<string, Driver<Channel>>> = {
 };
 
 /**
- * Opens a durable storage. Throws SltrainError "storage-unknown" naming the known schemes, and "storage-unsupported" for
- * a store that cannot hold results.
+ * Opens a durable storage. Throws SltrainError "storage-unknown" naming the known schemes, "storage-unsupported" for a
+ * store that cannot hold results, and "storage-query-invalid".
  */
-export async function openStorage(uri: string): Promise<Storage> {
-  const [scheme, location] = splitUri(uri);
+export async function openStorage(uri: string): Promise<Storage & Metered> {
+  const { scheme } = splitUri(uri);
   if (Object.hasOwn(channels, scheme)) {
     throw new SltrainError({
       code: "storage-unsupported",
@@ -37,21 +39,19 @@ export async function openStorage(uri: string): Promise<Storage> {
       suggestions: [`Use it as --channel, beside a --storage such as ${formsOf(storages)[0]}.`],
     });
   }
-  return load(storages, uri, scheme, location);
+  return open(storages, uri);
 }
 
-/** Opens what carries a run's frames; it may forget. Throws SltrainError "storage-unknown". */
-export async function openChannel(uri: string): Promise<Channel> {
-  const [scheme, location] = splitUri(uri);
-  return load<Channel>({ ...storages, ...channels }, uri, scheme, location);
+/** Opens what carries a run's frames; it may forget. Throws SltrainError "storage-unknown", "storage-query-invalid". */
+export async function openChannel(uri: string): Promise<Channel & Metered> {
+  return open<Channel>({ ...storages, ...channels }, uri);
 }
 
-async function load<S>(
+async function open<S extends Channel>(
   drivers: Readonly<Record<string, Driver<S>>>,
   uri: string,
-  scheme: string,
-  location: string,
-): Promise<S> {
+): Promise<S & Metered> {
+  const { scheme, location, query } = splitUri(uri);
   const driver = Object.hasOwn(drivers, scheme) ? drivers[scheme] : undefined;
   if (driver === undefined || location === "") {
     const isPath = scheme === "" || scheme === "fs";
@@ -61,14 +61,18 @@ async function load<S>(
       suggestions: [`For a folder on this machine write fs:${(isPath ? location : "") || ".sltrain"}`],
     });
   }
-  return (await driver.load()).open(location, scheme);
+  const opened = await (await driver.load()).open(location, scheme);
+  const emulated = query === "" ? opened : (await import("./layers/emulation.ts")).emulate(opened, query);
+  const reading = nothingRead();
+  return withRetry(withMeter(emulated, reading), { onRetry: () => reading.retries++ });
 }
 
 function formsOf(drivers: Readonly<Record<string, Driver<unknown>>>): string[] {
   return Object.values(drivers).flatMap(({ form }) => form ?? []);
 }
 
-function splitUri(uri: string): [scheme: string, location: string] {
-  const colon = uri.indexOf(":");
-  return colon < 0 ? ["", uri] : [uri.slice(0, colon), uri.slice(colon + 1)];
+/** `query` is what stands behind the last question mark, unless that belongs to a path or a password. */
+function splitUri(uri: string): Record<"scheme" | "location" | "query", string> {
+  const [, scheme = "", location = "", query = ""] = /^(?:([^:?]*):)?(.*?)(?:\?([^?@/]*))?$/s.exec(uri) ?? [];
+  return { scheme, location, query };
 }

@@ -43,6 +43,11 @@ export interface WaitOptions {
   readonly timeoutMs: number;
   /** Throws the signal's reason when it is aborted. */
   readonly signal?: AbortSignal;
+  /**
+   * From now until the first object is likely to be there, as earlier steps predict. A poller of a store
+   * with prices asks for nothing before. Default 0.
+   */
+  readonly expectedMs?: number;
 }
 
 export interface Arrival {

@@ -1,9 +1,12 @@
-// The poller for drivers that cannot block. It asks for missing keys only, in three paces: first at every turn of the
-// event loop (a peer on another core is often microseconds behind), then with naps between, which leave the core to a
-// peer that shares it, and after 2 ms with timers whose pauses grow.
+// Waiting on top of `get`, for drivers that cannot block. Where requests are free and answered at once, the poller asks
+// for all that is missing, in three paces: first at every turn of the event loop (a peer on another core is often
+// microseconds behind), then with naps between, which leave the core to a peer that shares it, and after 2 ms with
+// timers whose pauses grow. Where a request has a price or a network to cross, it asks sparingly (sparse-wait.ts).
 
-import { setImmediate, setTimeout } from "node:timers/promises";
+import { setImmediate } from "node:timers/promises";
 import { SltrainError } from "../errors.ts";
+import { realClock } from "./clock.ts";
+import { askSparingly, type Asking } from "./sparse-wait.ts";
 import type { Arrival, Channel, WaitOptions, WaitRef } from "./storage.ts";
 
 const SPIN_MS = 0.3;
@@ -12,19 +15,45 @@ const NAP_MS = 0.05;
 /** A pause is this share of the time since the last arrival, so it delays a peer that is late by so much more. */
 const PAUSE_SHARE = 0.5;
 const MAX_PAUSE_MS = 20;
+/** A store that says no so slowly, and so often in a row that no other process can be the reason, is a remote one. */
+const REMOTE_MS = 2;
+const REMOTE_ASKS = 3;
+/**
+ * At $0.4 for a million, a request each second costs about a hundredth of the function that waits: a cent in the
+ * dollar buys that no peer is noticed more than a second late.
+ */
+const MAX_PRICED_PAUSE_MS = 1000;
 const MAX_KEYS_IN_MESSAGE = 5;
 
-/** `Channel.waitFor` on top of `get`. Keys that are there are yielded in the order of `refs`. */
+/** `Channel.waitFor` on top of `get`. Of keys that are there at the same time, earlier refs are yielded first. */
 export async function* pollUntilPresent(
-  get: Channel["get"],
+  { get, capabilities: { prices } }: Pick<Channel, "get" | "capabilities">,
   refs: readonly WaitRef[],
-  { timeoutMs, signal }: WaitOptions,
+  { timeoutMs, signal, expectedMs = 0 }: WaitOptions,
 ): AsyncGenerator<Arrival> {
+  const beganMs = realClock.nowMs();
+  const asking = { get, refs, signal, clock: realClock, untilMs: beganMs + timeoutMs };
   let missing = refs.map((_, index) => index);
-  const beganMs = performance.now();
-  let arrivedMs = beganMs;
-  while (missing.length > 0) {
+  if (prices === undefined) missing = yield* askFreely(asking, missing);
+  else await realClock.sleep(Math.min(expectedMs, timeoutMs), signal);
+  missing = yield* askSparingly(asking, missing, prices === undefined ? MAX_PAUSE_MS : MAX_PRICED_PAUSE_MS);
+  if (missing.length > 0)
+    throw timedOut(
+      missing.map((index) => refs[index]!.key),
+      timeoutMs,
+    );
+}
+
+/** Yields what comes; returns what is missing at the deadline, or when the store turns out to be a remote one. */
+async function* askFreely(
+  { get, refs, signal, untilMs }: Asking,
+  missing: readonly number[],
+): AsyncGenerator<Arrival, number[]> {
+  let arrivedMs = performance.now();
+  let slowAsks = 0;
+  for (;;) {
     signal?.throwIfAborted();
+    const askedMs = performance.now();
     const found = await Promise.all(missing.map((index) => get(refs[index]!, refs[index]!.into)));
     const nowMs = performance.now();
     for (const [i, bytes] of found.entries()) {
@@ -32,18 +61,16 @@ export async function* pollUntilPresent(
       arrivedMs = nowMs;
       yield { index: missing[i]!, bytes };
     }
-    missing = missing.filter((_, i) => found[i] === undefined);
-    if (missing.length === 0) return;
-    const leftMs = timeoutMs - (performance.now() - beganMs);
-    if (leftMs <= 0)
-      throw timedOut(
-        missing.map((index) => refs[index]!.key),
-        timeoutMs,
-      );
+    const left = missing.filter((_, i) => found[i] === undefined);
+    const isSlow = left.length === missing.length && nowMs - askedMs > REMOTE_MS;
+    slowAsks = isSlow ? slowAsks + 1 : 0;
+    missing = left;
+    const leftMs = untilMs - performance.now();
+    if (missing.length === 0 || leftMs <= 0 || slowAsks === REMOTE_ASKS) return left;
     const idleMs = performance.now() - arrivedMs;
     const pauseMs = Math.min(MAX_PAUSE_MS, leftMs, idleMs * PAUSE_SHARE);
     if (pauseMs >= 1) {
-      await pause(pauseMs, signal);
+      await realClock.sleep(pauseMs, signal);
     } else {
       if (idleMs > SPIN_MS) nap();
       await setImmediate();
@@ -55,16 +82,6 @@ const neverWoken = new Int32Array(new SharedArrayBuffer(4));
 
 function nap(): void {
   Atomics.wait(neverWoken, 0, 0, NAP_MS);
-}
-
-async function pause(pauseMs: number, signal: AbortSignal | undefined): Promise<void> {
-  try {
-    await setTimeout(pauseMs, undefined, signal === undefined ? {} : { signal });
-  } catch (error) {
-    // The timer wraps the reason in an AbortError of its own; the caller is promised the reason.
-    signal?.throwIfAborted();
-    throw error;
-  }
 }
 
 export function timedOut(keys: readonly string[], timeoutMs: number): SltrainError {

@@ -56,7 +56,8 @@ export async function runWorker(event: WorkerEvent, storage: Storage, cursor: Cu
     ...{ bucketBytes: config.bucketBytes, worldSize },
     statistics: replica.statistics,
   });
-  const channel = event.channel === event.storage ? storage : await openChannel(event.channel);
+  // Opened also where it is the storage: its meter counts the exchange alone.
+  const channel = await openChannel(event.channel);
   const generation = attempt;
   const collective = await openScatterReduce({ channel, runId, rank, worldSize, generation, buckets });
   const algorithm = await openAlgorithm(config, {
@@ -136,7 +137,7 @@ export async function runWorker(event: WorkerEvent, storage: Storage, cursor: Cu
   } finally {
     await heartbeat.stop();
     await collective.close();
-    if (channel !== storage) await channel.close();
+    await channel.close();
     device.destroy();
   }
 }

@@ -25,3 +25,30 @@ test("an error about a URI does not show its password", async () => {
     return true;
   });
 });
+
+test("the query of a URI emulates a channel, and what it does not know is refused with what it knows", async () => {
+  const plain = await openStorage("memory:emulated");
+  const storage = await openStorage(
+    "memory:emulated?latencyMs=2&upMBs=100&prices=s3-express&delays=0.1&delayMs=1",
+  );
+  await storage.put("k", [Uint8Array.of(7)]);
+  assert.deepEqual(await plain.get({ key: "k" }), Uint8Array.of(7));
+  assert.equal(storage.capabilities.prices?.putUsd, 0.00113e-3);
+  const refused = {
+    "memory:a?latency=3": /one of latencyMs, .*"latency"/,
+    "memory:a?latencyMs=-1": /latencyMs to be a number from 0, but got "-1"/,
+    "memory:a?latencyMs": /latencyMs to be a number/,
+    "memory:a?errors=2": /errors to be a number from 0 to 1, but got "2"/,
+    "memory:a?prices=gcs": /one of s3, s3-express, dynamodb, but got "gcs"/,
+  };
+  for (const [uri, message] of Object.entries(refused)) {
+    await assert.rejects(openStorage(uri), { code: "storage-query-invalid", message }, uri);
+  }
+});
+
+test("what stands behind a question mark in a password is no query, and is not shown", async () => {
+  await assert.rejects(openStorage("memory:user:p?ss=1@host?word=2"), (error: Error) => {
+    assert.ok(!error.message.includes("ss=1") && !error.message.includes("p?"), error.message);
+    return true;
+  });
+});

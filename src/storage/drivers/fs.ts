@@ -102,7 +102,7 @@ export function open(location: string): Promise<Storage> {
       }
     },
 
-    waitFor: (refs, options) => pollUntilPresent((ref, into) => storage.get(ref, into), refs, options),
+    waitFor: (refs, options) => pollUntilPresent(storage, refs, options),
 
     async delete(keys: readonly string[]): Promise<void> {
       for (const [i, key] of keys.entries()) {

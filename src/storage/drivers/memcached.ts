@@ -115,7 +115,7 @@ export function open(location: string): Promise<Channel> {
 
   const remove = (key: string, name: string): Promise<unknown> => ask("up", name, deleteItem(key, name));
 
-  return Promise.resolve({
+  const channel: Channel = {
     uri: `memcached:${location}`,
     capabilities: {
       durable: false,
@@ -156,7 +156,7 @@ export function open(location: string): Promise<Channel> {
 
     get,
 
-    waitFor: (refs, options) => pollUntilPresent(get, refs, options),
+    waitFor: (refs, options) => pollUntilPresent(channel, refs, options),
 
     async delete(keys: readonly string[]): Promise<void> {
       await Promise.all(
@@ -169,7 +169,8 @@ export function open(location: string): Promise<Channel> {
     async close(): Promise<void> {
       await Promise.all(servers.flatMap(({ up, down }) => [up.close(), down.close()]));
     },
-  });
+  };
+  return Promise.resolve(channel);
 }
 
 /** Throws SltrainError "storage-uri-invalid". */

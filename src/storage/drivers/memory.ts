@@ -41,7 +41,7 @@ export function open(name: string): Promise<Storage> {
       bytes.set(object.subarray(begin, end));
       return bytes;
     },
-    waitFor: (refs, options) => pollUntilPresent((ref, into) => storage.get(ref, into), refs, options),
+    waitFor: (refs, options) => pollUntilPresent(storage, refs, options),
     async delete(keys: readonly string[]): Promise<void> {
       for (const key of keys) objects.delete(key);
     },

@@ -132,7 +132,7 @@ export async function open(location: string): Promise<Storage> {
       return response.body;
     },
 
-    waitFor: (refs, options) => pollUntilPresent((ref, into) => storage.get(ref, into), refs, options),
+    waitFor: (refs, options) => pollUntilPresent(storage, refs, options),
 
     async delete(keys: readonly string[]): Promise<void> {
       for (let i = 0; i < keys.length; i += BATCH_KEYS) await deleteBatch(keys.slice(i, i + BATCH_KEYS));
