@@ -6,6 +6,7 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { openChannel } from "../../src/storage/open.ts";
 import { type PricedStore, REQUEST_PRICES } from "../../src/storage/prices.ts";
+import { withoutCredentials } from "../../src/storage/uri.ts";
 import { describeProvenance, type Provenance } from "../machine.ts";
 import type { ChannelProfile } from "./channel-profile.ts";
 import { TEXTBOOK } from "./contender.ts";
@@ -67,14 +68,14 @@ export async function benchExchange(options: ExchangeOptions): Promise<ExchangeR
           }
           await group.all("leave", () => undefined);
         } finally {
-          group.close();
+          await group.close();
         }
       }
     }
     return {
       ...describeProvenance(),
       machine: { cpu: cpus()[0]?.model ?? "unknown", cores: cpus().length, node: process.versions.node },
-      channel: { uri: opened.uri, ...alone! },
+      channel: { uri: withoutCredentials(opened.uri), ...alone! },
       pricedAs: options.prices ?? (prices === undefined ? null : "the store's own prices"),
       ranksAre: options.tasks ? "tasks" : "processes",
       rows: withTextbookRatios(rows),

@@ -1,5 +1,5 @@
-// The least time of a round that a channel allows: the critical path of the reduce's plan, if nothing takes time but
-// putting and reading, at the latency and bandwidth that the channel gave the ranks when they did nothing else.
+// The least time of a round that a channel allows, by its reduce's plan, if nothing takes time but putting and reading, at
+// the latency and bandwidth that the channel gave the ranks when they did nothing else.
 
 import type { ReducePlan } from "../../src/allreduce/pattern.ts";
 import type { ElementRange } from "../../src/shard/layout.ts";
@@ -24,12 +24,37 @@ interface Reading {
 }
 
 /**
- * Milliseconds, for the plans of all buckets together. What a rank puts or reads in one hop takes it latency + bytes /
- * bandwidth; of the bandwidth that all have together, those that are active in a hop get equal parts, but none more
- * than a rank that is alone. With scatter-reduce that is 2 (put latency + get latency) + bytes up / bandwidth up +
- * bytes down / bandwidth down of one rank.
+ * What no schedule of the plans can be faster than: the latencies of the longest way from a gradient to a mean, and the
+ * time for the bytes. No rank puts or reads faster than one alone, all together not faster than they did, and putting
+ * and reading at once hinder each other as they did.
  */
 export function roundBoundMs(
+  plans: readonly ReducePlan[],
+  channel: SharedChannel,
+  bytesPerElement: number,
+): number {
+  const { alone, together } = channel;
+  const hops = hopsOf(plans);
+  const transferMs = (elementsOf: (hop: Hop) => readonly number[], MBs: "upMBs" | "downMBs"): number => {
+    const ofRanks = (hops[0]?.put ?? []).map((_, rank) => sumOf(hops, (hop) => elementsOf(hop)[rank]!));
+    const all = sumOf(ofRanks, (elements) => elements);
+    const elementsPerMBs = Math.max(
+      Math.max(0, ...ofRanks) / Math.max(alone[MBs], together[MBs]),
+      all / (together[MBs] * Math.max(1, ofRanks.length)),
+    );
+    return (elementsPerMBs * bytesPerElement) / 1e3;
+  };
+  const upMs = transferMs(({ put }) => put, "upMBs");
+  const downMs = transferMs(({ read }) => read.map(elementsOf), "downMBs");
+  return criticalPathMs(plans, channel, 0) + Math.max(upMs, downMs, together.overlap * (upMs + downMs));
+}
+
+/**
+ * Milliseconds in which the last rank has the mean if ranks put all they have to before they read, and read when all of it
+ * is there. What a rank puts or reads in one hop takes it latency + bytes / bandwidth; of the bandwidth that all have
+ * together, those that are active in a hop get equal parts, but none more than a rank that is alone.
+ */
+export function criticalPathMs(
   plans: readonly ReducePlan[],
   channel: SharedChannel,
   bytesPerElement: number,
@@ -40,7 +65,7 @@ export function roundBoundMs(
     const begunMs = read.map((readings, rank) =>
       readings.reduce((latest, { from }) => Math.max(latest, writtenMs[from]!), writtenMs[rank]!),
     );
-    const elements = read.map((readings) => sumOf(readings, (reading) => reading.elements));
+    const elements = read.map(elementsOf);
     readyMs = afterTransfer(begunMs, elements, bytesPerElement, downlink(channel, elements));
   }
   return Math.max(...readyMs);
@@ -126,6 +151,10 @@ function downlink({ alone, together }: SharedChannel, elements: readonly number[
 function shareOf(aloneMBs: number, togetherMBs: number, elements: readonly number[]): number {
   const active = elements.filter((count) => count > 0).length;
   return Math.max(togetherMBs, Math.min(aloneMBs, (togetherMBs * elements.length) / active));
+}
+
+function elementsOf(readings: readonly Reading[]): number {
+  return sumOf(readings, ({ elements }) => elements);
 }
 
 function lengthOf({ begin, end }: ElementRange): number {

@@ -3,7 +3,7 @@
 
 import { median } from "../statistics.ts";
 import type { RankGroup } from "./rank-group.ts";
-import type { Interval } from "./rank.ts";
+import type { Interval, ObjectSet } from "./rank.ts";
 
 /** Of one rank. */
 export interface ChannelProfile {
@@ -12,76 +12,75 @@ export interface ChannelProfile {
   /** 10^6 bytes a second. */
   readonly upMBs: number;
   readonly downMBs: number;
+  /** Time to put and read at once, over that of one after the other: 1/2 where they do not hinder each other, else up to 1. */
+  readonly overlap: number;
 }
 
 export interface ProfileOptions {
   readonly runId: string;
   /** Ranks that take part; the others idle. */
   readonly ranks: number;
-  /** What each of them puts, and then reads of its neighbour, all at once. */
+  /** What each of them puts, and reads of its neighbour, all at once. */
   readonly objects: number;
   readonly objectBytes: number;
 }
 
-const SMALL_BYTES = 64;
+const SMALL_BYTES = 4;
 const LATENCY_REPEATS = 15;
 const BANDWIDTH_REPEATS = 7;
 const MIN_REPEATS = 3;
 /** Slow channels get fewer repeats after this long. */
-const BANDWIDTH_MS = 2_000;
+const BANDWIDTH_MS = 1_500;
 /** Of a transfer's time: what noise may take for latency. */
 const MOST_LATENCY_SHARE = 0.5;
 
 export async function profileChannel(group: RankGroup, options: ProfileOptions): Promise<ChannelProfile> {
   const { objects, objectBytes } = options;
-  const small: Transfer[] = [];
+  const small: Transfers[] = [];
   for (let i = 0; i < LATENCY_REPEATS; i++) {
     small.push(await transfer(group, { ...options, objects: 1, objectBytes: SMALL_BYTES }, `small-${i}`));
   }
-  const latencyMs = (direction: keyof Transfer): number =>
-    median(small.flatMap((transfer) => transfer[direction].map(({ beganMs, endMs }) => endMs - beganMs)));
+  const latencyMs = (way: keyof Transfers): number =>
+    median(small.flatMap((transfers) => transfers[way].map(({ beganMs, endMs }) => endMs - beganMs)));
 
-  const large: Transfer[] = [];
+  const large: Transfers[] = [];
   const endMs = performance.now() + BANDWIDTH_MS;
   while (large.length < MIN_REPEATS || (large.length < BANDWIDTH_REPEATS && performance.now() < endMs)) {
-    large.push(await transfer(group, { ...options, objects, objectBytes }, `large-${large.length}`));
+    large.push(await transfer(group, options, `large-${large.length}`));
   }
+  const tookMs = (way: keyof Transfers): number => median(large.map((transfers) => spanMs(transfers[way])));
   const megabytes = (objects * objectBytes) / 1e6;
-  const bandwidthMBs = (direction: keyof Transfer): number => {
-    const tookMs = median(large.map((transfer) => spanMs(transfer[direction])));
-    return megabytes / (Math.max(tookMs - latencyMs(direction), tookMs * MOST_LATENCY_SHARE) / 1e3);
-  };
+  const bandwidthMBs = (way: keyof Transfers): number =>
+    (1e3 * megabytes) / Math.max(tookMs(way) - latencyMs(way), tookMs(way) * MOST_LATENCY_SHARE);
   return {
-    putLatencyMs: latencyMs("up"),
-    getLatencyMs: latencyMs("down"),
-    upMBs: bandwidthMBs("up"),
-    downMBs: bandwidthMBs("down"),
+    ...{ putLatencyMs: latencyMs("up"), getLatencyMs: latencyMs("down") },
+    ...{ upMBs: bandwidthMBs("up"), downMBs: bandwidthMBs("down") },
+    overlap: Math.min(1, Math.max(0.5, tookMs("both") / (tookMs("up") + tookMs("down")))),
   };
 }
 
-interface Transfer {
-  readonly up: readonly Interval[];
-  readonly down: readonly Interval[];
-}
+type Transfers = Readonly<Record<"up" | "down" | "both", readonly Interval[]>>;
 
 async function transfer(
   group: RankGroup,
   { runId, ranks, objects, objectBytes }: ProfileOptions,
   name: string,
-): Promise<Transfer> {
-  const callOf = (rank: number, owner: number) => ({
-    startMs,
-    prefix: `runs/${runId}/profile/${name}-`,
-    owner,
-    objects: rank < ranks ? objects : 0,
-    objectBytes,
+): Promise<Transfers> {
+  const setOf = (owner: number, suffix: string): ObjectSet => ({
+    prefix: `runs/${runId}/profile/${name}${suffix}-`,
+    ...{ owner, objects, objectBytes },
   });
-  let startMs = group.startMs();
-  const up = await group.all("putAll", (rank) => callOf(rank, rank));
-  startMs = group.startMs();
-  const down = await group.all("getAll", (rank) => callOf(rank, (rank + 1) % ranks));
-  await group.all("deleteAll", (rank) => callOf(rank, rank));
-  return { up: up.slice(0, ranks), down: down.slice(0, ranks) };
+  const together = async (callOf: (rank: number) => { put?: ObjectSet; get?: ObjectSet }) => {
+    const startMs = group.startMs();
+    const took = await group.all("transfer", (rank) => ({ startMs, ...(rank < ranks && callOf(rank)) }));
+    return took.slice(0, ranks);
+  };
+  const neighbour = (rank: number): number => (rank + 1) % ranks;
+  const up = await together((rank) => ({ put: setOf(rank, "") }));
+  const down = await together((rank) => ({ get: setOf(neighbour(rank), "") }));
+  const both = await together((rank) => ({ put: setOf(rank, "-both"), get: setOf(neighbour(rank), "") }));
+  await group.all("deleteAll", (rank) => (rank < ranks ? [setOf(rank, ""), setOf(rank, "-both")] : []));
+  return { up, down, both };
 }
 
 /** From the first rank's start to the last one's end. */

@@ -5,6 +5,7 @@ import { parseReduce, reduceNames } from "../../src/allreduce/patterns/index.ts"
 import { scatterReduce } from "../../src/allreduce/patterns/scatter-reduce.ts";
 import { openScatterReduce } from "../../src/allreduce/scatter-reduce.ts";
 import { traffic } from "../../src/allreduce/traffic.ts";
+import { SltrainError } from "../../src/errors.ts";
 import { parseCodec } from "../../src/shard/codec/codecs.ts";
 import { chunkGrid } from "../../src/shard/buckets.ts";
 import type { Layout } from "../../src/shard/layout.ts";
@@ -50,6 +51,12 @@ export const contenderNames: readonly string[] = [...reduceNames, TEXTBOOK];
 
 /** Throws SltrainError "reduce-invalid" if there is no such reduce for so many ranks. */
 export function checkReduce(reduce: string, worldSize: number): void {
+  if (reduce !== TEXTBOOK && parseReduce(reduce).name !== "scatter-reduce") {
+    throw new SltrainError({
+      code: "reduce-invalid",
+      message: `reduce: expected scatter-reduce or ${TEXTBOOK}, for no other pattern is executed yet, but got ${reduce}`,
+    });
+  }
   plansOf({ reduce, codec: "f32", elements: 0, bucketBytes: 1 }, worldSize);
 }
 

@@ -5,7 +5,7 @@ import type { MeterReading } from "../../src/storage/layers/meter.ts";
 import { parseCodec } from "../../src/shard/codec/codecs.ts";
 import { type RequestPrices, requestsUsd } from "../../src/storage/prices.ts";
 import { summariseTimes, type Timing } from "../statistics.ts";
-import { elementsPut, roundBoundMs } from "./bound.ts";
+import { criticalPathMs, elementsPut, roundBoundMs } from "./bound.ts";
 import type { ChannelProfile } from "./channel-profile.ts";
 import {
   type ContenderSpec,
@@ -35,6 +35,8 @@ export interface MeasuredRow extends Timing {
   readonly rounds: number;
   /** The least time that the channel allows (bound.ts), by what it gave as many ranks at once. */
   readonly boundMs: number;
+  /** The same if all is put before it is read, hop by hop: what a plan in which nothing overlaps takes. */
+  readonly pathMs: number;
   /** null where nothing is exchanged: the bound is 0. */
   readonly boundRatio: number | null;
   /** What the channel gave each rank while all used it. */
@@ -96,7 +98,8 @@ export async function measureRounds(
   };
   const timing = summariseTimes(timed.map(({ tookMs }) => tookMs));
   const plans = plansOf(spec, worldSize);
-  const boundMs = worldSize === 1 ? 0 : roundBoundMs(plans, scene, bytesUp / elementsPut(plans));
+  const bytesPerElement = worldSize === 1 ? 0 : bytesUp / elementsPut(plans);
+  const boundMs = roundBoundMs(plans, scene, bytesPerElement);
   const answers = timed.flatMap((round) => round.answers);
   return {
     reduce: spec.reduce,
@@ -106,6 +109,7 @@ export async function measureRounds(
     rounds: timed.length,
     ...timing,
     boundMs,
+    pathMs: criticalPathMs(plans, scene, bytesPerElement),
     boundRatio: boundMs === 0 ? null : timing.medianMs / boundMs,
     rankProfile: scene.together,
     requests,

@@ -2,6 +2,7 @@
 // group's; whoever started it closes it then, and no process is left.
 
 import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { SltrainError } from "../../src/errors.ts";
 import { Rank } from "./rank.ts";
@@ -18,11 +19,14 @@ export interface RankGroup {
   all<K extends keyof Rank>(method: K, argumentOf: (rank: number) => Argument<K>): Promise<Value<K>[]>;
   /** A moment at which all ranks can begin a call that is made now. */
   startMs(): number;
-  close(): void;
+  /** Ends all processes, whatever they are at. */
+  close(): Promise<void>;
 }
 
 /** In which a call reaches every process. */
 const CALL_MS = 4;
+/** In which a process whose parent has left ends by itself. */
+const END_MS = 2_000;
 
 export function startProcesses(worldSize: number): RankGroup {
   const script = import.meta.url.endsWith(".ts") ? "rank-process.ts" : "rank-process.js";
@@ -38,8 +42,8 @@ export function startProcesses(worldSize: number): RankGroup {
         children.map((child, rank) => ask<Value<K>>(child, rank, { method, argument: argumentOf(rank) })),
       ),
     startMs: () => nowMs() + CALL_MS,
-    close: () => {
-      for (const child of children) child.kill();
+    close: async () => {
+      await Promise.all(children.map(end));
     },
   };
 }
@@ -57,7 +61,7 @@ export function startTasks(worldSize: number): RankGroup {
         ),
       ),
     startMs: nowMs,
-    close: () => undefined,
+    close: () => Promise.resolve(),
   };
 }
 
@@ -74,6 +78,15 @@ function ask<V>(child: ChildProcess, rank: number, call: Call): Promise<V> {
     if (child.connected) child.send(call);
     else ended();
   });
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = once(child, "exit");
+  if (child.connected) child.disconnect();
+  const timer = setTimeout(() => child.kill("SIGKILL"), END_MS);
+  await exit;
+  clearTimeout(timer);
 }
 
 function rankEnded(rank: number, { exitCode, signalCode }: ChildProcess, { method }: Call): SltrainError {

@@ -40,13 +40,19 @@ export interface Interval {
   readonly endMs: number;
 }
 
-/** Objects that every rank puts, or reads of its neighbour, all at once. */
-export interface TransferCall {
-  readonly startMs: number;
+/** Objects that one rank has put, or is to put. */
+export interface ObjectSet {
   readonly prefix: string;
   readonly owner: number;
   readonly objects: number;
   readonly objectBytes: number;
+}
+
+/** All at once. */
+export interface TransferCall {
+  readonly startMs: number;
+  readonly put?: ObjectSet;
+  readonly get?: ObjectSet;
 }
 
 /**
@@ -102,32 +108,27 @@ export class Rank {
     return Promise.resolve({ ...this.#open().reading });
   }
 
-  async putAll(call: TransferCall): Promise<Interval> {
+  async transfer({ startMs, put, get }: TransferCall): Promise<Interval> {
     const channel = this.#open();
-    const source = new Uint8Array(new SharedArrayBuffer(call.objectBytes));
-    source.set(new Uint8Array(this.#sums.buffer, 0, Math.min(call.objectBytes, this.#sums.byteLength)));
-    waitUntil(call.startMs);
+    const values = new Uint8Array(this.#sums.buffer);
+    const source = values.subarray(0, put?.objectBytes ?? 0);
+    const room = keysOf(get).map(() => new Uint8Array(get!.objectBytes));
+    waitUntil(startMs);
     const beganMs = nowMs();
-    await Promise.all(keysOf(call).map((key) => channel.put(key, [source])));
-    return { beganMs, endMs: nowMs() };
-  }
-
-  async getAll(call: TransferCall): Promise<Interval> {
-    const channel = this.#open();
-    const room = Array.from({ length: call.objects }, () => new Uint8Array(call.objectBytes));
-    waitUntil(call.startMs);
-    const beganMs = nowMs();
-    const found = await Promise.all(keysOf(call).map((key, i) => channel.get({ key }, room[i])));
+    const [, found] = await Promise.all([
+      Promise.all(keysOf(put).map((key) => channel.put(key, [source]))),
+      Promise.all(keysOf(get).map((key, i) => channel.get({ key }, room[i]))),
+    ]);
     const endMs = nowMs();
     assert(
-      found.every((bytes) => bytes?.byteLength === call.objectBytes),
+      found.every((bytes) => bytes?.byteLength === get!.objectBytes),
       "an object that was put is there",
     );
     return { beganMs, endMs };
   }
 
-  async deleteAll(call: TransferCall): Promise<void> {
-    await this.#open().delete(keysOf(call));
+  async deleteAll(sets: readonly ObjectSet[]): Promise<void> {
+    await this.#open().delete(sets.flatMap(keysOf));
   }
 
   async close(): Promise<void> {
@@ -170,6 +171,6 @@ export class Rank {
   }
 }
 
-function keysOf({ prefix, owner, objects }: Pick<TransferCall, "prefix" | "owner" | "objects">): string[] {
-  return Array.from({ length: objects }, (_, i) => `${prefix}${owner}-${i}`);
+function keysOf(set: ObjectSet | undefined): string[] {
+  return Array.from({ length: set?.objects ?? 0 }, (_, i) => `${set!.prefix}${set!.owner}-${i}`);
 }

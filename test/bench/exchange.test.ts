@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { test } from "node:test";
 import { benchExchange, type ExchangeOptions } from "../../bench/exchange/bench-exchange.ts";
-import { roundBoundMs } from "../../bench/exchange/bound.ts";
+import { criticalPathMs, roundBoundMs } from "../../bench/exchange/bound.ts";
 import { parseMatrix } from "../../bench/exchange/matrix.ts";
 import { exchangeTable } from "../../bench/exchange/table.ts";
+import { treesOf } from "../../bench/exchange/trees.ts";
 import { exchangePage } from "../../bench/report/exchange-page.ts";
 import { parseReduce } from "../../src/allreduce/patterns/index.ts";
 import { SltrainError } from "../../src/errors.ts";
@@ -82,27 +83,54 @@ test("the first failure of a rank ends the bench", async () => {
   await assert.rejects(benchExchange(optionsOf({}, { channel: "fs:/proc/no-such-folder" })), SltrainError);
 });
 
-const profile = { putLatencyMs: 2, getLatencyMs: 1, upMBs: 100, downMBs: 200 };
-const boundOf = (spec: string, worldSize: number, alone = profile): number => {
-  const plan = parseReduce(spec).plan({ begin: 0, end: 64_000 }, worldSize, 0);
-  return roundBoundMs([plan], { alone, together: profile }, 4);
+const profile = { putLatencyMs: 2, getLatencyMs: 1, upMBs: 100, downMBs: 200, overlap: 1 };
+const ELEMENTS = 64_000;
+const vectorMs = (MBs: number): number => (ELEMENTS * 4) / MBs / 1e3;
+const near = (got: number, want: number): void =>
+  assert.ok(Math.abs(got - want) < 1e-9, `${got}, not ${want}`);
+const channelOf = (changed: Partial<typeof profile>) => {
+  const changedProfile = { ...profile, ...changed };
+  return { alone: changedProfile, together: changedProfile };
 };
+const planOf = (spec: string, worldSize: number) => [
+  parseReduce(spec).plan({ begin: 0, end: ELEMENTS }, worldSize, 0),
+];
 
-test("scatter-reduce's bound is two phases of latency, and what one rank sends and reads by its bandwidth", () => {
-  const vectorMs = (MBs: number): number => (64_000 * 4) / MBs / 1e3;
-  assert.ok(Math.abs(boundOf("scatter-reduce", 4) - (2 * 3 + vectorMs(100) + 1.5 * vectorMs(200))) < 1e-9);
+test("scatter-reduce's bound is two phases of latency, and a rank's bytes by its bandwidth", () => {
+  const plans = planOf("scatter-reduce", 4);
+  const [upMs, downMs] = [vectorMs(100), 1.5 * vectorMs(200)];
+  near(roundBoundMs(plans, channelOf({}), 4), 2 * 3 + upMs + downMs);
+  near(criticalPathMs(plans, channelOf({}), 4), 2 * 3 + upMs + downMs);
+  near(roundBoundMs(plans, channelOf({ overlap: 0.5 }), 4), 2 * 3 + Math.max(upMs, downMs));
 });
 
-test("a tree's bound grows with its fan-ins, and ranks that are alone may be as fast as one alone", () => {
-  const vectorMs = (MBs: number): number => (64_000 * 4) / MBs / 1e3;
-  const expected = 2 * 3 + 3 * vectorMs(200) + 2 * vectorMs(100) + vectorMs(200);
-  assert.ok(Math.abs(boundOf("tree:1,4", 4) - expected) < 1e-9);
-  assert.ok(boundOf("tree:1,4,16", 16) < boundOf("tree:1,16", 16));
-  assert.ok(boundOf("tree:1,16", 16, { ...profile, downMBs: 3200 }) < boundOf("tree:1,16", 16));
+test("a tree's way is the sum of its fan-ins, and the mean's way back", () => {
+  const path = (spec: string, worldSize: number, aloneMBs = 200): number =>
+    criticalPathMs(
+      planOf(spec, worldSize),
+      { alone: { ...profile, downMBs: aloneMBs }, together: profile },
+      4,
+    );
+  near(path("tree:1,4", 4), 2 * 3 + 3 * vectorMs(200) + 2 * vectorMs(100) + vectorMs(200));
+  assert.ok(path("tree:1,4,16", 16) < path("tree:1,16", 16));
+  // Where few are active, each may have more of what all have together.
+  assert.ok(path("tree:1,16", 16, 3200) < path("tree:1,16", 16));
 });
 
 test("means that are passed on take one more hop", () => {
-  assert.ok(boundOf("hierarchical:4", 16) > boundOf("hierarchical:1", 16));
+  const latencyMs = (spec: string): number => roundBoundMs(planOf(spec, 16), channelOf({}), 0);
+  near(latencyMs("scatter-reduce"), 2 * 3);
+  near(latencyMs("hierarchical:4"), 4 * 3);
+});
+
+test("all trees that are compared end with the workers, and the flat one is first", () => {
+  assert.deepEqual(treesOf(100).slice(0, 4), [
+    [1, 100],
+    [1, 10, 100],
+    [1, 5, 22, 100],
+    [1, 4, 20, 100],
+  ]);
+  assert.deepEqual(treesOf(2), [[1, 2]]);
 });
 
 test("lists name every combination; a structure's numbers stay with their tree", () => {
@@ -120,7 +148,7 @@ test("what makes no sense is refused with the flag, or the nearest name", () => 
     [{ bytes: "6" }, "bench-invalid", /"6"/],
     [{ reduce: "scater-reduce" }, "reduce-invalid", /Did you mean scatter-reduce/],
     [{ reduce: "textbok" }, "reduce-invalid", /Did you mean textbook/],
-    [{ reduce: "tree:1,3" }, "reduce-invalid", /layers that end with 2 workers/],
+    [{ reduce: "tree:1,3" }, "reduce-invalid", /tree:1,3/],
     [{ compress: "f3" }, "codec-invalid", /Did you mean f32/],
   ];
   for (const [changed, code, words] of cases) {
