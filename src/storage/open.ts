@@ -1,8 +1,9 @@
-// Storage URIs (`scheme:location?emulation`) to drivers with their layers: what fails is repeated, and every try is
+// Storage URIs (`scheme:location?layers`) to drivers with their layers: what fails is repeated, and every try is
 // counted. A driver is imported when its scheme is first used, so that a worker loads only what its run needs.
 
 import { SltrainError } from "../errors.ts";
 import { type Metered, nothingRead, withMeter } from "./layers/meter.ts";
+import { parseQuery } from "./layers/query.ts";
 import { withRetry } from "./layers/retry.ts";
 import type { Channel, Storage } from "./storage.ts";
 import { withoutCredentials } from "./uri.ts";
@@ -61,10 +62,10 @@ async function open<S extends Channel>(
       suggestions: [`For a folder on this machine write fs:${(isPath ? location : "") || ".sltrain"}`],
     });
   }
+  const { retry, emulate } = parseQuery(query);
   const opened = await (await driver.load()).open(location, scheme);
-  const emulated = query === "" ? opened : (await import("./layers/emulation.ts")).emulate(opened, query);
   const reading = nothingRead();
-  return withRetry(withMeter(emulated, reading), { onRetry: () => reading.retries++ });
+  return withRetry(withMeter(emulate(opened), reading), { ...retry, onRetry: () => reading.retries++ });
 }
 
 function formsOf(drivers: Readonly<Record<string, Driver<unknown>>>): string[] {

@@ -70,7 +70,7 @@ export interface Channel {
    * to its start and the result is a view of it; an object larger than `into` throws "value-too-large".
    */
   get(ref: GetRef, into?: Uint8Array): Promise<Uint8Array | undefined>;
-  /** Yields each ref's object once, in the order of arrival. */
+  /** Yields each ref's object once, in the order of arrival; nearly so where a poller asks sparingly. */
   waitFor(refs: readonly WaitRef[], options: WaitOptions): AsyncIterable<Arrival>;
   /** Absent keys are no error. */
   delete(keys: readonly string[]): Promise<void>;

@@ -125,7 +125,7 @@ describe("memcached", needs("memcached"), () => {
 
   test("a server that is gone fails the call with an error that may be retried", async () => {
     const own = await startMemcached();
-    const channel = await openChannel(own.uri);
+    const channel = await openChannel(`${own.uri}?retryMs=0`);
     await channel.put("a", [text("a")]);
     await own.stop();
     await assert.rejects(channel.put("a", [text("a")]), { code: "storage-unreachable", retryable: true });
@@ -135,7 +135,7 @@ describe("memcached", needs("memcached"), () => {
   test("a server that is another one is told apart", async () => {
     const redis = await useServer("redis");
     if (redis === undefined) return;
-    const channel = await openChannel(redis.uri.replace("redis:", "memcached:"));
+    const channel = await openChannel(`${redis.uri.replace("redis:", "memcached:")}?retryMs=0`);
     await assert.rejects(channel.get({ key: "a" }), coded("storage-unreachable", "no memcached"));
     await redis.stop();
   });

@@ -35,7 +35,7 @@ test("the query of a URI emulates a channel, and what it does not know is refuse
   assert.deepEqual(await plain.get({ key: "k" }), Uint8Array.of(7));
   assert.equal(storage.capabilities.prices?.putUsd, 0.00113e-3);
   const refused = {
-    "memory:a?latency=3": /one of latencyMs, .*"latency"/,
+    "memory:a?latency=3": /one of retryMs, .*"latency"/,
     "memory:a?latencyMs=-1": /latencyMs to be a number from 0, but got "-1"/,
     "memory:a?latencyMs": /latencyMs to be a number/,
     "memory:a?errors=2": /errors to be a number from 0 to 1, but got "2"/,

@@ -80,7 +80,7 @@ describe("redis", needs("redis"), () => {
 
   test("a broken connection fails what was under way and is opened anew by the next call", () =>
     withRedis([], async (uri) => {
-      const storage = await openStorage(uri);
+      const storage = await openStorage(`${uri}?retryMs=0`);
       await storage.put("a", [noise(3_000_000)]);
       const under = Promise.allSettled([storage.get({ key: "a" }), storage.put("b", [noise(30_000_000)])]);
       await cli(uri, "CLIENT", "KILL", "TYPE", "normal");
@@ -106,7 +106,7 @@ describe("redis", needs("redis"), () => {
 
   test("a server that is gone fails puts and waits at once, with an error that may be retried", async () => {
     const own = await startRedis();
-    const storage = await openStorage(own.uri);
+    const storage = await openStorage(`${own.uri}?retryMs=0`);
     await storage.put("a", [text("a")]);
     const waiting = collect(storage.waitFor([{ key: "never" }], { timeoutMs: 60_000 }));
     const ended = assert.rejects(waiting, coded("storage-unreachable"));
@@ -139,7 +139,8 @@ test("what answers but is no Redis is told apart", async () => {
     socket.on("error", () => undefined).end("HTTP/1.1 400 Bad Request\r\n\r\n");
   });
   await once(stranger.listen(0, "127.0.0.1"), "listening");
-  const storage = await openStorage(`redis://127.0.0.1:${(stranger.address() as net.AddressInfo).port}`);
+  const { port } = stranger.address() as net.AddressInfo;
+  const storage = await openStorage(`redis://127.0.0.1:${port}?retryMs=0`);
   await assert.rejects(storage.get({ key: "a" }), coded("storage-unreachable", "HTTP/1.1 400"));
   stranger.close();
 });

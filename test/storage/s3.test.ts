@@ -17,12 +17,12 @@ after(() => server?.stop());
 const uri = server?.uri ?? "";
 const x = Uint8Array.of(120);
 
-/** Opens `target` with other settings in the environment; they are read when a store is opened. */
+/** Opens `target` with other settings in the environment, which is read then. Nothing is tried twice. */
 async function openWith(env: Record<string, string>, target = uri): Promise<Storage> {
   const before = { ...process.env };
   Object.assign(process.env, env);
   try {
-    return await openStorage(target);
+    return await openStorage(`${target}?retryMs=0`);
   } finally {
     process.env = before;
   }

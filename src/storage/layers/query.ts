@@ -1,10 +1,12 @@
-// The query of a storage URI: what shall be emulated on top of its driver. `fs:PATH?latencyMs=20&upMBs=50&downMBs=50`
+// The query of a storage URI: how long failures are repeated, and what is emulated on top of the driver, such as
+// `fs:PATH?latencyMs=20&upMBs=50&downMBs=50`.
 
 import { SltrainError } from "../../errors.ts";
 import { REQUEST_PRICES, type RequestPrices } from "../prices.ts";
 import type { Channel } from "../storage.ts";
 import { type FaultPlan, withFaults } from "./faults.ts";
 import { layered } from "./layer.ts";
+import type { RetryOptions } from "./retry.ts";
 import { type ThrottleOptions, withThrottle } from "./throttle.ts";
 
 const THROTTLE: readonly string[] = [
@@ -23,24 +25,40 @@ const SHARES: readonly string[] = [
 ] satisfies (keyof FaultPlan)[];
 const TIMES: readonly string[] = ["delayMs", "outageAfterMs", "outageMs"] satisfies (keyof FaultPlan)[];
 const FAULTS = [...SHARES, ...TIMES];
-const NUMBERS = [...THROTTLE, ...FAULTS, "seed"];
+const NUMBERS = ["retryMs", ...THROTTLE, ...FAULTS, "seed"];
 
-/** `channel` behind what `query` asks for (without its question mark; "" for nothing). Throws "storage-query-invalid". */
-export function emulate<S extends Channel>(channel: S, query: string): S {
-  let emulated = channel;
-  let prices: RequestPrices | undefined;
+export interface QueriedLayers {
+  /** How long a request that fails is repeated. */
+  readonly retry: Pick<RetryOptions, "deadlineMs">;
+  /** A channel behind what shall be emulated. */
+  readonly emulate: <S extends Channel>(channel: S) => S;
+}
+
+/** Of the query without its question mark; "" for none. Throws "storage-query-invalid". */
+export function parseQuery(query: string): QueriedLayers {
   const numbers: Record<string, number> = {};
+  let prices: RequestPrices | undefined;
   for (const [name, value] of new URLSearchParams(query)) {
     if (name === "prices") prices = pricesOf(value);
     else numbers[name] = numberOf(name, value);
   }
   const names = Object.keys(numbers);
-  if (names.some((name) => THROTTLE.includes(name))) emulated = withThrottle(emulated, numbers);
-  if (names.some((name) => FAULTS.includes(name))) emulated = withFaults(emulated, numbers);
-  if (prices === undefined) return emulated;
-  // A store with prices has no waits that cost nothing.
-  return layered<Channel>(emulated, {
-    capabilities: { ...emulated.capabilities, prices, blockingWait: false },
+  const { retryMs } = numbers;
+  return {
+    retry: retryMs === undefined ? {} : { deadlineMs: retryMs },
+    emulate(channel) {
+      let emulated = channel;
+      if (names.some((name) => THROTTLE.includes(name))) emulated = withThrottle(emulated, numbers);
+      if (names.some((name) => FAULTS.includes(name))) emulated = withFaults(emulated, numbers);
+      return prices === undefined ? emulated : withPrices(emulated, prices);
+    },
+  };
+}
+
+/** A store with prices has no waits that cost nothing. */
+function withPrices<S extends Channel>(inner: S, prices: RequestPrices): S {
+  return layered<Channel>(inner, {
+    capabilities: { ...inner.capabilities, prices, blockingWait: false },
   }) as S;
 }
 
