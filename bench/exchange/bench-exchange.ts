@@ -62,7 +62,10 @@ export async function benchExchange(options: ExchangeOptions): Promise<ExchangeR
           alone ??= scene.alone;
           for (const contender of contenders) {
             options.onProgress?.(rows.length, total, nameOf(contender, worldSize, size));
-            const spec = { ...contender, elements: scene.elements, bucketBytes: options.bucketBytes };
+            const spec = {
+              ...{ ...contender, elements: scene.elements, bucketBytes: options.bucketBytes },
+              packed: prices !== undefined,
+            };
             const runId = `${scene.runId}-${rows.length}`;
             rows.push(await measureRounds(group, scene, spec, { runId, rounds: options.rounds, prices }));
           }

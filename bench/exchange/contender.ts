@@ -3,11 +3,10 @@
 import type { ReducePlan } from "../../src/allreduce/pattern.ts";
 import { parseReduce, reduceNames } from "../../src/allreduce/patterns/index.ts";
 import { scatterReduce } from "../../src/allreduce/patterns/scatter-reduce.ts";
-import { openScatterReduce } from "../../src/allreduce/scatter-reduce.ts";
+import { collectiveLanes, openCollective } from "../../src/allreduce/open-collective.ts";
+import type { LaneOptions } from "../../src/allreduce/lane.ts";
 import { traffic } from "../../src/allreduce/traffic.ts";
-import { SltrainError } from "../../src/errors.ts";
 import { parseCodec } from "../../src/shard/codec/codecs.ts";
-import { chunkGrid } from "../../src/shard/buckets.ts";
 import type { Layout } from "../../src/shard/layout.ts";
 import type { Channel } from "../../src/storage/storage.ts";
 import { WEIGHT } from "./gradients.ts";
@@ -27,6 +26,8 @@ export interface ContenderSpec {
   readonly codec: string;
   readonly elements: number;
   readonly bucketBytes: number;
+  /** Whether a rank's frames travel in one object, as where requests have a price. */
+  readonly packed: boolean;
 }
 
 export interface ContenderOptions extends ContenderSpec {
@@ -51,35 +52,28 @@ export const contenderNames: readonly string[] = [...reduceNames, TEXTBOOK];
 
 /** Throws SltrainError "reduce-invalid" if there is no such reduce for so many ranks. */
 export function checkReduce(reduce: string, worldSize: number): void {
-  if (reduce !== TEXTBOOK && parseReduce(reduce).name !== "scatter-reduce") {
-    throw new SltrainError({
-      code: "reduce-invalid",
-      message: `reduce: expected scatter-reduce or ${TEXTBOOK}, for no other pattern is executed yet, but got ${reduce}`,
-    });
-  }
-  plansOf({ reduce, codec: "f32", elements: 0, bucketBytes: 1 }, worldSize);
+  plansOf({ reduce, codec: "f32", elements: 0, bucketBytes: 1, packed: false }, worldSize);
 }
 
 /** What the rounds' bound is computed from: a plan for each bucket. */
 export function plansOf(spec: ContenderSpec, worldSize: number): ReducePlan[] {
-  return spec.reduce === TEXTBOOK
-    ? [scatterReduce().plan({ begin: 0, end: spec.elements }, worldSize, 0)]
-    : gridOf(spec, worldSize).map((bucket, i) => parseReduce(spec.reduce).plan(bucket, worldSize, i));
+  if (spec.reduce === TEXTBOOK) return [scatterReduce().plan({ begin: 0, end: spec.elements }, worldSize, 0)];
+  const { buckets, reduce } = laneOf(spec);
+  return buckets.map((bucket, i) => reduce.plan(bucket, worldSize, i));
 }
 
 export function predictRequests(spec: ContenderSpec, worldSize: number): PredictedRequests {
   if (spec.reduce === TEXTBOOK) return textbookTraffic(worldSize);
-  const { puts, gets } = traffic(worldSize, gridOf(spec, worldSize));
+  const { puts, gets } = traffic({ worldSize, ...laneOf(spec) });
   return { put: puts, get: gets };
 }
 
 export async function openContender(options: ContenderOptions): Promise<Contender> {
   if (options.reduce === TEXTBOOK) return openTextbook(options);
   const { channel, runId, rank, worldSize } = options;
-  const buckets = gridOf(options, worldSize);
-  const codec = parseCodec(options.codec);
-  const collective = await openScatterReduce({
-    ...{ channel, runId, rank, worldSize, generation: 0, buckets, codec },
+  const collective = await openCollective({
+    ...{ channel, runId, rank, worldSize, generation: 0, seed: 0, zstd: "auto" },
+    ...collectiveSpec(options),
   });
   return {
     async round(step, sums, mean) {
@@ -92,8 +86,18 @@ export async function openContender(options: ContenderOptions): Promise<Contende
   };
 }
 
-function gridOf({ elements, bucketBytes }: ContenderSpec, worldSize: number) {
-  return chunkGrid(layoutOf(elements), { bucketBytes, worldSize });
+function collectiveSpec({ elements, bucketBytes, reduce, codec, packed }: ContenderSpec) {
+  return {
+    layout: layoutOf(elements),
+    bucketBytes,
+    packed,
+    reduce: parseReduce(reduce),
+    codec: parseCodec(codec),
+  };
+}
+
+function laneOf(spec: ContenderSpec): LaneOptions {
+  return collectiveLanes(collectiveSpec(spec), undefined).gradients;
 }
 
 function layoutOf(elements: number): Layout {

@@ -2,7 +2,7 @@
 // slice, each bucket sent as soon as its gradients are final, one mean for all, one optimiser update on every rank.
 
 import { setImmediate } from "node:timers/promises";
-import type { ElementRange, LayoutEntry } from "../shard/layout.ts";
+import type { ElementRange, Layout } from "../shard/layout.ts";
 import {
   type Algorithm,
   type AlgorithmOptions,
@@ -39,16 +39,23 @@ async function gradientStep(
   const statistics = await replica.read("statistics");
   const push = (bucket: number) => {
     const { begin, end } = buckets[bucket]!;
-    round.push(
-      bucket,
-      begin < gradients.length ? gradients.subarray(begin, end) : statistics.map((value) => value * weight),
+    if (end <= gradients.length) {
+      round.push(bucket, gradients.subarray(begin, end));
+      return;
+    }
+    const sums = new Float32Array(end - begin);
+    if (begin < gradients.length) sums.set(gradients.subarray(begin));
+    sums.set(
+      statistics.map((value) => value * weight),
+      gradients.length - begin,
     );
+    round.push(bucket, sums);
   };
 
   let sums = { loss: 0, correct: 0 };
   if (batch) {
     const { gradientReadyAt, lastInstruction } = await replica.training(batch.count);
-    const due = bucketsByInstruction(buckets, replica.parameters.entries, gradientReadyAt, lastInstruction);
+    const due = bucketsByInstruction(buckets, replica.parameters, gradientReadyAt, lastInstruction);
     const onInstruction = (index: number): void | Promise<void> => {
       const ready = due.get(index);
       if (!ready) return;
@@ -76,7 +83,7 @@ async function gradientStep(
 /** Which buckets are complete after which instruction: a bucket waits for the last of its parameters. */
 function bucketsByInstruction(
   buckets: readonly ElementRange[],
-  entries: readonly LayoutEntry[],
+  { entries, length }: Layout,
   readyAt: readonly number[],
   lastInstruction: number,
 ): Map<number, number[]> {
@@ -84,7 +91,8 @@ function bucketsByInstruction(
   buckets.forEach(({ begin, end }, bucket) => {
     const own = readyAt.filter((_, i) => entries[i]!.offset >= begin && entries[i]!.offset < end);
     // Statistics are none of the parameters: they are complete when everything is.
-    const last = own.length > 0 ? Math.max(...own) : lastInstruction;
+    const withStatistics = own.length === 0 || end > length;
+    const last = withStatistics ? lastInstruction : Math.max(...own);
     due.set(last, [...(due.get(last) ?? []), bucket]);
   });
   return due;

@@ -45,6 +45,8 @@ export interface ReducePlan {
   readonly means: readonly MeanPiece[];
   /** What `rank` publishes for others at `level` (0 <= level < levels); empty for nothing. */
   published(level: number, rank: number): readonly Piece[];
+  /** Elements of the longest piece that anybody publishes at `level`. */
+  longest(level: number): number;
   /** What `rank` merges at `level` (1 <= level <= levels), at most one range a bucket. */
   merge(level: number, rank: number): Merge | undefined;
   /** Indices into `means`, ascending, of what `rank` passes on in one object, its own included; empty for most. */
@@ -58,4 +60,8 @@ export interface ReducePattern {
   readonly name: string;
   /** Throws SltrainError "reduce-invalid" if the pattern does not fit `worldSize`. */
   plan(bucket: ElementRange, worldSize: number, bucketIndex: number): ReducePlan;
+}
+
+export function longestOf(ranges: readonly ElementRange[]): number {
+  return ranges.reduce((longest, { begin, end }) => Math.max(longest, end - begin), 0);
 }

@@ -1,13 +1,29 @@
-// Adds the ranks' contributions to one chunk in rank order whatever the order of their arrival, so that every run of a
+// Adds the parts of a merge in the order of their writers whatever the order of their arrival, so that every run of a
 // step gives the same bits. What comes before its turn is kept.
 
 import type { Codec, Encoded } from "../shard/codec/codec.ts";
-import type { Contribution } from "./frame-channel.ts";
 
 export const NO_SCALARS = new Float64Array(0);
-/** A rank's part of a chunk: the owner's own values as they are, a peer's as its codec wrote them. */
+export const NO_PEAKS = new Uint32Array(0);
+
+/** What travels beside values. */
+export interface Contribution {
+  readonly contributors: number;
+  readonly weight: number;
+  readonly scalars: Float64Array;
+  /** See `FrameContent.peaks`. */
+  readonly peaks: Uint32Array;
+}
+
+/** Values as a codec wrote them. */
+export interface Coded {
+  readonly codec: Codec;
+  readonly encoded: Encoded;
+}
+
+/** A writer's part: the merging rank's own values as they are, a peer's as they came. */
 export interface Part extends Contribution {
-  readonly sums: Float32Array | Encoded;
+  readonly values: Float32Array | Float64Array | Coded;
 }
 
 /** A short loop that is called often is optimised sooner than a long one. */
@@ -16,34 +32,34 @@ const BLOCK = 1024;
 export class RankOrderedSum {
   readonly #waiting: (Part | undefined)[];
   readonly #sums: Float64Array;
-  readonly #codec: Codec;
   #next = 0;
   #contributors = 0;
   #weight = 0;
   #scalars = NO_SCALARS;
+  #peaks: Uint32Array = NO_PEAKS;
 
-  constructor(worldSize: number, sums: Float64Array, codec: Codec) {
-    this.#waiting = new Array<undefined>(worldSize).fill(undefined);
+  constructor(writers: number, sums: Float64Array) {
+    this.#waiting = new Array<undefined>(writers).fill(undefined);
     this.#sums = sums;
-    this.#codec = codec;
   }
 
-  /** What it holds must not change before all parts are there. */
-  take(rank: number, part: Part): void {
-    this.#waiting[rank] = part;
+  /** The part of the merge's writer `index`. What it holds must not change before all parts are there. */
+  take(index: number, part: Part): void {
+    this.#waiting[index] = part;
     for (let next = this.#waiting[this.#next]; next !== undefined; next = this.#waiting[++this.#next]) {
-      this.#accumulate(next.sums, this.#next === 0 ? "set" : "add");
+      this.#accumulate(next.values, this.#next === 0 ? "set" : "add");
       this.#contributors += next.contributors;
       this.#weight += next.weight;
       this.#addScalars(next.scalars);
+      this.#peaks = highest(this.#peaks, next.peaks);
     }
   }
 
-  #accumulate(part: Float32Array | Encoded, mode: "set" | "add"): void {
+  #accumulate(values: Part["values"], mode: "set" | "add"): void {
     const sums = this.#sums;
-    if (!(part instanceof Float32Array)) this.#codec.accumulate(part, sums, mode);
-    else if (mode === "set") sums.set(part);
-    else inBlocks(sums.length, (begin, end) => addBlock(part, sums, begin, end));
+    if ("encoded" in values) values.codec.accumulate(values.encoded, sums, mode);
+    else if (mode === "set") sums.set(values);
+    else inBlocks(sums.length, (begin, end) => addBlock(values, sums, begin, end));
   }
 
   /** Ranks that sent fewer scalars sent zeros. */
@@ -56,8 +72,19 @@ export class RankOrderedSum {
     scalars.forEach((scalar, i) => (this.#scalars[i]! += scalar));
   }
 
+  /** Complete when all parts are there. */
   get total(): Contribution {
-    return { contributors: this.#contributors, weight: this.#weight, scalars: this.#scalars };
+    return {
+      contributors: this.#contributors,
+      weight: this.#weight,
+      scalars: this.#scalars,
+      peaks: this.#peaks,
+    };
+  }
+
+  /** The sums, rounded once. */
+  writeSums(out: Float32Array): void {
+    out.set(this.#sums);
   }
 
   /** Sum / weight; zeros if nothing has any weight: every rank finds that out from the weight. */
@@ -67,11 +94,16 @@ export class RankOrderedSum {
   }
 }
 
+/** Place by place. */
+export function highest(a: Uint32Array, b: Uint32Array): Uint32Array {
+  return Uint32Array.from(a.length >= b.length ? a : b, (_, i) => Math.max(a[i] ?? 0, b[i] ?? 0));
+}
+
 function inBlocks(length: number, loop: (begin: number, end: number) => void): void {
   for (let begin = 0; begin < length; begin += BLOCK) loop(begin, Math.min(begin + BLOCK, length));
 }
 
-function addBlock(values: Float32Array, sums: Float64Array, begin: number, end: number): void {
+function addBlock(values: Float32Array | Float64Array, sums: Float64Array, begin: number, end: number): void {
   for (let i = begin; i < end; i++) sums[i]! += values[i]!;
 }
 

@@ -1,64 +1,61 @@
-// Remembers what this rank wrote, and tells what of it no rank can need any more.
+// Remembers what this rank wrote, and tells what of it no rank can need any more. Nobody deletes what another wrote, and
+// nobody deletes on read.
 
-import type { Bucket } from "../shard/layout.ts";
-import type { FrameStage } from "../shard/frame.ts";
-import { type FrameAddress, frameKey } from "./keys.ts";
-
-interface Rounds {
-  readonly buckets: readonly Bucket[];
-  readonly sum: FrameStage;
-  readonly mean: FrameStage;
-}
+import { frameKey } from "./keys.ts";
+import type { Lane } from "./lane.ts";
+import { meanObjects, type ObjectPlace, partObjects } from "./objects.ts";
+import type { ReducePlan } from "./pattern.ts";
 
 interface Written {
-  readonly rounds: Rounds;
+  readonly lane: Lane;
   readonly step: number;
-  /** The gradient step that was the newest when the round was opened: its own, unless it carries scalars only. */
+  /** The training step that was the newest when the round was opened: its own, unless its lane counts apart. */
   readonly duringStep: number;
 }
 
 export class FrameSweeper {
   readonly #runId: string;
-  readonly #rank: number;
-  #sums: Written[] = [];
+  #parts: Written[] = [];
   #means: Written[] = [];
   #newestStep = -1;
 
-  constructor(runId: string, rank: number) {
+  constructor(runId: string) {
     this.#runId = runId;
-    this.#rank = rank;
   }
 
-  opened(rounds: Rounds, step: number): void {
-    const scalarsOnly = rounds.sum === "scalar-sum";
-    if (!scalarsOnly) this.#newestStep = step;
-    const written = { rounds, step, duringStep: this.#newestStep };
-    this.#sums.push(written);
+  opened(lane: Lane, step: number): void {
+    if (lane.options.apart !== true) this.#newestStep = Math.max(this.#newestStep, step);
+    const written = { lane, step, duringStep: this.#newestStep };
+    this.#parts.push(written);
     this.#means.push(written);
   }
 
   /** Keys to delete, each once. See `Collective.sweep`. */
   take(currentStep: number, durableStep: number): string[] {
-    const sumIsOld = ({ duringStep }: Written): boolean => duringStep <= currentStep - 2;
-    // A checkpoint of step s may have been taken before the scalars that followed s were reduced.
-    const meanIsOld = ({ duringStep, step, rounds }: Written): boolean =>
-      rounds.sum === "scalar-sum" ? duringStep < durableStep : step <= durableStep;
-    const [sums, means] = [this.#sums.filter(sumIsOld), this.#means.filter(meanIsOld)];
-    this.#sums = this.#sums.filter((written) => !sumIsOld(written));
+    // A checkpoint of step s may have been taken before what counts apart and followed s was reduced.
+    const meanIsOld = ({ lane, duringStep }: Written): boolean =>
+      lane.options.apart === true ? duringStep < durableStep : duringStep <= durableStep;
+    const partIsOld = (written: Written): boolean =>
+      written.duringStep <= currentStep - 2 && (!written.lane.keepsParts || meanIsOld(written));
+    const [parts, means] = [this.#parts.filter(partIsOld), this.#means.filter(meanIsOld)];
+    this.#parts = this.#parts.filter((written) => !partIsOld(written));
     this.#means = this.#means.filter((written) => !meanIsOld(written));
     return [
-      ...sums.flatMap(({ rounds, step }) => this.#keys(rounds, rounds.sum, step)),
-      ...means.flatMap(({ rounds, step }) => this.#keys(rounds, rounds.mean, step)),
+      ...parts.flatMap((written) =>
+        this.#keys(written, (plan) =>
+          partObjects(plan, written.lane.group.rank, written.lane.options.packed),
+        ),
+      ),
+      ...means.flatMap((written) =>
+        this.#keys(written, (plan) => meanObjects(plan, written.lane.group.rank)),
+      ),
     ];
   }
 
-  /** This rank sent sums of the chunks that it does not own, and means of those that it does. */
-  #keys({ buckets, sum }: Rounds, stage: FrameStage, step: number): string[] {
-    return buckets.flatMap(({ chunks }, bucket) =>
-      chunks.flatMap(({ owner }, chunk) => {
-        const address: FrameAddress = { stage, step, bucket, chunk, rank: this.#rank };
-        return (owner === this.#rank) === (stage === sum) ? [] : [frameKey(this.#runId, address)];
-      }),
+  #keys({ lane, step }: Written, placesOf: (plan: ReducePlan) => ObjectPlace[]): string[] {
+    const { number, rank } = lane.group;
+    return lane.plans.flatMap((plan, bucket) =>
+      placesOf(plan).map((place) => frameKey(this.#runId, { lane: number, step, bucket, rank, ...place })),
     );
   }
 }

@@ -1,7 +1,8 @@
 // One training run as the user sees it: prepare, start the workers, watch, evaluate the finished model, clean up.
 // The run itself needs none of this once the workers are started.
 
-import { frameKey } from "../allreduce/keys.ts";
+import { lastEpochFrames } from "../allreduce/open-collective.ts";
+import { scatterReduce } from "../allreduce/patterns/scatter-reduce.ts";
 import type { ConfigSource } from "../config/resolve.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { batchesPerEpoch } from "../data/order.ts";
@@ -71,7 +72,7 @@ async function trainPrepared(
   };
   await putJson(storage, keys.summary, summary);
   await deleteTransients(storage, keys, summary.status);
-  if (config.channel !== config.storage) await deleteLastFrame(manifest, summary.epochs);
+  if (config.channel !== config.storage) await deleteLastFrames(manifest, summary.epochs);
   options.onEvent(
     summary.status === "completed"
       ? { event: "run.completed", ...summary }
@@ -127,16 +128,17 @@ function startedEvent(
 
 /** A finished run leaves only its results; a stopped one also what it needs to go on. */
 async function deleteTransients(storage: Storage, keys: RunKeys, status: RunStatus): Promise<void> {
-  const toGoOn = [keys.frames, keys.checkpoints, keys.attempts];
+  const toGoOn = [...keys.frames, keys.checkpoints, keys.attempts];
   const folders = [keys.heartbeats, keys.results, keys.failures, ...(status === "completed" ? toGoOn : [])];
   for (const folder of folders) await storage.deleteFolder(folder);
   await storage.delete([keys.stop]);
 }
 
 /** Workers sweep their frames; only the mean of the last epoch's scalars must outlive them, for the slowest to read. */
-async function deleteLastFrame({ runId, config }: RunManifest, epochs: number): Promise<void> {
+async function deleteLastFrames({ runId, config }: RunManifest, epochs: number): Promise<void> {
   const channel = await openChannel(config.channel);
-  const last = { stage: "scalar-mean", step: epochs - 1, bucket: 0, chunk: 0, rank: 0 } as const;
-  await channel.delete([frameKey(runId, last)]);
+  await channel.delete(
+    lastEpochFrames({ runId, worldSize: config.workers, reduce: scatterReduce() }, epochs),
+  );
   await channel.close();
 }

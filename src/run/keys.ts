@@ -1,4 +1,7 @@
-// Where a run keeps what: all keys of one run begin with `runs/<id>/`, so that two runs in one storage never meet.
+// Where a run keeps what: all keys of one run begin with `runs/<id>/`, its frames' with `<digit>/frames/<id>/`, so that two
+// runs in one storage never meet.
+
+import { framePrefixes } from "../allreduce/keys.ts";
 
 export interface RunKeys {
   readonly manifest: string;
@@ -13,8 +16,8 @@ export interface RunKeys {
   readonly topology: string;
   /** Written and deleted again to see whether a store takes anything. */
   readonly probe: string;
-  /** Prefixes of what ends with the run. Frames are keyed by allreduce/keys.ts. */
-  readonly frames: string;
+  /** Folders of what ends with the run. */
+  readonly frames: readonly string[];
   readonly checkpoints: string;
   readonly attempts: string;
   readonly heartbeats: string;
@@ -45,7 +48,7 @@ export function runKeys(runId: string): RunKeys {
     model: `${prefix}model.safetensors`,
     topology: `${prefix}model.json`,
     probe: `${prefix}probe`,
-    frames: `${prefix}frames/`,
+    frames: framePrefixes(runId),
     attempt: (attempt) => `${attempts}${attempt}.json`,
     // Zero-padded, so that the lexicographic order of a listing is the order of the steps.
     checkpoint: (step, part) => `${checkpoints}${String(step).padStart(9, "0")}/${part}.safetensors`,

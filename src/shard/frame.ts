@@ -1,40 +1,52 @@
-// A frame is what storage holds of a chunk: who sent what, for which round, and the encoded values. Any process can
-// decode it by itself, and nothing of another run, round or sender, and no damage, passes for what was expected.
+// A frame is what storage holds of a piece of the vector: who sent what, for which round, and the encoded values. Any
+// process can decode it by itself, and nothing of another run, round or sender, and no damage, passes for what was
+// expected.
 //
-// Little-endian: header (72 bytes, below), scalars (f64 each), payload. The checksum is CRC-32 over all but itself.
+// Little-endian: header (72 bytes, below), scalars (f64 each), peaks (u32 each, an even number of them), payload. The
+// checksum is CRC-32 over all but itself.
 //
-//   0 u32 magic    4 u16 version   6 u8 stage    7 u8 codec    8 u64 run       16 u32 step    20 u32 bucket
-//  24 u32 chunk   28 u32 rank     32 u32 generation           36 u32 contributors            40 u32 elements
-//  44 u32 flags   48 f64 weight   56 u32 scalar count         60 u32 payload bytes           64 u32 zero
-//  68 u32 checksum
+//   0 u32 magic    4 u8 version    5 u8 lane    6 u8 level    7 u8 codec       8 u64 run      16 u32 step
+//  20 u32 bucket  24 u32 piece    28 u32 rank  32 u32 generation              36 u32 contributors
+//  40 u32 elements                44 u32 flags 48 f64 weight  56 u16 scalars  58 u16 peaks    60 u32 payload bytes
+//  64 u32 codec's parameter       68 u32 checksum
 
 import { crc32 } from "node:zlib";
 import { SltrainError } from "../errors.ts";
 
 const MAGIC = 0x46544c53; // "SLTF"
-const VERSION = 1;
+const VERSION = 2;
 const CHECKSUM_OFFSET = 68;
 export const FRAME_HEADER_BYTES = 72;
 const SCALAR_BYTES = 8;
+const PEAK_BYTES = 4;
 const FLAG_ZSTD = 1;
 
-/** What a frame is for; its number in frames is its place here. */
-export const frameStages = ["sum", "mean", "scalar-sum", "scalar-mean"] as const;
-export type FrameStage = (typeof frameStages)[number];
-
-/** What a reader knows about a frame before it reads it. */
-export interface FrameIdentity {
-  readonly run: bigint;
-  readonly stage: FrameStage;
+/** Where a frame belongs; no two frames of a run have the same. */
+export interface FrameAddress {
+  /** Which of the run's vectors, and thereby which count of steps. */
+  readonly lane: number;
+  /** How often its values were merged: 0 for a rank's own, the pattern's levels for a mean. */
+  readonly level: number;
   readonly step: number;
   readonly bucket: number;
-  readonly chunk: number;
-  /** Who sent it: a contributor of a sum, the owner of a mean. */
+  /** Which of what its writer publishes at the level; of a mean, which part of the bucket. */
+  readonly piece: number;
+  /** The writer. */
   readonly rank: number;
-  /** `Codec.id` */
-  readonly codec: number;
-  /** Values in the chunk. */
+}
+
+/** What a reader knows about a frame before it reads it. */
+export interface FrameIdentity extends FrameAddress {
+  readonly run: bigint;
+  /** Values in the frame. */
   readonly elements: number;
+}
+
+export interface FrameCodec {
+  /** `Codec.id` */
+  readonly id: number;
+  /** `Codec.parameter` */
+  readonly parameter: number;
 }
 
 export interface FrameContent {
@@ -45,11 +57,14 @@ export interface FrameContent {
   /** Samples behind the sums. */
   readonly weight: number;
   readonly scalars: Float64Array;
+  /** Bytes of the largest frame that went into it, of each level; none where nobody needs to know. */
+  readonly peaks: Uint32Array;
   /** The compressible part of the payload is a sequence of zstd frames. */
   readonly zstd: boolean;
 }
 
-export interface Frame extends FrameContent {
+export interface Frame<C extends FrameCodec = FrameCodec> extends FrameContent {
+  readonly codec: C;
   /** A view of the frame's bytes. */
   readonly payload: Uint8Array;
 }
@@ -61,41 +76,49 @@ export function runNumber(runId: string): bigint {
   return hash;
 }
 
-export function frameBytes(scalarCount: number, payloadBytes: number): number {
-  return FRAME_HEADER_BYTES + scalarCount * SCALAR_BYTES + payloadBytes;
+/** The length of a frame. */
+export function frameBytes(scalarCount: number, peakCount: number, payloadBytes: number): number {
+  return (
+    FRAME_HEADER_BYTES +
+    scalarCount * SCALAR_BYTES +
+    (peakCount + (peakCount % 2)) * PEAK_BYTES +
+    payloadBytes
+  );
 }
 
 /** The parts of the frame: a head of its own memory, then `payload` as it is. */
 export function encodeFrame(
   identity: FrameIdentity,
+  codec: FrameCodec,
   content: FrameContent,
   payload: readonly Uint8Array[],
 ): Uint8Array[] {
-  const head = new Uint8Array(frameBytes(content.scalars.length, 0));
+  const { scalars, peaks } = content;
+  const payloadBytes = payload.reduce((total, part) => total + part.byteLength, 0);
+  const head = new Uint8Array(frameBytes(scalars.length, peaks.length, 0));
   const view = new DataView(head.buffer);
   view.setUint32(0, MAGIC, true);
-  view.setUint16(4, VERSION, true);
-  view.setUint8(6, frameStages.indexOf(identity.stage));
-  view.setUint8(7, identity.codec);
+  view.setUint8(4, VERSION);
+  view.setUint8(5, identity.lane);
+  view.setUint8(6, identity.level);
+  view.setUint8(7, codec.id);
   view.setBigUint64(8, identity.run, true);
   view.setUint32(16, identity.step, true);
   view.setUint32(20, identity.bucket, true);
-  view.setUint32(24, identity.chunk, true);
+  view.setUint32(24, identity.piece, true);
   view.setUint32(28, identity.rank, true);
   view.setUint32(32, content.generation, true);
   view.setUint32(36, content.contributors, true);
   view.setUint32(40, identity.elements, true);
   view.setUint32(44, content.zstd ? FLAG_ZSTD : 0, true);
   view.setFloat64(48, content.weight, true);
-  view.setUint32(56, content.scalars.length, true);
-  view.setUint32(
-    60,
-    payload.reduce((total, part) => total + part.byteLength, 0),
-    true,
-  );
-  content.scalars.forEach((scalar, i) =>
-    view.setFloat64(FRAME_HEADER_BYTES + i * SCALAR_BYTES, scalar, true),
-  );
+  view.setUint16(56, scalars.length, true);
+  view.setUint16(58, peaks.length, true);
+  view.setUint32(60, payloadBytes, true);
+  view.setUint32(64, codec.parameter, true);
+  scalars.forEach((scalar, i) => view.setFloat64(FRAME_HEADER_BYTES + i * SCALAR_BYTES, scalar, true));
+  const peaksAt = FRAME_HEADER_BYTES + scalars.length * SCALAR_BYTES;
+  peaks.forEach((peak, i) => view.setUint32(peaksAt + i * PEAK_BYTES, peak, true));
   view.setUint32(CHECKSUM_OFFSET, checksumOf(head, payload), true);
   return [head, ...payload];
 }
@@ -105,24 +128,34 @@ function checksumOf(head: Uint8Array, payload: readonly Uint8Array[]): number {
   return payload.reduce((checksum, part) => crc32(part, checksum), own);
 }
 
+/** The bytes of the frame that begins at `bytes`, which may go on; Infinity if not even its header is whole. */
+export function frameLength(bytes: Uint8Array): number {
+  if (bytes.byteLength < FRAME_HEADER_BYTES) return Infinity;
+  const view = viewOf(bytes);
+  return frameBytes(view.getUint16(56, true), view.getUint16(58, true), view.getUint32(60, true));
+}
+
 /**
  * The frame in `bytes`. Throws SltrainError "frame-damaged" if any byte was changed, cut or added, and "frame-foreign"
- * if it is whole but not what `expected` says; both name `key`.
+ * if it is whole but not what `expected` says, or not encoded by one of `codecs`; both name `key`.
  */
-export function decodeFrame(key: string, bytes: Uint8Array, expected: FrameIdentity): Frame {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+export function decodeFrame<C extends FrameCodec>(
+  key: string,
+  bytes: Uint8Array,
+  expected: FrameIdentity,
+  codecs: readonly C[],
+): Frame<C> {
+  const view = viewOf(bytes);
   if (bytes.byteLength < FRAME_HEADER_BYTES) {
     throw frameDamaged(key, `at least ${FRAME_HEADER_BYTES} bytes`, `${bytes.byteLength}`);
   }
   const magic = view.getUint32(0, true);
   if (magic !== MAGIC) throw frameDamaged(key, `magic ${MAGIC.toString(16)}`, magic.toString(16));
-  const version = view.getUint16(4, true);
+  const version = view.getUint8(4);
   if (version !== VERSION) throw frameForeign(key, "version", VERSION, version);
-  const scalarCount = view.getUint32(56, true);
-  const payloadBytes = view.getUint32(60, true);
-  const wholeBytes = frameBytes(scalarCount, payloadBytes);
+  const wholeBytes = frameLength(bytes);
   if (bytes.byteLength !== wholeBytes) throw frameDamaged(key, `${wholeBytes} bytes`, `${bytes.byteLength}`);
-  const headBytes = wholeBytes - payloadBytes;
+  const headBytes = wholeBytes - view.getUint32(60, true);
   const payload = bytes.subarray(headBytes);
   const checksum = checksumOf(bytes.subarray(0, headBytes), [payload]);
   const written = view.getUint32(CHECKSUM_OFFSET, true);
@@ -132,26 +165,42 @@ export function decodeFrame(key: string, bytes: Uint8Array, expected: FrameIdent
   const flags = view.getUint32(44, true);
   const facts: readonly (readonly [what: string, expected: unknown, got: unknown])[] = [
     ["run", expected.run, view.getBigUint64(8, true)],
-    ["stage", expected.stage, frameStages[view.getUint8(6)]],
+    ["lane", expected.lane, view.getUint8(5)],
+    ["level", expected.level, view.getUint8(6)],
     ["step", expected.step, view.getUint32(16, true)],
     ["bucket", expected.bucket, view.getUint32(20, true)],
-    ["chunk", expected.chunk, view.getUint32(24, true)],
+    ["piece", expected.piece, view.getUint32(24, true)],
     ["rank", expected.rank, view.getUint32(28, true)],
-    ["codec", expected.codec, view.getUint8(7)],
     ["elements", expected.elements, view.getUint32(40, true)],
     ["flags", flags & FLAG_ZSTD, flags],
   ];
   for (const [what, want, got] of facts) if (want !== got) throw frameForeign(key, what, want, got);
+  const [id, parameter] = [view.getUint8(7), view.getUint32(64, true)];
+  const codec = codecs.find((known) => known.id === id && known.parameter === parameter);
+  if (codec === undefined) {
+    const known = codecs.map((one) => `${one.id}/${one.parameter}`).join(" or ");
+    throw frameForeign(key, "codec", known, `${id}/${parameter}`);
+  }
+  const scalarCount = view.getUint16(56, true);
+  const peaksAt = FRAME_HEADER_BYTES + scalarCount * SCALAR_BYTES;
   return {
+    codec,
     generation: view.getUint32(32, true),
     contributors: view.getUint32(36, true),
     weight: view.getFloat64(48, true),
     scalars: Float64Array.from({ length: scalarCount }, (_, i) =>
       view.getFloat64(FRAME_HEADER_BYTES + i * SCALAR_BYTES, true),
     ),
+    peaks: Uint32Array.from({ length: view.getUint16(58, true) }, (_, i) =>
+      view.getUint32(peaksAt + i * PEAK_BYTES, true),
+    ),
     zstd: (flags & FLAG_ZSTD) !== 0,
     payload,
   };
+}
+
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
 }
 
 export function frameDamaged(key: string, expected: string, got: string, cause?: unknown): SltrainError {

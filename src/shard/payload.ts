@@ -11,9 +11,12 @@ export interface Payload {
   readonly parts: readonly Uint8Array[];
 }
 
-/** The most bytes of a frame with `length` values. */
-export function maxFrameBytes(codec: Codec, length: number, scalarCount: number): number {
-  return frameBytes(scalarCount, codec.restBytes(length) + codec.maxCompressibleBytes(length));
+/** The most bytes of a frame with `length` values, in whichever order the codec's bytes are. */
+export function maxFrameBytes(codec: Codec, length: number, scalarCount: number, peakCount: number): number {
+  const payloadBytes = [codec, codec.shuffled ?? codec].map(
+    (either) => either.restBytes(length) + either.maxCompressibleBytes(length),
+  );
+  return frameBytes(scalarCount, peakCount, Math.max(...payloadBytes));
 }
 
 /** Compresses what pays. Large payloads give a promise; `encoded` must not change before it settles. */
@@ -34,7 +37,7 @@ function smaller({ rest, compressible }: Encoded, frames: readonly Uint8Array[])
 /** What the codec wrote, checked to hold `length` values; views the frame where it was stored raw. Throws "frame-damaged". */
 export function unpackPayload(
   key: string,
-  frame: Frame,
+  frame: Pick<Frame, "zstd" | "payload">,
   codec: Codec,
   zstd: Zstd,
   length: number,

@@ -5,7 +5,8 @@ import { openAlgorithm } from "../algorithms/open-algorithm.ts";
 import { Replica } from "../algorithms/replica.ts";
 import { SampleSchedule } from "../algorithms/sample-schedule.ts";
 import { memoryShares } from "../algorithms/training-memory.ts";
-import { openScatterReduce } from "../allreduce/scatter-reduce.ts";
+import { openCollective } from "../allreduce/open-collective.ts";
+import { scatterReduce } from "../allreduce/patterns/scatter-reduce.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { evenPart, type RowSlice } from "../data/order.ts";
 import { loadBytes, openPartitions } from "../data/reader.ts";
@@ -17,7 +18,7 @@ import { optimizerOf, type Optimizer } from "../optim/optimizer.ts";
 import { getJson, getJsonLines, putJson, putJsonLines } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
 import type { EpochMetrics, RunManifest, WorkerEvent, WorkerResult } from "../run/records.ts";
-import { chunkGrid } from "../shard/buckets.ts";
+import { f32 } from "../shard/codec/f32.ts";
 import { openChannel } from "../storage/open.ts";
 import type { Storage } from "../storage/storage.ts";
 import { availableThreads } from "./available-threads.ts";
@@ -52,14 +53,13 @@ export async function runWorker(event: WorkerEvent, storage: Storage, cursor: Cu
   ]);
   clock.end("data");
 
-  const buckets = chunkGrid(replica.parameters, {
-    ...{ bucketBytes: config.bucketBytes, worldSize },
-    statistics: replica.statistics,
-  });
   // Opened also where it is the storage: its meter counts the exchange alone.
   const channel = await openChannel(event.channel);
-  const generation = attempt;
-  const collective = await openScatterReduce({ channel, runId, rank, worldSize, generation, buckets });
+  const collective = await openCollective({
+    ...{ channel, runId, rank, worldSize, generation: attempt, seed: config.seed },
+    ...{ layout: replica.parameters, statistics: replica.statistics, bucketBytes: config.bucketBytes },
+    ...{ reduce: scatterReduce(), codec: f32, zstd: "auto" },
+  });
   const algorithm = await openAlgorithm(config, {
     ...{ replica, collective, optimizerState: optimizer.stateNames },
     stepsPerEpoch: schedule.stepsPerEpoch,

@@ -7,12 +7,13 @@ import { type AlgorithmSettings, openAlgorithm } from "../../src/algorithms/open
 import { Replica } from "../../src/algorithms/replica.ts";
 import { SampleSchedule } from "../../src/algorithms/sample-schedule.ts";
 import type { Collective } from "../../src/allreduce/collective.ts";
-import { openScatterReduce } from "../../src/allreduce/scatter-reduce.ts";
+import { openCollective } from "../../src/allreduce/open-collective.ts";
+import { scatterReduce } from "../../src/allreduce/patterns/scatter-reduce.ts";
 import { createReferenceDevice } from "../../src/device/reference/reference-device.ts";
 import { add, batchNormalization, Composer, dense } from "../../src/models/compose.ts";
 import { hyperAt, type OptimizerName, optimizerOf } from "../../src/optim/optimizer.ts";
 import { RandomStream } from "../../src/random.ts";
-import { chunkGrid } from "../../src/shard/buckets.ts";
+import { f32 } from "../../src/shard/codec/f32.ts";
 import { openChannel } from "../../src/storage/open.ts";
 
 const FEATURES = 6;
@@ -66,11 +67,10 @@ export async function openCrew(settings: CrewSettings): Promise<Member[]> {
         ...{ count: ROWS, batchSize: BATCH_SIZE, seed: 1, rank, worldSize, holdsAll: true },
       });
       await replica.training(schedule.largestShare);
-      const collective = await openScatterReduce({
-        ...{ channel: await openChannel(`memory:${runId}`), runId, rank, worldSize, generation: 0 },
-        buckets: chunkGrid(replica.parameters, {
-          ...{ bucketBytes: 256, worldSize, statistics: replica.statistics },
-        }),
+      const collective = await openCollective({
+        ...{ channel: await openChannel(`memory:${runId}`), runId, rank, worldSize, generation: 0, seed: 1 },
+        ...{ layout: replica.parameters, statistics: replica.statistics, bucketBytes: 256 },
+        ...{ reduce: scatterReduce(), codec: f32, zstd: "auto" },
       });
       const algorithm = await openAlgorithm(
         { algorithm: "ga-sgd", syncEvery: 2, outerLr: 0.7, outerMomentum: 0.9, ...settings },

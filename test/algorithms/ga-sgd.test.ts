@@ -4,9 +4,10 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { gaSgd } from "../../src/algorithms/ga-sgd.ts";
 import type { Batch, BatchSums } from "../../src/algorithms/replica.ts";
-import { openScatterReduce } from "../../src/allreduce/scatter-reduce.ts";
+import { openCollective } from "../../src/allreduce/open-collective.ts";
+import { scatterReduce } from "../../src/allreduce/patterns/scatter-reduce.ts";
 import type { RunOptions } from "../../src/device/device.ts";
-import { chunkGrid } from "../../src/shard/buckets.ts";
+import { f32 } from "../../src/shard/codec/f32.ts";
 import type { Layout } from "../../src/shard/layout.ts";
 import { openChannel } from "../../src/storage/open.ts";
 
@@ -46,18 +47,16 @@ function knownReplica(value: number, movingMean: number) {
   };
 }
 
-async function twoRanks(counts: readonly [number, number], withStatistics: boolean) {
+async function twoRanks(counts: readonly [number, number], { withStatistics = false, packed = false } = {}) {
   const replicas = [knownReplica(1, 10), knownReplica(4, 40)] as const;
-  const buckets = chunkGrid(parameters, {
-    ...{ bucketBytes: 4, worldSize: 2 },
-    ...(withStatistics ? { statistics } : {}),
-  });
   const outcomes = await Promise.all(
     replicas.map(async (replica, rank) => {
       if (!withStatistics) replica.vectors.statistics = new Float32Array(0);
-      const channel = await openChannel(`memory:ga-sgd-${counts.join("-")}-${withStatistics}`);
-      const collective = await openScatterReduce({
-        ...{ channel, runId: "run", rank, worldSize: 2, generation: 0, buckets },
+      const channel = await openChannel(`memory:ga-sgd-${counts.join("-")}-${withStatistics}-${packed}`);
+      const collective = await openCollective({
+        ...{ channel, runId: "run", rank, worldSize: 2, generation: 0, seed: 1, layout: parameters },
+        ...(withStatistics ? { statistics } : {}),
+        ...{ bucketBytes: 4, packed, reduce: scatterReduce(), codec: f32, zstd: "auto" },
       });
       const count = counts[rank]!;
       const algorithm = gaSgd({ replica, collective, optimizerState: [], stepsPerEpoch: 1, timeoutMs: 5000 });
@@ -75,7 +74,7 @@ async function twoRanks(counts: readonly [number, number], withStatistics: boole
 
 describe("gaSgd", () => {
   test("gives every rank the mean over all samples before the update", async () => {
-    const { replicas, outcomes } = await twoRanks([1, 3], false);
+    const { replicas, outcomes } = await twoRanks([1, 3]);
     for (const { vectors, finished } of replicas) {
       assert.deepEqual([...vectors.gradients.subarray(0, 67)], new Array(67).fill((1 + 3 * 4) / 4));
       assert.deepEqual(finished, [13 / 4]);
@@ -86,15 +85,18 @@ describe("gaSgd", () => {
   });
 
   test("lets a rank without samples take part", async () => {
-    const { replicas } = await twoRanks([2, 0], false);
+    const { replicas } = await twoRanks([2, 0]);
     for (const { vectors } of replicas) assert.equal(vectors.gradients[0], 1);
   });
 
-  test("averages statistics by samples, behind the gradients", async () => {
-    const { replicas } = await twoRanks([1, 3], true);
-    for (const { vectors } of replicas) {
-      assert.deepEqual([...vectors.gradients.subarray(0, 64)], new Array(64).fill(13 / 4));
-      assert.deepEqual([...vectors.statistics.subarray(0, 2)], [(10 + 3 * 40) / 4, (10 + 3 * 40) / 4]);
-    }
-  });
+  for (const packed of [false, true]) {
+    const place = packed ? "in one bucket with" : "behind";
+    test(`averages statistics by samples, ${place} the gradients`, async () => {
+      const { replicas } = await twoRanks([1, 3], { withStatistics: true, packed });
+      for (const { vectors } of replicas) {
+        assert.deepEqual([...vectors.gradients.subarray(0, 64)], new Array(64).fill(13 / 4));
+        assert.deepEqual([...vectors.statistics.subarray(0, 2)], [(10 + 3 * 40) / 4, (10 + 3 * 40) / 4]);
+      }
+    });
+  }
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Part, RankOrderedSum } from "../../src/allreduce/rank-ordered-sum.ts";
+import { NO_PEAKS, NO_SCALARS, type Part, RankOrderedSum } from "../../src/allreduce/rank-ordered-sum.ts";
 import { RandomStream } from "../../src/random.ts";
 import { roomFor } from "../../src/shard/codec/codec.ts";
 import { f32 } from "../../src/shard/codec/f32.ts";
@@ -11,14 +11,16 @@ const contributions = Array.from({ length: 5 }, (_, rank) => {
   const values = Float32Array.from({ length: LENGTH }, () => random.nextNormal() * 10 ** (rank * 4));
   // Ranks may send fewer scalars than others.
   const scalars = Float64Array.from({ length: rank % 3 }, () => random.nextNormal() * 10 ** (rank * 5));
-  return { contributors: 1, weight: rank + 0.1, scalars, sums: f32.encode(values, roomFor(f32, LENGTH), 0) };
+  const encoded = f32.encode(values, roomFor(f32, LENGTH), 0);
+  const peaks = Uint32Array.of(rank * 7, 100 - rank);
+  return { contributors: 1, weight: rank + 0.1, scalars, peaks, values: { codec: f32, encoded } };
 });
 
 test("the order of arrival does not change a bit", () => {
   const random = new RandomStream(2, "orders");
   const results = Array.from({ length: 20 }, () => {
     // Accumulators hold what an earlier round left in them.
-    const sum = new RankOrderedSum(5, new Float64Array(LENGTH).fill(NaN), f32);
+    const sum = new RankOrderedSum(5, new Float64Array(LENGTH).fill(NaN));
     for (const rank of random.permutation(5)) sum.take(rank, contributions[rank]!);
     const mean = new Float32Array(LENGTH);
     sum.writeMean(mean);
@@ -27,17 +29,18 @@ test("the order of arrival does not change a bit", () => {
   for (const result of results) assert.deepEqual(result, results[0]);
   assert.equal(results[0]!.total.contributors, 5);
   assert.equal(results[0]!.total.scalars.length, 2);
+  assert.deepEqual(results[0]!.total.peaks, Uint32Array.of(28, 100));
 });
 
 test("a rank's own values and the same values encoded by a peer give equal sums, wherever they come", () => {
   const own = (rank: number): Part => {
     const part = contributions[rank]!;
     const values = new Float32Array(LENGTH);
-    f32.decode(part.sums, values);
-    return { ...part, sums: values };
+    f32.decode(part.values.encoded, values);
+    return { ...part, values };
   };
   const meanWith = (ownRank: number): Float32Array => {
-    const sum = new RankOrderedSum(5, new Float64Array(LENGTH).fill(NaN), f32);
+    const sum = new RankOrderedSum(5, new Float64Array(LENGTH).fill(NaN));
     contributions.forEach((part, rank) => sum.take(rank, rank === ownRank ? own(rank) : part));
     const mean = new Float32Array(LENGTH);
     sum.writeMean(mean);
@@ -47,8 +50,14 @@ test("a rank's own values and the same values encoded by a peer give equal sums,
 });
 
 test("a sum without weight has a mean of zeros", () => {
-  const sum = new RankOrderedSum(1, new Float64Array(2), f32);
-  sum.take(0, { contributors: 1, weight: 0, scalars: new Float64Array(0), sums: new Float32Array(2) });
+  const sum = new RankOrderedSum(1, new Float64Array(2));
+  sum.take(0, {
+    contributors: 1,
+    weight: 0,
+    scalars: NO_SCALARS,
+    peaks: NO_PEAKS,
+    values: new Float32Array(2),
+  });
   const mean = new Float32Array(2).fill(1);
   sum.writeMean(mean);
   assert.deepEqual(mean, new Float32Array(2));

@@ -244,7 +244,7 @@ describe("faults", () => {
 
   test("a foreign object in a frame's place is an error that names its key, never a wrong sum", async () => {
     // The place of the first step's first frame: whoever puts there finds it taken and reads it back.
-    const key = frameKey("foreign", { stage: "sum", step: 0, bucket: 0, chunk: 1, rank: 0 });
+    const key = frameKey("foreign", { lane: 0, level: 0, step: 0, bucket: 0, piece: 0, rank: 0 });
     const path = join(folder.path, ".sltrain", key);
     mkdirSync(join(path, ".."), { recursive: true });
     writeFileSync(path, "this is no frame");

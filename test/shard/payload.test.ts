@@ -8,11 +8,7 @@ import { maxFrameBytes, packPayload, unpackPayload } from "../../src/shard/paylo
 import { loadZstd } from "../../src/shard/zstd.ts";
 
 const zstd = await loadZstd();
-const frameOf = (parts: readonly Uint8Array[], compressed: boolean): Frame => ({
-  generation: 0,
-  contributors: 1,
-  weight: 1,
-  scalars: new Float64Array(0),
+const frameOf = (parts: readonly Uint8Array[], compressed: boolean): Pick<Frame, "zstd" | "payload"> => ({
   zstd: compressed,
   payload: Buffer.concat(parts),
 });
@@ -62,7 +58,7 @@ test("a payload of several zstd blocks comes back", async () => {
 
 test("a payload of another length or that zstd cannot read is damage that names the key", async () => {
   const damaged = { code: "frame-damaged", message: /some\/key/ };
-  const rejects = (frame: Frame, length: number) =>
+  const rejects = (frame: ReturnType<typeof frameOf>, length: number) =>
     assert.rejects(async () => unpackPayload("some/key", frame, f32, zstd, length), damaged);
   for (const sizeBytes of [0, 8, 11, 13]) await rejects(frameOf([new Uint8Array(sizeBytes)], false), 3);
   await rejects(frameOf([new Uint8Array(8)], true), 2);
@@ -74,8 +70,8 @@ test("a payload of another length or that zstd cannot read is damage that names 
 
 test("a frame is never larger than was promised, and every flipped, cut or added byte of it is detected", async () => {
   const identity: FrameIdentity = {
-    ...{ run: 1n, stage: "sum", step: 0, bucket: 0, chunk: 0, rank: 0 },
-    ...{ codec: f32.id, elements: 33 },
+    ...{ run: 1n, lane: 0, level: 0, step: 0, bucket: 0, piece: 0, rank: 0 },
+    elements: 33,
   };
   for (const values of [noise(33), new Float32Array(33)]) {
     const { zstd: compressed, parts } = await packPayload(encode(values), zstd);
@@ -84,12 +80,13 @@ test("a frame is never larger than was promised, and every flipped, cut or added
       contributors: 1,
       weight: 1,
       scalars: Float64Array.of(1),
+      peaks: Uint32Array.of(2),
       zstd: compressed,
     };
-    const bytes = Buffer.concat(encodeFrame(identity, content, parts));
-    assert.ok(bytes.byteLength <= maxFrameBytes(f32, 33, 1));
+    const bytes = Buffer.concat(encodeFrame(identity, f32, content, parts));
+    assert.ok(bytes.byteLength <= maxFrameBytes(f32, 33, 1, 1));
     const read = (changed: Uint8Array) => {
-      const frame = decodeFrame("key", changed, identity);
+      const frame = decodeFrame("key", changed, identity, [f32]);
       return unpackPayload("key", frame, f32, zstd, 33);
     };
     await read(bytes);

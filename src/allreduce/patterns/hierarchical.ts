@@ -4,7 +4,7 @@
 
 import { splitEvenly } from "../../shard/blocks.ts";
 import type { ElementRange } from "../../shard/layout.ts";
-import type { MeanPiece, Piece, ReducePattern } from "../pattern.ts";
+import { longestOf, type MeanPiece, type Piece, type ReducePattern } from "../pattern.ts";
 import { reduceInvalid } from "./reduce-invalid.ts";
 
 /** Groups of about `groupSize` ranks, by default the square root of their number. */
@@ -65,6 +65,7 @@ export function hierarchical(groupSize?: number): ReducePattern {
                   }));
           return all.filter(({ reader }) => reader !== rank);
         },
+        longest: (level) => longestOf(level === 0 ? pieces : means),
         merge(level, rank) {
           const group = groupOf(rank);
           const own = pieceOf(rank);

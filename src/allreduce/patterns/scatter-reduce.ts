@@ -3,7 +3,7 @@
 // many means. AllReduce is the case of one owner (LambdaML's leader).
 
 import { splitEvenly } from "../../shard/blocks.ts";
-import type { MeanPiece, ReducePattern } from "../pattern.ts";
+import { longestOf, type MeanPiece, type ReducePattern } from "../pattern.ts";
 import { reduceInvalid } from "./reduce-invalid.ts";
 
 /** `owners` of a round; by default every rank is one. */
@@ -36,6 +36,7 @@ function named(name: string, owners: number | undefined): ReducePattern {
           means
             .filter(({ owner }) => owner !== rank)
             .map(({ begin, end, owner }) => ({ begin, end, reader: owner })),
+        longest: () => longestOf(means),
         merge(_level, rank) {
           const own = pieceOf(rank);
           const piece = means[own];

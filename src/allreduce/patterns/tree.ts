@@ -3,7 +3,7 @@
 // rank of its group, so its own partial sum needs no transport, and sums add up in rank order. Who merges is computed
 // (the paper triggers a merge by counting in the store), so there is one merger, whatever is repeated.
 
-import type { ReducePattern } from "../pattern.ts";
+import { longestOf, type ReducePattern } from "../pattern.ts";
 import { exactLayers } from "./merge-layers.ts";
 import { reduceInvalid } from "./reduce-invalid.ts";
 
@@ -44,6 +44,7 @@ export function tree(layers?: readonly number[]): ReducePattern {
           const reader = rankOf(level + 1, parent(level, index));
           return reader === rank ? [] : [{ ...bucket, reader }];
         },
+        longest: () => longestOf([bucket]),
         merge(level, rank) {
           const index = indexOf(level, rank);
           if (index === undefined) return undefined;

@@ -23,6 +23,8 @@ function interpret(plan: ReducePlan, bucket: ElementRange): void {
   for (const level of range(levels)) {
     const published = range(worldSize).map((rank) => plan.published(level, rank));
     const read = new Set<string>();
+    const lengths = published.flat().map(({ begin, end }) => end - begin);
+    if (lengths.length > 0) assert.equal(plan.longest(level), Math.max(...lengths));
     sums = range(worldSize).map((rank) => {
       const merge = plan.merge(level + 1, rank);
       if (merge === undefined) return undefined;

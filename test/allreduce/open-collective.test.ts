@@ -3,29 +3,41 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
-import { openScatterReduce } from "../../src/allreduce/scatter-reduce.ts";
-import { traffic } from "../../src/allreduce/traffic.ts";
-import { chunkGrid } from "../../src/shard/buckets.ts";
+import { openCollective } from "../../src/allreduce/open-collective.ts";
+import { scatterReduce } from "../../src/allreduce/patterns/scatter-reduce.ts";
+import { f32 } from "../../src/shard/codec/f32.ts";
 import type { Layout } from "../../src/shard/layout.ts";
 import { openStorage } from "../../src/storage/open.ts";
 import type { Storage } from "../../src/storage/storage.ts";
-import { collectiveContract, type CollectiveImplementation } from "../contract/collective.ts";
+import { collectiveContract } from "../contract/collective.ts";
+import { implementation, reduceSpecs } from "./implementation.ts";
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "sltrain-collective-"));
 after(() => fs.rmSync(folder, { recursive: true }));
 
-const scatterReduce: CollectiveImplementation = { name: "scatter-reduce", open: openScatterReduce, traffic };
-collectiveContract(scatterReduce, "memory", (name) => openStorage(`memory:collective-${name}`));
-collectiveContract(scatterReduce, "fs", (name) => openStorage(`fs:${path.join(folder, name)}`));
+for (const spec of reduceSpecs) {
+  collectiveContract(implementation(spec), "memory", (name) => openStorage(`memory:${spec}-${name}`));
+}
+collectiveContract(implementation("scatter-reduce"), "fs", (name) =>
+  openStorage(`fs:${path.join(folder, name)}`),
+);
 
 const layout: Layout = {
   entries: [{ name: "w", shape: [700_000], offset: 0, length: 700_000 }],
   length: 700_032,
 };
 
+const plain = {
+  seed: 0,
+  layout,
+  bucketBytes: 4096,
+  reduce: scatterReduce(),
+  codec: f32,
+  zstd: "auto",
+} as const;
+
 test("chunks of several zstd blocks and chunks that do not compress are reduced", async () => {
   const channel = await openStorage("memory:large-chunks");
-  const buckets = chunkGrid(layout, { bucketBytes: 1e9, worldSize: 2 });
   const sumsOf = (rank: number) => {
     // The first half repeats itself, the second has random bits in every byte (exponents kept finite).
     const bits = new Uint32Array(layout.length);
@@ -37,13 +49,9 @@ test("chunks of several zstd blocks and chunks that do not compress are reduced"
   };
   const means = await Promise.all(
     [0, 1].map(async (rank) => {
-      const collective = await openScatterReduce({
-        channel,
-        runId: "run",
-        rank,
-        worldSize: 2,
-        generation: 0,
-        buckets,
+      const collective = await openCollective({
+        ...{ channel, runId: "run", rank, worldSize: 2, generation: 0, ...plain },
+        bucketBytes: 1e9,
       });
       const round = collective.begin({ step: 0, weight: 1, timeoutMs: 5000 });
       round.push(0, sumsOf(rank));
@@ -64,9 +72,9 @@ test("one rank touches no storage", async () => {
     get: refused,
     waitFor: refused,
   });
-  const collective = await openScatterReduce({
+  const collective = await openCollective({
     ...{ channel: channel satisfies Storage, runId: "run", rank: 0, worldSize: 1, generation: 0 },
-    buckets: chunkGrid(layout, { bucketBytes: 4096, worldSize: 1 }),
+    ...plain,
   });
   const round = collective.begin({ step: 0, weight: 4, timeoutMs: 1 });
   round.push(0, new Float32Array(layout.length).fill(2));
@@ -78,11 +86,8 @@ test("one rank touches no storage", async () => {
 
 test("a rank outside the world is refused", async () => {
   const channel = await openStorage("memory:unused");
-  const buckets = chunkGrid(layout, { bucketBytes: 4096, worldSize: 2 });
   await assert.rejects(
-    openScatterReduce({ channel, runId: "run", rank: 2, worldSize: 2, generation: 0, buckets }),
-    {
-      code: "rank-invalid",
-    },
+    openCollective({ channel, runId: "run", rank: 2, worldSize: 2, generation: 0, ...plain }),
+    { code: "rank-invalid" },
   );
 });

@@ -1,0 +1,315 @@
+// One bucket of one round on one rank: executes the bucket's plan. Publishes its own sums, merges level by level what
+// the plan gives it to merge, and collects the means, its own included, as they were written: all ranks decode the same
+// bytes.
+
+import { SltrainError } from "../errors.ts";
+import type { FrameAddress } from "../shard/frame.ts";
+import type { ElementRange } from "../shard/layout.ts";
+import type { WaitOptions } from "../storage/storage.ts";
+import type { ExpectedObject, Packed, Received } from "./frame-channel.ts";
+import type { Lane } from "./lane.ts";
+import type { Merge, Piece, ReducePlan, Writer } from "./pattern.ts";
+import { type Contribution, NO_SCALARS, RankOrderedSum } from "./rank-ordered-sum.ts";
+import { packSlots, slotBytesFor, slotRange } from "./slots.ts";
+
+/** A merger may be waiting for the part of a third rank. Whoever waits for that part as well shall name the rank first. */
+const PATIENCE_PER_LEVEL = 0.25;
+
+/** What the buckets of a round have in common. */
+export interface RoundContext {
+  readonly step: number;
+  readonly weight: number;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  /** Given when the round is to be finished. */
+  readonly scalars: Promise<Float64Array>;
+  /** Ends the round of all buckets. */
+  fail(error: unknown): void;
+}
+
+/** What a rank has summed up of a range, and what belongs to it. */
+interface Held extends ElementRange {
+  readonly values: Float32Array | Float64Array;
+  readonly contribution: Contribution;
+}
+
+export class BucketReduce {
+  readonly #lane: Lane;
+  readonly #round: RoundContext;
+  readonly #bucket: number;
+  readonly #plan: ReducePlan;
+  readonly #range: ElementRange;
+  readonly #puts: Promise<unknown>[] = [];
+  readonly #means: (Received | undefined)[];
+  /** The means that it gave were those of an earlier start of this rank. */
+  adopted = false;
+
+  constructor(lane: Lane, round: RoundContext, bucket: number) {
+    this.#lane = lane;
+    this.#round = round;
+    this.#bucket = bucket;
+    this.#plan = lane.plans[bucket]!;
+    this.#range = lane.options.buckets[bucket]!;
+    this.#means = this.#plan.means.map(() => undefined);
+  }
+
+  /**
+   * The means, in the order of the plan's; their values view this rank's memory of the lane. When they are there, nobody
+   * reads `sums` any more.
+   */
+  async run(sums: Float32Array): Promise<readonly Received[]> {
+    const { rank, worldSize } = this.#lane.group;
+    const scalars = this.#isLast ? await this.#round.scalars : NO_SCALARS;
+    const peaks = new Uint32Array(this.#lane.peaks.length);
+    const contribution = { contributors: 1, weight: this.#round.weight, scalars, peaks };
+    let held: Held | undefined = { ...this.#range, values: sums, contribution };
+    this.#publish(0, held, sums);
+    this.adopted = this.#lane.replaying && worldSize > 1 && (await this.#adopt());
+    if (!this.adopted) {
+      for (let level = 1; level <= this.#plan.levels; level++) {
+        const merge = this.#plan.merge(level, rank);
+        held = merge && (await this.#merge(level, merge, held));
+      }
+      if (worldSize > 1) await this.#receiveMeans();
+    }
+    await Promise.all(this.#puts);
+    return this.#means as readonly Received[];
+  }
+
+  get #isLast(): boolean {
+    return this.#bucket === this.#lane.options.buckets.length - 1;
+  }
+
+  /** Scalars ride with the first piece of the last bucket, which backward completes last. */
+  #carried({ contribution }: Held, { begin }: ElementRange): Contribution {
+    const carries = this.#isLast && begin === this.#range.begin;
+    return carries ? contribution : { ...contribution, scalars: NO_SCALARS };
+  }
+
+  #address(level: number, piece: number, rank = this.#lane.group.rank): FrameAddress {
+    return {
+      ...{ lane: this.#lane.group.number, level, step: this.#round.step },
+      ...{ bucket: this.#bucket, piece, rank },
+    };
+  }
+
+  /** Whatever waits for the round's end hears of a failure. */
+  #put(work: Promise<unknown>): void {
+    work.catch((error: unknown) => this.#round.fail(error));
+    this.#puts.push(work);
+  }
+
+  /** Starts putting what the plan says of `held`, rounded to f32 in `values`. */
+  #publish(level: number, held: Held, values: Float32Array): void {
+    const { rank, clock } = this.#lane.group;
+    const pieces = this.#plan.published(level, rank);
+    if (pieces.length === 0) return;
+    const coded = (piece: number, { begin, end }: Piece): Packed | Promise<Packed> =>
+      this.#lane.encode(
+        this.#address(level, piece),
+        values.subarray(begin - held.begin, end - held.begin),
+        begin,
+      );
+    if (this.#lane.options.packed) {
+      this.#put(clock.working(() => this.#putTogether(level, held, pieces, coded)));
+      return;
+    }
+    for (const [i] of pieces.entries()) {
+      // Each rank begins elsewhere: not all write to the same reader first.
+      const piece = (i + rank) % pieces.length;
+      this.#put(
+        clock.working(() => this.#putAlone(level, held, piece, pieces[piece]!, coded(piece, pieces[piece]!))),
+      );
+    }
+  }
+
+  /** Whoever wrote the key first is heard; a twin of this rank that was faster changes nothing here. */
+  async #putAlone(
+    level: number,
+    held: Held,
+    piece: number,
+    range: Piece,
+    coded: Packed | Promise<Packed>,
+  ): Promise<void> {
+    const { frames } = this.#lane.group;
+    const address = this.#address(level, piece);
+    // Small payloads are ready: they are on their way before the push returns.
+    const packed = coded instanceof Promise ? await coded : coded;
+    const expected = { address, elements: range.end - range.begin };
+    await frames.put(address, frames.frame(expected, packed, this.#carried(held, range)));
+  }
+
+  async #putTogether(
+    level: number,
+    held: Held,
+    pieces: readonly Piece[],
+    coded: (piece: number, range: Piece) => Packed | Promise<Packed>,
+  ): Promise<void> {
+    const { frames, rank } = this.#lane.group;
+    const packed = await Promise.all(pieces.map(async (range, piece) => coded(piece, range)));
+    const { peaks } = held.contribution;
+    peaks[level] = packed.reduce((most, one, piece) => {
+      const { scalars } = this.#carried(held, pieces[piece]!);
+      return Math.max(most, frames.sizeOf(one, { scalars, peaks }));
+    }, peaks[level]!);
+    const sealed = packed.map((one, piece) => {
+      const range = pieces[piece]!;
+      const expected = { address: this.#address(level, piece), elements: range.end - range.begin };
+      return frames.frame(expected, one, this.#carried(held, range));
+    });
+    const { piece: _, ...object } = this.#address(level, 0, rank);
+    await frames.put(object, packSlots(sealed, this.#lane.slotBytes(this.#bucket, level)));
+  }
+
+  /** Adds up what the plan says, and publishes it: at the top level the mean, below it pieces of the sums. */
+  async #merge(level: number, merge: Merge, held: Held | undefined): Promise<Held> {
+    const { frames, clock } = this.#lane.group;
+    const { memory } = this.#lane;
+    const { begin, end, writers } = merge;
+    const length = end - begin;
+    const sums = memory.sums(this.#bucket, level, length);
+    const sum = new RankOrderedSum(writers.length, sums);
+    const own = writers.findIndex(({ piece }) => piece === -1);
+    if (held !== undefined && own >= 0) {
+      const values = held.values.subarray(begin - held.begin, end - held.begin);
+      await clock.working(() => sum.take(own, { ...this.#carried(held, merge), values }));
+    }
+    const peers = [...writers.keys()].filter((writer) => writer !== own);
+    const expected = this.#withRoom(peers.map((writer) => this.#partOf(level - 1, merge, writers[writer]!)));
+    await frames.receive(expected, this.#wait(level - 1), ([part], i) => sum.take(peers[i]!, part!));
+    const merged: Held = { begin, end, values: sums, contribution: sum.total };
+    await clock.working(async () => {
+      const values = memory.values(this.#bucket, level, length);
+      if (level < this.#plan.levels) {
+        sum.writeSums(values);
+        this.#publish(level, merged, values);
+      } else {
+        sum.writeMean(values);
+        await this.#publishMean(merged, values);
+      }
+    });
+    return merged;
+  }
+
+  /** The mean is what was written: by this rank, or by a twin that was faster. */
+  async #publishMean(held: Held, values: Float32Array): Promise<void> {
+    const { frames, worldSize, rank } = this.#lane.group;
+    const piece = this.#plan.means.findIndex(({ owner }) => owner === rank);
+    const address = this.#address(this.#plan.levels, piece);
+    const packed = await this.#lane.encode(address, values, held.begin);
+    const contribution = this.#carried(held, held);
+    const parts =
+      worldSize > 1 ? frames.frame({ address, elements: values.length }, packed, contribution) : [];
+    if (worldSize > 1 && (await frames.put(address, parts)) === "exists") {
+      // Memory of its own: the lane's is for what is still to be read.
+      const { roomBytes, ...mean } = this.#meanOf(piece);
+      const into = new Uint8Array(roomBytes);
+      const [winner] = (await frames.read({ ...mean, codec: this.#lane.options.codec, into })) ?? [];
+      if (winner === undefined) throw deleted(frames.keyOf(address));
+      this.#means[piece] = winner;
+    } else {
+      this.#means[piece] = { ...contribution, values: packed, parts };
+    }
+  }
+
+  /** Takes the means of an earlier start of this rank if all are there: parts may have been swept since, and only then. */
+  async #adopt(): Promise<boolean> {
+    const { frames } = this.#lane.group;
+    const expected = this.#withRoom(this.#plan.means.map((_, piece) => this.#meanOf(piece)));
+    const found = await Promise.all(expected.map((mean) => frames.read(mean)));
+    if (found.includes(undefined)) return false;
+    found.forEach((mean, piece) => (this.#means[piece] = mean![0]));
+    this.#relay();
+    return true;
+  }
+
+  async #receiveMeans(): Promise<void> {
+    const { rank } = this.#lane.group;
+    const direct: number[] = [];
+    const relays = new Set<number>();
+    for (const piece of this.#means.keys()) {
+      if (this.#means[piece] !== undefined) continue;
+      const source = this.#plan.source(piece, rank);
+      if (source.relayed) relays.add(source.rank);
+      else direct.push(piece);
+    }
+    const objects = [
+      ...direct.map((piece) => ({ pieces: [piece], ...this.#meanOf(piece) })),
+      ...[...relays].map((relay) => this.#relayedBy(relay)),
+    ];
+    const expected = this.#withRoom(objects);
+    const take = (begin: number) => (frames: readonly Received[], index: number) =>
+      objects[begin + index]!.pieces.forEach((piece, i) => (this.#means[piece] ??= frames[i]));
+    const { frames } = this.#lane.group;
+    const { levels } = this.#plan;
+    await Promise.all([
+      frames.receive(expected.slice(0, direct.length), this.#wait(levels), take(0)).then(() => this.#relay()),
+      frames.receive(expected.slice(direct.length), this.#wait(levels + 1), take(direct.length)),
+    ]);
+  }
+
+  /** Passes on what its group reads from this rank, in one object. */
+  #relay(): void {
+    const { frames, rank, clock } = this.#lane.group;
+    const relayed = this.#plan.relayed(rank);
+    if (relayed.length === 0) return;
+    const parts = relayed.flatMap((piece) => this.#means[piece]!.parts);
+    this.#put(clock.working(() => frames.put(this.#relayedBy(rank).address, parts)));
+  }
+
+  #meanOf(piece: number): Expected {
+    const { begin, end, owner } = this.#plan.means[piece]!;
+    const address = this.#address(this.#plan.levels, piece, owner);
+    const elements = end - begin;
+    return { address, frames: [{ address, elements }], roomBytes: this.#lane.frameBytes(elements) };
+  }
+
+  #relayedBy(relay: number): Expected & { readonly pieces: readonly number[] } {
+    const pieces = this.#plan.relayed(relay);
+    const means = pieces.map((piece) => this.#meanOf(piece));
+    const { piece: _, ...address } = this.#address(this.#plan.levels + 1, 0, relay);
+    return {
+      ...{ pieces, address },
+      frames: means.flatMap(({ frames }) => frames),
+      roomBytes: means.reduce((total, { roomBytes }) => total + roomBytes, 0),
+    };
+  }
+
+  /** What a merge reads of one of its writers. */
+  #partOf(level: number, { begin, end }: ElementRange, writer: Writer): Expected {
+    const address = this.#address(level, writer.piece, writer.rank);
+    const elements = end - begin;
+    const frames = [{ address, elements }];
+    const frameBytes = this.#lane.frameBytes(elements);
+    if (!this.#lane.options.packed) return { address, frames, roomBytes: frameBytes };
+    const { piece, ...object } = address;
+    const slotBytes = this.#lane.slotBytes(this.#bucket, level);
+    return {
+      ...{ address: object, frames, slot: slotRange(piece, slotBytes) },
+      roomBytes: Math.max(slotBytes, slotBytesFor(frameBytes)),
+    };
+  }
+
+  #withRoom(expected: readonly Expected[]): ExpectedObject[] {
+    const sizes = expected.map(({ roomBytes }) => roomBytes);
+    const slots = this.#lane.memory.slots(this.#bucket, sizes);
+    const { codec } = this.#lane.options;
+    return expected.map((object, i) => ({ ...object, codec, into: slots[i]! }));
+  }
+
+  /** For objects of a level. */
+  #wait(level: number): WaitOptions {
+    const { timeoutMs, signal } = this.#round;
+    return { timeoutMs: timeoutMs * (1 + PATIENCE_PER_LEVEL * level), signal };
+  }
+}
+
+/** An object to come, and the most bytes that it can have. */
+type Expected = Omit<ExpectedObject, "into" | "codec"> & { readonly roomBytes: number };
+
+function deleted(key: string): SltrainError {
+  return new SltrainError({
+    code: "frame-missing",
+    message: `collective: expected ${key}, which another start of this rank wrote, but it was deleted since`,
+  });
+}

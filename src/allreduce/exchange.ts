@@ -1,0 +1,101 @@
+// An exchange: one rank's side of all that a run reduces, in lanes that share a channel, a clock and a sweeper.
+
+import { assert, SltrainError } from "../errors.ts";
+import { loadZstd } from "../shard/zstd.ts";
+import { metered, requestCount } from "../storage/layers/meter.ts";
+import type { Channel } from "../storage/storage.ts";
+import type { CollectiveState, CollectiveStats, Round, RoundOptions } from "./collective.ts";
+import { ExchangeClock } from "./exchange-clock.ts";
+import { FrameChannel } from "./frame-channel.ts";
+import { Lane, type LaneOptions } from "./lane.ts";
+import { LaneRound } from "./round.ts";
+import { FrameSweeper } from "./sweep.ts";
+
+/** Who exchanges, and through what. */
+export interface ExchangeMember {
+  readonly channel: Channel;
+  readonly runId: string;
+  readonly rank: number;
+  readonly worldSize: number;
+  /** How often this rank was started before; 0 for the first start. */
+  readonly generation: number;
+  /** Of the run: decides stochastic rounding. */
+  readonly seed: number;
+}
+
+export interface ExchangeOptions<Name extends string> extends ExchangeMember {
+  /** Whether payloads are compressed: never, where it makes them smaller, or where that saves time. */
+  readonly zstd: "auto" | "on" | "off";
+  /** In an order that is the same on every rank. */
+  readonly lanes: Readonly<Record<Name, LaneOptions>>;
+}
+
+export interface Exchange<Name extends string> {
+  /** The current reading. */
+  readonly stats: CollectiveStats;
+  /** See `Collective.state`; names begin with their lane's. */
+  readonly state: CollectiveState;
+  restore(state: CollectiveState): void;
+  /** Opens a lane's next round. Rounds of several lanes may be open at a time. */
+  begin(lane: Name, options: RoundOptions): Round;
+  /** See `Collective.sweep`. */
+  sweep(currentStep: number, durableStep: number): Promise<void>;
+}
+
+/** One rank needs no storage: its mean goes the same way through codec and division. Throws "rank-invalid", "reduce-invalid". */
+export async function openExchange<Name extends string>(
+  options: ExchangeOptions<Name>,
+): Promise<Exchange<Name>> {
+  const { runId, rank, worldSize, generation, seed } = options;
+  if (!Number.isInteger(rank) || rank < 0 || rank >= worldSize) {
+    throw new SltrainError({
+      code: "rank-invalid",
+      message: `collective: expected a rank below ${worldSize}, but got ${rank}`,
+    });
+  }
+  const channel = metered(options.channel);
+  const before = { ...channel.reading };
+  const clock = new ExchangeClock();
+  const compress = options.zstd !== "off";
+  const frames = new FrameChannel({ channel, runId, generation, zstd: await loadZstd(), compress, clock });
+  const lanes = new Map<string, Lane>(
+    Object.entries<LaneOptions>(options.lanes).map(([name, lane], number) => [
+      name,
+      new Lane({ number, rank, worldSize, generation, seed, frames, clock }, lane),
+    ]),
+  );
+  const sweeper = new FrameSweeper(runId);
+
+  return {
+    get stats() {
+      const bytesUp = channel.reading.bytesUp - before.bytesUp;
+      const bytesDown = channel.reading.bytesDown - before.bytesDown;
+      const { exchangeMs, waitMs } = clock;
+      const requests = requestCount(channel.reading) - requestCount(before);
+      return { exchangeMs, waitMs, bytesUp, bytesDown, requests };
+    },
+    get state() {
+      return Object.assign(
+        {},
+        ...[...lanes].map(([name, lane]) => lane.state(`${name}/`)),
+      ) as CollectiveState;
+    },
+    restore(state) {
+      for (const [name, lane] of lanes) lane.restore(state, `${name}/`);
+    },
+    begin(name, round) {
+      assert(Number.isInteger(round.step) && round.step >= 0, `a step is a whole number, not ${round.step}`);
+      assert(
+        Number.isFinite(round.weight) && round.weight >= 0,
+        `a weight is at least 0, not ${round.weight}`,
+      );
+      const lane = lanes.get(name)!;
+      if (worldSize > 1) sweeper.opened(lane, round.step);
+      return new LaneRound(lane, round);
+    },
+    async sweep(currentStep, durableStep) {
+      const keys = sweeper.take(currentStep, durableStep);
+      if (keys.length > 0) await channel.delete(keys);
+    },
+  };
+}

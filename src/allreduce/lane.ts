@@ -1,0 +1,162 @@
+// One vector of a run that is reduced round after round: its buckets, how they are reduced, and what the rounds of one
+// rank share. A run has several lanes (gradients, scalars of epochs), told apart by their number in frames and keys.
+
+import { SltrainError } from "../errors.ts";
+import { philox4x32 } from "../random.ts";
+import type { Codec } from "../shard/codec/codec.ts";
+import { encodeWithFeedback } from "../shard/error-feedback.ts";
+import type { FrameAddress } from "../shard/frame.ts";
+import type { ElementRange } from "../shard/layout.ts";
+import { maxFrameBytes } from "../shard/payload.ts";
+import type { CollectiveState } from "./collective.ts";
+import type { ExchangeClock } from "./exchange-clock.ts";
+import type { FrameChannel, Packed } from "./frame-channel.ts";
+import { LaneMemory } from "./lane-memory.ts";
+import type { ReducePattern, ReducePlan } from "./pattern.ts";
+import { Residuals } from "./residuals.ts";
+import { slotBytesFor } from "./slots.ts";
+
+/** Scalars that a frame can carry. */
+export const MAX_SCALARS = 64;
+/** Compressed frames of one vector differ by less from step to step. */
+const HEADROOM = 17 / 16;
+
+export interface LaneOptions {
+  readonly buckets: readonly ElementRange[];
+  readonly reduce: ReducePattern;
+  readonly codec: Codec;
+  /** What a rank publishes of a bucket travels in one object. Sensible with one bucket. */
+  readonly packed: boolean;
+  /** Its steps are no training steps: they are counted by themselves, between training steps. */
+  readonly apart?: boolean;
+}
+
+/** Who takes part, and through what. */
+export interface LaneGroup {
+  readonly number: number;
+  readonly rank: number;
+  readonly worldSize: number;
+  readonly generation: number;
+  readonly seed: number;
+  readonly frames: FrameChannel;
+  readonly clock: ExchangeClock;
+}
+
+export class Lane {
+  readonly group: LaneGroup;
+  readonly options: LaneOptions;
+  readonly plans: readonly ReducePlan[];
+  readonly memory = new LaneMemory();
+  /** Elements that the buckets cover. */
+  readonly length: number;
+  /** Bytes of the largest frame of each level in the last round; 0: not known yet. Equal on all ranks; empty if not packed. */
+  readonly peaks: Int32Array;
+  readonly #residuals: Residuals | undefined;
+  #replaying: boolean;
+
+  /** Throws SltrainError "reduce-invalid". */
+  constructor(group: LaneGroup, options: LaneOptions) {
+    const { buckets, reduce, codec, packed } = options;
+    this.group = group;
+    this.options = options;
+    this.plans = buckets.map((bucket, i) => reduce.plan(bucket, group.worldSize, i));
+    this.length = buckets.reduce((length, { end }) => Math.max(length, end), 0);
+    this.peaks = new Int32Array(packed ? Math.max(...this.plans.map(({ levels }) => levels)) : 0);
+    this.#residuals = codec.biased ? new Residuals(this.plans, buckets, group.rank) : undefined;
+    this.#replaying = group.generation > 0 && !this.keepsParts;
+  }
+
+  /**
+   * Parts stay as long as means: a rank that starts anew merges what it had merged again, for the residual of a merged
+   * sum comes from nothing else.
+   */
+  get keepsParts(): boolean {
+    return this.options.codec.biased;
+  }
+
+  /** An earlier start of this rank may have come further than this one: the means of its rounds are looked for. */
+  get replaying(): boolean {
+    return this.#replaying;
+  }
+
+  /** Ends a round: what its mean frames told of it, and whether they were those of an earlier start. */
+  finished(peaks: Uint32Array, adopted: boolean): void {
+    this.peaks.set(peaks);
+    // Nothing of this step, so nothing of the next.
+    if (!adopted) this.#replaying = false;
+  }
+
+  /** What `Collective.state` says; names begin with `prefix`. */
+  state(prefix: string): CollectiveState {
+    const residuals = (this.#residuals?.levels ?? []).map((values, level) => [
+      `${prefix}residual-${level}`,
+      values,
+    ]);
+    const peaks = this.peaks.length === 0 ? [] : [[`${prefix}peaks`, this.peaks]];
+    return Object.fromEntries([...residuals, ...peaks]) as CollectiveState;
+  }
+
+  restore(state: CollectiveState, prefix: string): void {
+    for (const [name, own] of Object.entries(this.state(prefix))) {
+      const saved = state[name];
+      if (saved === undefined || saved.constructor !== own.constructor || saved.length !== own.length)
+        throw stateMismatch(name, own, saved);
+      own.set(saved);
+    }
+  }
+
+  /** Encodes what this rank publishes at `address`, of which `begin` is the first element, and keeps what is lost. */
+  encode(address: FrameAddress, values: Float32Array, begin: number): Packed | Promise<Packed> {
+    const codec = this.group.frames.coderOf(this.options.codec);
+    const { bucket, level, piece } = address;
+    const room = this.memory.room(codec, bucket, level, piece, values.length);
+    const seed = this.#seedOf(address);
+    const encoded =
+      codec.biased && this.#residuals !== undefined
+        ? encodeWithFeedback(
+            codec,
+            values,
+            this.#residuals.of(level, bucket, begin, values.length),
+            room,
+            seed,
+          )
+        : codec.encode(values, room, seed);
+    return this.group.frames.pack({ codec, encoded });
+  }
+
+  /** The most bytes that a frame of `elements` values can have. */
+  frameBytes(elements: number): number {
+    return maxFrameBytes(this.options.codec, elements, MAX_SCALARS, this.peaks.length);
+  }
+
+  /**
+   * Bytes of the slots of packed objects: for the largest frame of the last round and some more, as what does not fit
+   * costs its reader a second request.
+   */
+  slotBytes(bucket: number, level: number): number {
+    const mostBytes = this.frameBytes(this.plans[bucket]!.longest(level));
+    const peak = this.peaks[level]!;
+    return slotBytesFor(peak === 0 ? mostBytes : Math.min(mostBytes, Math.ceil(peak * HEADROOM)));
+  }
+
+  /** Decides stochastic rounding. */
+  #seedOf({ lane, level, step, bucket, piece, rank }: FrameAddress): number {
+    const out = new Uint32Array(4);
+    philox4x32(step, bucket, piece, lane * 256 + level, this.group.seed, rank, out);
+    return out[0]!;
+  }
+}
+
+type StateArray = CollectiveState[string];
+
+function stateMismatch(name: string, expected: StateArray, got: StateArray | undefined): SltrainError {
+  const described = (array: StateArray | undefined): string =>
+    array === undefined ? "none" : `${array.length} values of ${array.constructor.name}`;
+  return new SltrainError({
+    code: "state-mismatch",
+    message: `collective state ${name}: expected ${described(expected)}, but got ${described(got)}`,
+    suggestions: [
+      "Resume with the --reduce, --compress, --channel and number of workers that the run began with.",
+    ],
+  });
+}

@@ -1,0 +1,90 @@
+// The collective of a training run: gradients, with statistics behind them, in one lane, and the scalars of epochs in
+// another, by any reduce pattern and any codec. (LambdaML, SIGMOD 2021, section 3.2, writes the same reduce once for
+// each store, lists prefixes and deletes on read; this one does neither: see the contract in collective.ts.)
+
+import { bucketRanges } from "../shard/buckets.ts";
+import type { Codec } from "../shard/codec/codec.ts";
+import { f32 } from "../shard/codec/f32.ts";
+import type { ElementRange, Layout } from "../shard/layout.ts";
+import type { Channel } from "../storage/storage.ts";
+import type { Collective } from "./collective.ts";
+import { type ExchangeMember, openExchange } from "./exchange.ts";
+import { frameKey } from "./keys.ts";
+import type { LaneOptions } from "./lane.ts";
+import { meanObjects } from "./objects.ts";
+import type { ReducePattern } from "./pattern.ts";
+
+export interface CollectiveOptions extends ExchangeMember {
+  /** Of the gradients. */
+  readonly layout: Layout;
+  /** Of a vector that follows them and is averaged as it is. */
+  readonly statistics?: Layout;
+  /** A bucket ends with the tensor that takes it to this size. Where objects are packed, a round has one bucket. */
+  readonly bucketBytes: number;
+  readonly reduce: ReducePattern;
+  readonly codec: Codec;
+  readonly zstd: "auto" | "on" | "off";
+  /** Whether a rank's frames of a level travel in one object; by default where requests have a price. */
+  readonly packed?: boolean;
+}
+
+const SCALARS_LANE = 1;
+const SCALARS_ONLY: ElementRange = { begin: 0, end: 0 };
+
+type Grid = Pick<CollectiveOptions, "layout" | "statistics" | "bucketBytes" | "reduce" | "codec" | "packed">;
+
+/** The lanes of a run; their order is their number in frames and keys. */
+export function collectiveLanes(
+  options: Grid,
+  prices: Channel["capabilities"]["prices"],
+): Readonly<Record<"gradients" | "scalars", LaneOptions>> {
+  const { layout, statistics, reduce, codec, packed = prices !== undefined } = options;
+  const bucketBytes = packed ? Infinity : options.bucketBytes;
+  const ranges = bucketRanges(layout, { bucketBytes, ...(statistics === undefined ? {} : { statistics }) });
+  return {
+    gradients: { buckets: packed ? [whole(ranges)] : ranges, reduce, codec, packed },
+    scalars: { buckets: [SCALARS_ONLY], reduce, codec: f32, packed: false, apart: true },
+  };
+}
+
+/** Keys of what is left on the channel when all ranks have swept for the last time, after so many epochs. */
+export function lastEpochFrames(
+  { runId, worldSize, reduce }: Pick<CollectiveOptions, "runId" | "worldSize" | "reduce">,
+  epochs: number,
+): string[] {
+  const plan = reduce.plan(SCALARS_ONLY, worldSize, 0);
+  return Array.from({ length: worldSize }, (_, rank) =>
+    meanObjects(plan, rank).map((place) =>
+      frameKey(runId, { lane: SCALARS_LANE, step: epochs - 1, bucket: 0, rank, ...place }),
+    ),
+  ).flat();
+}
+
+function whole(ranges: readonly ElementRange[]): ElementRange {
+  return { begin: 0, end: ranges.reduce((length, { end }) => Math.max(length, end), 0) };
+}
+
+/** Throws SltrainError "rank-invalid", or "reduce-invalid" if the pattern does not fit the number of ranks. */
+export async function openCollective(options: CollectiveOptions): Promise<Collective> {
+  const lanes = collectiveLanes(options, options.channel.capabilities.prices);
+  const exchange = await openExchange({ ...options, lanes });
+  return {
+    buckets: lanes.gradients.buckets,
+    get stats() {
+      return exchange.stats;
+    },
+    get state() {
+      return exchange.state;
+    },
+    restore: (state) => exchange.restore(state),
+    begin: (round) => exchange.begin("gradients", round),
+    reduceScalars(round, scalars) {
+      const nothing = new Float32Array(0);
+      const only = exchange.begin("scalars", round);
+      only.push(0, nothing);
+      return only.finish(scalars, nothing);
+    },
+    sweep: (currentStep, durableStep) => exchange.sweep(currentStep, durableStep),
+    close: () => Promise.resolve(),
+  };
+}
