@@ -5,7 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { openChannel } from "../../src/storage/open.ts";
-import { type PricedStore, REQUEST_PRICES } from "../../src/storage/prices.ts";
+import type { PricedStore } from "../../src/storage/prices.ts";
 import { withoutCredentials } from "../../src/storage/uri.ts";
 import { describeProvenance, type Provenance } from "../machine.ts";
 import type { ChannelProfile } from "./channel-profile.ts";
@@ -21,7 +21,7 @@ export interface ExchangeOptions {
   readonly channel: string | undefined;
   readonly rounds: number;
   readonly bucketBytes: number;
-  /** Whose prices a store without prices is given. */
+  /** Whose prices the channel is given. */
   readonly prices: PricedStore | undefined;
   /** Ranks as tasks of this process. */
   readonly tasks: boolean;
@@ -46,9 +46,9 @@ export interface ExchangeReport extends Provenance {
 export async function benchExchange(options: ExchangeOptions): Promise<ExchangeReport> {
   const folder = await mkdtemp(join(tmpdir(), "sltrain-exchange-"));
   try {
-    const uri = options.channel ?? `fs:${join(folder, "channel")}`;
+    const uri = pricedAs(options.channel ?? `fs:${join(folder, "channel")}`, options.prices);
     const opened = await openChannel(uri);
-    const prices = options.prices === undefined ? opened.capabilities.prices : REQUEST_PRICES[options.prices];
+    const { prices } = opened.capabilities;
     await opened.close();
     const { workers, bytes, contenders } = options.matrix;
     const total = workers.length * bytes.length * contenders.length;
@@ -86,6 +86,11 @@ export async function benchExchange(options: ExchangeOptions): Promise<ExchangeR
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** The same channel, to whoever opens it a store with such prices: packed objects are for those. */
+function pricedAs(uri: string, prices: PricedStore | undefined): string {
+  return prices === undefined ? uri : `${uri}${uri.includes("?") ? "&" : "?"}prices=${prices}`;
 }
 
 function nameOf(

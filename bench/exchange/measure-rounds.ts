@@ -1,9 +1,9 @@
 // Times one contender's rounds in a scene, checks every mean, and counts what was asked of the channel.
 
 import { SltrainError } from "../../src/errors.ts";
-import type { MeterReading } from "../../src/storage/layers/meter.ts";
+import { type MeterReading, usd } from "../../src/storage/layers/meter.ts";
 import { parseCodec } from "../../src/shard/codec/codecs.ts";
-import { type RequestPrices, requestsUsd } from "../../src/storage/prices.ts";
+import type { RequestPrices } from "../../src/storage/prices.ts";
 import { summariseTimes, type Timing } from "../statistics.ts";
 import { criticalPathMs, elementsPut, roundBoundMs } from "./bound.ts";
 import type { ChannelProfile } from "./channel-profile.ts";
@@ -88,14 +88,9 @@ export async function measureRounds(
   const after = total(await group.all("reading", () => undefined));
   await group.all("close", () => undefined);
 
-  const perRound = (kind: keyof MeterReading): number => (after[kind] - before[kind]) / timed.length;
+  const asked = difference(after, before);
+  const perRound = (kind: keyof MeterReading): number => asked[kind] / timed.length;
   const [bytesUp, bytesDown] = [perRound("bytesUp"), perRound("bytesDown")];
-  const requests: Requests = {
-    put: perRound("puts"),
-    get: perRound("gets") + perRound("misses"),
-    list: perRound("lists"),
-    delete: perRound("deletes"),
-  };
   const timing = summariseTimes(timed.map(({ tookMs }) => tookMs));
   const plans = plansOf(spec, worldSize);
   const bytesPerElement = worldSize === 1 ? 0 : bytesUp / elementsPut(plans);
@@ -112,11 +107,16 @@ export async function measureRounds(
     pathMs: criticalPathMs(plans, scene, bytesPerElement),
     boundRatio: boundMs === 0 ? null : timing.medianMs / boundMs,
     rankProfile: scene.together,
-    requests,
+    requests: {
+      put: perRound("puts"),
+      get: perRound("gets") + perRound("misses"),
+      list: perRound("lists"),
+      delete: perRound("deletes"),
+    },
     misses: perRound("misses"),
     predictedRequests: predictRequests(spec, worldSize),
     ...{ bytesUp, bytesDown },
-    costUsd: prices === undefined ? null : costUsd(prices, requests, bytesUp, bytesDown),
+    costUsd: prices === undefined ? null : usd(asked, prices) / timed.length,
     cpuMs:
       group.ranksAre === "tasks" ? null : answers.reduce((sum, { cpuMs }) => sum + cpuMs, 0) / timed.length,
     exact: answers.every(({ exact }) => exact),
@@ -168,14 +168,15 @@ function checkAnswers({ reduce, codec }: ContenderSpec, step: number, answers: r
 }
 
 function total(readings: readonly MeterReading[]): MeterReading {
-  const sums = { ...readings[0]! };
-  for (const reading of readings.slice(1)) {
-    for (const kind of Object.keys(sums) as (keyof MeterReading)[]) sums[kind] += reading[kind];
-  }
-  return sums;
+  return readings.reduce((sums, reading) => combine(sums, reading, (sum, count) => sum + count));
 }
 
-function costUsd(prices: RequestPrices, requests: Requests, bytesUp: number, bytesDown: number): number {
-  const { put, get, list, delete: deletes } = requests;
-  return requestsUsd(prices, { puts: put, gets: get, lists: list, deletes, bytesUp, bytesDown });
+function difference(after: MeterReading, before: MeterReading): MeterReading {
+  return combine(after, before, (later, earlier) => later - earlier);
+}
+
+function combine(a: MeterReading, b: MeterReading, of: (a: number, b: number) => number): MeterReading {
+  const result = { ...a };
+  for (const kind of Object.keys(a) as (keyof MeterReading)[]) result[kind] = of(a[kind], b[kind]);
+  return result;
 }

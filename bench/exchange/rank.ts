@@ -146,7 +146,7 @@ export class Rank {
     return this.#seat;
   }
 
-  #open(): Channel & { readonly reading: Readonly<MeterReading> } {
+  #open(): Channel & Metered {
     assert(this.#channel !== undefined, "a rank sits before it works");
     return this.#channel;
   }
