@@ -4,7 +4,7 @@
 
 import net from "node:net";
 import tls from "node:tls";
-import { SltrainError } from "../../errors.ts";
+import { SltrainError, type SltrainErrorOptions } from "../../errors.ts";
 
 export interface Address {
   readonly host: string;
@@ -47,6 +47,19 @@ interface Pending extends Abandonable {
   reject: (reason: unknown) => void;
   abandoned: boolean;
 }
+
+type Breakage = Required<Pick<SltrainErrorOptions, "code" | "suggestions" | "retryable">>;
+
+const gone: Breakage = {
+  code: "storage-unreachable",
+  suggestions: ["See that the server runs, and that host and port are right."],
+  retryable: true,
+};
+const wrongServer: Breakage = {
+  code: "storage-failed",
+  suggestions: ["See that the port is that of the store which the URI names, and how old its server is."],
+  retryable: false,
+};
 
 const CONNECT_TIMEOUT_MS = 10_000;
 /** The server is given up when nothing has moved for so long, either way, while a reply is due. */
@@ -94,7 +107,7 @@ export class Connection {
       });
       socket.once("close", () => {
         clearTimeout(timer);
-        reject(connection.#failure ?? connection.#unreachable("connect", "the connection was closed"));
+        reject(connection.#failure ?? connection.#broken("connect", "the connection was closed", gone));
       });
     });
   }
@@ -133,7 +146,7 @@ export class Connection {
   send<T>(request: Request<T>, signal?: AbortSignal): Promise<T> {
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
     if (this.#failure !== undefined) {
-      return Promise.reject(this.#unreachable(request.name, "the connection is broken"));
+      return Promise.reject(this.#broken(request.name, "the connection is broken", gone));
     }
     return new Promise<T>((resolve, reject) => {
       const pending: Pending = {
@@ -178,7 +191,7 @@ export class Connection {
       else if (typeof this.#need === "object" && (this.#done += count) === this.#need.byteLength)
         this.#resume("");
     } catch (error) {
-      this.#break(error instanceof Error ? error.message : String(error));
+      this.#break(error instanceof Error ? error.message : String(error), wrongServer);
     }
   }
 
@@ -267,22 +280,21 @@ export class Connection {
     if (this.#pending.length > 0) this.#break(`nothing moved for ${STALL_MS} ms`);
   }
 
-  #break(reason: string): void {
+  #break(reason: string, kind: Breakage = gone): void {
     if (this.#failure !== undefined) return;
-    this.#failure = this.#unreachable("connect", reason);
+    this.#failure = this.#broken("connect", reason, kind);
     this.#socket.destroy();
-    for (const { request, reject } of this.#pending.splice(0))
-      reject(this.#unreachable(request.name, reason));
+    for (const { request, reject } of this.#pending.splice(0)) {
+      reject(this.#broken(request.name, reason, kind));
+    }
     this.#events.lost?.();
   }
 
-  #unreachable(name: string, reason: string): SltrainError {
+  #broken(name: string, reason: string, { code, suggestions, retryable }: Breakage): SltrainError {
     const { host, port } = this.#address;
     return new SltrainError({
-      code: "storage-unreachable",
+      ...{ code, suggestions, retryable },
       message: `storage ${name}: expected an answer of ${host}:${port}, but got: ${reason}`,
-      suggestions: ["See that the server runs, and that host and port are right."],
-      retryable: true,
     });
   }
 }
