@@ -17,6 +17,7 @@ interface Driver<S> {
 /** The one list of drivers: those that can hold a run's results, */
 const storages: Readonly<Record<string, Driver<Storage>>> = {
   fs: { form: "fs:PATH", load: () => import("./drivers/fs.ts") },
+  dynamodb: { form: "dynamodb://TABLE", load: () => import("./drivers/dynamodb.ts") },
   s3: { form: "s3://BUCKET/PREFIX", load: () => import("./drivers/s3.ts") },
   redis: { form: "redis://HOST", load: () => import("./drivers/redis.ts") },
   rediss: { load: () => import("./drivers/redis.ts") },

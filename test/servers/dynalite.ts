@@ -1,7 +1,7 @@
 // dynalite, npm's DynamoDB server (400 KB limit and conditional puts are enforced; no transactions), with one table.
 
 import { fileURLToPath } from "node:url";
-import { CreateTableCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { DynamoTable, KEY_SCHEMA } from "../../src/storage/aws/dynamo-table.ts";
 import { AWS_ACCOUNT, freePort, listens, startServer, type TestServer } from "./server.ts";
 
 const TABLE = "sltrain-test";
@@ -14,28 +14,9 @@ export function startDynalite(): Promise<TestServer> {
     home.start(process.execPath, [DYNALITE, "--host", "127.0.0.1", "--port", `${port}`, ...delays]);
     await home.ready(() => listens(port));
     const env = { ...AWS_ACCOUNT, AWS_ENDPOINT_URL_DYNAMODB: `http://127.0.0.1:${port}` };
-    await createTable(env.AWS_ENDPOINT_URL_DYNAMODB);
+    const table = await DynamoTable.open(TABLE, env);
+    await table.send("CreateTable", { ...KEY_SCHEMA, BillingMode: "PAY_PER_REQUEST" }, "create a table");
+    table.close();
     return { uri: `dynamodb://${TABLE}`, env };
   });
-}
-
-async function createTable(endpoint: string): Promise<void> {
-  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = AWS_ACCOUNT;
-  const credentials = { accessKeyId, secretAccessKey };
-  const client = new DynamoDBClient({ endpoint, region: AWS_ACCOUNT.AWS_REGION, credentials });
-  await client.send(
-    new CreateTableCommand({
-      TableName: TABLE,
-      BillingMode: "PAY_PER_REQUEST",
-      AttributeDefinitions: [
-        { AttributeName: "collection", AttributeType: "S" },
-        { AttributeName: "name", AttributeType: "S" },
-      ],
-      KeySchema: [
-        { AttributeName: "collection", KeyType: "HASH" },
-        { AttributeName: "name", KeyType: "RANGE" },
-      ],
-    }),
-  );
-  client.destroy();
 }

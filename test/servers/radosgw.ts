@@ -4,7 +4,7 @@
 
 import { randomUUID } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
+import { S3Bucket } from "../../src/storage/aws/s3-bucket.ts";
 import { AWS_ACCOUNT, freePort, startServer, type TestServer } from "./server.ts";
 
 const BUCKET = "sltrain-test";
@@ -43,26 +43,18 @@ export function startRadosgw(): Promise<TestServer> {
       ...[`--access-key=${accessKeyId}`, `--secret-key=${secretAccessKey}`],
     ]);
 
-    const endpoint = `http://127.0.0.1:${gatewayPort}`;
+    const env = { ...AWS_ACCOUNT, AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${gatewayPort}` };
     await home.ready(() =>
-      fetch(endpoint).then(
+      fetch(env.AWS_ENDPOINT_URL_S3).then(
         ({ ok }) => ok,
         () => false,
       ),
     );
-    await createBucket(endpoint);
-    return { uri: `s3://${BUCKET}`, env: { ...AWS_ACCOUNT, AWS_ENDPOINT_URL_S3: endpoint } };
+    const bucket = await S3Bucket.open(BUCKET, env);
+    await bucket.send({ method: "PUT", what: "create a bucket" });
+    bucket.close();
+    return { uri: `s3://${BUCKET}`, env };
   });
-}
-
-async function createBucket(endpoint: string): Promise<void> {
-  const client = new S3Client({
-    ...{ endpoint, forcePathStyle: true, region: AWS_ACCOUNT.AWS_REGION },
-    credentials: { accessKeyId, secretAccessKey },
-    requestChecksumCalculation: "WHEN_REQUIRED",
-  });
-  await client.send(new CreateBucketCommand({ Bucket: BUCKET }));
-  client.destroy();
 }
 
 interface Cluster {

@@ -1,42 +1,20 @@
 import assert from "node:assert/strict";
 import { createServer, type IncomingMessage } from "node:http";
-import type { AddressInfo } from "node:net";
 import { after, describe, test } from "node:test";
-import { SltrainError } from "../../src/errors.ts";
+import type { SltrainError } from "../../src/errors.ts";
 import { openStorage } from "../../src/storage/open.ts";
 import { REQUEST_PRICES } from "../../src/storage/prices.ts";
-import type { Storage } from "../../src/storage/storage.ts";
 import { collect } from "../contract/collect.ts";
 import { storageContract } from "../contract/storage.ts";
 import { useServer } from "../servers/index.ts";
 import { freePort } from "../servers/server.ts";
 import { needs } from "../support/requirement.ts";
+import { listen, openWith, refusalOf } from "./refusals.ts";
 
 const server = await useServer("s3");
 after(() => server?.stop());
 const uri = server?.uri ?? "";
 const x = Uint8Array.of(120);
-
-/** Opens `target` with other settings in the environment, which is read then. Nothing is tried twice. */
-async function openWith(env: Record<string, string>, target = uri): Promise<Storage> {
-  const before = { ...process.env };
-  Object.assign(process.env, env);
-  try {
-    return await openStorage(`${target}?retryMs=0`);
-  } finally {
-    process.env = before;
-  }
-}
-
-async function refusalOf(storage: Storage): Promise<SltrainError> {
-  const error: unknown = await storage.get({ key: "some/key" }).then(
-    () => assert.fail("the get succeeded"),
-    (reason: unknown) => reason,
-  );
-  assert.ok(error instanceof SltrainError, String(error));
-  assert.match(error.message, /storage get some\/key.*s3:\/\//);
-  return error;
-}
 
 if (server) storageContract("s3", () => openStorage(`${uri}/contract`));
 
@@ -92,7 +70,7 @@ describe("s3 on a real server", needs("s3"), () => {
 
   test("wrong credentials are an error that does not show them", async () => {
     for (const env of [{ AWS_SECRET_ACCESS_KEY: "wrong-secret" }, { AWS_ACCESS_KEY_ID: "unknown-key" }]) {
-      const error = await refusalOf(await openWith(env));
+      const error = await refusalOf(await openWith(env, uri));
       assert.equal(error.code, "storage-denied");
       assert.equal(error.retryable, false);
       assert.ok(!/wrong-secret|testsecret|Signature=/.test(error.message + error.suggestions.join()));
@@ -101,10 +79,8 @@ describe("s3 on a real server", needs("s3"), () => {
 });
 
 describe("s3 without a server", () => {
-  const account = { AWS_ACCESS_KEY_ID: "key", AWS_SECRET_ACCESS_KEY: "secret", AWS_REGION: "us-east-1" };
-
   test("an endpoint where nobody listens can be tried again", async () => {
-    const env = { ...account, AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${await freePort()}` };
+    const env = { AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${await freePort()}` };
     const error = await refusalOf(await openWith(env, "s3://some-bucket"));
     assert.equal(error.code, "storage-unreachable");
     assert.equal(error.retryable, true);
@@ -113,7 +89,7 @@ describe("s3 without a server", () => {
 
   test("a bucket name that cannot be is an error, and what stands before an @ is not shown", async () => {
     for (const bad of ["s3:bucket", "s3://B", "s3://key:hidden@bucket/a", "s3://bucket/../a"]) {
-      await assert.rejects(openWith(account, bad), (error: Error) => !error.message.includes("hidden"), bad);
+      await assert.rejects(openWith({}, bad), (error: Error) => !error.message.includes("hidden"), bad);
     }
   });
 
@@ -123,7 +99,7 @@ describe("s3 without a server", () => {
       response.write("half");
       setImmediate(() => response.destroy());
     });
-    const env = { ...account, AWS_ENDPOINT_URL_S3: await listen(cut) };
+    const env = { AWS_ENDPOINT_URL_S3: await listen(cut) };
     const error = await refusalOf(await openWith(env, "s3://some-bucket"));
     assert.equal(error.code, "storage-unreachable");
     assert.equal(error.retryable, true);
@@ -140,7 +116,7 @@ describe("s3 without a server", () => {
       const [status, code, more = ""] = answers[request.url!.split("/")[1]!]!;
       response.writeHead(status).end(`<Error><Code>${code}</Code><Message>told</Message>${more}</Error>`);
     });
-    const env = { ...account, AWS_ENDPOINT_URL_S3: await listen(refusing) };
+    const env = { AWS_ENDPOINT_URL_S3: await listen(refusing) };
     const codes = new Map<string, SltrainError>();
     for (const bucket of Object.keys(answers)) {
       codes.set(bucket, await refusalOf(await openWith(env, `s3://${bucket}`)));
@@ -178,13 +154,13 @@ describe("s3 without a server", () => {
         response.writeHead(404).end();
       }
     });
-    const env = { ...account, AWS_ENDPOINT_URL_S3: await listen(express) };
+    const env = { AWS_ENDPOINT_URL_S3: await listen(express) };
     const storage = await openWith(env, "s3://name--use1-az4--x-s3");
     assert.equal(storage.capabilities.prices, REQUEST_PRICES["s3-express"]);
     await Promise.all([storage.get({ key: "a" }), storage.get({ key: "b" })]);
     assert.deepEqual(await collect(storage.list("runs/a")), ["runs/a1", "runs/a2"]);
     const [session, ...requests] = seen;
-    assert.match(session!.headers.authorization!, /Credential=key\/\d+\/us-east-1\/s3express\//);
+    assert.match(session!.headers.authorization!, /Credential=testkey\/\d+\/us-east-1\/s3express\//);
     assert.equal(requests.length, 3);
     for (const { headers } of requests) {
       assert.equal(headers["x-amz-s3session-token"], "session-token");
@@ -195,8 +171,3 @@ describe("s3 without a server", () => {
     express.close();
   });
 });
-
-async function listen(local: ReturnType<typeof createServer>): Promise<string> {
-  await new Promise<void>((resolve) => local.listen(0, "127.0.0.1", resolve));
-  return `http://127.0.0.1:${(local.address() as AddressInfo).port}`;
-}

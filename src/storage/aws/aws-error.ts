@@ -40,6 +40,11 @@ const missing: Explanation = {
     `Create it with \`${createCommand}\`, or correct the name ${store}.`,
   ],
 };
+const otherTable: Explanation = {
+  code: "storage-missing",
+  expected: "expected a table with sltrain's key",
+  suggestions: ({ createCommand }) => [`Use a table of its own: \`${createCommand}\`.`],
+};
 const denied: Explanation = {
   code: "storage-denied",
   expected: "expected these credentials to be allowed to do it",
@@ -87,6 +92,7 @@ const failed: Explanation = { code: "storage-failed", expected: "expected the st
 const byCode: Readonly<Record<string, Explanation>> = {
   NoSuchBucket: missing,
   ResourceNotFoundException: missing,
+  ValidationException: otherTable,
   AccessDenied: denied,
   AccessDeniedException: denied,
   AllAccessDisabled: denied,

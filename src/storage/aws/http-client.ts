@@ -4,6 +4,7 @@
 import * as http from "node:http";
 import * as https from "node:https";
 import { SltrainError } from "../../errors.ts";
+import { totalBytes } from "../parts.ts";
 
 const MAX_CONNECTIONS = 64;
 /** Without a byte in either direction for so long, the peer is taken for gone. */
@@ -41,7 +42,7 @@ export class HttpClient {
 
   /** Any status is an answer; rejects with the system's error, or "storage-unreachable" after a silence. */
   send({ method, path, headers, body = [], destination }: HttpRequest): Promise<HttpResponse> {
-    const sizeBytes = body.reduce((sum, part) => sum + part.byteLength, 0);
+    const sizeBytes = totalBytes(body);
     const hasBody = method === "PUT" || method === "POST";
     return new Promise((resolve, reject) => {
       const request = this.#transport.request({

@@ -5,6 +5,7 @@
 import { SltrainError } from "../../errors.ts";
 import { awsAccount, type AwsAccount } from "./account.ts";
 import { networkError, serviceError, type RequestPlace } from "./aws-error.ts";
+import { awsHost, customEndpoint } from "./endpoint.ts";
 import { HttpClient, type HttpRequest, type HttpResponse } from "./http-client.ts";
 import { encodeRfc3986, signedHeaders, type Credentials, type SigningScope } from "./sigv4.ts";
 import { xmlText } from "./xml.ts";
@@ -48,7 +49,7 @@ export class S3Bucket {
   /** Sends nothing. Throws "storage-region" or "storage-denied". */
   static async open(name: string, env: NodeJS.ProcessEnv): Promise<S3Bucket> {
     const account = await awsAccount(env);
-    const custom = env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL;
+    const custom = customEndpoint("s3", env);
     const endpoint = custom ? underPath(custom, name) : awsEndpoint(name, account.region);
     return new S3Bucket(name, account, endpoint);
   }
@@ -157,22 +158,14 @@ export function zoneOf(bucket: string): string | undefined {
 }
 
 /** Servers of others rarely have a name for each bucket. */
-function underPath(endpoint: string, bucket: string): URL {
-  const url = URL.parse(endpoint);
-  if (url === null || !/^https?:$/.test(url.protocol)) {
-    throw new SltrainError({
-      code: "storage-region",
-      message: `AWS_ENDPOINT_URL: expected an address such as http://127.0.0.1:9000, got ${JSON.stringify(endpoint)}`,
-    });
-  }
-  return new URL(`${url.origin}${url.pathname.replace(/\/$/, "")}/${bucket}`);
+function underPath({ origin, pathname }: URL, bucket: string): URL {
+  return new URL(`${origin}${pathname.replace(/\/$/, "")}/${bucket}`);
 }
 
 function awsEndpoint(bucket: string, region: string): URL {
-  const domain = region.startsWith("cn-") ? "amazonaws.com.cn" : "amazonaws.com";
   const zone = zoneOf(bucket);
-  if (zone !== undefined) return new URL(`https://${bucket}.s3express-${zone}.${region}.${domain}`);
+  if (zone !== undefined) return new URL(`https://${bucket}.${awsHost(`s3express-${zone}`, region)}`);
   // A certificate for *.s3.REGION covers no name with dots.
-  if (bucket.includes(".")) return new URL(`https://s3.${region}.${domain}/${bucket}`);
-  return new URL(`https://${bucket}.s3.${region}.${domain}`);
+  if (bucket.includes(".")) return new URL(`https://${awsHost("s3", region)}/${bucket}`);
+  return new URL(`https://${bucket}.${awsHost("s3", region)}`);
 }

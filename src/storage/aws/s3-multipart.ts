@@ -1,6 +1,8 @@
 // A large object in parts, side by side: one stream to S3 is slower than the network. Readers see the old object until
 // the upload is completed: https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html.
 
+import { slices } from "../parts.ts";
+import { sideBySide } from "../side-by-side.ts";
 import type { S3Bucket } from "./s3-bucket.ts";
 import { xmlText } from "./xml.ts";
 
@@ -22,19 +24,11 @@ export async function putMultipart(
   try {
     const bodies = slices(parts, PART_BYTES);
     const etags = new Array<string>(bodies.length);
-    let next = 0;
-    const uploader = async (): Promise<void> => {
-      while (next < bodies.length) {
-        const i = next++;
-        const query = { partNumber: `${i + 1}`, uploadId };
-        const { headers } = await bucket.send({ method: "PUT", what, key, query, body: bodies[i]! });
-        etags[i] = headers.etag ?? "";
-      }
-    };
-    // All of them end before the promise settles: they read the caller's memory.
-    const ended = await Promise.allSettled(Array.from({ length: PARTS_AT_ONCE }, uploader));
-    const failed = ended.find((result) => result.status === "rejected");
-    if (failed) throw failed.reason;
+    await sideBySide(bodies.length, PARTS_AT_ONCE, async (i) => {
+      const query = { partNumber: `${i + 1}`, uploadId };
+      const { headers } = await bucket.send({ method: "PUT", what, key, query, body: bodies[i]! });
+      etags[i] = headers.etag ?? "";
+    });
     const list = etags.map((etag, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>${etag}</ETag></Part>`);
     const body = [Buffer.from(`<CompleteMultipartUpload>${list.join("")}</CompleteMultipartUpload>`)];
     const completed = await bucket.send({ method: "POST", what, key, query: { uploadId }, body });
@@ -45,25 +39,6 @@ export async function putMultipart(
     await Promise.allSettled([bucket.send({ method: "DELETE", what, key, query: { uploadId } })]);
     throw error;
   }
-}
-
-/** The concatenation of `parts` as views, `sizeBytes` in each slice but the last. */
-function slices(parts: readonly Uint8Array[], sizeBytes: number): Uint8Array[][] {
-  const result: Uint8Array[][] = [];
-  let roomBytes = 0;
-  for (const part of parts) {
-    for (let begin = 0; begin < part.byteLength;) {
-      if (roomBytes === 0) {
-        result.push([]);
-        roomBytes = sizeBytes;
-      }
-      const view = part.subarray(begin, begin + roomBytes);
-      result.at(-1)!.push(view);
-      begin += view.byteLength;
-      roomBytes -= view.byteLength;
-    }
-  }
-  return result;
 }
 
 function textOf(body: Uint8Array): string {

@@ -5,10 +5,9 @@
 // Waiting costs no polling: a reader has the server track the keys that it asks for (CLIENT TRACKING), absent ones too,
 // and is told when one of them is written. Two connections, so that a long put stands before no get.
 
-import { SltrainError } from "../../errors.ts";
 import { inOrderOfArrival } from "../arrivals.ts";
 import { checkFolder, checkKey } from "../keys.ts";
-import { totalBytes } from "../parts.ts";
+import { bytesWithin } from "../parts.ts";
 import { destination, resolveRange } from "../read.ts";
 import type { GetRef, PutOptions, PutOutcome, Storage } from "../storage.ts";
 import { Connection, type Request } from "../wire/connection.ts";
@@ -67,8 +66,7 @@ export function open(location: string, scheme: string): Promise<Storage> {
 
     async put(key: string, parts: readonly Uint8Array[], options: PutOptions = {}): Promise<PutOutcome> {
       checkKey(key);
-      const sizeBytes = totalBytes(parts);
-      if (sizeBytes > MAX_VALUE_BYTES) throw tooLarge(key, sizeBytes);
+      bytesWithin(MAX_VALUE_BYTES, key, parts);
       const name = `put ${key}`;
       const set = command("SET", key, parts, ...(options.ifAbsent === true ? ["NX"] : []));
       const reply = await up.send({ name, parts: set, read: anyReply(redisError(name)) });
@@ -198,11 +196,4 @@ function getRequest(
 ): Request<Uint8Array | undefined> {
   const name = `get ${ref.key}`;
   return { name, parts, read: bulkReply(redisError(name), (sizeBytes) => destination(ref, sizeBytes, into)) };
-}
-
-function tooLarge(key: string, sizeBytes: number): SltrainError {
-  return new SltrainError({
-    code: "value-too-large",
-    message: `storage put ${key}: expected at most ${MAX_VALUE_BYTES} bytes, the largest value of a Redis, but got ${sizeBytes}`,
-  });
 }

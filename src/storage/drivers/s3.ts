@@ -8,6 +8,7 @@ import { MAX_MULTIPART_BYTES, putMultipart } from "../aws/s3-multipart.ts";
 import { S3Bucket, type S3Request } from "../aws/s3-bucket.ts";
 import { escapeXml, xmlText, xmlTexts } from "../aws/xml.ts";
 import { checkFolder, checkKey, keyPrefix } from "../keys.ts";
+import { bytesWithin } from "../parts.ts";
 import { REQUEST_PRICES } from "../prices.ts";
 import { destination, resolveRange } from "../read.ts";
 import type { GetRef, PutOptions, PutOutcome, Storage } from "../storage.ts";
@@ -96,11 +97,10 @@ export async function open(location: string): Promise<Storage> {
 
     async put(key: string, parts: readonly Uint8Array[], options: PutOptions = {}): Promise<PutOutcome> {
       const target = objectKey(key);
-      const sizeBytes = parts.reduce((sum, part) => sum + part.byteLength, 0);
       const conditional = options.ifAbsent === true;
       // A condition goes with one request: radosgw 16 ignores it where an upload of parts is completed.
-      const inParts = !conditional && sizeBytes >= MULTIPART_FROM_BYTES;
-      refuseAbove(inParts ? MAX_MULTIPART_BYTES : MAX_SINGLE_PUT_BYTES, sizeBytes, key);
+      const maxBytes = conditional ? MAX_SINGLE_PUT_BYTES : MAX_MULTIPART_BYTES;
+      const inParts = bytesWithin(maxBytes, key, parts) >= MULTIPART_FROM_BYTES && !conditional;
       if (inParts) {
         await putMultipart(bucket, target, parts);
         return "stored";
@@ -172,14 +172,6 @@ function parseLocation(location: string): [bucket: string, prefix: string] {
     });
   }
   return [bucket, keyPrefix(folder)];
-}
-
-function refuseAbove(maxBytes: number, sizeBytes: number, key: string): void {
-  if (sizeBytes <= maxBytes) return;
-  throw new SltrainError({
-    code: "value-too-large",
-    message: `storage put ${key}: expected at most ${maxBytes} bytes, but got ${sizeBytes}`,
-  });
 }
 
 /** The object's size, from `bytes 5-9/10`. */
