@@ -1,6 +1,7 @@
 // What a training loop needs of a reduce: every rank pushes sums, all ranks get the same mean.
 
 import type { ElementRange } from "../shard/layout.ts";
+import type { ZstdVerdict } from "../shard/zstd-trial.ts";
 
 /** What one round brought to every rank, bit-identical on all of them. */
 export interface RoundResult {
@@ -47,6 +48,8 @@ export interface CollectiveStats {
   readonly bytesDown: number;
   /** All that a store may charge for, polls that came too early included. */
   readonly requests: number;
+  /** Whether gradients are compressed by zstd, and what decided that; absent if nothing is encoded. */
+  readonly zstd?: ZstdVerdict;
 }
 
 /** Plain named arrays, so that a checkpoint can hold them. */

@@ -1,8 +1,9 @@
 // An exchange: one rank's side of all that a run reduces, in lanes that share a channel, a clock and a sweeper.
 
 import { assert, SltrainError } from "../errors.ts";
+import type { ZstdMode } from "../shard/zstd-trial.ts";
 import { loadZstd } from "../shard/zstd.ts";
-import { metered, requestCount } from "../storage/layers/meter.ts";
+import { metered, requestCount, usd } from "../storage/layers/meter.ts";
 import type { Channel } from "../storage/storage.ts";
 import type { CollectiveState, CollectiveStats, Round, RoundOptions } from "./collective.ts";
 import { ExchangeClock } from "./exchange-clock.ts";
@@ -10,6 +11,9 @@ import { FrameChannel } from "./frame-channel.ts";
 import { Lane, type LaneOptions } from "./lane.ts";
 import { LaneRound } from "./round.ts";
 import { FrameSweeper } from "./sweep.ts";
+
+/** One vCPU of AWS Lambda (1,769 MB, x86), as of 2026: https://aws.amazon.com/lambda/pricing/ */
+const FUNCTION_USD_PER_SECOND = (1769 / 1024) * 1.66667e-5;
 
 /** Who exchanges, and through what. */
 export interface ExchangeMember {
@@ -24,8 +28,8 @@ export interface ExchangeMember {
 }
 
 export interface ExchangeOptions<Name extends string> extends ExchangeMember {
-  /** Whether payloads are compressed: never, where it makes them smaller, or where that saves time. */
-  readonly zstd: "auto" | "on" | "off";
+  /** Whether payloads are compressed: never, where it makes them smaller, or where that saves time or money. */
+  readonly zstd: ZstdMode;
   /** In an order that is the same on every rank. */
   readonly lanes: Readonly<Record<Name, LaneOptions>>;
 }
@@ -56,12 +60,16 @@ export async function openExchange<Name extends string>(
   const channel = metered(options.channel);
   const before = { ...channel.reading };
   const clock = new ExchangeClock();
-  const compress = options.zstd !== "off";
-  const frames = new FrameChannel({ channel, runId, generation, zstd: await loadZstd(), compress, clock });
+  const frames = new FrameChannel({ channel, runId, generation, zstd: await loadZstd(), clock });
+  const { prices } = channel.capabilities;
+  const costUsd = (): number =>
+    ((clock.exchangeMs + clock.waitMs) / 1000) * FUNCTION_USD_PER_SECOND +
+    (prices === undefined ? 0 : usd(channel.reading, prices));
+  const group = { rank, worldSize, generation, seed, frames, clock, zstd: options.zstd, costUsd };
   const lanes = new Map<string, Lane>(
     Object.entries<LaneOptions>(options.lanes).map(([name, lane], number) => [
       name,
-      new Lane({ number, rank, worldSize, generation, seed, frames, clock }, lane),
+      new Lane({ number, ...group }, lane),
     ]),
   );
   const sweeper = new FrameSweeper(runId);
@@ -72,7 +80,8 @@ export async function openExchange<Name extends string>(
       const bytesDown = channel.reading.bytesDown - before.bytesDown;
       const { exchangeMs, waitMs } = clock;
       const requests = requestCount(channel.reading) - requestCount(before);
-      return { exchangeMs, waitMs, bytesUp, bytesDown, requests };
+      const [first] = lanes.values();
+      return { exchangeMs, waitMs, bytesUp, bytesDown, requests, zstd: first!.zstd.verdict };
     },
     get state() {
       return Object.assign(

@@ -26,8 +26,6 @@ export interface FrameChannelOptions {
   /** How often this rank was started before. */
   readonly generation: number;
   readonly zstd: Zstd;
-  /** Whether what is sent is compressed; what is received may be, whatever this says. */
-  readonly compress: boolean;
   readonly clock: ExchangeClock;
 }
 
@@ -73,15 +71,10 @@ export class FrameChannel {
     return frameKey(this.#options.runId, address);
   }
 
-  /** The codec to send with, where frames of `codec` are expected: what zstd cannot use needs no other order. */
-  coderOf(codec: Codec): Codec {
-    return this.#options.compress ? (codec.shuffled ?? codec) : codec;
-  }
-
-  /** Compresses what pays; small payloads at once. `coded` must not change before the frame has been put. */
-  pack(coded: Coded): Packed | Promise<Packed> {
+  /** Compresses what pays, if it may; small payloads at once. `coded` must not change before the frame has been put. */
+  pack(coded: Coded, compress: boolean): Packed | Promise<Packed> {
     const { rest, compressible } = coded.encoded;
-    if (!this.#options.compress) return { ...coded, payload: { zstd: false, parts: [rest, compressible] } };
+    if (!compress) return { ...coded, payload: { zstd: false, parts: [rest, compressible] } };
     const payload = packPayload(coded.encoded, this.#options.zstd);
     return payload instanceof Promise
       ? payload.then((packed) => ({ ...coded, payload: packed }))

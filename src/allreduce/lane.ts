@@ -1,13 +1,14 @@
 // One vector of a run that is reduced round after round: its buckets, how they are reduced, and what the rounds of one
 // rank share. A run has several lanes (gradients, scalars of epochs), told apart by their number in frames and keys.
 
-import { SltrainError } from "../errors.ts";
 import { philox4x32 } from "../random.ts";
 import type { Codec } from "../shard/codec/codec.ts";
 import { encodeWithFeedback } from "../shard/error-feedback.ts";
 import type { FrameAddress } from "../shard/frame.ts";
 import type { ElementRange } from "../shard/layout.ts";
 import { maxFrameBytes } from "../shard/payload.ts";
+import { type ZstdMode, ZstdTrial } from "../shard/zstd-trial.ts";
+import { restoreState } from "./collective-state.ts";
 import type { CollectiveState } from "./collective.ts";
 import type { ExchangeClock } from "./exchange-clock.ts";
 import type { FrameChannel, Packed } from "./frame-channel.ts";
@@ -40,11 +41,17 @@ export interface LaneGroup {
   readonly seed: number;
   readonly frames: FrameChannel;
   readonly clock: ExchangeClock;
+  /** Whether payloads are compressed: never, where it makes them smaller, or where that saves time or money. */
+  readonly zstd: ZstdMode;
+  /** What the exchange has cost so far, in dollars: requests, and the function's time. */
+  costUsd(): number;
 }
 
 export class Lane {
   readonly group: LaneGroup;
   readonly options: LaneOptions;
+  /** Decides by what rounds cost whether they compress what they send. */
+  readonly zstd: ZstdTrial;
   readonly plans: readonly ReducePlan[];
   readonly memory = new LaneMemory();
   /** Elements that the buckets cover. */
@@ -59,6 +66,7 @@ export class Lane {
     const { buckets, reduce, codec, packed } = options;
     this.group = group;
     this.options = options;
+    this.zstd = new ZstdTrial(group.zstd);
     this.plans = buckets.map((bucket, i) => reduce.plan(bucket, group.worldSize, i));
     this.length = buckets.reduce((length, { end }) => Math.max(length, end), 0);
     this.peaks = new Int32Array(packed ? Math.max(...this.plans.map(({ levels }) => levels)) : 0);
@@ -97,17 +105,14 @@ export class Lane {
   }
 
   restore(state: CollectiveState, prefix: string): void {
-    for (const [name, own] of Object.entries(this.state(prefix))) {
-      const saved = state[name];
-      if (saved === undefined || saved.constructor !== own.constructor || saved.length !== own.length)
-        throw stateMismatch(name, own, saved);
-      own.set(saved);
-    }
+    restoreState(this.state(prefix), state);
   }
 
   /** Encodes what this rank publishes at `address`, of which `begin` is the first element, and keeps what is lost. */
   encode(address: FrameAddress, values: Float32Array, begin: number): Packed | Promise<Packed> {
-    const codec = this.group.frames.coderOf(this.options.codec);
+    const { compresses } = this.zstd;
+    // What zstd cannot use needs no other order.
+    const codec = compresses ? (this.options.codec.shuffled ?? this.options.codec) : this.options.codec;
     const { bucket, level, piece } = address;
     const room = this.memory.room(codec, bucket, level, piece, values.length);
     const seed = this.#seedOf(address);
@@ -121,7 +126,7 @@ export class Lane {
             seed,
           )
         : codec.encode(values, room, seed);
-    return this.group.frames.pack({ codec, encoded });
+    return this.group.frames.pack({ codec, encoded }, compresses);
   }
 
   /** The most bytes that a frame of `elements` values can have. */
@@ -145,18 +150,4 @@ export class Lane {
     philox4x32(step, bucket, piece, lane * 256 + level, this.group.seed, rank, out);
     return out[0]!;
   }
-}
-
-type StateArray = CollectiveState[string];
-
-function stateMismatch(name: string, expected: StateArray, got: StateArray | undefined): SltrainError {
-  const described = (array: StateArray | undefined): string =>
-    array === undefined ? "none" : `${array.length} values of ${array.constructor.name}`;
-  return new SltrainError({
-    code: "state-mismatch",
-    message: `collective state ${name}: expected ${described(expected)}, but got ${described(got)}`,
-    suggestions: [
-      "Resume with the --reduce, --compress, --channel and number of workers that the run began with.",
-    ],
-  });
 }

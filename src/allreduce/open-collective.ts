@@ -6,6 +6,7 @@ import { bucketRanges } from "../shard/buckets.ts";
 import type { Codec } from "../shard/codec/codec.ts";
 import { f32 } from "../shard/codec/f32.ts";
 import type { ElementRange, Layout } from "../shard/layout.ts";
+import type { ZstdMode } from "../shard/zstd-trial.ts";
 import type { Channel } from "../storage/storage.ts";
 import type { Collective } from "./collective.ts";
 import { type ExchangeMember, openExchange } from "./exchange.ts";
@@ -23,7 +24,7 @@ export interface CollectiveOptions extends ExchangeMember {
   readonly bucketBytes: number;
   readonly reduce: ReducePattern;
   readonly codec: Codec;
-  readonly zstd: "auto" | "on" | "off";
+  readonly zstd: ZstdMode;
   /** Whether a rank's frames of a level travel in one object; by default where requests have a price. */
   readonly packed?: boolean;
 }

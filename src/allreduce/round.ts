@@ -11,6 +11,7 @@ import { highest } from "./rank-ordered-sum.ts";
 export class LaneRound implements Round {
   readonly #lane: Lane;
   readonly #options: RoundOptions;
+  readonly #costBeforeUsd: number;
   readonly #context: RoundContext;
   /** By bucket. */
   readonly #tasks = new Map<number, Promise<void>>();
@@ -25,6 +26,7 @@ export class LaneRound implements Round {
   constructor(lane: Lane, options: RoundOptions) {
     this.#lane = lane;
     this.#options = options;
+    this.#costBeforeUsd = lane.group.costUsd();
     const own = this.#controller.signal;
     const { step, weight, timeoutMs, signal } = options;
     this.#context = {
@@ -59,7 +61,7 @@ export class LaneRound implements Round {
     );
     assert(mean.length === length, `mean has ${length} values, not ${mean.length}`);
     assert(scalars.length <= MAX_SCALARS, `at most ${MAX_SCALARS} scalars, not ${scalars.length}`);
-    return group.clock.finishing(async () => {
+    const result = await group.clock.finishing(async () => {
       this.#scalars.resolve(scalars.slice());
       this.#mean.resolve(mean);
       await Promise.all(this.#tasks.values());
@@ -70,6 +72,8 @@ export class LaneRound implements Round {
       if (result.weight === 0 && mean.length > 0) throw noWeight(this.#options.step);
       return result;
     });
+    this.#lane.zstd.ended(group.costUsd() - this.#costBeforeUsd);
+    return result;
   }
 
   /** The first failure is the round's; it ends the waiting of the other buckets. */
