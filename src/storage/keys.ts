@@ -3,7 +3,7 @@
 import { SltrainError } from "../errors.ts";
 
 /** S3 and DynamoDB take 1024 bytes, the prefix of a store in a bucket or table included. */
-const MAX_KEY_LENGTH = 768;
+export const MAX_KEY_LENGTH = 768;
 const MAX_PREFIX_LENGTH = 1024 - MAX_KEY_LENGTH - 1;
 const MAX_SEGMENT_LENGTH = 240; // ext4 and tmpfs allow 255 bytes
 const KEY = /^[A-Za-z0-9_=@+-][A-Za-z0-9._=@+-]*(?:\/[A-Za-z0-9_=@+-][A-Za-z0-9._=@+-]*)*$/;

@@ -4,7 +4,7 @@
 import { SltrainError } from "../errors.ts";
 import { type Metered, nothingRead, withMeter } from "./layers/meter.ts";
 import { parseQuery } from "./layers/query.ts";
-import { withRetry } from "./layers/retry.ts";
+import { type RetryOptions, withRetry } from "./layers/retry.ts";
 import type { Channel, Storage } from "./storage.ts";
 import { withoutCredentials } from "./uri.ts";
 
@@ -30,9 +30,9 @@ const channels: Readonly<Record<string, Driver<Channel>>> = {
 
 /**
  * Opens a durable storage. Throws SltrainError "storage-unknown" naming the known schemes, "storage-unsupported" for a
- * store that cannot hold results, and "storage-query-invalid".
+ * store that cannot hold results, and "storage-query-invalid". What the URI says of retrying goes before `retry`.
  */
-export async function openStorage(uri: string): Promise<Storage & Metered> {
+export async function openStorage(uri: string, retry?: RetryOptions): Promise<Storage & Metered> {
   const { scheme } = splitUri(uri);
   if (Object.hasOwn(channels, scheme)) {
     throw new SltrainError({
@@ -41,17 +41,18 @@ export async function openStorage(uri: string): Promise<Storage & Metered> {
       suggestions: [`Use it as --channel, beside a --storage such as ${formsOf(storages)[0]}.`],
     });
   }
-  return open(storages, uri);
+  return open(storages, uri, retry);
 }
 
 /** Opens what carries a run's frames; it may forget. Throws SltrainError "storage-unknown", "storage-query-invalid". */
-export async function openChannel(uri: string): Promise<Channel & Metered> {
-  return open<Channel>({ ...storages, ...channels }, uri);
+export async function openChannel(uri: string, retry?: RetryOptions): Promise<Channel & Metered> {
+  return open<Channel>({ ...storages, ...channels }, uri, retry);
 }
 
 async function open<S extends Channel>(
   drivers: Readonly<Record<string, Driver<S>>>,
   uri: string,
+  retry: RetryOptions = {},
 ): Promise<S & Metered> {
   const { scheme, location, query } = splitUri(uri);
   const driver = Object.hasOwn(drivers, scheme) ? drivers[scheme] : undefined;
@@ -63,10 +64,14 @@ async function open<S extends Channel>(
       suggestions: [`For a folder on this machine write fs:${(isPath ? location : "") || ".sltrain"}`],
     });
   }
-  const { retry, emulate } = parseQuery(query);
+  const { retry: queried, emulate } = parseQuery(query);
   const opened = await (await driver.load()).open(location, scheme);
   const reading = nothingRead();
-  return withRetry(withMeter(emulate(opened), reading), { ...retry, onRetry: () => reading.retries++ });
+  return withRetry(withMeter(emulate(opened), reading), {
+    ...retry,
+    ...queried,
+    onRetry: () => reading.retries++,
+  });
 }
 
 function formsOf(drivers: Readonly<Record<string, Driver<unknown>>>): string[] {

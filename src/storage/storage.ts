@@ -74,6 +74,8 @@ export interface Channel {
   waitFor(refs: readonly WaitRef[], options: WaitOptions): AsyncIterable<Arrival>;
   /** Absent keys are no error. */
   delete(keys: readonly string[]): Promise<void>;
+  /** The store's own clock, milliseconds since 1970; absent where it tells none. */
+  readonly timeMs?: () => Promise<number>;
   close(): Promise<void>;
 }
 

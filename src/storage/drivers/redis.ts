@@ -120,6 +120,11 @@ export function open(location: string, scheme: string): Promise<Storage> {
       await storage.delete(await Array.fromAsync(storage.list(folder)));
     },
 
+    async timeMs(): Promise<number> {
+      const [seconds, microseconds] = (await ask(down, "time", "TIME")) as [string, string];
+      return Number(seconds) * 1e3 + Number(microseconds) / 1e3;
+    },
+
     async close(): Promise<void> {
       await Promise.all([up.close(), down.close()]);
     },

@@ -154,6 +154,12 @@ export async function open(location: string): Promise<Storage> {
       for await (const page of listPages(folder)) if (page.length > 0) await deleteBatch(page);
     },
 
+    /** In whole seconds. */
+    async timeMs(): Promise<number> {
+      const response = await bucket.send({ method: "HEAD", what: "time" });
+      return Date.parse(response.headers.date ?? "");
+    },
+
     close() {
       bucket.close();
       return Promise.resolve();
