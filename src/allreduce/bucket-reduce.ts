@@ -286,7 +286,7 @@ export class BucketReduce {
     const slotBytes = this.#lane.slotBytes(this.#bucket, level);
     return {
       ...{ address: object, frames, slot: slotRange(piece, slotBytes) },
-      roomBytes: Math.max(slotBytes, slotBytesFor(frameBytes)),
+      roomBytes: Math.max(slotBytes, slotBytesFor(0, frameBytes)),
     };
   }
 

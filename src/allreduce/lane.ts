@@ -19,8 +19,6 @@ import { slotBytesFor } from "./slots.ts";
 
 /** Scalars that a frame can carry. */
 export const MAX_SCALARS = 64;
-/** Compressed frames of one vector differ by less from step to step. */
-const HEADROOM = 17 / 16;
 
 export interface LaneOptions {
   readonly buckets: readonly ElementRange[];
@@ -134,14 +132,9 @@ export class Lane {
     return maxFrameBytes(this.options.codec, elements, MAX_SCALARS, this.peaks.length);
   }
 
-  /**
-   * Bytes of the slots of packed objects: for the largest frame of the last round and some more, as what does not fit
-   * costs its reader a second request.
-   */
+  /** Bytes of the slots of packed objects. */
   slotBytes(bucket: number, level: number): number {
-    const mostBytes = this.frameBytes(this.plans[bucket]!.longest(level));
-    const peak = this.peaks[level]!;
-    return slotBytesFor(peak === 0 ? mostBytes : Math.min(mostBytes, Math.ceil(peak * HEADROOM)));
+    return slotBytesFor(this.peaks[level]!, this.frameBytes(this.plans[bucket]!.longest(level)));
   }
 
   /** Decides stochastic rounding. */

@@ -14,8 +14,15 @@ export interface ByteRange {
   readonly end: number;
 }
 
-/** A slot for frames of up to `frameBytes`. */
-export function slotBytesFor(frameBytes: number): number {
+/** Compressed frames of one vector differ by less from step to step. What does not fit costs its reader a request. */
+const HEADROOM = 17 / 16;
+
+/**
+ * Bytes of the slots of a level: for the largest frame of the last round, of `peakBytes` (0: not known), and some more,
+ * but for no more than a frame can have.
+ */
+export function slotBytesFor(peakBytes: number, mostBytes: number): number {
+  const frameBytes = peakBytes === 0 ? mostBytes : Math.min(mostBytes, Math.ceil(peakBytes * HEADROOM));
   return Math.ceil((PREFIX_BYTES + frameBytes) / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
 }
 

@@ -5,6 +5,7 @@ import { f32 } from "../shard/codec/f32.ts";
 import type { ElementRange } from "../shard/layout.ts";
 import { maxFrameBytes } from "../shard/payload.ts";
 import { type RequestPrices, requestsUsd } from "../storage/prices.ts";
+import { MAX_SCALARS } from "./lane.ts";
 import { meanObjects, partObjects } from "./objects.ts";
 import type { ReducePattern, ReducePlan } from "./pattern.ts";
 import { slotBytesFor } from "./slots.ts";
@@ -16,12 +17,13 @@ export interface TrafficJob {
   /** Default f32. */
   readonly codec?: Codec;
   readonly packed: boolean;
+  /** Of each rank. Default 0. */
   readonly scalarCount?: number;
   /** Without them, requests cost nothing. */
   readonly prices?: RequestPrices;
 }
 
-/** Of all ranks together, in one round. */
+/** Of all ranks together, in one round; of packed objects not the first, whose slots have room for the longest frames. */
 export interface Traffic {
   readonly puts: number;
   /** Without polls that come too early: how many there are depends on timing. */
@@ -52,8 +54,10 @@ function addRank(
   const { levels, means, worldSize } = plan;
   const frameBytes = ({ begin, end }: ElementRange): number =>
     maxFrameBytes(codec, end - begin, scalarCount, packed ? levels : 0);
-  const slotBytes = (level: number): number =>
-    slotBytesFor(maxFrameBytes(codec, plan.longest(level), scalarCount, levels));
+  const slotBytes = (level: number): number => {
+    const mostBytes = (scalars: number) => maxFrameBytes(codec, plan.longest(level), scalars, levels);
+    return slotBytesFor(mostBytes(scalarCount), mostBytes(MAX_SCALARS));
+  };
   const relayBytes = (relay: number): number =>
     plan.relayed(relay).reduce((bytes, piece) => bytes + frameBytes(means[piece]!), 0);
 
