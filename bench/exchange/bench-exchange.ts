@@ -9,7 +9,7 @@ import type { PricedStore } from "../../src/storage/prices.ts";
 import { withoutCredentials } from "../../src/storage/uri.ts";
 import { describeProvenance, type Provenance } from "../machine.ts";
 import type { ChannelProfile } from "./channel-profile.ts";
-import { TEXTBOOK } from "./contender.ts";
+import { type ContenderSpec, TEXTBOOK } from "./contender.ts";
 import type { Matrix } from "./matrix.ts";
 import { type MeasuredRow, measureRounds } from "./measure-rounds.ts";
 import { type RankGroup, startProcesses, startTasks } from "./rank-group.ts";
@@ -21,6 +21,7 @@ export interface ExchangeOptions {
   readonly channel: string | undefined;
   readonly rounds: number;
   readonly bucketBytes: number;
+  readonly zstd: ContenderSpec["zstd"];
   /** Whose prices the channel is given. */
   readonly prices: PricedStore | undefined;
   /** Ranks as tasks of this process. */
@@ -64,7 +65,7 @@ export async function benchExchange(options: ExchangeOptions): Promise<ExchangeR
             options.onProgress?.(rows.length, total, nameOf(contender, worldSize, size));
             const spec = {
               ...{ ...contender, elements: scene.elements, bucketBytes: options.bucketBytes },
-              packed: prices !== undefined,
+              ...{ zstd: options.zstd, packed: prices !== undefined },
             };
             const runId = `${scene.runId}-${rows.length}`;
             rows.push(await measureRounds(group, scene, spec, { runId, rounds: options.rounds, prices }));

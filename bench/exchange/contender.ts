@@ -3,7 +3,11 @@
 import type { ReducePlan } from "../../src/allreduce/pattern.ts";
 import { parseReduce, reduceNames } from "../../src/allreduce/patterns/index.ts";
 import { scatterReduce } from "../../src/allreduce/patterns/scatter-reduce.ts";
-import { collectiveLanes, openCollective } from "../../src/allreduce/open-collective.ts";
+import {
+  collectiveLanes,
+  type CollectiveOptions,
+  openCollective,
+} from "../../src/allreduce/open-collective.ts";
 import type { LaneOptions } from "../../src/allreduce/lane.ts";
 import { traffic } from "../../src/allreduce/traffic.ts";
 import { parseCodec } from "../../src/shard/codec/codecs.ts";
@@ -26,6 +30,7 @@ export interface ContenderSpec {
   readonly codec: string;
   readonly elements: number;
   readonly bucketBytes: number;
+  readonly zstd: CollectiveOptions["zstd"];
   /** Whether a rank's frames travel in one object, as where requests have a price. */
   readonly packed: boolean;
 }
@@ -52,7 +57,7 @@ export const contenderNames: readonly string[] = [...reduceNames, TEXTBOOK];
 
 /** Throws SltrainError "reduce-invalid" if there is no such reduce for so many ranks. */
 export function checkReduce(reduce: string, worldSize: number): void {
-  plansOf({ reduce, codec: "f32", elements: 0, bucketBytes: 1, packed: false }, worldSize);
+  plansOf({ reduce, codec: "f32", elements: 0, bucketBytes: 1, zstd: "off", packed: false }, worldSize);
 }
 
 /** What the rounds' bound is computed from: a plan for each bucket. */
@@ -72,7 +77,7 @@ export async function openContender(options: ContenderOptions): Promise<Contende
   if (options.reduce === TEXTBOOK) return openTextbook(options);
   const { channel, runId, rank, worldSize } = options;
   const collective = await openCollective({
-    ...{ channel, runId, rank, worldSize, generation: 0, seed: 0, zstd: "auto" },
+    ...{ channel, runId, rank, worldSize, generation: 0, seed: 0 },
     ...collectiveSpec(options),
   });
   return {
@@ -86,10 +91,11 @@ export async function openContender(options: ContenderOptions): Promise<Contende
   };
 }
 
-function collectiveSpec({ elements, bucketBytes, reduce, codec, packed }: ContenderSpec) {
+function collectiveSpec({ elements, bucketBytes, zstd, reduce, codec, packed }: ContenderSpec) {
   return {
     layout: layoutOf(elements),
     bucketBytes,
+    zstd,
     packed,
     reduce: parseReduce(reduce),
     codec: parseCodec(codec),

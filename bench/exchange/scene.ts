@@ -4,6 +4,9 @@ import { type ChannelProfile, profileChannel } from "./channel-profile.ts";
 import { type GradientFiles, writeMean } from "./gradients.ts";
 import type { RankGroup } from "./rank-group.ts";
 
+/** Of a hundred ranks, so many of the objects that each sends show as well as all what the channel gives. */
+const MOST_OBJECTS = 16;
+
 export interface Scene {
   readonly runId: string;
   readonly elements: number;
@@ -22,7 +25,10 @@ export async function setScene(
   await group.all("sit", (rank) => ({ channel: uri, rank, worldSize, files }));
   await writeMean(files, worldSize);
   await group.all("prepare", () => undefined);
-  const objects = { objects: Math.max(1, worldSize - 1), objectBytes: Math.ceil(bytes / worldSize) };
+  const objects = {
+    objects: Math.min(Math.max(1, worldSize - 1), MOST_OBJECTS),
+    objectBytes: Math.ceil(bytes / worldSize),
+  };
   const alone = await profileChannel(group, { runId, ranks: 1, ...objects });
   return {
     runId,

@@ -1,13 +1,16 @@
 // `sltrain bench trees`: the merge trees of Feng et al., "Exploring serverless computing for neural network training",
-// IEEE CLOUD 2018, section III-C, table III, predicted and measured: the paper's closed form at every depth at which it still
+// IEEE CLOUD 2018, section III-C, predicted and measured: the paper's closed form at every depth at which it still
 // lowers the latency, the exact optima of the same depths, and the flat tree. Ranks are tasks of one process over an
 // emulated channel, for a hundred processes do not fit a small machine: what is measured is the channel's waiting, and
 // the real engine's.
 
 import { closedFormLayers, exactLayers, mergeLatencyTm } from "../../src/allreduce/patterns/merge-layers.ts";
+import { tree } from "../../src/allreduce/patterns/tree.ts";
 import { drawTable } from "../../src/ui/table.ts";
 import { formatDuration } from "../../src/units.ts";
 import { benchExchange, type ExchangeReport, type ExchangeRow } from "./bench-exchange.ts";
+import { criticalPathMs } from "./bound.ts";
+import type { ChannelProfile } from "./channel-profile.ts";
 import { formatMegabytes } from "./table.ts";
 
 export interface TreesOptions {
@@ -43,6 +46,7 @@ export interface TreesReport extends Omit<ExchangeReport, "rows" | "pricedAs"> {
   readonly rows: readonly TreeRow[];
 }
 
+const VALUE_BYTES = Float32Array.BYTES_PER_ELEMENT;
 /** Beyond it the closed form gains nothing for 1,000 workers. */
 const MOST_MERGER_LAYERS = 5;
 
@@ -66,19 +70,29 @@ export async function benchTrees(options: TreesOptions): Promise<TreesReport> {
     ...{ rounds, prices: undefined, tasks: true },
     // The paper's functions merge whole gradients.
     bucketBytes: bytes,
+    zstd: "off",
     ...(onProgress && { onProgress }),
   });
   const tmMs = bytes / linkMBs / 1e3;
+  const link: ChannelProfile = {
+    ...{ putLatencyMs: latencyMs, getLatencyMs: latencyMs },
+    ...{ upMBs: linkMBs, downMBs: linkMBs, overlap: 0.5 },
+  };
   const { date, commit, machine, channel, ranksAre } = report;
   return {
     ...{ date, commit, machine, channel, ranksAre, workers, bytes, tmMs },
-    rows: report.rows.map(({ pathMs, medianMs, spread, requests }, i) => {
+    rows: report.rows.map(({ medianMs, spread, requests }, i) => {
       const layers = trees[i]!;
+      const plan = tree(layers).plan({ begin: 0, end: bytes / VALUE_BYTES }, workers, 0);
       const latencyTm = mergeLatencyTm(layers);
       return {
         layers,
         mergers: layers.slice(0, -1).reduce((total, count) => total + count, 0),
-        ...{ latencyTm, mergeMs: latencyTm * tmMs, predictedMs: pathMs },
+        ...{
+          latencyTm,
+          mergeMs: latencyTm * tmMs,
+          predictedMs: criticalPathMs([plan], { alone: link, together: link }, VALUE_BYTES),
+        },
         ...{ medianMs, spread, requests },
       };
     }),

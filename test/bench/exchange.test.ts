@@ -5,7 +5,7 @@ import { benchExchange, type ExchangeOptions } from "../../bench/exchange/bench-
 import { criticalPathMs, roundBoundMs } from "../../bench/exchange/bound.ts";
 import { parseMatrix } from "../../bench/exchange/matrix.ts";
 import { exchangeTable } from "../../bench/exchange/table.ts";
-import { treesOf } from "../../bench/exchange/trees.ts";
+import { benchTrees, treesOf, treesTable } from "../../bench/exchange/trees.ts";
 import { exchangePage } from "../../bench/report/exchange-page.ts";
 import { parseReduce } from "../../src/allreduce/patterns/index.ts";
 import { SltrainError } from "../../src/errors.ts";
@@ -18,6 +18,7 @@ const optionsOf = (changed: Partial<typeof texts>, more: Partial<ExchangeOptions
   channel: undefined,
   rounds: 3,
   bucketBytes: 1 << 20,
+  zstd: "auto",
   prices: undefined,
   tasks: false,
   ...more,
@@ -81,6 +82,25 @@ test("ranks may be tasks of one process", async () => {
 
 test("the first failure of a rank ends the bench", async () => {
   await assert.rejects(benchExchange(optionsOf({}, { channel: "fs:/proc/no-such-folder" })), SltrainError);
+});
+
+test("every tree of the real engine gives the mean, and its prediction is there to compare", async () => {
+  const done: string[] = [];
+  const report = await benchTrees({
+    ...{ workers: 9, bytes: 4000, latencyMs: 1, linkMBs: 10, rounds: 1 },
+    onProgress: (_, __, name) => done.push(name),
+  });
+  assert.deepEqual(
+    report.rows.map(({ layers, mergers, latencyTm }) => [layers.join(" "), mergers, latencyTm]),
+    [
+      ["1 9", 1, 9],
+      ["1 3 9", 4, 6],
+    ],
+  );
+  near(report.tmMs, 0.4);
+  near(report.rows[0]!.predictedMs, 2 * (1 + 1) + 8 * 0.4 + 2 * 0.4 + 0.4);
+  assert.equal(done.length, 2);
+  assert.match(treesTable(report), /1 3 9 +4 +6/);
 });
 
 const profile = { putLatencyMs: 2, getLatencyMs: 1, upMBs: 100, downMBs: 200, overlap: 1 };
@@ -148,7 +168,7 @@ test("what makes no sense is refused with the flag, or the nearest name", () => 
     [{ bytes: "6" }, "bench-invalid", /"6"/],
     [{ reduce: "scater-reduce" }, "reduce-invalid", /Did you mean scatter-reduce/],
     [{ reduce: "textbok" }, "reduce-invalid", /Did you mean textbook/],
-    [{ reduce: "tree:1,3" }, "reduce-invalid", /tree:1,3/],
+    [{ reduce: "tree:1,3" }, "reduce-invalid", /layers that end with 2 workers/],
     [{ compress: "f3" }, "codec-invalid", /Did you mean f32/],
   ];
   for (const [changed, code, words] of cases) {

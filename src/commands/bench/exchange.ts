@@ -32,6 +32,11 @@ export default class BenchExchange extends SltrainCommand {
       helpValue: "LIST",
     }),
     compress: Flags.string({ summary: "Codecs.", default: "f32", helpValue: "LIST" }),
+    zstd: Flags.option({
+      summary: "Compress what codecs leave; auto: where that saves time.",
+      options: ["auto", "on", "off"] as const,
+      default: "auto",
+    })(),
     rounds: Flags.integer({ summary: "Rounds that count, at most.", default: 20, min: 1 }),
     "bucket-bytes": Flags.integer({
       summary: "Gradient bytes that are exchanged together.",
