@@ -13,6 +13,7 @@ import { resumeCommand } from "../run/resume-command.ts";
 import type { EpochMetrics, RunFailure, RunManifest, RunStatus, RunSummary } from "../run/records.ts";
 import { openChannel, openStorage } from "../storage/open.ts";
 import type { Storage } from "../storage/storage.ts";
+import { credentialsToEnvironment } from "../storage/uri.ts";
 import type { TrainEvent } from "./events.ts";
 import { prepareRun, type PreparedRun } from "./prepare.ts";
 import type { Provider } from "./provider.ts";
@@ -30,9 +31,13 @@ export interface TrainOptions {
 }
 
 /** Runs to the end, or to a clean stop. Throws SltrainError; workers are never left behind by a failure. */
-export async function train(options: TrainOptions): Promise<RunSummary> {
+export async function train({ config, ...rest }: TrainOptions): Promise<RunSummary> {
   const startedMs = performance.now();
-  const storage = await openStorage(options.config.storage);
+  // The configuration is stored, shown and sent.
+  const storageUri = credentialsToEnvironment(config.storage, process.env);
+  const channel = credentialsToEnvironment(config.channel, process.env);
+  const options = { ...rest, config: { ...config, storage: storageUri, channel } };
+  const storage = await openStorage(storageUri);
   try {
     const prepared = await prepareRun({ ...options, storage });
     try {

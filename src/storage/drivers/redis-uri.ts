@@ -1,7 +1,7 @@
 // Where a Redis is and how to log in, out of a URI and the environment.
 
 import { SltrainError } from "../../errors.ts";
-import { withoutCredentials } from "../uri.ts";
+import { redisCredentials, withoutCredentials } from "../uri.ts";
 import type { Address } from "../wire/connection.ts";
 
 export interface RedisServer extends Address {
@@ -36,15 +36,13 @@ export function parseRedisUri(scheme: string, location: string): RedisServer {
       ],
     });
   }
-  const { REDIS_USERNAME, REDIS_PASSWORD } = process.env;
+  const { username = DEFAULT_USER, password } = redisCredentials(`${scheme}:${location}`, process.env);
   const port = url.port === "" ? DEFAULT_PORT : Number(url.port);
   return {
     uri: `${scheme}://${url.hostname}:${port}${database === 0 ? "" : `/${database}`}`,
     host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
     port,
     tls: scheme === "rediss",
-    username: decodeURIComponent(url.username) || REDIS_USERNAME || DEFAULT_USER,
-    password: decodeURIComponent(url.password) || REDIS_PASSWORD || undefined,
-    database,
+    ...{ username, password, database },
   };
 }
