@@ -3,9 +3,10 @@
 // which in the paper are equal.
 
 import type { Algorithm } from "./algorithm.ts";
-import { type LocalSgdOptions, localSgd, type OuterUpdate } from "./local-sgd.ts";
+import { type LocalSgdOptions, localSgd } from "./local-sgd.ts";
+import type { OuterUpdate } from "./meeting.ts";
 
-export interface DilocoOptions extends LocalSgdOptions {
+export interface DilocoOptions extends Omit<LocalSgdOptions, "outer"> {
   /** 0.7 in the paper. */
   readonly outerLr: number;
   /** 0.9 in the paper. */
@@ -14,7 +15,7 @@ export interface DilocoOptions extends LocalSgdOptions {
 
 export function diloco(options: DilocoOptions): Promise<Algorithm> {
   const { replica, outerLr, outerMomentum } = options;
-  return localSgd(options, nesterov(replica.parameters.length, outerLr, outerMomentum));
+  return localSgd({ ...options, outer: nesterov(replica.parameters.length, outerLr, outerMomentum) });
 }
 
 /** v = momentum * v + g; x -= lr * (g + momentum * v), where the pseudo-gradient g is the mean way backwards. */
@@ -22,11 +23,11 @@ function nesterov(length: number, lr: number, momentum: number): OuterUpdate {
   const velocity = new Float32Array(length);
   return {
     state: { "outer.momentum": velocity },
-    apply(meetingPoint, meanWay) {
+    apply(point, meanWay) {
       for (let i = 0; i < length; i++) {
         // Way and velocity both point forwards.
         velocity[i] = momentum * velocity[i]! + meanWay[i]!;
-        meetingPoint[i]! += lr * (meanWay[i]! + momentum * velocity[i]!);
+        point[i]! += lr * (meanWay[i]! + momentum * velocity[i]!);
       }
     },
   };

@@ -50,6 +50,16 @@ export class SampleSchedule {
     return { order, ...this.#shareOfPart(rank, batch), sampleOffset };
   }
 
+  /** Samples of the whole batch, over all ranks. */
+  batchSamples(step: number): number {
+    const { count, batchSize, worldSize, holdsAll } = this.#options;
+    const batch = step % this.stepsPerEpoch;
+    if (holdsAll) return Math.min(batchSize, count - batch * batchSize);
+    let samples = 0;
+    for (let rank = 0; rank < worldSize; rank++) samples += lengthOf(this.#shareOfPart(rank, batch));
+    return samples;
+  }
+
   /** The most samples that a share has. */
   get largestShare(): number {
     const { count, batchSize, worldSize, holdsAll } = this.#options;
