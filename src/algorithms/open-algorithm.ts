@@ -1,25 +1,32 @@
 // The algorithms by the names that a configuration uses.
 
+import { exchangeSteps } from "../config/exchange-steps.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import type { Algorithm, AlgorithmOptions } from "./algorithm.ts";
 import { diloco } from "./diloco.ts";
 import { gaSgd } from "./ga-sgd.ts";
 import { localSgd } from "./local-sgd.ts";
+import { staleSgd, type StaleSgdOptions } from "./stale-sgd.ts";
 
 export type AlgorithmSettings = Pick<TrainConfig, "algorithm" | "syncEvery" | "outerLr" | "outerMomentum">;
 
+export interface OpenAlgorithmOptions extends AlgorithmOptions {
+  /** Where ranks are not in lockstep. */
+  readonly stale: Pick<StaleSgdOptions, "log" | "staleness" | "batchSamples"> | undefined;
+}
+
 /** Begins where the replica stands. */
 export async function openAlgorithm(
-  { algorithm, syncEvery, outerLr, outerMomentum }: AlgorithmSettings,
-  options: AlgorithmOptions,
+  settings: AlgorithmSettings,
+  options: OpenAlgorithmOptions,
 ): Promise<Algorithm> {
-  const local = { ...options, syncEvery: syncEvery === "epoch" ? options.stepsPerEpoch : syncEvery };
-  switch (algorithm) {
+  const local = { ...options, syncEvery: exchangeSteps(settings, options.stepsPerEpoch) };
+  switch (settings.algorithm) {
     case "ga-sgd":
-      return gaSgd(options);
+      return options.stale ? staleSgd({ ...options, ...options.stale }) : gaSgd(options);
     case "local-sgd":
       return localSgd(local);
     case "diloco":
-      return diloco({ ...local, outerLr, outerMomentum });
+      return diloco({ ...local, outerLr: settings.outerLr, outerMomentum: settings.outerMomentum });
   }
 }

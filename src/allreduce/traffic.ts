@@ -30,6 +30,8 @@ export interface Traffic {
   readonly gets: number;
   /** At most: without compression, and exact for codecs whose length is fixed. */
   readonly bytesUp: number;
+  /** Of `bytesUp`, those of the means. */
+  readonly meanBytesUp: number;
   readonly bytesDown: number;
   readonly usd: number;
 }
@@ -37,7 +39,7 @@ export interface Traffic {
 /** Throws SltrainError "reduce-invalid" if the pattern does not fit the number of ranks. */
 export function traffic(job: TrafficJob): Traffic {
   const { worldSize, buckets, reduce, prices } = job;
-  const total = { puts: 0, gets: 0, bytesUp: 0, bytesDown: 0 };
+  const total = { puts: 0, gets: 0, bytesUp: 0, meanBytesUp: 0, bytesDown: 0 };
   for (const [i, bucket] of buckets.entries()) {
     const plan = reduce.plan(bucket, worldSize, i);
     for (let rank = 0; rank < worldSize; rank++) addRank(total, job, plan, rank);
@@ -46,7 +48,7 @@ export function traffic(job: TrafficJob): Traffic {
 }
 
 function addRank(
-  total: { puts: number; gets: number; bytesUp: number; bytesDown: number },
+  total: { puts: number; gets: number; bytesUp: number; meanBytesUp: number; bytesDown: number },
   { packed, codec = f32, scalarCount = 0 }: TrafficJob,
   plan: ReducePlan,
   rank: number,
@@ -77,6 +79,7 @@ function addRank(
   for (const [piece, mean] of means.entries()) {
     if (mean.owner === rank) {
       total.bytesUp += frameBytes(mean);
+      total.meanBytesUp += frameBytes(mean);
       continue;
     }
     const source = plan.source(piece, rank);
@@ -88,6 +91,7 @@ function addRank(
     }
   }
   total.bytesUp += relayBytes(rank);
+  total.meanBytesUp += relayBytes(rank);
   for (const relay of relays) {
     total.gets++;
     total.bytesDown += relayBytes(relay);

@@ -17,10 +17,14 @@ export const generalDefaults = {
   schedule: "constant",
   warmupSteps: 0,
   algorithm: "ga-sgd",
+  sync: "bsp",
   syncEvery: 16,
   // DiLoCo's, as in the paper (Douillard et al. 2023, section 3.1).
   outerLr: 0.7,
   outerMomentum: 0.9,
+  reduce: "scatter-reduce",
+  compress: "f32",
+  zstd: "auto",
   seed: 1,
   storage: "fs:.sltrain",
   provider: "local",
@@ -29,6 +33,7 @@ export const generalDefaults = {
   bucketBytes: 1 << 20,
   // Mean frames are kept until the next checkpoint: for momentum, one weighs as much as two of them.
   checkpointEverySteps: 50,
+  maxFrameBytes: 2 ** 30,
   roundTimeoutMs: 60_000,
 } as const satisfies TrainConfigInput;
 

@@ -3,12 +3,15 @@
 import { availableParallelism } from "node:os";
 import { inspect } from "node:util";
 import { SltrainError } from "../errors.ts";
+import { refuseConflicts } from "./combinations.ts";
 import { readConfigFile } from "./file.ts";
 import { defaultsFor } from "./model-defaults.ts";
 import { nearestName } from "./nearest-name.ts";
+import { withoutCredentials } from "../storage/uri.ts";
 import {
   envName,
   flagName,
+  type Refusal,
   type TrainConfig,
   trainConfigKeys,
   type TrainConfigKey,
@@ -48,7 +51,7 @@ interface Given {
 /**
  * Flags win over the environment, the environment over the config file, the file over defaults. Every value that was
  * given is checked, also one that another overrides. Throws SltrainError "config-unknown-key", "config-bad-value",
- * "config-file-ambiguous" or "config-file-damaged", naming the flag, variable or file.
+ * "config-file-ambiguous" or "config-file-damaged", naming the flag, variable or file, and what `refuseConflicts` throws.
  */
 export async function resolveTrainConfig(options: ResolveOptions): Promise<ResolvedConfig> {
   const { flags, env, cwd, cores = availableParallelism() } = options;
@@ -62,7 +65,9 @@ export async function resolveTrainConfig(options: ResolveOptions): Promise<Resol
   }
   const defaults = defaultsFor(values.model as string | undefined, values.algorithm as string | undefined);
   const merged = { ...defaults, workers: cores, channel: values.storage ?? defaults.storage, ...values };
-  return { config: Object.freeze(trainConfigSchema.parse(merged)), sources: Object.freeze(sources) };
+  const config = Object.freeze(trainConfigSchema.parse(merged));
+  refuseConflicts(config);
+  return { config, sources: Object.freeze(sources) };
 }
 
 function fromFlags(flags: ResolveOptions["flags"]): Given[] {
@@ -127,12 +132,16 @@ function checkedValue({ source, key, value, where }: Given): unknown {
   const result = schema.safeParse(isText ? fromText(value, schema) : value);
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;
-  const choices = issue.code === "invalid_value" ? issue.values.map(String) : [];
+  const refused = issue.code === "custom" ? (issue.params as Refusal | undefined) : undefined;
+  const choices = issue.code === "invalid_value" ? issue.values.map(String) : (refused?.names ?? []);
   const near = typeof value === "string" ? nearestName(value, choices) : undefined;
   throw new SltrainError({
     code: "config-bad-value",
-    message: `${where}: expected ${issue.message}, got ${show(value)}`,
-    suggestions: near === undefined ? [] : [`Did you mean ${near}?`],
+    message: `${where}: ${refused ? issue.message : `expected ${issue.message}, got ${show(value)}`}`,
+    suggestions: [
+      ...(near === undefined ? [] : [`Did you mean ${near}?`]),
+      ...(refused?.refusal.suggestions ?? []),
+    ],
   });
 }
 
@@ -145,6 +154,6 @@ function fromText(text: string, schema: (typeof trainFields)[TrainConfigKey]): u
 
 function show(value: unknown): string {
   return typeof value === "string"
-    ? JSON.stringify(value)
+    ? JSON.stringify(withoutCredentials(value))
     : inspect(value, { depth: 1, breakLength: Infinity });
 }

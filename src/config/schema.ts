@@ -3,7 +3,12 @@
 
 import { z } from "zod";
 import type { ScheduleName } from "../optim/learning-rate.ts";
+import { parseReduce, reduceNames } from "../allreduce/patterns/index.ts";
+import { parseSync, syncNames } from "../allreduce/sync.ts";
+import { SltrainError } from "../errors.ts";
 import { optimizerNames } from "../optim/optimizer.ts";
+import { codecNames, parseCodec } from "../shard/codec/codecs.ts";
+import { withoutCredentials } from "../storage/uri.ts";
 
 /** A message completes the sentence "expected …". */
 type Expected = string;
@@ -30,6 +35,35 @@ function text(expected: Expected) {
 
 function oneOf<const T extends readonly string[]>(names: T) {
   return z.enum(names, names.length === 1 ? names[0]! : `one of ${names.join(", ")}`);
+}
+
+/** Of a text that its own parser refuses: what the parser threw, and names that may have been meant. */
+export interface Refusal {
+  readonly refusal: SltrainError;
+  readonly names: readonly string[];
+}
+
+/** A text that `parse` takes apart. What that throws is the issue's `params`. */
+function spec(parse: (text: string) => unknown, names: readonly string[]) {
+  return text(`one of ${names.join(", ")}`).superRefine((value, context) => {
+    try {
+      parse(value);
+    } catch (refusal) {
+      if (!(refusal instanceof SltrainError)) throw refusal;
+      const params = { refusal, names } satisfies Refusal;
+      context.addIssue({ code: "custom", message: refusal.message, params });
+    }
+  });
+}
+
+/** Settings are stored with the run and shown: what is secret reaches workers through their environment only. */
+function storageUri() {
+  const secretless: Expected =
+    "a URI without credentials, which workers take from their environment (REDIS_PASSWORD, AWS_ACCESS_KEY_ID, …)";
+  return text("a storage URI such as fs:.sltrain").refine(
+    (uri) => withoutCredentials(uri) === uri,
+    secretless,
+  );
 }
 
 const SYNC_EVERY: Expected = "a whole number from 1 to 1000000000 or epoch";
@@ -69,11 +103,21 @@ export const trainFields = {
   algorithm: oneOf(algorithmNames).describe(
     "What workers exchange: ga-sgd gradients at every step, local-sgd parameters now and then, diloco as local-sgd with an outer optimizer.",
   ),
+  sync: spec(parseSync, syncNames).describe(
+    "How far workers may be apart: bsp in lockstep, ssp[:STEPS] by so many steps, asp by any.",
+  ),
   syncEvery: z
     .union([wholeNumber(1, 1_000_000_000), z.literal("epoch")], SYNC_EVERY)
     .describe("Steps from one exchange of local-sgd and diloco to the next, or epoch."),
   outerLr: positive().describe("Learning rate of diloco's outer optimizer."),
   outerMomentum: fraction().describe("Nesterov momentum of diloco's outer optimizer."),
+  reduce: spec(parseReduce, reduceNames).describe(
+    "Who adds what workers send: scatter-reduce[:OWNERS], all-reduce, tree[:1,…,WORKERS] or hierarchical[:GROUP].",
+  ),
+  compress: spec(parseCodec, codecNames).describe(
+    "How numbers travel: f32 as they are; bf16, fp16, int8 or sign shorter; top-k:1% only the largest.",
+  ),
+  zstd: oneOf(["auto", "on", "off"]).describe("Whether zstd follows; auto where it pays on this channel."),
   targetAccuracy: z
     .number("a number above 0, at most 1")
     .positive("a number above 0, at most 1")
@@ -90,12 +134,8 @@ export const trainFields = {
     .describe(
       "Name of the run; that of an unfinished run takes it up again. Default: made from time and model.",
     ),
-  storage: text("a storage URI such as fs:.sltrain").describe(
-    "Durable storage: data partitions, checkpoints, results, the list of runs.",
-  ),
-  channel: text("a storage URI such as fs:.sltrain").describe(
-    "Carries gradient frames only, and may forget.",
-  ),
+  storage: storageUri().describe("Durable storage: data partitions, checkpoints, results, the list of runs."),
+  channel: storageUri().describe("Carries gradient frames only, and may forget."),
   provider: oneOf(["local"]).describe("Where functions run."),
   memoryMiB: wholeNumber(128, 10_240).describe(
     "Memory of one function; also the basis of the Lambda cost estimate.",
@@ -104,7 +144,10 @@ export const trainFields = {
     .optional()
     .describe("Threads of one function; the result is the same for any number."),
   bucketBytes: wholeNumber(4096, 1 << 30).describe("Gradient bytes that are exchanged together."),
-  checkpointEverySteps: wholeNumber(1, 1_000_000_000).describe("Steps between two checkpoints."),
+  checkpointEverySteps: wholeNumber(1, 1_000_000_000).describe("Steps between two checkpoints, at most."),
+  maxFrameBytes: wholeNumber(1, 2 ** 50).describe(
+    "Bytes of frames that may lie in the channel; checkpoints come as often as that takes.",
+  ),
   roundTimeoutMs: wholeNumber(100, 900_000).describe(
     "Longest wait for the other workers' gradients of one step.",
   ),

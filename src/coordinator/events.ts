@@ -16,6 +16,15 @@ export type TrainEvent =
       readonly parameters: number;
       readonly optimizer: string;
       readonly lr: number;
+      readonly algorithm: string;
+      readonly sync: string;
+      /** Null where every step exchanges. */
+      readonly syncEvery: number | "epoch" | null;
+      readonly reduce: string;
+      readonly compress: string;
+      readonly checkpointEverySteps: number;
+      /** Bytes of frames that lie in the channel at most. */
+      readonly maxFrameBytes: number;
       readonly storage: string;
       readonly channel: string;
       readonly provider: string;
@@ -29,7 +38,8 @@ export type TrainEvent =
       readonly event: "progress";
       readonly epoch: number;
       readonly samples: number;
-      readonly loss: number;
+      /** Null while no exchange has told it. */
+      readonly loss: number | null;
     }
   | ({ readonly event: "epoch"; readonly lambdaCostUsd: number } & EpochMetrics)
   | {

@@ -2,13 +2,14 @@
 // reduce predicts. (Requests that were made here include polls, which a priced channel would be asked less often.)
 
 import { collectiveLanes } from "../allreduce/open-collective.ts";
-import { scatterReduce } from "../allreduce/patterns/scatter-reduce.ts";
-import { traffic } from "../allreduce/traffic.ts";
-import { layoutOf } from "../graph/graph.ts";
-import { buildModel } from "../models/build.ts";
+import { parseReduce } from "../allreduce/patterns/index.ts";
+import { type Traffic, traffic } from "../allreduce/traffic.ts";
+import { exchangeSteps } from "../config/exchange-steps.ts";
+import { batchesPerEpoch } from "../data/order.ts";
+import { layoutsOf } from "../models/build.ts";
 import { estimateLambdaCostUsd } from "../plan/lambda-cost.ts";
 import type { RunManifest } from "../run/records.ts";
-import { f32 } from "../shard/codec/f32.ts";
+import { parseCodec } from "../shard/codec/codecs.ts";
 import { REQUEST_PRICES } from "../storage/prices.ts";
 
 export interface Spent {
@@ -18,21 +19,35 @@ export interface Spent {
 }
 
 /** US dollars, as a function of what has been spent so far. */
-export function lambdaEstimate({ config, topology }: RunManifest): (spent: Spent) => number {
+export function lambdaEstimate({ config, topology, data, frames }: RunManifest): (spent: Spent) => number {
   const { workers, memoryMiB, bucketBytes } = config;
-  const parameters = layoutOf(buildModel(topology, 1, { training: false }).graph.parameters);
-  const grid = { layout: parameters, bucketBytes, reduce: scatterReduce(), codec: f32 };
+  const { parameters } = layoutsOf(topology);
+  const codec = parseCodec(config.compress);
+  const grid = { layout: parameters, bucketBytes, reduce: parseReduce(config.reduce), codec };
   const { gradients, scalars } = collectiveLanes(grid, REQUEST_PRICES.s3);
-  const perStep = traffic({ worldSize: workers, ...gradients });
-  const perEpoch = traffic({ worldSize: workers, ...scalars });
-  return ({ wallMs, steps, epochs }) =>
+  const round = traffic({ worldSize: workers, ...gradients });
+  const validation = traffic({ worldSize: workers, ...scalars });
+  const steps = exchangeSteps(config, batchesPerEpoch(data.counts.train, config.batchSize));
+  // Out of lockstep each appends its update at every step, which all others read; rounds end the epochs.
+  const log = { puts: workers, gets: workers * (workers - 1) };
+  const [perStep, perEpoch] =
+    frames.staleness === null ? [scaled(round, 1 / steps), [validation]] : [log, [validation, round]];
+  return (spent) =>
     estimateLambdaCostUsd({
-      workers,
-      memoryMiB,
-      wallMs,
+      ...{ workers, memoryMiB, wallMs: spent.wallMs },
       requests: {
-        put: perStep.puts * steps + perEpoch.puts * epochs,
-        get: perStep.gets * steps + perEpoch.gets * epochs,
+        put: perStep.puts * spent.steps + sumOf(perEpoch, "puts") * spent.epochs,
+        get: perStep.gets * spent.steps + sumOf(perEpoch, "gets") * spent.epochs,
       },
     }).totalUsd;
+}
+
+type Requests = Pick<Traffic, "puts" | "gets">;
+
+function scaled({ puts, gets }: Requests, factor: number): Requests {
+  return { puts: puts * factor, gets: gets * factor };
+}
+
+function sumOf(requests: readonly Requests[], kind: keyof Requests): number {
+  return requests.reduce((total, each) => total + each[kind], 0);
 }

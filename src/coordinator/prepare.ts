@@ -7,12 +7,14 @@ import { memoryShares, refuseWithoutMemory } from "../algorithms/training-memory
 import type { TrainConfig } from "../config/schema.ts";
 import type { ConfigSource } from "../config/resolve.ts";
 import type { DataManifest } from "../data/manifest.ts";
+import { batchesPerEpoch } from "../data/order.ts";
 import { ensurePartitions } from "../data/partition.ts";
 import { SltrainError } from "../errors.ts";
-import { parameterCount, type LossName } from "../models/build.ts";
+import { layoutsOf, parameterCount, type LossName } from "../models/build.ts";
 import { formatTopology } from "../models/format-topology.ts";
 import { loadModel } from "../models/load-model.ts";
 import { optimizerOf } from "../optim/optimizer.ts";
+import { frameBudget } from "../run/frame-budget.ts";
 import { getJson, putJson } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
 import {
@@ -22,12 +24,12 @@ import {
   type RunManifest,
   type RunSummary,
 } from "../run/records.ts";
-import { openChannel } from "../storage/open.ts";
+import type { RequestPrices } from "../storage/prices.ts";
 import type { Storage } from "../storage/storage.ts";
+import { checkReach } from "./check-reach.ts";
 
 /** A worker beats several times a second; after this long without a sign of life it is dead. */
 const ALIVE_MS = 5_000;
-const PROBE_KEY = `probe-${process.pid}`;
 
 export interface PreparedRun {
   readonly manifest: RunManifest;
@@ -42,20 +44,23 @@ export interface PrepareOptions {
 }
 
 /**
- * Throws "storage-unshared", "too-many-workers", "out-of-memory", "run-active", "run-completed", "run-differs", and what storage, data
+ * Throws "storage-unshared", "storage-unsupported", "too-many-workers", "out-of-memory", "run-active", "run-completed", "run-differs", and what storage, data
  * and model throw; nothing of a refused run is left behind.
  */
 export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> {
   const { storage, config } = options;
-  await checkReach(config);
+  const { prices } = await checkReach(config);
   const existing =
     config.runId === undefined
       ? undefined
       : await getJson<RunManifest>(storage, runKeys(config.runId).manifest);
-  return existing ? resumeRun(options, existing) : createRun(options);
+  return existing ? resumeRun(options, existing) : createRun(options, prices);
 }
 
-async function createRun({ storage, config, sltrainVersion }: PrepareOptions): Promise<PreparedRun> {
+async function createRun(
+  { storage, config, sltrainVersion }: PrepareOptions,
+  prices: RequestPrices | undefined,
+): Promise<PreparedRun> {
   const data = await ensurePartitions(storage, config.data, { seed: config.seed });
   const { train, validation } = data.counts;
   if (config.workers > Math.min(train, config.batchSize)) {
@@ -93,6 +98,10 @@ async function createRun({ storage, config, sltrainVersion }: PrepareOptions): P
     topology,
     loss,
     parameterCount: parameterCount(topology),
+    frames: frameBudget({
+      ...{ config, prices, ...layoutsOf(topology) },
+      stepsPerEpoch: batchesPerEpoch(train, config.batchSize),
+    }),
     versions: { sltrain: sltrainVersion, node: process.versions.node, v8: process.versions.v8 },
     machine: {
       cpu: cpus()[0]?.model ?? arch(),
@@ -182,33 +191,6 @@ function active(runId: string, why: string): SltrainError {
     message: `--run-id: expected a run that nobody trains, got ${runId}: ${why}`,
     suggestions: [`Wait for it to end; if it has just died, try again in ${ALIVE_MS / 1000} seconds.`],
   });
-}
-
-/** Workers are processes of their own: what one writes, the others must see. */
-async function checkReach({ storage, channel }: TrainConfig): Promise<void> {
-  for (const [flag, uri] of Object.entries({ "--storage": storage, "--channel": channel })) {
-    const opened = await openChannel(uri);
-    const { shared } = opened.capabilities;
-    try {
-      if (shared) {
-        await opened.put(PROBE_KEY, [new Uint8Array(1)]);
-        await opened.delete([PROBE_KEY]);
-      }
-    } catch (error) {
-      if (!(error instanceof SltrainError)) throw error;
-      const { code, message, suggestions } = error;
-      throw new SltrainError({ code, message: `${flag} ${uri}: ${message}`, suggestions, cause: error });
-    } finally {
-      await opened.close();
-    }
-    if (!shared) {
-      throw new SltrainError({
-        code: "storage-unshared",
-        message: `${flag}: expected a store that other processes can reach, got ${uri}`,
-        suggestions: ["Use a folder: fs:PATH."],
-      });
-    }
-  }
 }
 
 function lossFor(data: DataManifest): LossName {

@@ -43,6 +43,7 @@ export async function summarise(
     bytesUp: sum(({ totals }) => totals.bytesUp),
     bytesDown: sum(({ totals }) => totals.bytesDown),
     requests: sum(({ totals }) => totals.requests),
+    requestsUsd: sum(({ totals }) => totals.requestsUsd),
     peakMemoryMiB: largest(({ peakMemoryMiB }) => peakMemoryMiB),
     arenaMiB: largest(({ arenaMiB }) => arenaMiB),
     lambdaCostUsd: lambdaEstimate(manifest)({

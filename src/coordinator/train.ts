@@ -2,7 +2,8 @@
 // The run itself needs none of this once the workers are started.
 
 import { lastEpochFrames } from "../allreduce/open-collective.ts";
-import { scatterReduce } from "../allreduce/patterns/scatter-reduce.ts";
+import { parseReduce } from "../allreduce/patterns/index.ts";
+import { exchangeSteps } from "../config/exchange-steps.ts";
 import type { ConfigSource } from "../config/resolve.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { batchesPerEpoch } from "../data/order.ts";
@@ -104,8 +105,10 @@ function startedEvent(
   before: readonly EpochMetrics[],
   storage: string,
 ): TrainEvent {
-  const { config, data } = manifest;
+  const { config, data, frames } = manifest;
+  const stepsPerEpoch = batchesPerEpoch(data.counts.train, config.batchSize);
   const { model, workers, epochs, batchSize, optimizer, lr, provider, seed } = config;
+  const { algorithm, sync, reduce, compress } = config;
   const channel = config.channel === config.storage ? storage : config.channel;
   return {
     event: "run.started",
@@ -118,12 +121,22 @@ function startedEvent(
       batchSize,
       optimizer,
       lr,
+      algorithm,
+      sync,
+      syncEvery: algorithm === "ga-sgd" ? null : config.syncEvery,
+      reduce,
+      compress,
+      checkpointEverySteps:
+        frames.staleness === null
+          ? frames.checkpointEvery * exchangeSteps(config, stepsPerEpoch)
+          : stepsPerEpoch,
+      maxFrameBytes: frames.maxBytes,
       storage,
       channel,
       provider,
       seed,
     },
-    stepsPerEpoch: batchesPerEpoch(data.counts.train, batchSize),
+    stepsPerEpoch,
     samples: data.counts.train,
     parameters: manifest.parameterCount,
     attempt,
@@ -143,7 +156,7 @@ async function deleteTransients(storage: Storage, keys: RunKeys, status: RunStat
 async function deleteLastFrames({ runId, config }: RunManifest, epochs: number): Promise<void> {
   const channel = await openChannel(config.channel);
   await channel.delete(
-    lastEpochFrames({ runId, worldSize: config.workers, reduce: scatterReduce() }, epochs),
+    lastEpochFrames({ runId, worldSize: config.workers, reduce: parseReduce(config.reduce) }, epochs),
   );
   await channel.close();
 }

@@ -2,11 +2,12 @@
 // of its cross entropy, which takes logits and does it more exactly, and kept for predictions.
 
 import { SltrainError } from "../errors.ts";
-import { GraphBuilder, type Graph } from "../graph/graph.ts";
+import { GraphBuilder, layoutOf, type Graph } from "../graph/graph.ts";
 import type { NoParams } from "../kernels/ops/elementwise.ts";
 import { meanSquaredError, sigmoidCrossEntropy, softmaxCrossEntropy } from "../kernels/ops/losses.ts";
 import type { Op, Tensor } from "../kernels/op.ts";
 import { elementCount, f32, formatType, i32 } from "../kernels/tensor.ts";
+import type { Layout } from "../shard/layout.ts";
 import { addLayer } from "./layers.ts";
 import { finalActivation, splitStages } from "./stages.ts";
 import { MODEL_INPUT, type Activation, type Topology } from "./topology.ts";
@@ -153,4 +154,10 @@ export function parameterCount(topology: Topology): number {
 /** Numbers that the model predicts for one sample. */
 export function outputsOf(topology: Topology): number {
   return elementCount(buildModel(topology, 1, { training: false }).outputs.type);
+}
+
+/** Of the flat vectors of a model's parameters and statistics. */
+export function layoutsOf(topology: Topology): { readonly parameters: Layout; readonly statistics: Layout } {
+  const { graph } = buildModel(topology, 1, { training: false });
+  return { parameters: layoutOf(graph.parameters), statistics: layoutOf(graph.statistics) };
 }

@@ -5,6 +5,7 @@ import type { DataManifest } from "../data/manifest.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { LossName } from "../models/build.ts";
 import type { Topology } from "../models/topology.ts";
+import type { FrameBudget } from "./frame-budget.ts";
 
 export const RUN_SCHEMA_VERSION = 1;
 
@@ -18,6 +19,7 @@ export interface RunManifest {
   readonly topology: Topology;
   readonly loss: LossName;
   readonly parameterCount: number;
+  readonly frames: FrameBudget;
   readonly versions: { readonly sltrain: string; readonly node: string; readonly v8: string };
   readonly machine: {
     readonly cpu: string;
@@ -46,6 +48,8 @@ export interface WorkTotals {
   readonly bytesUp: number;
   readonly bytesDown: number;
   readonly requests: number;
+  /** What the requests to channel and storage cost at list prices; 0 where they are free. */
+  readonly requestsUsd: number;
 }
 
 export interface Heartbeat {
@@ -55,10 +59,10 @@ export interface Heartbeat {
   readonly attempt: number;
   readonly step: number;
   readonly epoch: number;
-  /** Samples of the whole run in this epoch so far. */
+  /** Samples of the whole run in this epoch so far, by the steps of this worker. */
   readonly samples: number;
-  /** Mean training loss of this epoch so far. */
-  readonly loss: number;
+  /** Mean training loss of this epoch as of the last exchange; null before the epoch's first. */
+  readonly loss: number | null;
   /** Process start to the first finished step; absent before. */
   readonly firstStepMs?: number;
   readonly at: string;

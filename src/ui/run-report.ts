@@ -23,6 +23,7 @@ export function runReport(run: StoredRun, storageUri: string, width: number): st
       "training",
       `${config.optimizer} at ${config.lr}, batch ${formatCount(config.batchSize)}, seed ${config.seed}`,
     ],
+    ["exchange", `${config.algorithm}, ${config.sync}: ${config.compress} by ${config.reduce}`],
     ["functions", `${config.workers} ${config.provider}, ${config.memoryMiB} MiB each`],
     ["machine", `${manifest.machine.cpu}, ${manifest.machine.cores} cores, Node ${manifest.versions.node}`],
   ];
@@ -31,7 +32,8 @@ export function runReport(run: StoredRun, storageUri: string, width: number): st
       ["time", `${formatDuration(summary.wallMs)}; first step after ${formatDuration(summary.firstStepMs)}`],
       [
         "traffic",
-        `${formatBytes(summary.bytesUp)} up, ${formatBytes(summary.bytesDown)} down, ${formatCount(summary.requests)} requests`,
+        `${formatBytes(summary.bytesUp)} up, ${formatBytes(summary.bytesDown)} down, ${formatCount(summary.requests)} requests` +
+          (summary.requestsUsd > 0 ? ` for ${formatUsd(summary.requestsUsd)}` : ""),
       ],
       ["on Lambda", `about ${formatUsd(summary.lambdaCostUsd)}`],
       ["model file", summary.modelPath],

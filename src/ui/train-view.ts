@@ -3,6 +3,7 @@
 
 import { styleText } from "node:util";
 import { createLogUpdate } from "log-update";
+import { parseSync } from "../allreduce/sync.ts";
 import type { TrainEvent } from "../coordinator/events.ts";
 import { errorRecord } from "../errors.ts";
 import type { RunSummary } from "../run/records.ts";
@@ -136,7 +137,22 @@ function startedLines(event: Started): string[] {
     `${workersOf(event)} through ${where}`,
     `batch ${formatCount(event.batchSize)}, ${event.optimizer} at ${event.lr}, ` +
       `up to ${counted(event.epochs, "epoch")} of ${counted(event.stepsPerEpoch, "step")}`,
+    `${event.algorithm}: ${event.compress} ${travels(event)}`,
+    `a checkpoint every ${counted(event.checkpointEverySteps, "step")}, frames within ${formatBytes(event.maxFrameBytes)}`,
   ];
+}
+
+/** How and when: "by tree every 16 steps", "from each to all, at most 3 steps apart". */
+function travels({ sync, syncEvery, reduce }: Started): string {
+  const { staleness } = parseSync(sync);
+  if (staleness !== undefined) {
+    return `from each to all${staleness === Infinity ? "" : `, at most ${counted(staleness, "step")} apart`}`;
+  }
+  const when =
+    syncEvery === "epoch"
+      ? "once an epoch"
+      : `every ${syncEvery === null ? "step" : counted(syncEvery, "step")}`;
+  return `by ${reduce} ${when}`;
 }
 
 function workersOf({ workers, provider }: Started): string {
@@ -177,7 +193,7 @@ function progressLine(event: Progress, started: Started): string {
   const done = Math.min(1, event.samples / started.samples);
   const filled = Math.round(done * BAR_WIDTH);
   const bar = styleText("cyan", "━".repeat(filled)) + styleText("dim", "─".repeat(BAR_WIDTH - filled));
-  const loss = event.samples > 0 ? `  loss ${formatLoss(event.loss).trim()}` : "";
+  const loss = event.loss !== null ? `  loss ${formatLoss(event.loss).trim()}` : "";
   const epoch = `${event.epoch}/${started.epochs}`.padStart(epochWidth(started));
   return `${epoch}  ${bar} ${formatPercent(done).padStart(6)}${loss}`;
 }
@@ -193,8 +209,9 @@ function summaryLines(run: RunSummary): string[] {
       `loss ${formatLoss(run.loss).trim()}, ${worth}`,
     `${label("time")}${formatDuration(run.wallMs)}; first step after ${formatDuration(run.firstStepMs)}`,
     `${label("per worker")}compute ${formatDuration(run.computeMs)}, exchange ${formatDuration(run.exchangeMs)}, ` +
-      `wait ${formatDuration(run.waitMs)}`,
-    `${label("traffic")}${formatBytes(run.bytesUp)} up, ${formatBytes(run.bytesDown)} down, ${formatCount(run.requests)} requests`,
+      `wait ${formatDuration(run.waitMs)} (${formatPercent(run.waitMs / (run.computeMs + run.exchangeMs + run.waitMs))})`,
+    `${label("traffic")}${formatBytes(run.bytesUp)} up, ${formatBytes(run.bytesDown)} down, ${formatCount(run.requests)} requests` +
+      (run.requestsUsd > 0 ? ` for ${formatUsd(run.requestsUsd)}` : ""),
     `${label("memory")}${formatBytes(run.peakMemoryMiB * 2 ** 20)} in the largest worker`,
     `${label("on Lambda")}about ${formatUsd(run.lambdaCostUsd)} (list prices, S3 as channel)`,
     `${label("model")}${run.modelPath}`,

@@ -5,8 +5,6 @@ import { openAlgorithm } from "../algorithms/open-algorithm.ts";
 import { Replica } from "../algorithms/replica.ts";
 import { SampleSchedule } from "../algorithms/sample-schedule.ts";
 import { memoryShares } from "../algorithms/training-memory.ts";
-import { openCollective } from "../allreduce/open-collective.ts";
-import { scatterReduce } from "../allreduce/patterns/scatter-reduce.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { evenPart, type RowSlice } from "../data/order.ts";
 import { loadBytes, openPartitions } from "../data/reader.ts";
@@ -18,13 +16,13 @@ import { optimizerOf, type Optimizer } from "../optim/optimizer.ts";
 import { getJson, getJsonLines, putJson, putJsonLines } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
 import type { EpochMetrics, RunManifest, WorkerEvent, WorkerResult } from "../run/records.ts";
-import { f32 } from "../shard/codec/f32.ts";
-import { openChannel } from "../storage/open.ts";
+import type { Metered } from "../storage/layers/meter.ts";
 import type { Storage } from "../storage/storage.ts";
 import { availableThreads } from "./available-threads.ts";
 import { type Cursor, readNewestCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { durableState, restoreState } from "./durable-state.ts";
 import { HeartbeatTimer } from "./heartbeat.ts";
+import { openPeers } from "./peers.ts";
 import { StartupClock } from "./startup-clock.ts";
 import { trainLoop } from "./train-loop.ts";
 import { WorkMeter } from "./work-meter.ts";
@@ -34,7 +32,11 @@ const HEARTBEAT_INTERVAL_MS = 300;
 const FIRST_LOSSES = 20;
 
 /** `cursor` is advanced in place, so that a failure can tell its step. */
-export async function runWorker(event: WorkerEvent, storage: Storage, cursor: Cursor): Promise<WorkerResult> {
+export async function runWorker(
+  event: WorkerEvent,
+  storage: Storage & Metered,
+  cursor: Cursor,
+): Promise<WorkerResult> {
   const { runId, rank, attempt } = event;
   const clock = new StartupClock();
   clock.end("load");
@@ -53,17 +55,15 @@ export async function runWorker(event: WorkerEvent, storage: Storage, cursor: Cu
   ]);
   clock.end("data");
 
-  // Opened also where it is the storage: its meter counts the exchange alone.
-  const channel = await openChannel(event.channel);
-  const collective = await openCollective({
-    ...{ channel, runId, rank, worldSize, generation: attempt, seed: config.seed },
-    ...{ layout: replica.parameters, statistics: replica.statistics, bucketBytes: config.bucketBytes },
-    ...{ reduce: scatterReduce(), codec: f32, zstd: "auto" },
-  });
+  const peers = await openPeers(event, manifest, storage, replica);
+  const { collective, log } = peers;
+  const { staleness } = manifest.frames;
+  const batchSamples = (step: number) => schedule.batchSamples(step);
   const algorithm = await openAlgorithm(config, {
     ...{ replica, collective, optimizerState: optimizer.stateNames },
     stepsPerEpoch: schedule.stepsPerEpoch,
     timeoutMs: config.roundTimeoutMs,
+    stale: log && staleness !== null ? { log, staleness, batchSamples } : undefined,
   });
   const place = { storage, keys, rank, worldSize };
   const checkpoint = attempt > 0 ? await readNewestCheckpoint(place, await algorithm.state()) : undefined;
@@ -75,7 +75,7 @@ export async function runWorker(event: WorkerEvent, storage: Storage, cursor: Cu
     (epoch) => epoch.step <= cursor.step,
   );
   const resumedFrom = { steps: cursor.step, epochs: metrics.length };
-  const meter = new WorkMeter(collective);
+  const meter = new WorkMeter(peers);
   const firsts = new FirstSteps();
   const heartbeat = new HeartbeatTimer({
     storage,
@@ -84,8 +84,8 @@ export async function runWorker(event: WorkerEvent, storage: Storage, cursor: Cu
     intervalMs: HEARTBEAT_INTERVAL_MS,
     read: () => ({
       ...{ rank, attempt, pid: process.pid, step: cursor.step, epoch: metrics.length + 1 },
-      samples: cursor.epochSamples,
-      loss: cursor.epochSamples > 0 ? cursor.epochLoss / cursor.epochSamples : 0,
+      samples: (cursor.step - metrics.length * schedule.stepsPerEpoch) * config.batchSize,
+      loss: cursor.epochSamples > 0 ? cursor.epochLoss / cursor.epochSamples : null,
       ...(firsts.stepMs === undefined ? {} : { firstStepMs: firsts.stepMs }),
     }),
   });
@@ -136,8 +136,7 @@ export async function runWorker(event: WorkerEvent, storage: Storage, cursor: Cu
     return result;
   } finally {
     await heartbeat.stop();
-    await collective.close();
-    await channel.close();
+    await peers.close();
     device.destroy();
   }
 }

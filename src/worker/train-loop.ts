@@ -39,12 +39,11 @@ export interface TrainLoopOptions {
 
 export async function trainLoop(options: TrainLoopOptions): Promise<StopReason> {
   const { manifest, replica, optimizer, algorithm, collective, schedule, cursor, metrics } = options;
-  const { epochs, checkpointEverySteps, targetAccuracy } = manifest.config;
+  const { epochs, targetAccuracy } = manifest.config;
   const totalSteps = epochs * schedule.stepsPerEpoch;
   const reader = new BatchReader(options.train);
   const reached = () => targetAccuracy !== undefined && (metrics.at(-1)?.accuracy ?? 0) >= targetAccuracy;
-  const checkpointsDue = (steps: number) => Math.floor(steps / checkpointEverySteps);
-  let exchangedSteps = cursor.step;
+  let exchangesSinceCheckpoint = 0;
   let durableStep = -1;
 
   // A resumed run may have nothing left to do but to write its model.
@@ -68,11 +67,12 @@ export async function trainLoop(options: TrainLoopOptions): Promise<StopReason> 
     // Whoever finished this exchange knows that all had made their last checkpoint durable before they sent their part.
     await collective.sweep(step, durableStep);
     const stopped = outcome.stopVotes > 0;
-    if (epochIsOver || stopped || checkpointsDue(cursor.step) > checkpointsDue(exchangedSteps)) {
+    exchangesSinceCheckpoint++;
+    if (epochIsOver || stopped || exchangesSinceCheckpoint >= manifest.frames.checkpointEvery) {
       await options.onCheckpoint();
       durableStep = step;
+      exchangesSinceCheckpoint = 0;
     }
-    exchangedSteps = cursor.step;
     if (stopped) return "stop-requested";
   }
   // The last epoch's sums came from all ranks: none of them needs a gradient's frame any more.
@@ -122,6 +122,7 @@ async function finishEpoch(options: TrainLoopOptions, totalSteps: number): Promi
     bytesUp: sum.bytesUp,
     bytesDown: sum.bytesDown,
     requests: sum.requests,
+    requestsUsd: sum.requestsUsd,
   });
   cursor.epochLoss = cursor.epochCorrect = cursor.epochSamples = 0;
   await options.onEpoch();

@@ -1,15 +1,15 @@
-// Where a worker's time goes: what the collective does not spend on exchanging or waiting is compute.
+// Where a worker's time goes: what is not spent on exchanging or waiting is compute.
 
-import type { Collective } from "../allreduce/collective.ts";
 import type { WorkTotals } from "../run/records.ts";
+import type { Peers } from "./peers.ts";
 
 export class WorkMeter {
-  readonly #collective: Collective;
+  readonly #peers: Pick<Peers, "stats">;
   readonly #startMs = performance.now();
   #lapStart: WorkTotals & { readonly wallMs: number };
 
-  constructor(collective: Collective) {
-    this.#collective = collective;
+  constructor(peers: Pick<Peers, "stats">) {
+    this.#peers = peers;
     this.#lapStart = this.#read();
   }
 
@@ -26,28 +26,13 @@ export class WorkMeter {
     const now = this.#read();
     const before = this.#lapStart;
     this.#lapStart = now;
-    return {
-      wallMs: now.wallMs - before.wallMs,
-      computeMs: now.computeMs - before.computeMs,
-      exchangeMs: now.exchangeMs - before.exchangeMs,
-      waitMs: now.waitMs - before.waitMs,
-      bytesUp: now.bytesUp - before.bytesUp,
-      bytesDown: now.bytesDown - before.bytesDown,
-      requests: now.requests - before.requests,
-    };
+    const names = Object.keys(now) as (keyof typeof now)[];
+    return Object.fromEntries(names.map((name) => [name, now[name] - before[name]])) as unknown as typeof now;
   }
 
   #read(): WorkTotals & { readonly wallMs: number } {
-    const { exchangeMs, waitMs, bytesUp, bytesDown, requests } = this.#collective.stats;
+    const { stats } = this.#peers;
     const wallMs = this.elapsedMs;
-    return {
-      wallMs,
-      computeMs: wallMs - exchangeMs - waitMs,
-      exchangeMs,
-      waitMs,
-      bytesUp,
-      bytesDown,
-      requests,
-    };
+    return { wallMs, computeMs: wallMs - stats.exchangeMs - stats.waitMs, ...stats };
   }
 }

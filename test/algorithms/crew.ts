@@ -7,12 +7,14 @@ import { type AlgorithmSettings, openAlgorithm } from "../../src/algorithms/open
 import { Replica } from "../../src/algorithms/replica.ts";
 import { SampleSchedule } from "../../src/algorithms/sample-schedule.ts";
 import type { Collective } from "../../src/allreduce/collective.ts";
+import { openDeltaLog } from "../../src/allreduce/delta-log.ts";
 import { openCollective } from "../../src/allreduce/open-collective.ts";
 import { scatterReduce } from "../../src/allreduce/patterns/scatter-reduce.ts";
 import { createReferenceDevice } from "../../src/device/reference/reference-device.ts";
 import { add, batchNormalization, Composer, dense } from "../../src/models/compose.ts";
 import { hyperAt, type OptimizerName, optimizerOf } from "../../src/optim/optimizer.ts";
 import { RandomStream } from "../../src/random.ts";
+import { parseCodec } from "../../src/shard/codec/codecs.ts";
 import { f32 } from "../../src/shard/codec/f32.ts";
 import { openChannel } from "../../src/storage/open.ts";
 
@@ -31,6 +33,10 @@ export interface CrewSettings extends Partial<AlgorithmSettings> {
   readonly optimizer?: OptimizerName;
   /** Ranks; 3 unless given. */
   readonly worldSize?: number;
+  /** Steps by which ranks may be apart; in lockstep unless given. */
+  readonly staleness?: number;
+  /** Of the updates of ranks that are not in lockstep. */
+  readonly codec?: string;
   /** Whether the model has statistics. */
   readonly batchNorm?: boolean;
 }
@@ -67,16 +73,25 @@ export async function openCrew(settings: CrewSettings): Promise<Member[]> {
         ...{ count: ROWS, batchSize: BATCH_SIZE, seed: 1, rank, worldSize, holdsAll: true },
       });
       await replica.training(schedule.largestShare);
+      const channel = await openChannel(`memory:${runId}`);
+      const member = { channel, runId, rank, worldSize, generation: 0, seed: 1, zstd: "auto" } as const;
       const collective = await openCollective({
-        ...{ channel: await openChannel(`memory:${runId}`), runId, rank, worldSize, generation: 0, seed: 1 },
+        ...member,
         ...{ layout: replica.parameters, statistics: replica.statistics, bucketBytes: 256 },
-        ...{ reduce: scatterReduce(), codec: f32, zstd: "auto" },
+        ...{ reduce: scatterReduce(), codec: f32 },
       });
+      const { staleness, codec = "f32" } = settings;
+      const log = await openDeltaLog({
+        ...member,
+        ...{ length: replica.parameters.length, codec: parseCodec(codec) },
+      });
+      const batchSamples = (step: number) => schedule.batchSamples(step);
       const algorithm = await openAlgorithm(
         { algorithm: "ga-sgd", syncEvery: 2, outerLr: 0.7, outerMomentum: 0.9, ...settings },
         {
           ...{ replica, collective, optimizerState: optimizer.stateNames },
           ...{ stepsPerEpoch: STEPS_PER_EPOCH, timeoutMs: 5000 },
+          stale: staleness === undefined ? undefined : { log, staleness, batchSamples },
         },
       );
       const rows = { features, labels, featureShape: [FEATURES] };

@@ -51,7 +51,7 @@ export interface Crowd {
 
 /** The last round of all ranks together: what it asked of the store, and what was predicted. */
 export interface Measured {
-  readonly measured: Omit<Traffic, "usd">;
+  readonly measured: Omit<Traffic, "usd" | "meanBytesUp">;
   readonly predicted: Traffic;
 }
 

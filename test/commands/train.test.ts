@@ -278,12 +278,31 @@ describe("faults", () => {
       /\/proc\/sltrain/,
     ],
     ["a storage that workers cannot reach", ["--storage", "memory:x"], "storage-unshared", /memory:x/],
+    [
+      "credentials in a URI",
+      ["--storage", "redis://:geheim@127.0.0.1"],
+      "config-bad-value",
+      /REDIS_PASSWORD.*"redis:\/\/127\.0\.0\.1"/,
+    ],
+    [
+      "a tree for another number of workers",
+      ["--workers", "3", "--reduce", "tree:1,2,4"],
+      "reduce-invalid",
+      /3 workers/,
+    ],
+    [
+      "a protocol that an algorithm has no use for",
+      ["--sync", "asp", "--algorithm", "diloco"],
+      "config-conflict",
+      /--sync asp with --algorithm diloco/,
+    ],
     ["an unknown storage", ["--storage", "ftp://host"], "storage-unknown", /ftp/],
   ];
   for (const [what, args, code, message] of refusals) {
     test(`${what} is refused with code ${code}`, async () => {
       const ended = await sltrain(["train", "--json", ...args], folder.path);
       assert.notEqual(ended.code, 0);
+      assert.doesNotMatch(ended.stdout + ended.stderr, /geheim/);
       const failed = lastEvent(ended);
       assert.equal(failed.event, "run.failed");
       assert.equal(failed.code, code);

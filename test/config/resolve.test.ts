@@ -196,6 +196,29 @@ test("bad values are refused with where they stand, what was expected and what c
   }
 });
 
+test("codecs and patterns are refused with what is known, the nearest name and how it is written", async () => {
+  const codec = await refusal({ flags: { compress: "bf61" } });
+  assert.equal(codec.code, "config-bad-value");
+  assert.match(codec.message, /^--compress: codec: expected one of f32, bf16, .*, but got "bf61"$/);
+  assert.equal(codec.suggestions[0], "Did you mean bf16?");
+  const share = await refusal({ env: { SLTRAIN_COMPRESS: "top-k:200%" } });
+  assert.ok(share.suggestions.some((suggestion) => suggestion.includes("percentage")));
+  const pattern = await refusal({ files: { "sltrain.config.json": '{"reduce": "tree:5,1"}' } });
+  assert.match(pattern.message, /^sltrain\.config\.json: reduce: reduce: expected one of scatter-reduce/);
+});
+
+test("credentials in a URI are refused, and no message shows them", async () => {
+  const uris = ["redis://user:geheim@host/1", "redis://:ge@heim@host", "rediss://geheim@host:6380"];
+  for (const uri of uris) {
+    for (const key of ["storage", "channel"]) {
+      const { code, message, suggestions } = await refusal({ flags: { [key]: uri } });
+      assert.equal(code, "config-bad-value");
+      assert.match(message, new RegExp(`^--${key}: expected a URI without credentials`));
+      assert.doesNotMatch([message, ...suggestions].join(), /geheim|heim/);
+    }
+  }
+});
+
 test("a choice that is nearly right is answered with the right one", async () => {
   const error = await refusal({ flags: { optimizer: "Adamm" } });
   assert.equal(

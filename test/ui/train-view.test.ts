@@ -8,6 +8,8 @@ import { chooseView } from "../../src/ui/train-view.ts";
 const started = {
   ...{ event: "run.started", runId: "owl", model: "mlp", data: "mnist", workers: 1, epochs: 3 },
   ...{ stepsPerEpoch: 36, batchSize: 256, samples: 9000, parameters: 407_050, optimizer: "adam", lr: 0.001 },
+  ...{ algorithm: "ga-sgd", sync: "bsp", syncEvery: null, reduce: "scatter-reduce", compress: "bf16" },
+  ...{ checkpointEverySteps: 50, maxFrameBytes: 2 ** 20 },
   ...{ storage: "fs:/mnt/runs", channel: "fs:/mnt/runs", provider: "local", seed: 1 },
   ...{ attempt: 0, epochsBefore: 0 },
 } as const satisfies TrainEvent;
@@ -15,7 +17,7 @@ const started = {
 const epoch = {
   ...{ event: "epoch", epoch: 1, step: 36, loss: 0.5, trainAccuracy: 0.8, validationLoss: 0.25 },
   ...{ accuracy: 0.964, learningRate: 0.001, samplesPerS: 9000, elapsedMs: 1000, lambdaCostUsd: 0.0031 },
-  ...{ computeMs: 500, exchangeMs: 300, waitMs: 200, bytesUp: 1, bytesDown: 1, requests: 1 },
+  ...{ computeMs: 500, exchangeMs: 300, waitMs: 200, bytesUp: 1, bytesDown: 1, requests: 1, requestsUsd: 0 },
 } as const satisfies TrainEvent;
 
 const regression = { ...epoch, trainAccuracy: null, accuracy: null };
@@ -37,8 +39,23 @@ test("plain lines begin with what runs where, each within 80 columns", () => {
   assert.equal(
     text(),
     "owl\nmlp, 407,050 parameters, on mnist, 9,000 samples\n1 local worker through fs:/mnt/runs\n" +
-      "batch 256, adam at 0.001, up to 3 epochs of 36 steps\n",
+      "batch 256, adam at 0.001, up to 3 epochs of 36 steps\n" +
+      "ga-sgd: bf16 by scatter-reduce every step\n" +
+      "a checkpoint every 50 steps, frames within 1.00 MiB\n",
   );
+});
+
+test("how and when numbers travel is said for every algorithm and protocol", () => {
+  for (const [change, line] of [
+    [{ algorithm: "local-sgd", syncEvery: "epoch" }, "local-sgd: bf16 by scatter-reduce once an epoch"],
+    [{ algorithm: "diloco", syncEvery: 16 }, "diloco: bf16 by scatter-reduce every 16 steps"],
+    [{ sync: "ssp:1" }, "ga-sgd: bf16 from each to all, at most 1 step apart"],
+    [{ sync: "asp" }, "ga-sgd: bf16 from each to all"],
+  ] as const) {
+    const { view, text } = viewOn(false);
+    view.show({ ...started, ...change });
+    assert.equal(text().split("\n").at(-3), line);
+  }
 });
 
 test("a row's figures end where their headers end, with one set of headers for all rows", () => {
@@ -48,7 +65,7 @@ test("a row's figures end where their headers end, with one set of headers for a
   ] as const) {
     const { view, text } = viewOn(false);
     [started, row, { ...row, epoch: 2 }].forEach((event) => view.show(event));
-    const [headers, first, second, ...rest] = text().split("\n").slice(5);
+    const [headers, first, second, ...rest] = text().split("\n").slice(7);
     assert.deepEqual(rest, [""]);
     const column = headers!.indexOf(header) + header.length;
     assert.match(first!.slice(0, column), row.accuracy === null ? /0\.2500$/ : /96\.4%$/);

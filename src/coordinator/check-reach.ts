@@ -1,0 +1,50 @@
+// Whether workers, which are processes of their own, can exchange through the stores that a run names: asked before
+// anything is stored.
+
+import { parseSync } from "../allreduce/sync.ts";
+import type { TrainConfig } from "../config/schema.ts";
+import { SltrainError } from "../errors.ts";
+import { openChannel } from "../storage/open.ts";
+import type { Capabilities } from "../storage/storage.ts";
+
+const PROBE_KEY = `probe-${process.pid}`;
+
+/**
+ * What the channel can do. Throws "storage-unshared" if other processes cannot reach a store, "storage-unsupported" if
+ * the protocol needs more than the channel can do, and what a first request throws; the flag is named.
+ */
+export async function checkReach({ storage, channel, sync }: TrainConfig): Promise<Capabilities> {
+  await reach("--storage", storage);
+  const capabilities = await reach("--channel", channel);
+  if (parseSync(sync).staleness !== undefined && !capabilities.conditionalPut) {
+    throw new SltrainError({
+      code: "storage-unsupported",
+      message: `--channel: expected a store that can put an object if it is absent, as --sync ${sync} needs, got ${channel}`,
+      suggestions: ["Use --sync bsp, or another --channel."],
+    });
+  }
+  return capabilities;
+}
+
+async function reach(flag: string, uri: string): Promise<Capabilities> {
+  const opened = await openChannel(uri);
+  const { shared } = opened.capabilities;
+  try {
+    if (shared) {
+      await opened.put(PROBE_KEY, [new Uint8Array(1)]);
+      await opened.delete([PROBE_KEY]);
+    }
+  } catch (error) {
+    if (!(error instanceof SltrainError)) throw error;
+    const { code, message, suggestions } = error;
+    throw new SltrainError({ code, message: `${flag} ${uri}: ${message}`, suggestions, cause: error });
+  } finally {
+    await opened.close();
+  }
+  if (shared) return opened.capabilities;
+  throw new SltrainError({
+    code: "storage-unshared",
+    message: `${flag}: expected a store that other processes can reach, got ${uri}`,
+    suggestions: ["Use a folder: fs:PATH."],
+  });
+}

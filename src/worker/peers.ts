@@ -1,0 +1,63 @@
+// What a worker reaches its peers through, as the run's configuration says: the channel, the collective over it, and the
+// log of updates where ranks are not in lockstep.
+
+import type { Replica } from "../algorithms/replica.ts";
+import type { Collective } from "../allreduce/collective.ts";
+import { type DeltaLog, openDeltaLog } from "../allreduce/delta-log.ts";
+import { openCollective } from "../allreduce/open-collective.ts";
+import { parseReduce } from "../allreduce/patterns/index.ts";
+import type { RunManifest, WorkerEvent, WorkTotals } from "../run/records.ts";
+import { parseCodec } from "../shard/codec/codecs.ts";
+import { f32 } from "../shard/codec/f32.ts";
+import { openChannel } from "../storage/open.ts";
+import { type Metered, requestCount, usd } from "../storage/layers/meter.ts";
+import type { Channel } from "../storage/storage.ts";
+
+export interface Peers {
+  readonly collective: Collective;
+  readonly log: DeltaLog | undefined;
+  /** Time and traffic of both since they were opened, and what all requests of this worker cost. */
+  readonly stats: Omit<WorkTotals, "computeMs">;
+  close(): Promise<void>;
+}
+
+export async function openPeers(
+  { runId, rank, attempt, channel: uri }: WorkerEvent,
+  { config, frames }: RunManifest,
+  storage: Channel & Metered,
+  { parameters, statistics }: Replica,
+): Promise<Peers> {
+  const { workers: worldSize, seed, zstd, bucketBytes } = config;
+  // Opened also where it is the storage: its meter counts the exchange alone.
+  const channel = await openChannel(uri);
+  const codec = parseCodec(config.compress);
+  const member = { channel, runId, rank, worldSize, generation: attempt, seed, zstd };
+  const lockstep = frames.staleness === null;
+  const collective = await openCollective({
+    ...member,
+    ...{ layout: parameters, statistics, bucketBytes, reduce: parseReduce(config.reduce) },
+    // Out of lockstep it averages what should be equal but for rounding: an epoch's end loses nothing.
+    codec: lockstep ? codec : f32,
+  });
+  const log = lockstep ? undefined : await openDeltaLog({ ...member, length: parameters.length, codec });
+  return {
+    ...{ collective, log },
+    get stats() {
+      const { bytesUp, bytesDown } = channel.reading;
+      return {
+        exchangeMs: collective.stats.exchangeMs + (log?.stats.exchangeMs ?? 0),
+        waitMs: collective.stats.waitMs + (log?.stats.waitMs ?? 0),
+        ...{ bytesUp, bytesDown, requests: requestCount(channel.reading) },
+        requestsUsd: costUsd(channel) + costUsd(storage),
+      };
+    },
+    async close() {
+      await collective.close();
+      await channel.close();
+    },
+  };
+}
+
+function costUsd({ reading, capabilities: { prices } }: Channel & Metered): number {
+  return prices === undefined ? 0 : usd(reading, prices);
+}
