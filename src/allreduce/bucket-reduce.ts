@@ -58,7 +58,7 @@ export class BucketReduce {
    * reads `sums` any more.
    */
   async run(sums: Float32Array): Promise<readonly Received[]> {
-    const { rank, worldSize } = this.#lane.group;
+    const { rank, worldSize, frames } = this.#lane.group;
     const scalars = this.#isLast ? await this.#round.scalars : NO_SCALARS;
     const peaks = new Uint32Array(this.#lane.peaks.length);
     const contribution = { contributors: 1, weight: this.#round.weight, scalars, peaks };
@@ -73,6 +73,8 @@ export class BucketReduce {
       if (worldSize > 1) await this.#receiveMeans();
     }
     await Promise.all(this.#puts);
+    const { lane, step, bucket } = this.#address(0, 0);
+    await frames.release({ lane, step, bucket });
     return this.#means as readonly Received[];
   }
 
@@ -200,7 +202,7 @@ export class BucketReduce {
     const contribution = this.#carried(held, held);
     const parts =
       worldSize > 1 ? frames.frame({ address, elements: values.length }, packed, contribution) : [];
-    if (worldSize > 1 && (await frames.put(address, parts)) === "exists") {
+    if (worldSize > 1 && (await frames.put(address, parts, { isMean: true })) === "exists") {
       // Memory of its own: the lane's is for what is still to be read.
       const { roomBytes, ...mean } = this.#meanOf(piece);
       const into = new Uint8Array(roomBytes);
@@ -254,7 +256,7 @@ export class BucketReduce {
     const relayed = this.#plan.relayed(rank);
     if (relayed.length === 0) return;
     const parts = relayed.flatMap((piece) => this.#means[piece]!.parts);
-    this.#put(clock.working(() => frames.put(this.#relayedBy(rank).address, parts)));
+    this.#put(clock.working(() => frames.put(this.#relayedBy(rank).address, parts, { isMean: true })));
   }
 
   #meanOf(piece: number): Expected {

@@ -9,6 +9,7 @@ import type { CollectiveState, CollectiveStats, Round, RoundOptions } from "./co
 import { ExchangeClock } from "./exchange-clock.ts";
 import { FrameChannel } from "./frame-channel.ts";
 import { Lane, type LaneOptions } from "./lane.ts";
+import { ASK_AFTER_MS, ResendDesk } from "./resend.ts";
 import { LaneRound } from "./round.ts";
 import { FrameSweeper } from "./sweep.ts";
 
@@ -25,6 +26,8 @@ export interface ExchangeMember {
   readonly generation: number;
   /** Of the run: decides stochastic rounding. */
   readonly seed: number;
+  /** On a channel that may forget: an object that has not come for so long is asked for again. */
+  readonly askAfterMs?: number;
 }
 
 export interface ExchangeOptions<Name extends string> extends ExchangeMember {
@@ -60,7 +63,11 @@ export async function openExchange<Name extends string>(
   const channel = metered(options.channel);
   const before = { ...channel.reading };
   const clock = new ExchangeClock();
-  const frames = new FrameChannel({ channel, runId, generation, zstd: await loadZstd(), clock });
+  const { askAfterMs = ASK_AFTER_MS } = options;
+  const frames = new FrameChannel({
+    ...{ channel, runId, generation, zstd: await loadZstd(), clock },
+    ...(channel.capabilities.durable ? {} : { resend: new ResendDesk({ channel, runId, rank, askAfterMs }) }),
+  });
   const { prices } = channel.capabilities;
   const costUsd = (): number =>
     ((clock.exchangeMs + clock.waitMs) / 1000) * FUNCTION_USD_PER_SECOND +

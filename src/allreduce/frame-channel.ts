@@ -18,6 +18,7 @@ import type { Channel, PutOutcome, WaitOptions } from "../storage/storage.ts";
 import type { ExchangeClock } from "./exchange-clock.ts";
 import { frameKey, type ObjectAddress } from "./keys.ts";
 import type { Coded, Contribution } from "./rank-ordered-sum.ts";
+import type { ResendDesk } from "./resend.ts";
 import { unpackSlot } from "./slots.ts";
 
 export interface FrameChannelOptions {
@@ -27,6 +28,8 @@ export interface FrameChannelOptions {
   readonly generation: number;
   readonly zstd: Zstd;
   readonly clock: ExchangeClock;
+  /** Where the channel may forget. */
+  readonly resend?: ResendDesk;
 }
 
 export interface Received extends Contribution {
@@ -99,9 +102,16 @@ export class FrameChannel {
    * Puts an object if its key is free: the first writer wins. On a channel without conditional puts the same rank, step
    * and state must give the same bytes.
    */
-  put(address: ObjectAddress, parts: readonly Uint8Array[]): Promise<PutOutcome> {
-    const { channel } = this.#options;
-    return channel.put(this.keyOf(address), parts, { ifAbsent: channel.capabilities.conditionalPut });
+  put(address: ObjectAddress, parts: readonly Uint8Array[], { isMean = false } = {}): Promise<PutOutcome> {
+    const { channel, resend } = this.#options;
+    const key = this.keyOf(address);
+    resend?.hold(key, { address, isMean, parts });
+    return channel.put(key, parts, { ifAbsent: channel.capabilities.conditionalPut });
+  }
+
+  /** To be called when nobody needs this rank's sums of a bucket any more, before their memory changes. */
+  async release(bucket: Pick<ObjectAddress, "lane" | "step" | "bucket">): Promise<void> {
+    await this.#options.resend?.release(bucket);
   }
 
   /** The frames of the object if it is there. */
@@ -121,7 +131,7 @@ export class FrameChannel {
   ): Promise<void> {
     if (expected.length === 0) return;
     if (expected.length === 0) return;
-    const { channel, clock } = this.#options;
+    const { channel, clock, resend } = this.#options;
     const missing = new Set(expected.keys());
     const refs = expected.map(({ address, into, slot }) => {
       const key = this.keyOf(address);
@@ -129,8 +139,14 @@ export class FrameChannel {
         ? { key, into }
         : { key, range: slot, into: into.subarray(0, slot.end - slot.begin) };
     });
+    const arrivals =
+      resend?.waitFor(
+        refs,
+        expected.map(({ address }) => address.rank),
+        options,
+      ) ?? channel.waitFor(refs, options);
     try {
-      for await (const { index, bytes } of channel.waitFor(refs, options)) {
+      for await (const { index, bytes } of arrivals) {
         missing.delete(index);
         await clock.working(async () => {
           take(await this.#unpack(expected[index]!, bytes), index);

@@ -10,7 +10,7 @@ import type { ZstdMode } from "../shard/zstd-trial.ts";
 import type { Channel } from "../storage/storage.ts";
 import type { Collective } from "./collective.ts";
 import { type ExchangeMember, openExchange } from "./exchange.ts";
-import { frameKey } from "./keys.ts";
+import { askKey, frameKey } from "./keys.ts";
 import type { LaneOptions } from "./lane.ts";
 import { meanObjects } from "./objects.ts";
 import type { ReducePattern } from "./pattern.ts";
@@ -55,9 +55,9 @@ export function lastEpochFrames(
 ): string[] {
   const plan = reduce.plan(SCALARS_ONLY, worldSize, 0);
   return Array.from({ length: worldSize }, (_, rank) =>
-    meanObjects(plan, rank).map((place) =>
-      frameKey(runId, { lane: SCALARS_LANE, step: epochs - 1, bucket: 0, rank, ...place }),
-    ),
+    meanObjects(plan, rank)
+      .map((place) => frameKey(runId, { lane: SCALARS_LANE, step: epochs - 1, bucket: 0, rank, ...place }))
+      .concat(askKey(runId, rank)),
   ).flat();
 }
 
