@@ -12,10 +12,12 @@ import { hashName, RandomStream } from "../random.ts";
 import { bucketRanges } from "../shard/buckets.ts";
 import { f32 } from "../shard/codec/f32.ts";
 import type { ElementRange, LayoutEntry } from "../shard/layout.ts";
+import type { RequestPrices } from "../storage/prices.ts";
 import { restoreState } from "./collective-state.ts";
 import type { Collective, CollectiveState, Round, RoundOptions, RoundResult } from "./collective.ts";
 import { type Exchange, openExchange } from "./exchange.ts";
 import { type MatrixShape, orthonormal, takeProduct, timesLeft, timesRight } from "./low-rank.ts";
+import type { LaneOptions } from "./lane.ts";
 import type { CollectiveOptions } from "./open-collective.ts";
 
 export interface PowerSgdOptions extends Omit<CollectiveOptions, "codec"> {
@@ -48,10 +50,13 @@ interface Division {
   readonly residualLength: number;
 }
 
+type LaneName = "p" | "q" | "scalars";
+type Grid = Pick<PowerSgdOptions, "layout" | "statistics" | "bucketBytes" | "reduce" | "terms" | "packed">;
+
 const ALIGNMENT = 64;
 const aligned = (length: number): number => Math.ceil(length / ALIGNMENT) * ALIGNMENT;
 
-function divide({ layout, statistics, terms }: PowerSgdOptions): Division {
+function divide({ layout, statistics, terms }: Grid): Division {
   const matrices: Factored[] = [];
   const plain: Plain[] = [];
   let [pLength, qLength, residualLength] = [0, 0, 0];
@@ -82,24 +87,30 @@ function matrixShape({ shape, length }: LayoutEntry, terms: number): MatrixShape
   return shape.length > 1 && terms * (rows + columns) < length ? { rows, columns, terms } : undefined;
 }
 
-/** Throws as `openCollective` does. */
-export async function openPowerSgd(options: PowerSgdOptions): Promise<Collective> {
-  const { layout, statistics, bucketBytes, reduce, channel } = options;
-  const ranges = bucketRanges(layout, { bucketBytes, ...(statistics === undefined ? {} : { statistics }) });
-  const division = divide(options);
-  const { packed = channel.capabilities.prices !== undefined } = options;
+/** The lanes of a run: the two all-reduces of a round, and the scalars of epochs. */
+export function powerSgdLanes(
+  grid: Grid,
+  prices: RequestPrices | undefined,
+): Readonly<Record<LaneName, LaneOptions>> {
+  const { pLength, qLength } = divide(grid);
+  const { reduce, packed = prices !== undefined } = grid;
   const lane = (length: number) => ({
     ...{ buckets: [{ begin: 0, end: length }], reduce, codec: f32, packed },
   });
-  const exchange = await openExchange({
-    ...options,
-    lanes: {
-      p: lane(division.pLength),
-      q: lane(division.qLength),
-      scalars: { ...lane(0), packed: false, apart: true },
-    },
-  });
-  const factors = new Factors(division, options.seed);
+  return {
+    p: lane(pLength),
+    q: lane(qLength),
+    scalars: { ...lane(0), packed: false, apart: true },
+  };
+}
+
+/** Throws as `openCollective` does. */
+export async function openPowerSgd(options: PowerSgdOptions): Promise<Collective> {
+  const { layout, statistics, bucketBytes } = options;
+  const ranges = bucketRanges(layout, { bucketBytes, ...(statistics === undefined ? {} : { statistics }) });
+  const lanes = powerSgdLanes(options, options.channel.capabilities.prices);
+  const exchange = await openExchange({ ...options, lanes });
+  const factors = new Factors(divide(options), options.seed);
   return {
     buckets: ranges,
     get stats() {
@@ -190,7 +201,7 @@ class Factors {
 
 class PowerSgdRound implements Round {
   readonly #factors: Factors;
-  readonly #exchange: Exchange<"p" | "q" | "scalars">;
+  readonly #exchange: Exchange<LaneName>;
   readonly #buckets: readonly ElementRange[];
   readonly #options: RoundOptions;
   readonly #first: Round;
@@ -198,7 +209,7 @@ class PowerSgdRound implements Round {
 
   constructor(
     factors: Factors,
-    exchange: Exchange<"p" | "q" | "scalars">,
+    exchange: Exchange<LaneName>,
     buckets: readonly ElementRange[],
     options: RoundOptions,
   ) {

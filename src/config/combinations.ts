@@ -1,6 +1,7 @@
 // Settings that are each right and do not go together. All that need only the settings themselves are refused here,
 // before anything is stored or started.
 
+import { parseCompression } from "../allreduce/compression.ts";
 import { parseReduce } from "../allreduce/patterns/index.ts";
 import { parseSync } from "../allreduce/sync.ts";
 import { SltrainError } from "../errors.ts";
@@ -19,6 +20,11 @@ const rules: readonly Rule[] = [
     settings: ["sync", "algorithm"],
     broken: (config) => isStale(config) && config.algorithm !== "ga-sgd",
     because: "workers that are not in lockstep send their own updates at every step, which is ga-sgd's",
+  },
+  {
+    settings: ["sync", "compress"],
+    broken: (config) => isStale(config) && parseCompression(config.compress).powerSgdTerms !== undefined,
+    because: "powersgd has all workers meet twice in a step, which those that are not in lockstep do not",
   },
 ];
 

@@ -4,10 +4,10 @@
 import { z } from "zod";
 import type { ScheduleName } from "../optim/learning-rate.ts";
 import { parseReduce, reduceNames } from "../allreduce/patterns/index.ts";
+import { compressionNames, parseCompression } from "../allreduce/compression.ts";
 import { parseSync, syncNames } from "../allreduce/sync.ts";
 import { SltrainError } from "../errors.ts";
 import { optimizerNames } from "../optim/optimizer.ts";
-import { codecNames, parseCodec } from "../shard/codec/codecs.ts";
 import { withoutCredentials } from "../storage/uri.ts";
 
 /** A message completes the sentence "expected …". */
@@ -114,8 +114,8 @@ export const trainFields = {
   reduce: spec(parseReduce, reduceNames).describe(
     "Who adds what workers send: scatter-reduce[:OWNERS], all-reduce, tree[:1,…,WORKERS] or hierarchical[:GROUP].",
   ),
-  compress: spec(parseCodec, codecNames).describe(
-    "How numbers travel: f32 as they are; bf16, fp16, int8 or sign shorter; top-k:1% only the largest.",
+  compress: spec(parseCompression, compressionNames).describe(
+    "How numbers travel: f32 as they are; bf16, fp16, int8 or sign shorter; top-k:1% only the largest; powersgd:2 as products of thin matrices.",
   ),
   zstd: oneOf(["auto", "on", "off"]).describe("Whether zstd follows; auto where it pays on this channel."),
   targetAccuracy: z

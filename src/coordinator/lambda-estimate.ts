@@ -1,15 +1,14 @@
 // What a run would cost on Lambda with S3 as its channel: its own time, and the requests that the traffic model of its
 // reduce predicts. (Requests that were made here include polls, which a priced channel would be asked less often.)
 
-import { collectiveLanes } from "../allreduce/open-collective.ts";
+import { compressedTraffic, parseCompression } from "../allreduce/compression.ts";
 import { parseReduce } from "../allreduce/patterns/index.ts";
-import { type Traffic, traffic } from "../allreduce/traffic.ts";
+import type { Traffic } from "../allreduce/traffic.ts";
 import { exchangeSteps } from "../config/exchange-steps.ts";
 import { batchesPerEpoch } from "../data/order.ts";
 import { layoutsOf } from "../models/build.ts";
 import { estimateLambdaCostUsd } from "../plan/lambda-cost.ts";
 import type { RunManifest } from "../run/records.ts";
-import { parseCodec } from "../shard/codec/codecs.ts";
 import { REQUEST_PRICES } from "../storage/prices.ts";
 
 export interface Spent {
@@ -22,11 +21,9 @@ export interface Spent {
 export function lambdaEstimate({ config, topology, data, frames }: RunManifest): (spent: Spent) => number {
   const { workers, memoryMiB, bucketBytes } = config;
   const { parameters } = layoutsOf(topology);
-  const codec = parseCodec(config.compress);
-  const grid = { layout: parameters, bucketBytes, reduce: parseReduce(config.reduce), codec };
-  const { gradients, scalars } = collectiveLanes(grid, REQUEST_PRICES.s3);
-  const round = traffic({ worldSize: workers, ...gradients });
-  const validation = traffic({ worldSize: workers, ...scalars });
+  const compression = parseCompression(config.compress);
+  const grid = { layout: parameters, bucketBytes, reduce: parseReduce(config.reduce), compression };
+  const { round, scalars: validation } = compressedTraffic(grid, REQUEST_PRICES.s3, { worldSize: workers });
   const steps = exchangeSteps(config, batchesPerEpoch(data.counts.train, config.batchSize));
   // Out of lockstep each appends its update at every step, which all others read; rounds end the epochs.
   const log = { puts: workers, gets: workers * (workers - 1) };

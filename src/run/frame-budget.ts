@@ -2,15 +2,14 @@
 // within a bound: means are kept until the next checkpoint is durable, updates of ranks that are not in lockstep until
 // all have read them. A pure function of the run's settings.
 
+import { compressedTraffic, parseCompression } from "../allreduce/compression.ts";
 import { deltaLogBytes, stalenessWithin } from "../allreduce/delta-log.ts";
 import { MAX_SCALARS } from "../allreduce/lane.ts";
-import { collectiveLanes } from "../allreduce/open-collective.ts";
 import { parseReduce } from "../allreduce/patterns/index.ts";
 import { parseSync } from "../allreduce/sync.ts";
-import { type Traffic, traffic } from "../allreduce/traffic.ts";
+import type { Traffic } from "../allreduce/traffic.ts";
 import { exchangeSteps } from "../config/exchange-steps.ts";
 import type { TrainConfig } from "../config/schema.ts";
-import { parseCodec } from "../shard/codec/codecs.ts";
 import { f32 } from "../shard/codec/f32.ts";
 import type { Layout } from "../shard/layout.ts";
 import type { RequestPrices } from "../storage/prices.ts";
@@ -41,23 +40,28 @@ export function frameBudget(job: FrameJob): FrameBudget {
   const { config, parameters, statistics, stepsPerEpoch, prices } = job;
   const { workers: worldSize, bucketBytes } = config;
   const { staleness: wanted } = parseSync(config.sync);
-  const compress = parseCodec(config.compress);
-  const codec = wanted === undefined ? compress : f32;
-  const grid = { layout: parameters, statistics, bucketBytes, reduce: parseReduce(config.reduce), codec };
-  const { gradients, scalars } = collectiveLanes(grid, prices);
-  const round = traffic({ worldSize, ...gradients, scalarCount: MAX_SCALARS });
+  const wanting = parseCompression(config.compress);
+  const compression = wanted === undefined ? wanting : { codec: f32 };
+  const grid = {
+    layout: parameters,
+    statistics,
+    bucketBytes,
+    reduce: parseReduce(config.reduce),
+    compression,
+  };
+  const { round, scalars } = compressedTraffic(grid, prices, { worldSize, scalarCount: MAX_SCALARS });
   // An epoch's end has a checkpoint, which lets go of the sums of the epoch before.
-  const epochs = EPOCHS_OF_SCALARS * traffic({ worldSize, ...scalars, scalarCount: MAX_SCALARS }).bytesUp;
+  const epochs = EPOCHS_OF_SCALARS * scalars.bytesUp;
   const allowed = config.maxFrameBytes - epochs;
   if (wanted === undefined) {
     const most = Math.max(1, Math.floor(config.checkpointEverySteps / exchangeSteps(config, stepsPerEpoch)));
     // Whoever keeps what a biased codec lost merges the same parts again when it starts anew.
-    const kept = codec.biased ? round.bytesUp : round.meanBytesUp;
+    const kept = compression.codec.biased ? round.bytesUp : round.meanBytesUp;
     const checkpointEvery = checkpointsWithin(allowed, round, kept, most);
     const maxBytes = epochs + roundsBytes(round, kept, checkpointEvery);
     return { checkpointEvery, staleness: null, maxBytes };
   }
-  const members = { worldSize, length: parameters.length, codec: compress };
+  const members = { worldSize, length: parameters.length, codec: wanting.codec };
   const meeting = roundsBytes(round, round.meanBytesUp, 1);
   // Nobody can be further ahead than an epoch is long.
   const staleness = stalenessWithin(allowed - meeting, members, Math.min(wanted, stepsPerEpoch));

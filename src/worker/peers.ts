@@ -4,10 +4,9 @@
 import type { Replica } from "../algorithms/replica.ts";
 import type { Collective } from "../allreduce/collective.ts";
 import { type DeltaLog, openDeltaLog } from "../allreduce/delta-log.ts";
-import { openCollective } from "../allreduce/open-collective.ts";
+import { openCompressed, parseCompression } from "../allreduce/compression.ts";
 import { parseReduce } from "../allreduce/patterns/index.ts";
 import type { RunManifest, WorkerEvent, WorkTotals } from "../run/records.ts";
-import { parseCodec } from "../shard/codec/codecs.ts";
 import { f32 } from "../shard/codec/f32.ts";
 import { openChannel } from "../storage/open.ts";
 import { type Metered, requestCount, usd } from "../storage/layers/meter.ts";
@@ -30,16 +29,18 @@ export async function openPeers(
   const { workers: worldSize, seed, zstd, bucketBytes } = config;
   // Opened also where it is the storage: its meter counts the exchange alone.
   const channel = await openChannel(uri);
-  const codec = parseCodec(config.compress);
+  const compression = parseCompression(config.compress);
   const member = { channel, runId, rank, worldSize, generation: attempt, seed, zstd };
   const lockstep = frames.staleness === null;
-  const collective = await openCollective({
+  const collective = await openCompressed({
     ...member,
     ...{ layout: parameters, statistics, bucketBytes, reduce: parseReduce(config.reduce) },
     // Out of lockstep it averages what should be equal but for rounding: an epoch's end loses nothing.
-    codec: lockstep ? codec : f32,
+    compression: lockstep ? compression : { codec: f32 },
   });
-  const log = lockstep ? undefined : await openDeltaLog({ ...member, length: parameters.length, codec });
+  const log = lockstep
+    ? undefined
+    : await openDeltaLog({ ...member, length: parameters.length, codec: compression.codec });
   return {
     ...{ collective, log },
     get stats() {

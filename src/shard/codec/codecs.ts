@@ -18,13 +18,16 @@ const byId = new Map(
 /** As a user writes them; the part after a colon is an example. */
 export const codecNames: readonly string[] = [...plain.map(({ name }) => name), "top-k:1%"];
 
-/** `f32`, `bf16`, `fp16`, `int8`, `sign`, `top-k:1%` or `top-k:0.01`. Throws SltrainError "codec-invalid". */
-export function parseCodec(spec: string): Codec {
+/**
+ * `f32`, `bf16`, `fp16`, `int8`, `sign`, `top-k:1%` or `top-k:0.01`. Throws SltrainError "codec-invalid", which offers
+ * `names`.
+ */
+export function parseCodec(spec: string, names = codecNames): Codec {
   const known = plain.find(({ name }) => name === spec) ?? parseTopK(spec);
   if (known !== undefined) return known;
   throw new SltrainError({
     code: "codec-invalid",
-    message: `codec: expected one of ${codecNames.join(", ")}, but got ${JSON.stringify(spec)}`,
+    message: `codec: expected one of ${names.join(", ")}, but got ${JSON.stringify(spec)}`,
     suggestions: ["A share of top-k is a percentage (1%) or a fraction (0.01), from 0.0001% to 100%."],
   });
 }

@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  compressedTraffic,
+  compressionNames,
+  openCompressed,
+  parseCompression,
+} from "../../src/allreduce/compression.ts";
+import { parseReduce } from "../../src/allreduce/patterns/index.ts";
+import type { Layout } from "../../src/shard/layout.ts";
+import { metered } from "../../src/storage/layers/meter.ts";
+import { openStorage } from "../../src/storage/open.ts";
+
+const layout: Layout = {
+  entries: [
+    { name: "weights", shape: [60, 40], offset: 0, length: 2400 },
+    { name: "bias", shape: [40], offset: 2432, length: 40 },
+  ],
+  length: 2496,
+};
+
+test("every name that is offered is understood", () => {
+  for (const name of compressionNames) {
+    const { codec, powerSgdTerms } = parseCompression(name);
+    assert.equal(powerSgdTerms === undefined ? codec.name : `powersgd:${powerSgdTerms}`, name);
+  }
+});
+
+test("what is no compression is refused with what there is", () => {
+  for (const spec of ["powersgd", "powersgd:", "powersgd:0", "powersgd:65", "powersgd:1.5", "zip"])
+    assert.throws(() => parseCompression(spec), {
+      code: "codec-invalid",
+      message: /f32, .*powersgd:2, but got "/,
+    });
+});
+
+for (const compress of ["f32", "bf16", "powersgd:2"]) {
+  for (const reduce of ["scatter-reduce", "all-reduce"]) {
+    test(`a round of ${compress} by ${reduce} asks of the store what is predicted`, async () => {
+      const channel = metered(await openStorage(`memory:compression-${compress}-${reduce}`));
+      const worldSize = 3;
+      const grid = {
+        ...{ layout, bucketBytes: 1e6, reduce: parseReduce(reduce) },
+        compression: parseCompression(compress),
+      };
+      const ranks = await Promise.all(
+        Array.from({ length: worldSize }, (_, rank) =>
+          openCompressed({
+            ...{ channel, runId: "run", rank, worldSize, generation: 0, seed: 1, zstd: "off" },
+            ...grid,
+          }),
+        ),
+      );
+      await Promise.all(
+        ranks.map(async (rank) => {
+          const sums = new Float32Array(layout.length).fill(1, 0, 2400);
+          const round = rank.begin({ step: 0, weight: 1, timeoutMs: 5000 });
+          rank.buckets.forEach(({ begin, end }, i) => round.push(i, sums.subarray(begin, end)));
+          await round.finish(new Float64Array(0), sums);
+        }),
+      );
+      const { round } = compressedTraffic(grid, undefined, { worldSize });
+      const { puts, gets, bytesUp, bytesDown } = channel.reading;
+      assert.deepEqual(
+        { puts, gets, bytesUp, bytesDown },
+        {
+          ...{ puts: round.puts, gets: round.gets },
+          ...{ bytesUp: round.bytesUp, bytesDown: round.bytesDown },
+        },
+      );
+    });
+  }
+}
