@@ -3,13 +3,13 @@
 
 import type { ReducePlan } from "../../src/allreduce/pattern.ts";
 import type { ElementRange } from "../../src/shard/layout.ts";
-import type { ChannelProfile } from "./channel-profile.ts";
+import type { RankProfile } from "./rank-profile.ts";
 
 export interface SharedChannel {
-  /** What one rank gets that is alone. */
-  readonly alone: ChannelProfile;
+  /** What one rank gets that is alone, with several requests at once; 10^6 bytes a second. */
+  readonly alone: { readonly parallelUpMBs: number; readonly parallelDownMBs: number };
   /** What each gets while all put or read at once. */
-  readonly together: ChannelProfile;
+  readonly together: RankProfile;
 }
 
 /** Each rank puts, then reads what others have put; elements, by rank. */
@@ -35,17 +35,21 @@ export function roundBoundMs(
 ): number {
   const { alone, together } = channel;
   const hops = hopsOf(plans);
-  const transferMs = (elementsOf: (hop: Hop) => readonly number[], MBs: "upMBs" | "downMBs"): number => {
+  const transferMs = (
+    elementsOf: (hop: Hop) => readonly number[],
+    aloneMBs: number,
+    togetherMBs: number,
+  ): number => {
     const ofRanks = (hops[0]?.put ?? []).map((_, rank) => sumOf(hops, (hop) => elementsOf(hop)[rank]!));
     const all = sumOf(ofRanks, (elements) => elements);
     const elementsPerMBs = Math.max(
-      Math.max(0, ...ofRanks) / Math.max(alone[MBs], together[MBs]),
-      all / (together[MBs] * Math.max(1, ofRanks.length)),
+      Math.max(0, ...ofRanks) / Math.max(aloneMBs, togetherMBs),
+      all / (togetherMBs * Math.max(1, ofRanks.length)),
     );
     return (elementsPerMBs * bytesPerElement) / 1e3;
   };
-  const upMs = transferMs(({ put }) => put, "upMBs");
-  const downMs = transferMs(({ read }) => read.map(elementsOf), "downMBs");
+  const upMs = transferMs(({ put }) => put, alone.parallelUpMBs, together.upMBs);
+  const downMs = transferMs(({ read }) => read.map(elementsOf), alone.parallelDownMBs, together.downMBs);
   return criticalPathMs(plans, channel, 0) + Math.max(upMs, downMs, together.overlap * (upMs + downMs));
 }
 
@@ -136,14 +140,14 @@ function afterTransfer(
 function uplink({ alone, together }: SharedChannel, elements: readonly number[]): Link {
   return {
     latencyMs: together.putLatencyMs,
-    bytesPerMs: 1e3 * shareOf(alone.upMBs, together.upMBs, elements),
+    bytesPerMs: 1e3 * shareOf(alone.parallelUpMBs, together.upMBs, elements),
   };
 }
 
 function downlink({ alone, together }: SharedChannel, elements: readonly number[]): Link {
   return {
     latencyMs: together.getLatencyMs,
-    bytesPerMs: 1e3 * shareOf(alone.downMBs, together.downMBs, elements),
+    bytesPerMs: 1e3 * shareOf(alone.parallelDownMBs, together.downMBs, elements),
   };
 }
 

@@ -7,7 +7,7 @@ import { parseCodec } from "../../src/shard/codec/codecs.ts";
 import type { RequestPrices } from "../../src/storage/prices.ts";
 import { summariseTimes, type Timing } from "../statistics.ts";
 import { elementsPut, roundBoundMs } from "./bound.ts";
-import type { ChannelProfile } from "./channel-profile.ts";
+import type { RankProfile } from "./rank-profile.ts";
 import {
   type ContenderSpec,
   plansOf,
@@ -39,7 +39,7 @@ export interface MeasuredRow extends Timing {
   /** null where nothing is exchanged: the bound is 0. */
   readonly boundRatio: number | null;
   /** What the channel gave each rank while all used it. */
-  readonly rankProfile: ChannelProfile;
+  readonly rankProfile: RankProfile;
   readonly requests: Requests;
   /** Gets that found nothing: polls that came too early. */
   readonly misses: number;

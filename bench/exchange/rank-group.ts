@@ -15,8 +15,9 @@ type Value<K extends keyof Rank> = Awaited<ReturnType<Rank[K]>>;
 export interface RankGroup {
   readonly worldSize: number;
   readonly ranksAre: "processes" | "tasks";
-  /** Calls `method` on all ranks at once, `argumentOf` each; the values by rank. */
+  /** Calls `method` on all ranks at once, `argumentOf` each; the values by rank. `one` calls it on rank 0 alone. */
   all<K extends keyof Rank>(method: K, argumentOf: (rank: number) => Argument<K>): Promise<Value<K>[]>;
+  one<K extends keyof Rank>(method: K, argument: Argument<K>): Promise<Value<K>>;
   /** A moment at which all ranks can begin a call that is made now. */
   startMs(): number;
   /** Ends all processes, whatever they are at. */
@@ -41,6 +42,7 @@ export function startProcesses(worldSize: number): RankGroup {
       Promise.all(
         children.map((child, rank) => ask<Value<K>>(child, rank, { method, argument: argumentOf(rank) })),
       ),
+    one: (method, argument) => ask(children[0]!, 0, { method, argument }),
     startMs: () => nowMs() + CALL_MS,
     close: async () => {
       await Promise.all(children.map(end));
@@ -51,15 +53,14 @@ export function startProcesses(worldSize: number): RankGroup {
 /** Many ranks on few cores, where a channel's latency and not their own work decides. */
 export function startTasks(worldSize: number): RankGroup {
   const ranks = Array.from({ length: worldSize }, () => new Rank());
+  const call = <K extends keyof Rank>(rank: Rank, method: K, argument: Argument<K>): Promise<Value<K>> =>
+    (rank[method] as (argument: Argument<K>) => Promise<Value<K>>).call(rank, argument);
   return {
     worldSize,
     ranksAre: "tasks",
     all: <K extends keyof Rank>(method: K, argumentOf: (rank: number) => Argument<K>) =>
-      Promise.all(
-        ranks.map((rank, r) =>
-          (rank[method] as (argument: Argument<K>) => Promise<Value<K>>).call(rank, argumentOf(r)),
-        ),
-      ),
+      Promise.all(ranks.map((rank, r) => call(rank, method, argumentOf(r)))),
+    one: (method, argument) => call(ranks[0]!, method, argument),
     startMs: nowMs,
     close: () => Promise.resolve(),
   };

@@ -3,6 +3,7 @@
 
 import { crc32 } from "node:zlib";
 import { assert } from "../../src/errors.ts";
+import { type ChannelProfile, measureChannel } from "../../src/storage/check/measure-channel.ts";
 import type { Metered, MeterReading } from "../../src/storage/layers/meter.ts";
 import { openChannel } from "../../src/storage/open.ts";
 import type { Channel } from "../../src/storage/storage.ts";
@@ -44,6 +45,12 @@ export interface Interval {
 export interface ObjectSet {
   readonly prefix: string;
   readonly owner: number;
+  readonly objects: number;
+  readonly objectBytes: number;
+}
+
+export interface AloneCall {
+  readonly folder: string;
   readonly objects: number;
   readonly objectBytes: number;
 }
@@ -106,6 +113,11 @@ export class Rank {
 
   reading(): Promise<MeterReading> {
     return Promise.resolve({ ...this.#open().reading });
+  }
+
+  /** What the channel gives this rank while no other uses it. */
+  measureAlone({ folder, objects, objectBytes }: AloneCall): Promise<ChannelProfile> {
+    return measureChannel(this.#open(), { folder, valueBytes: objectBytes, parallel: objects });
   }
 
   async transfer({ startMs, put, get }: TransferCall): Promise<Interval> {

@@ -1,6 +1,7 @@
 // A group of ranks that are ready to exchange: each with its gradient, and with what the channel gives it.
 
-import { type ChannelProfile, profileChannel } from "./channel-profile.ts";
+import type { ChannelProfile } from "../../src/storage/check/measure-channel.ts";
+import { profileRanks, type RankProfile } from "./rank-profile.ts";
 import { type GradientFiles, writeMean } from "./gradients.ts";
 import type { RankGroup } from "./rank-group.ts";
 
@@ -11,7 +12,7 @@ export interface Scene {
   readonly runId: string;
   readonly elements: number;
   readonly alone: ChannelProfile;
-  readonly together: ChannelProfile;
+  readonly together: RankProfile;
 }
 
 export async function setScene(
@@ -29,11 +30,6 @@ export async function setScene(
     objects: Math.min(Math.max(1, worldSize - 1), MOST_OBJECTS),
     objectBytes: Math.ceil(bytes / worldSize),
   };
-  const alone = await profileChannel(group, { runId, ranks: 1, ...objects });
-  return {
-    runId,
-    elements,
-    alone,
-    together: await profileChannel(group, { runId, ranks: worldSize, ...objects }),
-  };
+  const alone = await group.one("measureAlone", { folder: `runs/${runId}/profile/`, ...objects });
+  return { runId, elements, alone, together: await profileRanks(group, { runId, ...objects }) };
 }

@@ -3,7 +3,7 @@
 import { styleText } from "node:util";
 import { drawTable } from "../../src/ui/table.ts";
 import { formatDuration, formatPercent, formatUsd } from "../../src/units.ts";
-import type { ChannelProfile } from "./channel-profile.ts";
+import type { RankProfile } from "./rank-profile.ts";
 import type { ExchangeReport, ExchangeRow } from "./bench-exchange.ts";
 
 export function exchangeTable(report: ExchangeReport): string {
@@ -46,7 +46,12 @@ export function exchangeFacts({ machine, channel, pricedAs, ranksAre }: Exchange
   ];
 }
 
-export function formatProfile({ putLatencyMs, getLatencyMs, upMBs, downMBs }: ChannelProfile): string {
+export function formatProfile({
+  putLatencyMs,
+  getLatencyMs,
+  upMBs,
+  downMBs,
+}: Omit<RankProfile, "overlap">): string {
   return (
     `puts in ${formatDuration(putLatencyMs)} and ${upMBs.toFixed(0)} MB/s, ` +
     `gets in ${formatDuration(getLatencyMs)} and ${downMBs.toFixed(0)} MB/s`

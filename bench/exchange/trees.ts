@@ -9,8 +9,7 @@ import { tree } from "../../src/allreduce/patterns/tree.ts";
 import { drawTable } from "../../src/ui/table.ts";
 import { formatDuration } from "../../src/units.ts";
 import { benchExchange, type ExchangeReport, type ExchangeRow } from "./bench-exchange.ts";
-import { criticalPathMs } from "./bound.ts";
-import type { ChannelProfile } from "./channel-profile.ts";
+import { criticalPathMs, type SharedChannel } from "./bound.ts";
 import { formatMegabytes } from "./table.ts";
 
 export interface TreesOptions {
@@ -74,9 +73,12 @@ export async function benchTrees(options: TreesOptions): Promise<TreesReport> {
     ...(onProgress && { onProgress }),
   });
   const tmMs = bytes / linkMBs / 1e3;
-  const link: ChannelProfile = {
-    ...{ putLatencyMs: latencyMs, getLatencyMs: latencyMs },
-    ...{ upMBs: linkMBs, downMBs: linkMBs, overlap: 0.5 },
+  const link: SharedChannel = {
+    alone: { parallelUpMBs: linkMBs, parallelDownMBs: linkMBs },
+    together: {
+      ...{ putLatencyMs: latencyMs, getLatencyMs: latencyMs },
+      ...{ upMBs: linkMBs, downMBs: linkMBs, overlap: 0.5 },
+    },
   };
   const { date, commit, machine, channel, ranksAre } = report;
   return {
@@ -91,7 +93,7 @@ export async function benchTrees(options: TreesOptions): Promise<TreesReport> {
         ...{
           latencyTm,
           mergeMs: latencyTm * tmMs,
-          predictedMs: criticalPathMs([plan], { alone: link, together: link }, VALUE_BYTES),
+          predictedMs: criticalPathMs([plan], link, VALUE_BYTES),
         },
         ...{ medianMs, spread, requests },
       };

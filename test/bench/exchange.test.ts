@@ -108,9 +108,10 @@ const ELEMENTS = 64_000;
 const vectorMs = (MBs: number): number => (ELEMENTS * 4) / MBs / 1e3;
 const near = (got: number, want: number): void =>
   assert.ok(Math.abs(got - want) < 1e-9, `${got}, not ${want}`);
+const aloneAt = (downMBs: number) => ({ parallelUpMBs: 100, parallelDownMBs: downMBs });
 const channelOf = (changed: Partial<typeof profile>) => {
   const changedProfile = { ...profile, ...changed };
-  return { alone: changedProfile, together: changedProfile };
+  return { alone: aloneAt(200), together: changedProfile };
 };
 const planOf = (spec: string, worldSize: number) => [
   parseReduce(spec).plan({ begin: 0, end: ELEMENTS }, worldSize, 0),
@@ -126,11 +127,7 @@ test("scatter-reduce's bound is two phases of latency, and a rank's bytes by its
 
 test("a tree's way is the sum of its fan-ins, and the mean's way back", () => {
   const path = (spec: string, worldSize: number, aloneMBs = 200): number =>
-    criticalPathMs(
-      planOf(spec, worldSize),
-      { alone: { ...profile, downMBs: aloneMBs }, together: profile },
-      4,
-    );
+    criticalPathMs(planOf(spec, worldSize), { alone: aloneAt(aloneMBs), together: profile }, 4);
   near(path("tree:1,4", 4), 2 * 3 + 3 * vectorMs(200) + 2 * vectorMs(100) + vectorMs(200));
   assert.ok(path("tree:1,4,16", 16) < path("tree:1,16", 16));
   // Where few are active, each may have more of what all have together.

@@ -1,12 +1,13 @@
 // What a channel gives each of several ranks that use it at once: latency of a small object, bandwidth of objects as
-// large as a round's. Put and read by the very processes that the rounds run in.
+// large as a round's. Put and read by the very processes that the rounds run in. (What it gives one alone,
+// storage/check/measure-channel.ts tells.)
 
 import { median } from "../statistics.ts";
 import type { RankGroup } from "./rank-group.ts";
 import type { Interval, ObjectSet } from "./rank.ts";
 
-/** Of one rank. */
-export interface ChannelProfile {
+/** Of each rank while all use the channel. */
+export interface RankProfile {
   readonly putLatencyMs: number;
   readonly getLatencyMs: number;
   /** 10^6 bytes a second. */
@@ -18,9 +19,7 @@ export interface ChannelProfile {
 
 export interface ProfileOptions {
   readonly runId: string;
-  /** Ranks that take part; the others idle. */
-  readonly ranks: number;
-  /** What each of them puts, and reads of its neighbour, all at once. */
+  /** What each rank puts, and reads of its neighbour, all at once. */
   readonly objects: number;
   readonly objectBytes: number;
 }
@@ -34,7 +33,7 @@ const BANDWIDTH_MS = 1_500;
 /** Of a transfer's time: what noise may take for latency. */
 const MOST_LATENCY_SHARE = 0.5;
 
-export async function profileChannel(group: RankGroup, options: ProfileOptions): Promise<ChannelProfile> {
+export async function profileRanks(group: RankGroup, options: ProfileOptions): Promise<RankProfile> {
   const { objects, objectBytes } = options;
   const small: Transfers[] = [];
   for (let i = 0; i < LATENCY_REPEATS; i++) {
@@ -63,23 +62,22 @@ type Transfers = Readonly<Record<"up" | "down" | "both", readonly Interval[]>>;
 
 async function transfer(
   group: RankGroup,
-  { runId, ranks, objects, objectBytes }: ProfileOptions,
+  { runId, objects, objectBytes }: ProfileOptions,
   name: string,
 ): Promise<Transfers> {
   const setOf = (owner: number, suffix: string): ObjectSet => ({
     prefix: `runs/${runId}/profile/${name}${suffix}-`,
     ...{ owner, objects, objectBytes },
   });
-  const together = async (callOf: (rank: number) => { put?: ObjectSet; get?: ObjectSet }) => {
+  const together = (callOf: (rank: number) => { put?: ObjectSet; get?: ObjectSet }) => {
     const startMs = group.startMs();
-    const took = await group.all("transfer", (rank) => ({ startMs, ...(rank < ranks && callOf(rank)) }));
-    return took.slice(0, ranks);
+    return group.all("transfer", (rank) => ({ startMs, ...callOf(rank) }));
   };
-  const neighbour = (rank: number): number => (rank + 1) % ranks;
+  const neighbour = (rank: number): number => (rank + 1) % group.worldSize;
   const up = await together((rank) => ({ put: setOf(rank, "") }));
   const down = await together((rank) => ({ get: setOf(neighbour(rank), "") }));
   const both = await together((rank) => ({ put: setOf(rank, "-both"), get: setOf(neighbour(rank), "") }));
-  await group.all("deleteAll", (rank) => (rank < ranks ? [setOf(rank, ""), setOf(rank, "-both")] : []));
+  await group.all("deleteAll", (rank) => [setOf(rank, ""), setOf(rank, "-both")]);
   return { up, down, both };
 }
 
