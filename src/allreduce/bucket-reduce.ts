@@ -6,7 +6,7 @@ import { SltrainError } from "../errors.ts";
 import type { FrameAddress } from "../shard/frame.ts";
 import type { ElementRange } from "../shard/layout.ts";
 import type { WaitOptions } from "../storage/storage.ts";
-import type { ExpectedObject, Packed, Received } from "./frame-channel.ts";
+import type { ExpectedObject, Packed, Received } from "./frame-coder.ts";
 import type { Lane } from "./lane.ts";
 import type { Merge, Piece, ReducePlan, Writer } from "./pattern.ts";
 import { type Contribution, NO_SCALARS, RankOrderedSum } from "./rank-ordered-sum.ts";

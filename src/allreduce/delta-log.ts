@@ -15,7 +15,8 @@ import { loadZstd } from "../shard/zstd.ts";
 import type { Channel } from "../storage/storage.ts";
 import type { CollectiveState } from "./collective.ts";
 import { ExchangeClock } from "./exchange-clock.ts";
-import { type ExpectedObject, FrameChannel, type Received } from "./frame-channel.ts";
+import { FrameChannel } from "./frame-channel.ts";
+import type { ExpectedObject, Received } from "./frame-coder.ts";
 import { frameKey } from "./keys.ts";
 import { NO_PEAKS } from "./rank-ordered-sum.ts";
 

@@ -1,107 +1,36 @@
-// Sends and receives frames: values in, values out, everything between checked. Knows one rank of one run, and nothing
-// of the pattern in which the ranks exchange.
+// Frames through a channel: a key for each object, put once, and waited for.
 
 import { SltrainError } from "../errors.ts";
-import type { Codec } from "../shard/codec/codec.ts";
-import {
-  decodeFrame,
-  encodeFrame,
-  type FrameAddress,
-  frameBytes,
-  frameDamaged,
-  frameLength,
-  runNumber,
-} from "../shard/frame.ts";
-import { packPayload, type Payload, unpackPayload } from "../shard/payload.ts";
-import type { Zstd } from "../shard/zstd.ts";
+import { frameDamaged, frameLength } from "../shard/frame.ts";
 import type { Channel, PutOutcome, WaitOptions } from "../storage/storage.ts";
 import type { ExchangeClock } from "./exchange-clock.ts";
-import { frameKey, type ObjectAddress } from "./keys.ts";
-import type { Coded, Contribution } from "./rank-ordered-sum.ts";
+import {
+  type ExpectedObject,
+  FrameCoder,
+  type FrameCoderOptions,
+  type Frames,
+  type Received,
+} from "./frame-coder.ts";
+import type { ObjectAddress } from "./keys.ts";
 import type { ResendDesk } from "./resend.ts";
 import { unpackSlot } from "./slots.ts";
 
-export interface FrameChannelOptions {
+export interface FrameChannelOptions extends FrameCoderOptions {
   readonly channel: Channel;
-  readonly runId: string;
-  /** How often this rank was started before. */
-  readonly generation: number;
-  readonly zstd: Zstd;
   readonly clock: ExchangeClock;
   /** Where the channel may forget. */
   readonly resend?: ResendDesk;
 }
 
-export interface Received extends Contribution {
-  /** May view the buffer that was read into. */
-  readonly values: Coded;
-  /** The frame as it came, for whoever passes it on. */
-  readonly parts: readonly Uint8Array[];
-}
-
-/** A frame to come, and the number of its values. */
-export interface ExpectedFrame {
-  readonly address: FrameAddress;
-  readonly elements: number;
-}
-
-/** An object to come, or one slot of it, with room for what is read. */
-export interface ExpectedObject {
-  readonly address: ObjectAddress;
-  /** What it holds, one after the other. */
-  readonly frames: readonly ExpectedFrame[];
-  readonly codec: Codec;
-  readonly into: Uint8Array;
-  /** Where in a packed object the frame's slot lies; absent: the object is its frames. */
-  readonly slot?: { readonly begin: number; readonly end: number };
-}
-
-/** Payloads as they travel. */
-export interface Packed extends Coded {
-  readonly payload: Payload;
-}
-
-export class FrameChannel {
+export class FrameChannel extends FrameCoder implements Frames {
   readonly #options: FrameChannelOptions;
-  readonly #run: bigint;
 
   constructor(options: FrameChannelOptions) {
+    super(options);
     this.#options = options;
-    this.#run = runNumber(options.runId);
   }
 
-  keyOf(address: ObjectAddress): string {
-    return frameKey(this.#options.runId, address);
-  }
-
-  /** Compresses what pays, if it may; small payloads at once. `coded` must not change before the frame has been put. */
-  pack(coded: Coded, compress: boolean): Packed | Promise<Packed> {
-    const { rest, compressible } = coded.encoded;
-    if (!compress) return { ...coded, payload: { zstd: false, parts: [rest, compressible] } };
-    const payload = packPayload(coded.encoded, this.#options.zstd);
-    return payload instanceof Promise
-      ? payload.then((packed) => ({ ...coded, payload: packed }))
-      : { ...coded, payload };
-  }
-
-  /** Bytes of the frame. */
-  sizeOf({ payload }: Packed, { scalars, peaks }: Pick<Contribution, "scalars" | "peaks">): number {
-    const payloadBytes = payload.parts.reduce((total, part) => total + part.byteLength, 0);
-    return frameBytes(scalars.length, peaks.length, payloadBytes);
-  }
-
-  /** The parts of the frame. */
-  frame({ address, elements }: ExpectedFrame, packed: Packed, contribution: Contribution): Uint8Array[] {
-    const { generation } = this.#options;
-    const { codec, payload } = packed;
-    const content = { ...contribution, generation, zstd: payload.zstd };
-    return encodeFrame({ ...address, run: this.#run, elements }, codec, content, payload.parts);
-  }
-
-  /**
-   * Puts an object if its key is free: the first writer wins. On a channel without conditional puts the same rank, step
-   * and state must give the same bytes.
-   */
+  /** On a channel without conditional puts the same rank, step and state must give the same bytes. */
   put(address: ObjectAddress, parts: readonly Uint8Array[], { isMean = false } = {}): Promise<PutOutcome> {
     const { channel, resend } = this.#options;
     const key = this.keyOf(address);
@@ -109,27 +38,20 @@ export class FrameChannel {
     return channel.put(key, parts, { ifAbsent: channel.capabilities.conditionalPut });
   }
 
-  /** To be called when nobody needs this rank's sums of a bucket any more, before their memory changes. */
   async release(bucket: Pick<ObjectAddress, "lane" | "step" | "bucket">): Promise<void> {
     await this.#options.resend?.release(bucket);
   }
 
-  /** The frames of the object if it is there. */
   async read(expected: ExpectedObject): Promise<Received[] | undefined> {
     const bytes = await this.#options.channel.get({ key: this.keyOf(expected.address) }, expected.into);
     return bytes === undefined ? undefined : this.#unpack(expected, bytes);
   }
 
-  /**
-   * Calls `take` with the frames of each object, in the order of arrival, one at a time. Throws SltrainError
-   * "peer-missing" naming rank, step and key when one has not come in time.
-   */
   async receive(
     expected: readonly ExpectedObject[],
     options: WaitOptions,
     take: (frames: readonly Received[], index: number) => void,
   ): Promise<void> {
-    if (expected.length === 0) return;
     if (expected.length === 0) return;
     const { channel, clock, resend } = this.#options;
     const missing = new Set(expected.keys());
@@ -169,7 +91,8 @@ export class FrameChannel {
       rest = rest.subarray(part.byteLength);
       return part;
     });
-    return Promise.all(frames.map((frame, i) => this.#decode(expected, frame, parts[i]!)));
+    const key = this.keyOf(expected.address);
+    return Promise.all(frames.map((frame, i) => this.decode(key, expected.codec, frame, parts[i]!)));
   }
 
   async #readSlot({ address, into }: ExpectedObject, bytes: Uint8Array): Promise<Uint8Array> {
@@ -182,20 +105,6 @@ export class FrameChannel {
         throw frameDamaged(key, "an object that stays", "none where there was one");
     }
     return into.subarray(frame.begin, frame.end);
-  }
-
-  async #decode(
-    { address: object, codec }: ExpectedObject,
-    { address, elements }: ExpectedFrame,
-    bytes: Uint8Array,
-  ): Promise<Received> {
-    const key = this.keyOf(object);
-    const codecs = codec.shuffled === undefined ? [codec] : [codec, codec.shuffled];
-    const frame = decodeFrame(key, bytes, { ...address, run: this.#run, elements }, codecs);
-    const { contributors, weight, scalars, peaks } = frame;
-    const encoded = await unpackPayload(key, frame, frame.codec, this.#options.zstd, elements);
-    const values = { codec: frame.codec, encoded };
-    return { contributors, weight, scalars, peaks, values, parts: [bytes] };
   }
 
   #peerMissing(address: ObjectAddress, count: number, timeoutMs: number, cause: unknown): SltrainError {

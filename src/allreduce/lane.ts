@@ -1,7 +1,6 @@
 // One vector of a run that is reduced round after round: its buckets, how they are reduced, and what the rounds of one
 // rank share. A run has several lanes (gradients, scalars of epochs), told apart by their number in frames and keys.
 
-import { philox4x32 } from "../random.ts";
 import type { Codec } from "../shard/codec/codec.ts";
 import { encodeWithFeedback } from "../shard/error-feedback.ts";
 import type { FrameAddress } from "../shard/frame.ts";
@@ -11,10 +10,11 @@ import { type ZstdMode, ZstdTrial } from "../shard/zstd-trial.ts";
 import { restoreState } from "./collective-state.ts";
 import type { CollectiveState } from "./collective.ts";
 import type { ExchangeClock } from "./exchange-clock.ts";
-import type { FrameChannel, Packed } from "./frame-channel.ts";
+import type { Frames, Packed } from "./frame-coder.ts";
 import { LaneMemory } from "./lane-memory.ts";
 import type { ReducePattern, ReducePlan } from "./pattern.ts";
 import { Residuals } from "./residuals.ts";
+import { roundingSeed } from "./rounding-seed.ts";
 import { slotBytesFor } from "./slots.ts";
 
 /** Scalars that a frame can carry. */
@@ -37,7 +37,7 @@ export interface LaneGroup {
   readonly worldSize: number;
   readonly generation: number;
   readonly seed: number;
-  readonly frames: FrameChannel;
+  readonly frames: Frames;
   readonly clock: ExchangeClock;
   /** Whether payloads are compressed: never, where it makes them smaller, or where that saves time or money. */
   readonly zstd: ZstdMode;
@@ -113,7 +113,7 @@ export class Lane {
     const codec = compresses ? (this.options.codec.shuffled ?? this.options.codec) : this.options.codec;
     const { bucket, level, piece } = address;
     const room = this.memory.room(codec, bucket, level, piece, values.length);
-    const seed = this.#seedOf(address);
+    const seed = roundingSeed(this.group.seed, address);
     const encoded =
       codec.biased && this.#residuals !== undefined
         ? encodeWithFeedback(
@@ -135,12 +135,5 @@ export class Lane {
   /** Bytes of the slots of packed objects. */
   slotBytes(bucket: number, level: number): number {
     return slotBytesFor(this.peaks[level]!, this.frameBytes(this.plans[bucket]!.longest(level)));
-  }
-
-  /** Decides stochastic rounding. */
-  #seedOf({ lane, level, step, bucket, piece, rank }: FrameAddress): number {
-    const out = new Uint32Array(4);
-    philox4x32(step, bucket, piece, lane * 256 + level, this.group.seed, rank, out);
-    return out[0]!;
   }
 }

@@ -4,7 +4,7 @@
 import { assert, SltrainError } from "../errors.ts";
 import { BucketReduce, type RoundContext } from "./bucket-reduce.ts";
 import type { Round, RoundOptions, RoundResult } from "./collective.ts";
-import type { Received } from "./frame-channel.ts";
+import type { Received } from "./frame-coder.ts";
 import { type Lane, MAX_SCALARS } from "./lane.ts";
 import { highest } from "./rank-ordered-sum.ts";
 

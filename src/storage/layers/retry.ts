@@ -135,14 +135,14 @@ export function withRetry(inner: Channel | Storage, options: RetryOptions = {}):
 type Settings = typeof DEFAULTS & Pick<RetryOptions, "signal" | "onRetry">;
 
 /** The tries of one call. */
-class Tries {
+export class Tries {
   readonly #settings: Settings;
   readonly #beganMs: number;
   #failures = 0;
 
-  constructor(settings: Settings) {
-    this.#settings = settings;
-    this.#beganMs = settings.clock.nowMs();
+  constructor(options: RetryOptions) {
+    this.#settings = { ...DEFAULTS, ...options };
+    this.#beganMs = this.#settings.clock.nowMs();
   }
 
   /** Pauses before the next try, or throws what the call shall throw. */

@@ -1,0 +1,128 @@
+// Frames as all ways of exchanging them have in common: values in, bytes out, and back, everything between checked. Knows
+// one run, and nothing of where frames lie.
+
+import type { Codec } from "../shard/codec/codec.ts";
+import { decodeFrame, encodeFrame, type FrameAddress, frameBytes, runNumber } from "../shard/frame.ts";
+import { packPayload, type Payload, unpackPayload } from "../shard/payload.ts";
+import type { Zstd } from "../shard/zstd.ts";
+import type { PutOutcome, WaitOptions } from "../storage/storage.ts";
+import { frameKey, type ObjectAddress } from "./keys.ts";
+import type { Coded, Contribution } from "./rank-ordered-sum.ts";
+
+export interface FrameCoderOptions {
+  readonly runId: string;
+  /** How often this rank was started before. */
+  readonly generation: number;
+  readonly zstd: Zstd;
+}
+
+export interface Received extends Contribution {
+  /** May view the buffer that was read into. */
+  readonly values: Coded;
+  /** The frame as it came, for whoever passes it on. */
+  readonly parts: readonly Uint8Array[];
+}
+
+export interface Decoded extends Received {
+  /** Its sender let zstd make it smaller where it could. */
+  readonly compressed: boolean;
+}
+
+/** A frame to come, and the number of its values. */
+export interface ExpectedFrame {
+  readonly address: FrameAddress;
+  readonly elements: number;
+}
+
+/** An object to come, or one slot of it, with room for what is read. */
+export interface ExpectedObject {
+  readonly address: ObjectAddress;
+  /** What it holds, one after the other. */
+  readonly frames: readonly ExpectedFrame[];
+  readonly codec: Codec;
+  readonly into: Uint8Array;
+  /** Where in a packed object the frame's slot lies; absent: the object is its frames. */
+  readonly slot?: { readonly begin: number; readonly end: number };
+}
+
+/** Payloads as they travel. */
+export interface Packed extends Coded {
+  readonly payload: Payload;
+}
+
+export class FrameCoder {
+  readonly #options: FrameCoderOptions;
+  readonly #run: bigint;
+
+  constructor(options: FrameCoderOptions) {
+    this.#options = options;
+    this.#run = runNumber(options.runId);
+  }
+
+  keyOf(address: ObjectAddress): string {
+    return frameKey(this.#options.runId, address);
+  }
+
+  /** Compresses what pays, if it may; small payloads at once. `coded` must not change before the frame has been put. */
+  pack(coded: Coded, compress: boolean): Packed | Promise<Packed> {
+    const { rest, compressible } = coded.encoded;
+    if (!compress) return { ...coded, payload: { zstd: false, parts: [rest, compressible] } };
+    const payload = packPayload(coded.encoded, this.#options.zstd);
+    return payload instanceof Promise
+      ? payload.then((packed) => ({ ...coded, payload: packed }))
+      : { ...coded, payload };
+  }
+
+  /** Bytes of the frame. */
+  sizeOf({ payload }: Packed, { scalars, peaks }: Pick<Contribution, "scalars" | "peaks">): number {
+    const payloadBytes = payload.parts.reduce((total, part) => total + part.byteLength, 0);
+    return frameBytes(scalars.length, peaks.length, payloadBytes);
+  }
+
+  /** The parts of the frame. */
+  frame({ address, elements }: ExpectedFrame, packed: Packed, contribution: Contribution): Uint8Array[] {
+    const { generation } = this.#options;
+    const { codec, payload } = packed;
+    const content = { ...contribution, generation, zstd: payload.zstd };
+    return encodeFrame({ ...address, run: this.#run, elements }, codec, content, payload.parts);
+  }
+
+  /** What `bytes`, which lie under `key`, hold; it may view them. Throws SltrainError "frame-damaged" or "frame-foreign". */
+  async decode(
+    key: string,
+    codec: Codec,
+    { address, elements }: ExpectedFrame,
+    bytes: Uint8Array,
+  ): Promise<Decoded> {
+    const codecs = codec.shuffled === undefined ? [codec] : [codec, codec.shuffled];
+    const frame = decodeFrame(key, bytes, { ...address, run: this.#run, elements }, codecs);
+    const { contributors, weight, scalars, peaks } = frame;
+    const encoded = await unpackPayload(key, frame, frame.codec, this.#options.zstd, elements);
+    const values = { codec: frame.codec, encoded };
+    const compressed = frame.zstd || frame.codec !== codec;
+    return { contributors, weight, scalars, peaks, values, compressed, parts: [bytes] };
+  }
+}
+
+/** How a lane's frames reach those who merge them, and the means this rank. */
+export interface Frames extends FrameCoder {
+  /** Puts an object if nobody has: the first writer wins. */
+  put(
+    address: ObjectAddress,
+    parts: readonly Uint8Array[],
+    options?: { readonly isMean: boolean },
+  ): Promise<PutOutcome>;
+  /** To be called when nobody needs this rank's sums of a bucket any more, before their memory changes. */
+  release(bucket: Pick<ObjectAddress, "lane" | "step" | "bucket">): Promise<void>;
+  /** The frames of the object if it is there. */
+  read(expected: ExpectedObject): Promise<Received[] | undefined>;
+  /**
+   * Calls `take` with the frames of each object, in the order of arrival, one at a time. Throws SltrainError
+   * "peer-missing" naming rank, step and key when one has not come in time.
+   */
+  receive(
+    expected: readonly ExpectedObject[],
+    options: WaitOptions,
+    take: (frames: readonly Received[], index: number) => void,
+  ): Promise<void>;
+}
