@@ -6,7 +6,7 @@ const ranks = [
   ["graph", "allreduce", "data", "optim", "tfjs"],
   ["plan", "models", "config"],
   ["algorithms", "run"],
-  ["worker", "coordinator"],
+  ["worker", "coordinator", "ps"],
   ["providers", "ui"],
   ["commands", "hooks"],
 ];

@@ -1,24 +1,24 @@
-// An exchange: one rank's side of all that a run reduces, in lanes that share a channel, a clock and a sweeper.
+// An exchange: one rank's side of all that a run reduces, in lanes that share a carrier of their frames and a clock.
 
 import { assert, SltrainError } from "../errors.ts";
 import type { ZstdMode } from "../shard/zstd-trial.ts";
 import { loadZstd } from "../shard/zstd.ts";
-import { metered, requestCount, usd } from "../storage/layers/meter.ts";
-import type { Channel } from "../storage/storage.ts";
+import { type Carrier, channelCarrier } from "./carrier.ts";
 import type { CollectiveState, CollectiveStats, Round, RoundOptions } from "./collective.ts";
 import { ExchangeClock } from "./exchange-clock.ts";
-import { FrameChannel } from "./frame-channel.ts";
 import { Lane, type LaneOptions } from "./lane.ts";
-import { ASK_AFTER_MS, ResendDesk } from "./resend.ts";
+import type { Medium } from "./medium.ts";
+import { served } from "./patterns/served.ts";
+import { ASK_AFTER_MS } from "./resend.ts";
 import { LaneRound } from "./round.ts";
-import { FrameSweeper } from "./sweep.ts";
 
 /** One vCPU of AWS Lambda (1,769 MB, x86), as of 2026: https://aws.amazon.com/lambda/pricing/ */
 const FUNCTION_USD_PER_SECOND = (1769 / 1024) * 1.66667e-5;
 
 /** Who exchanges, and through what. */
 export interface ExchangeMember {
-  readonly channel: Channel;
+  /** Parameter servers merge by themselves, so each lane's pattern is theirs. */
+  readonly channel: Medium;
   readonly runId: string;
   readonly rank: number;
   readonly worldSize: number;
@@ -47,9 +47,13 @@ export interface Exchange<Name extends string> {
   begin(lane: Name, options: RoundOptions): Round;
   /** See `Collective.sweep`. */
   sweep(currentStep: number, durableStep: number): Promise<void>;
+  close(): Promise<void>;
 }
 
-/** One rank needs no storage: its mean goes the same way through codec and division. Throws "rank-invalid", "reduce-invalid". */
+/**
+ * One rank needs no storage: its mean goes the same way through codec and division. Throws "rank-invalid",
+ * "reduce-invalid", and of parameter servers "ps-unauthorized", "ps-full", "ps-unreachable", "run-differs".
+ */
 export async function openExchange<Name extends string>(
   options: ExchangeOptions<Name>,
 ): Promise<Exchange<Name>> {
@@ -60,35 +64,40 @@ export async function openExchange<Name extends string>(
       message: `collective: expected a rank below ${worldSize}, but got ${rank}`,
     });
   }
-  const channel = metered(options.channel);
-  const before = { ...channel.reading };
+  const { channel } = options;
   const clock = new ExchangeClock();
-  const { askAfterMs = ASK_AFTER_MS } = options;
-  const frames = new FrameChannel({
-    ...{ channel, runId, generation, zstd: await loadZstd(), clock },
-    ...(channel.capabilities.durable ? {} : { resend: new ResendDesk({ channel, runId, rank, askAfterMs }) }),
-  });
-  const { prices } = channel.capabilities;
+  const coder = { runId, generation, zstd: await loadZstd() };
+  const reduce = "servers" in channel ? { reduce: served(channel.servers.length), packed: false } : {};
+  const named = Object.entries<LaneOptions>(options.lanes).map(
+    ([name, lane]) => [name, { ...lane, ...reduce }] as const,
+  );
+  let carrier: Carrier;
+  if ("servers" in channel) {
+    // Loads the HTTP client.
+    const { serverCarrier } = await import("./ps/server-carrier.ts");
+    const laneOptions = named.map(([, lane]) => lane);
+    carrier = await serverCarrier(channel, { ...coder, clock, rank, worldSize, seed, lanes: laneOptions });
+  } else {
+    carrier = channelCarrier(channel, {
+      ...coder,
+      clock,
+      rank,
+      askAfterMs: options.askAfterMs ?? ASK_AFTER_MS,
+    });
+  }
+  const { frames } = carrier;
   const costUsd = (): number =>
-    ((clock.exchangeMs + clock.waitMs) / 1000) * FUNCTION_USD_PER_SECOND +
-    (prices === undefined ? 0 : usd(channel.reading, prices));
+    ((clock.exchangeMs + clock.waitMs) / 1000) * FUNCTION_USD_PER_SECOND + carrier.requestsUsd;
   const group = { rank, worldSize, generation, seed, frames, clock, zstd: options.zstd, costUsd };
   const lanes = new Map<string, Lane>(
-    Object.entries<LaneOptions>(options.lanes).map(([name, lane], number) => [
-      name,
-      new Lane({ number, ...group }, lane),
-    ]),
+    named.map(([name, lane], number) => [name, new Lane({ number, ...group }, lane)]),
   );
-  const sweeper = new FrameSweeper(runId);
 
   return {
     get stats() {
-      const bytesUp = channel.reading.bytesUp - before.bytesUp;
-      const bytesDown = channel.reading.bytesDown - before.bytesDown;
       const { exchangeMs, waitMs } = clock;
-      const requests = requestCount(channel.reading) - requestCount(before);
       const [first] = lanes.values();
-      return { exchangeMs, waitMs, bytesUp, bytesDown, requests, zstd: first!.zstd.verdict };
+      return { exchangeMs, waitMs, ...carrier.traffic, zstd: first!.zstd.verdict };
     },
     get state() {
       return Object.assign(
@@ -106,12 +115,10 @@ export async function openExchange<Name extends string>(
         `a weight is at least 0, not ${round.weight}`,
       );
       const lane = lanes.get(name)!;
-      if (worldSize > 1) sweeper.opened(lane, round.step);
+      if (worldSize > 1) carrier.opened(lane, round.step);
       return new LaneRound(lane, round);
     },
-    async sweep(currentStep, durableStep) {
-      const keys = sweeper.take(currentStep, durableStep);
-      if (keys.length > 0) await channel.delete(keys);
-    },
+    sweep: (currentStep, durableStep) => carrier.sweep(currentStep, durableStep),
+    close: () => carrier.close(),
   };
 }

@@ -12,6 +12,7 @@ import type { Collective } from "./collective.ts";
 import { type ExchangeMember, openExchange } from "./exchange.ts";
 import { askKey, frameKey } from "./keys.ts";
 import type { LaneOptions } from "./lane.ts";
+import { pricesOf } from "./medium.ts";
 import { meanObjects } from "./objects.ts";
 import type { ReducePattern } from "./pattern.ts";
 
@@ -22,6 +23,7 @@ export interface CollectiveOptions extends ExchangeMember {
   readonly statistics?: Layout;
   /** A bucket ends with the tensor that takes it to this size. Where objects are packed, a round has one bucket. */
   readonly bucketBytes: number;
+  /** Parameter servers have their own. */
   readonly reduce: ReducePattern;
   readonly codec: Codec;
   readonly zstd: ZstdMode;
@@ -67,7 +69,7 @@ function whole(ranges: readonly ElementRange[]): ElementRange {
 
 /** Throws SltrainError "rank-invalid", or "reduce-invalid" if the pattern does not fit the number of ranks. */
 export async function openCollective(options: CollectiveOptions): Promise<Collective> {
-  const lanes = collectiveLanes(options, options.channel.capabilities.prices);
+  const lanes = collectiveLanes(options, pricesOf(options.channel));
   const exchange = await openExchange({ ...options, lanes });
   return {
     buckets: lanes.gradients.buckets,
@@ -86,6 +88,6 @@ export async function openCollective(options: CollectiveOptions): Promise<Collec
       return only.finish(scalars, nothing);
     },
     sweep: (currentStep, durableStep) => exchange.sweep(currentStep, durableStep),
-    close: () => Promise.resolve(),
+    close: () => exchange.close(),
   };
 }

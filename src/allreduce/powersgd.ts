@@ -16,6 +16,7 @@ import type { RequestPrices } from "../storage/prices.ts";
 import { restoreState } from "./collective-state.ts";
 import type { Collective, CollectiveState, Round, RoundOptions, RoundResult } from "./collective.ts";
 import { type Exchange, openExchange } from "./exchange.ts";
+import { pricesOf } from "./medium.ts";
 import { type MatrixShape, orthonormal, takeProduct, timesLeft, timesRight } from "./low-rank.ts";
 import type { LaneOptions } from "./lane.ts";
 import type { CollectiveOptions } from "./open-collective.ts";
@@ -108,7 +109,7 @@ export function powerSgdLanes(
 export async function openPowerSgd(options: PowerSgdOptions): Promise<Collective> {
   const { layout, statistics, bucketBytes } = options;
   const ranges = bucketRanges(layout, { bucketBytes, ...(statistics === undefined ? {} : { statistics }) });
-  const lanes = powerSgdLanes(options, options.channel.capabilities.prices);
+  const lanes = powerSgdLanes(options, pricesOf(options.channel));
   const exchange = await openExchange({ ...options, lanes });
   const factors = new Factors(divide(options), options.seed);
   return {
@@ -133,7 +134,7 @@ export async function openPowerSgd(options: PowerSgdOptions): Promise<Collective
       return only.finish(scalars, nothing);
     },
     sweep: (currentStep, durableStep) => exchange.sweep(currentStep, durableStep),
-    close: () => Promise.resolve(),
+    close: () => exchange.close(),
   };
 }
 

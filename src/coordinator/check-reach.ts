@@ -1,6 +1,7 @@
 // Whether workers, which are processes of their own, can exchange through the stores that a run names: asked before
 // anything is stored.
 
+import { areParameterServers, checkServers, parameterServers } from "../allreduce/parameter-servers.ts";
 import { parseSync } from "../allreduce/sync.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { SltrainError } from "../errors.ts";
@@ -9,13 +10,17 @@ import type { Capabilities } from "../storage/storage.ts";
 
 const PROBE_KEY = `probe-${process.pid}`;
 
+type ChannelAbilities = Pick<Capabilities, "conditionalPut" | "prices">;
+
 /**
  * What the channel can do. Throws "storage-unshared" if other processes cannot reach a store, "storage-unsupported" if
  * the protocol needs more than the channel can do, and what a first request throws; the flag is named.
  */
-export async function checkReach({ storage, channel, sync }: TrainConfig): Promise<Capabilities> {
+export async function checkReach({ storage, channel, sync }: TrainConfig): Promise<ChannelAbilities> {
   await reach("--storage", storage);
-  const capabilities = await reach("--channel", channel);
+  const capabilities = areParameterServers(channel)
+    ? await reachServers(channel)
+    : await reach("--channel", channel);
   if (parseSync(sync).staleness !== undefined && !capabilities.conditionalPut) {
     throw new SltrainError({
       code: "storage-unsupported",
@@ -24,6 +29,12 @@ export async function checkReach({ storage, channel, sync }: TrainConfig): Promi
     });
   }
   return capabilities;
+}
+
+/** Servers merge what they are given, and keep nothing under a key. */
+async function reachServers(uri: string): Promise<ChannelAbilities> {
+  await checkServers(parameterServers(uri, process.env));
+  return { conditionalPut: false, prices: undefined };
 }
 
 async function reach(flag: string, uri: string): Promise<Capabilities> {

@@ -4,6 +4,7 @@
 import { randomBytes } from "node:crypto";
 import { arch, cpus, platform, totalmem } from "node:os";
 import { memoryShares, refuseWithoutMemory } from "../algorithms/training-memory.ts";
+import { areParameterServers, forgetRun, parameterServers } from "../allreduce/parameter-servers.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import type { ConfigSource } from "../config/resolve.ts";
 import type { DataManifest } from "../data/manifest.ts";
@@ -160,6 +161,10 @@ async function resumeRun(
   const at = new Date().toISOString();
   if ((await putJson(storage, keys.attempt(attempt), { at }, { ifAbsent: true })) === "exists") {
     throw active(runId, "somebody else has just resumed it");
+  }
+  // All ranks compute again what follows their checkpoint; servers may have dropped it.
+  if (areParameterServers(config.channel)) {
+    await forgetRun(parameterServers(config.channel, process.env), runId);
   }
   return { manifest, attempt };
 }

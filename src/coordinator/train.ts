@@ -2,6 +2,7 @@
 // The run itself needs none of this once the workers are started.
 
 import { lastEpochFrames } from "../allreduce/open-collective.ts";
+import { areParameterServers, forgetRun, parameterServers } from "../allreduce/parameter-servers.ts";
 import { parseReduce } from "../allreduce/patterns/index.ts";
 import { exchangeSteps } from "../config/exchange-steps.ts";
 import type { ConfigSource } from "../config/resolve.ts";
@@ -154,6 +155,10 @@ async function deleteTransients(storage: Storage, keys: RunKeys, status: RunStat
 
 /** Workers sweep their frames; only the mean of the last epoch's scalars must outlive them, for the slowest to read. */
 async function deleteLastFrames({ runId, config }: RunManifest, epochs: number): Promise<void> {
+  if (areParameterServers(config.channel)) {
+    await forgetRun(parameterServers(config.channel, process.env), runId);
+    return;
+  }
   const channel = await openChannel(config.channel);
   await channel.delete(
     lastEpochFrames({ runId, worldSize: config.workers, reduce: parseReduce(config.reduce) }, epochs),

@@ -128,6 +128,19 @@ function checksumOf(head: Uint8Array, payload: readonly Uint8Array[]): number {
   return payload.reduce((checksum, part) => crc32(part, checksum), own);
 }
 
+/** Where the frame that begins with `header` says that it belongs; nothing of it is checked yet. */
+export function frameAddress(header: Uint8Array): FrameAddress {
+  const view = viewOf(header);
+  return {
+    lane: view.getUint8(5),
+    level: view.getUint8(6),
+    step: view.getUint32(16, true),
+    bucket: view.getUint32(20, true),
+    piece: view.getUint32(24, true),
+    rank: view.getUint32(28, true),
+  };
+}
+
 /** The bytes of the frame that begins at `bytes`, which may go on; Infinity if not even its header is whole. */
 export function frameLength(bytes: Uint8Array): number {
   if (bytes.byteLength < FRAME_HEADER_BYTES) return Infinity;

@@ -5,10 +5,10 @@ import type { Replica } from "../algorithms/replica.ts";
 import type { Collective } from "../allreduce/collective.ts";
 import { type DeltaLog, openDeltaLog } from "../allreduce/delta-log.ts";
 import { openCompressed, parseCompression } from "../allreduce/compression.ts";
+import { closeMedium, openMedium } from "../allreduce/medium.ts";
 import { parseReduce } from "../allreduce/patterns/index.ts";
 import type { RunManifest, WorkerEvent, WorkTotals } from "../run/records.ts";
 import { f32 } from "../shard/codec/f32.ts";
-import { openChannel } from "../storage/open.ts";
 import { type Metered, requestCount, usd } from "../storage/layers/meter.ts";
 import type { Channel } from "../storage/storage.ts";
 
@@ -28,35 +28,42 @@ export async function openPeers(
 ): Promise<Peers> {
   const { workers: worldSize, seed, zstd, bucketBytes } = config;
   // Opened also where it is the storage: its meter counts the exchange alone.
-  const channel = await openChannel(uri);
+  const channel = await openMedium(uri, process.env);
   const compression = parseCompression(config.compress);
-  const member = { channel, runId, rank, worldSize, generation: attempt, seed, zstd };
+  const member = { runId, rank, worldSize, generation: attempt, seed, zstd };
   const lockstep = frames.staleness === null;
   const collective = await openCompressed({
-    ...member,
+    ...{ ...member, channel },
     ...{ layout: parameters, statistics, bucketBytes, reduce: parseReduce(config.reduce) },
     // Out of lockstep it averages what should be equal but for rounding: an epoch's end loses nothing.
     compression: lockstep ? compression : { codec: f32 },
   });
-  const log = lockstep
-    ? undefined
-    : await openDeltaLog({ ...member, length: parameters.length, codec: compression.codec });
+  const log =
+    lockstep || "servers" in channel
+      ? undefined
+      : await openDeltaLog({ ...member, channel, length: parameters.length, codec: compression.codec });
   return {
     ...{ collective, log },
     get stats() {
-      const { bytesUp, bytesDown } = channel.reading;
+      // A channel's meter counts what both ask of it.
+      const traffic = "servers" in channel ? collective.stats : trafficOf(channel);
       return {
         exchangeMs: collective.stats.exchangeMs + (log?.stats.exchangeMs ?? 0),
         waitMs: collective.stats.waitMs + (log?.stats.waitMs ?? 0),
-        ...{ bytesUp, bytesDown, requests: requestCount(channel.reading) },
-        requestsUsd: costUsd(channel) + costUsd(storage),
+        ...{ bytesUp: traffic.bytesUp, bytesDown: traffic.bytesDown, requests: traffic.requests },
+        requestsUsd: costUsd(storage) + ("servers" in channel ? 0 : costUsd(channel)),
       };
     },
     async close() {
       await collective.close();
-      await channel.close();
+      await closeMedium(channel);
     },
   };
+}
+
+function trafficOf({ reading }: Metered) {
+  const { bytesUp, bytesDown } = reading;
+  return { bytesUp, bytesDown, requests: requestCount(reading) };
 }
 
 function costUsd({ reading, capabilities: { prices } }: Channel & Metered): number {
