@@ -16,6 +16,7 @@ import { formatTopology } from "../models/format-topology.ts";
 import { loadModel } from "../models/load-model.ts";
 import { optimizerOf } from "../optim/optimizer.ts";
 import { frameBudget } from "../run/frame-budget.ts";
+import { watchPace } from "../plan/watch-pace.ts";
 import { getJson, putJson } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
 import {
@@ -28,9 +29,11 @@ import {
 import type { RequestPrices } from "../storage/prices.ts";
 import type { Storage } from "../storage/storage.ts";
 import { checkReach } from "./check-reach.ts";
+import { formatDuration } from "../units.ts";
 
-/** A worker beats several times a second; after this long without a sign of life it is dead. */
+/** After this long without a sign of life a worker is dead, and after so many beats that did not come. */
 const ALIVE_MS = 5_000;
+const ALIVE_BEATS = 2;
 
 export interface PreparedRun {
   readonly manifest: RunManifest;
@@ -160,7 +163,7 @@ async function resumeRun(
   const attempt = Math.max(0, ...(await attemptsOf(storage, runId))) + 1;
   const at = new Date().toISOString();
   if ((await putJson(storage, keys.attempt(attempt), { at }, { ifAbsent: true })) === "exists") {
-    throw active(runId, "somebody else has just resumed it");
+    throw active(runId, "somebody else has just resumed it", ALIVE_MS);
   }
   // All ranks compute again what follows their checkpoint; servers may have dropped it.
   if (areParameterServers(config.channel)) {
@@ -179,6 +182,8 @@ async function refuseIfActive(storage: Storage, { runId, createdAt, config }: Ru
   const keys = runKeys(runId);
   const attempt = Math.max(0, ...(await attemptsOf(storage, runId)));
   const resumed = await getJson<{ readonly at: string }>(storage, keys.attempt(attempt));
+  const { beatMs } = watchPace(storage.capabilities.prices, config);
+  const aliveMs = Math.max(ALIVE_MS, ALIVE_BEATS * beatMs);
   const signs = [{ who: "it was started", at: resumed?.at ?? createdAt }];
   for (let rank = 0; rank < config.workers; rank++) {
     const heartbeat = await getJson<Heartbeat>(storage, keys.heartbeat(attempt, rank));
@@ -186,15 +191,17 @@ async function refuseIfActive(storage: Storage, { runId, createdAt, config }: Ru
   }
   for (const { who, at } of signs) {
     const ageMs = Date.now() - Date.parse(at);
-    if (ageMs < ALIVE_MS) throw active(runId, `${who} ${(ageMs / 1000).toFixed(1)} s ago`);
+    if (ageMs < aliveMs) throw active(runId, `${who} ${formatDuration(ageMs)} ago`, aliveMs - ageMs);
   }
 }
 
-function active(runId: string, why: string): SltrainError {
+function active(runId: string, why: string, leftMs: number): SltrainError {
   return new SltrainError({
     code: "run-active",
     message: `--run-id: expected a run that nobody trains, got ${runId}: ${why}`,
-    suggestions: [`Wait for it to end; if it has just died, try again in ${ALIVE_MS / 1000} seconds.`],
+    suggestions: [
+      `Wait for it to end; if it has just died, try again in ${Math.ceil(leftMs / 1000)} seconds.`,
+    ],
   });
 }
 

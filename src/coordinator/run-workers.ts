@@ -1,5 +1,6 @@
 // Starts one function per rank and follows the run to its end. Ctrl-C becomes a stop request in storage.
 
+import { watchPace } from "../plan/watch-pace.ts";
 import { putJson } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
 import { RUN_SCHEMA_VERSION, type WorkerResult } from "../run/records.ts";
@@ -48,6 +49,7 @@ export async function runWorkers(options: RunWorkersOptions): Promise<WorkerResu
       attempt,
       invocations,
       epochsBefore,
+      pollMs: watchPace(storage.capabilities.prices, config).pollMs,
       onWorkerStarted: ({ rank, pid }) => onEvent({ event: "worker.started", rank, pid }),
       onWorkerEnded: ({ rank, peakMemoryMiB, firstStepMs }) =>
         onEvent({ event: "worker.ended", rank, peakMemoryMiB, firstStepMs }),

@@ -1,15 +1,16 @@
 // Follows a run through storage until every worker has left its result, or one has failed.
 
-import { setTimeout as sleep } from "node:timers/promises";
 import { SltrainError } from "../errors.ts";
+import { listsCheaper } from "../plan/watch-pace.ts";
 import { getJson, getJsonLines } from "../run/json-object.ts";
-import { runKeys } from "../run/keys.ts";
+import { runKeys, type RunKeys } from "../run/keys.ts";
 import { resumeCommand } from "../run/resume-command.ts";
 import type { EpochMetrics, Heartbeat, WorkerFailure, WorkerResult } from "../run/records.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { FunctionExit, Invocation } from "./provider.ts";
 
-const POLL_INTERVAL_MS = 100;
+/** While a function has ended and its last object has not been seen. */
+const EXIT_POLL_MS = 100;
 /** A function's process may end a moment before its last object is visible to us. */
 const GRACE_MS = 2_000;
 const LOG_LINES = 12;
@@ -20,6 +21,8 @@ export interface WatchOptions {
   readonly attempt: number;
   readonly invocations: readonly Invocation[];
   readonly epochsBefore: number;
+  /** Between two looks. */
+  readonly pollMs: number;
   readonly onWorkerStarted: (worker: { readonly rank: number; readonly pid: number }) => void;
   readonly onWorkerEnded: (result: WorkerResult) => void;
   readonly onEpoch: (metrics: EpochMetrics) => void;
@@ -28,60 +31,123 @@ export interface WatchOptions {
 
 /** The workers' results by rank. Throws what the first failing worker failed with, naming rank, step and log. */
 export async function watchRun(options: WatchOptions): Promise<WorkerResult[]> {
-  const { storage, runId, attempt, invocations } = options;
-  const keys = runKeys(runId);
-  const results = new Map<number, WorkerResult>();
-  const started = new Set<number>();
-  const exits = new Map<number, { exit: FunctionExit; atMs: number }>();
-  let epochsSeen = options.epochsBefore;
-  for (const invocation of invocations) {
-    void invocation.exited.then((exit) => exits.set(invocation.rank, { exit, atMs: performance.now() }));
+  const watch = new RunWatch(options);
+  while (!(await watch.poll())) await watch.pause();
+  return watch.results;
+}
+
+/** One look after another at a run, with as few requests as tell what is new: what pollUsd() of plan/ adds up. */
+export class RunWatch {
+  readonly #options: WatchOptions;
+  readonly #keys: RunKeys;
+  readonly #results = new Map<number, WorkerResult>();
+  readonly #started = new Set<number>();
+  readonly #exits = new Map<number, { readonly exit: FunctionExit; readonly atMs: number }>();
+  #epochsSeen: number;
+  #wake: () => void = () => undefined;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+    this.#keys = runKeys(options.runId);
+    this.#epochsSeen = options.epochsBefore;
+    for (const { rank, exited } of options.invocations) {
+      void exited.then((exit) => {
+        this.#exits.set(rank, { exit, atMs: performance.now() });
+        this.#wake();
+      });
+    }
   }
 
-  const readEpochs = async () => {
-    const metrics = await getJsonLines<EpochMetrics>(storage, keys.metrics);
-    for (const epoch of metrics.slice(epochsSeen)) options.onEpoch(epoch);
-    epochsSeen = Math.max(epochsSeen, metrics.length);
-  };
+  /** By rank. */
+  get results(): WorkerResult[] {
+    return [...this.#results.values()].sort((a, b) => a.rank - b.rank);
+  }
 
-  for (;;) {
-    for (const invocation of invocations) {
+  /** Whether all workers have left their results. Throws as watchRun. */
+  async poll(): Promise<boolean> {
+    const { storage, attempt, invocations } = this.#options;
+    const exits = new Map(this.#exits);
+    const open = invocations.filter(({ rank }) => !this.#results.has(rank));
+    const failures = await this.#failures(open.map(({ rank }) => rank));
+    for (const invocation of open) {
       const { rank } = invocation;
-      if (results.has(rank)) continue;
       const exit = exits.get(rank);
-      const heartbeat = await getJson<Heartbeat>(storage, keys.heartbeat(attempt, rank));
-      const result = await getJson<WorkerResult>(storage, keys.result(attempt, rank));
+      const isNews = !this.#started.has(rank);
+      const heartbeat =
+        rank === 0 || isNews
+          ? await getJson<Heartbeat>(storage, this.#keys.heartbeat(attempt, rank))
+          : undefined;
+      // All ranks end at the same step.
+      const mayHaveEnded = rank === 0 || this.#results.has(0) || exit !== undefined;
+      const result = mayHaveEnded
+        ? await getJson<WorkerResult>(storage, this.#keys.result(attempt, rank))
+        : undefined;
       const alive = heartbeat ?? result;
-      if (alive && !started.has(rank)) {
-        started.add(rank);
-        options.onWorkerStarted(alive);
+      if (alive && isNews) {
+        this.#started.add(rank);
+        this.#options.onWorkerStarted(alive);
       }
-      if (heartbeat && rank === 0) options.onProgress(heartbeat);
+      if (heartbeat && rank === 0) this.#options.onProgress(heartbeat);
       if (result) {
         // Its epochs were stored before its result was.
-        await readEpochs();
-        results.set(rank, result);
-        options.onWorkerEnded(result);
+        await this.#readEpochs();
+        this.#results.set(rank, result);
+        this.#options.onWorkerEnded(result);
         continue;
       }
-      const failure = await getJson<WorkerFailure>(storage, keys.workerFailure(attempt, rank));
+      const failure = failures.get(rank);
       if (failure || (exit && performance.now() - exit.atMs > (exit.exit.code === 0 ? GRACE_MS : 0))) {
-        throw await workerError(options, invocation, failure?.step ?? heartbeat?.step, failure, exit?.exit);
+        throw await workerError(this.#options, invocation, failure, exit?.exit);
       }
     }
-    await readEpochs();
-    if (results.size === invocations.length) return [...results.values()].sort((a, b) => a.rank - b.rank);
-    await sleep(POLL_INTERVAL_MS);
+    if (this.#results.size === invocations.length) return true;
+    await this.#readEpochs();
+    return false;
+  }
+
+  /** Until the next look is due, or a function ends. */
+  async pause(): Promise<void> {
+    const awaitsResult = [...this.#exits.keys()].some((rank) => !this.#results.has(rank));
+    const pauseMs = awaitsResult ? EXIT_POLL_MS : this.#options.pollMs;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, pauseMs);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  async #failures(ranks: readonly number[]): Promise<Map<number, WorkerFailure>> {
+    const { storage, attempt } = this.#options;
+    let asked = ranks.map((rank) => ({ rank, key: this.#keys.workerFailure(attempt, rank) }));
+    if (listsCheaper(storage.capabilities.prices, ranks.length)) {
+      const present = new Set(await Array.fromAsync(storage.list(this.#keys.failures)));
+      asked = asked.filter(({ key }) => present.has(key));
+    }
+    const failures = new Map<number, WorkerFailure>();
+    for (const { rank, key } of asked) {
+      const failure = await getJson<WorkerFailure>(storage, key);
+      if (failure) failures.set(rank, failure);
+    }
+    return failures;
+  }
+
+  async #readEpochs(): Promise<void> {
+    const metrics = await getJsonLines<EpochMetrics>(this.#options.storage, this.#keys.metrics);
+    for (const epoch of metrics.slice(this.#epochsSeen)) this.#options.onEpoch(epoch);
+    this.#epochsSeen = Math.max(this.#epochsSeen, metrics.length);
   }
 }
 
 async function workerError(
-  { storage, runId }: WatchOptions,
+  { storage, runId, attempt }: WatchOptions,
   invocation: Invocation,
-  step: number | undefined,
   failure: WorkerFailure | undefined,
   exit: FunctionExit | undefined,
 ): Promise<SltrainError> {
+  const heartbeatKey = runKeys(runId).heartbeat(attempt, invocation.rank);
+  const step = failure?.step ?? (await getJson<Heartbeat>(storage, heartbeatKey))?.step;
   const where = `worker ${invocation.rank}${step === undefined ? " before its first step" : ` at step ${step}`}`;
   if (failure && failure.code !== "worker-crashed") {
     return new SltrainError({

@@ -1,5 +1,5 @@
-// Tells the run's watchers where this worker is, and asks whether it should stop, a few times a second. Nothing waits
-// for it: a slow storage delays the next beat, not the training.
+// Tells the run's watchers where this worker is, and looks whether it should stop, each at its pace. Nothing waits for
+// it: a slow storage delays the next beat, not the training.
 
 import { getJson, putJson } from "../run/json-object.ts";
 import type { Heartbeat } from "../run/records.ts";
@@ -9,22 +9,23 @@ export interface HeartbeatOptions {
   readonly storage: Storage;
   readonly heartbeatKey: string;
   readonly stopKey: string;
-  readonly intervalMs: number;
+  readonly beatMs: number;
+  readonly stopCheckMs: number;
   readonly read: () => Omit<Heartbeat, "at">;
 }
 
 export class HeartbeatTimer {
   readonly #options: HeartbeatOptions;
-  readonly #timer: NodeJS.Timeout;
-  #beating: Promise<void> | undefined;
+  readonly #timers: readonly RepeatedAction[];
   #stopRequested = false;
   #error: Error | undefined;
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => this.#beat(), options.intervalMs);
-    this.#timer.unref();
-    this.#beat();
+    this.#timers = [
+      new RepeatedAction(options.beatMs, () => this.#guard(() => this.#beat())),
+      new RepeatedAction(options.stopCheckMs, () => this.#guard(() => this.#lookForStop())),
+    ];
   }
 
   /**
@@ -36,31 +37,56 @@ export class HeartbeatTimer {
     return this.#stopRequested;
   }
 
-  /** Starts a beat unless one is under way. */
-  #beat(): void {
-    this.#beating ??= this.#beatOnce().finally(() => (this.#beating = undefined));
-  }
-
-  async #beatOnce(): Promise<void> {
-    const { storage, heartbeatKey, stopKey, read } = this.#options;
-    try {
-      await putJson(storage, heartbeatKey, { ...read(), at: new Date().toISOString() } satisfies Heartbeat);
-      this.#stopRequested ||= (await getJson(storage, stopKey)) !== undefined;
-    } catch (error) {
-      // Thrown by `stopRequested`, on the training loop's own stack.
-      this.#error = error instanceof Error ? error : new Error(String(error));
-    }
-  }
-
   /** Ends the beating. */
   async stop(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#beating;
+    await Promise.all(this.#timers.map((timer) => timer.stop()));
   }
 
   /** Ends the beating and takes the last beat away: who has ended in good order is no longer alive. */
   async close(): Promise<void> {
     await this.stop();
     await this.#options.storage.delete([this.#options.heartbeatKey]);
+  }
+
+  async #beat(): Promise<void> {
+    const { storage, heartbeatKey, read } = this.#options;
+    await putJson(storage, heartbeatKey, { ...read(), at: new Date().toISOString() } satisfies Heartbeat);
+  }
+
+  async #lookForStop(): Promise<void> {
+    const { storage, stopKey } = this.#options;
+    this.#stopRequested ||= (await getJson(storage, stopKey)) !== undefined;
+  }
+
+  async #guard(action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      // Thrown by `stopRequested`, on the training loop's own stack.
+      this.#error = error instanceof Error ? error : new Error(String(error));
+    }
+  }
+}
+
+/** Begins at once and at every interval, unless the last time is still under way. Keeps no process alive. */
+class RepeatedAction {
+  readonly #timer: NodeJS.Timeout;
+  readonly #action: () => Promise<void>;
+  #running: Promise<void> | undefined;
+
+  constructor(intervalMs: number, action: () => Promise<void>) {
+    this.#action = action;
+    this.#timer = setInterval(() => this.#run(), intervalMs);
+    this.#timer.unref();
+    this.#run();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#running;
+  }
+
+  #run(): void {
+    this.#running ??= this.#action().finally(() => (this.#running = undefined));
   }
 }

@@ -13,6 +13,7 @@ import { createWasmDevice } from "../device/wasm/wasm-device.ts";
 import { SltrainError } from "../errors.ts";
 import { encodeSafetensors, tensorsSha256 } from "../models/safetensors.ts";
 import { optimizerOf, type Optimizer } from "../optim/optimizer.ts";
+import { watchPace } from "../plan/watch-pace.ts";
 import { getJson, getJsonLines, putJson, putJsonLines } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
 import type { EpochMetrics, RunManifest, WorkerEvent, WorkerResult } from "../run/records.ts";
@@ -27,7 +28,6 @@ import { StartupClock } from "./startup-clock.ts";
 import { trainLoop } from "./train-loop.ts";
 import { WorkMeter } from "./work-meter.ts";
 
-const HEARTBEAT_INTERVAL_MS = 300;
 /** Losses kept in the result, to compare runs step by step. */
 const FIRST_LOSSES = 20;
 
@@ -77,11 +77,13 @@ export async function runWorker(
   const resumedFrom = { steps: cursor.step, epochs: metrics.length };
   const meter = new WorkMeter(peers);
   const firsts = new FirstSteps();
+  const pace = watchPace(storage.capabilities.prices, config);
   const heartbeat = new HeartbeatTimer({
     storage,
     heartbeatKey: keys.heartbeat(attempt, rank),
     stopKey: keys.stop,
-    intervalMs: HEARTBEAT_INTERVAL_MS,
+    beatMs: rank === 0 ? pace.leaderBeatMs : pace.beatMs,
+    stopCheckMs: pace.stopCheckMs,
     read: () => ({
       ...{ rank, attempt, pid: process.pid, step: cursor.step, epoch: metrics.length + 1 },
       samples: (cursor.step - metrics.length * schedule.stepsPerEpoch) * config.batchSize,

@@ -1,0 +1,49 @@
+// How often a run looks after itself: heartbeats, looks for a stop request, the coordinator's polls. Where requests are
+// free, as often as is useful; where they have a price, so often that all of it costs at most a hundredth of what the
+// functions cost in the same time, a quarter of that for each kind. A pure function.
+
+import type { RequestPrices } from "../storage/prices.ts";
+import { AWS_PRICES } from "./lambda-cost.ts";
+
+export interface WatchPace {
+  /** Between the heartbeats of rank 0, which show the run's progress: all functions pay for them. */
+  readonly leaderBeatMs: number;
+  /** Between those of every other rank, which only show that it lives. */
+  readonly beatMs: number;
+  /** Between two looks of a worker for a stop request. */
+  readonly stopCheckMs: number;
+  /** Between two looks of the coordinator at all workers. */
+  readonly pollMs: number;
+}
+
+const WITHOUT_PRICE: WatchPace = { leaderBeatMs: 300, beatMs: 300, stopCheckMs: 300, pollMs: 100 };
+/** Small functions pay more than the hundredth for it, but a minute is what somebody waits for an answer. */
+const SLOWEST_MS = 60_000;
+const SHARE_OF_KIND = 0.01 / 4;
+
+/** Of `prices` undefined: where requests are free. */
+export function watchPace(
+  prices: RequestPrices | undefined,
+  { workers, memoryMiB }: { readonly workers: number; readonly memoryMiB: number },
+): WatchPace {
+  if (prices === undefined) return WITHOUT_PRICE;
+  const functionUsdPerMs = ((memoryMiB / 1024) * AWS_PRICES.lambda.gibSecondUsd.x86_64) / 1000;
+  const pace = (costUsd: number, functions: number, fastestMs: number): number =>
+    Math.min(SLOWEST_MS, Math.max(fastestMs, costUsd / (SHARE_OF_KIND * functions * functionUsdPerMs)));
+  return {
+    leaderBeatMs: pace(prices.putUsd, workers, WITHOUT_PRICE.leaderBeatMs),
+    beatMs: pace(prices.putUsd, 1, WITHOUT_PRICE.beatMs),
+    stopCheckMs: pace(prices.getUsd, 1, WITHOUT_PRICE.stopCheckMs),
+    pollMs: pace(pollUsd(prices, workers), workers, WITHOUT_PRICE.pollMs),
+  };
+}
+
+/** Whether one listing costs less than asking for `keys` objects. */
+export function listsCheaper(prices: RequestPrices | undefined, keys: number): boolean {
+  return prices !== undefined && prices.listUsd < keys * prices.getUsd;
+}
+
+/** One look of the coordinator: rank 0's heartbeat and result, the metrics, and whether a worker has failed. */
+export function pollUsd(prices: RequestPrices, workers: number): number {
+  return 3 * prices.getUsd + Math.min(prices.listUsd, workers * prices.getUsd);
+}
