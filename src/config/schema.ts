@@ -56,12 +56,11 @@ function spec(parse: (text: string) => unknown, names: readonly string[]) {
   });
 }
 
-/** Settings are stored with the run and shown: what is secret reaches workers through their environment only. */
+/** Settings are stored with the run and shown. Those of Redis are moved to the environment before that (storage/uri.ts). */
 function storageUri() {
-  const secretless: Expected =
-    "a URI without credentials, which workers take from their environment (REDIS_PASSWORD, AWS_ACCESS_KEY_ID, …)";
+  const secretless: Expected = "a URI without credentials, which come from the environment";
   return text("a storage URI such as fs:.sltrain").refine(
-    (uri) => withoutCredentials(uri) === uri,
+    (uri) => /^rediss?:/.test(uri) || withoutCredentials(uri) === uri,
     secretless,
   );
 }

@@ -207,8 +207,8 @@ test("codecs and patterns are refused with what is known, the nearest name and h
   assert.match(pattern.message, /^sltrain\.config\.json: reduce: reduce: expected one of scatter-reduce/);
 });
 
-test("credentials in a URI are refused, and no message shows them", async () => {
-  const uris = ["redis://user:geheim@host/1", "redis://:ge@heim@host", "rediss://geheim@host:6380"];
+test("credentials in a URI are refused but for those of Redis, which are moved, and no message shows them", async () => {
+  const uris = ["s3://key:geheim@bucket/runs", "memcached://:ge@heim@host", "ps://geheim@host:7070"];
   for (const uri of uris) {
     for (const key of ["storage", "channel"]) {
       const { code, message, suggestions } = await refusal({ flags: { [key]: uri } });
