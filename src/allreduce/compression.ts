@@ -45,8 +45,8 @@ function lanesOf(
   prices: RequestPrices | undefined,
 ): { readonly rounds: readonly LaneOptions[]; readonly scalars: LaneOptions } {
   if (terms === undefined) {
-    const { gradients, scalars } = collectiveLanes({ ...grid, codec }, prices);
-    return { rounds: [gradients], scalars };
+    const { gradients, statistics, scalars } = collectiveLanes({ ...grid, codec }, prices);
+    return { rounds: statistics === undefined ? [gradients] : [gradients, statistics], scalars };
   }
   const { p, q, scalars } = powerSgdLanes({ ...grid, terms }, prices);
   return { rounds: [p, q], scalars };

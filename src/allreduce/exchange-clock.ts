@@ -8,6 +8,9 @@ export class ExchangeClock {
   #activeSinceMs = 0;
   /** When `finish` was entered; Infinity outside it, where asynchronous work overlaps with the caller's own. */
   #finishBeganMs = Infinity;
+  #finishing = 0;
+  /** `exchangeMs` when `finish` was entered. */
+  #exchangedMs = 0;
 
   /** Counts all of a synchronous call. */
   blocking<T>(work: () => T): T {
@@ -34,16 +37,20 @@ export class ExchangeClock {
     }
   }
 
-  /** Runs `finish`; what of it was not work was waiting. */
+  /** Runs `finish`; what of it was not work was waiting. Of several at a time the union counts. */
   async finishing<T>(finish: () => Promise<T>): Promise<T> {
-    const beganMs = performance.now();
-    const exchangedMs = this.exchangeMs;
-    this.#finishBeganMs = beganMs;
+    if (this.#finishing++ === 0) {
+      this.#finishBeganMs = performance.now();
+      this.#exchangedMs = this.exchangeMs;
+    }
     try {
       return await finish();
     } finally {
-      this.waitMs += Math.max(0, performance.now() - beganMs - (this.exchangeMs - exchangedMs));
-      this.#finishBeganMs = Infinity;
+      if (--this.#finishing === 0) {
+        const elapsedMs = performance.now() - this.#finishBeganMs;
+        this.waitMs += Math.max(0, elapsedMs - (this.exchangeMs - this.#exchangedMs));
+        this.#finishBeganMs = Infinity;
+      }
     }
   }
 }

@@ -1,5 +1,6 @@
 // The collective of a training run: gradients, with statistics behind them, in one lane, and the scalars of epochs in
-// another, by any reduce pattern and any codec. (LambdaML, SIGMOD 2021, section 3.2, writes the same reduce once for
+// another, by any reduce pattern and any codec. Behind a codec that loses something, statistics have a lane of their own
+// and travel as they are: a variance is no gradient, and must not become negative. (LambdaML, SIGMOD 2021, section 3.2, writes the same reduce once for
 // each store, lists prefixes and deletes on read; this one does neither: see the contract in collective.ts.)
 
 import { bucketRanges } from "../shard/buckets.ts";
@@ -8,7 +9,7 @@ import { f32 } from "../shard/codec/f32.ts";
 import type { ElementRange, Layout } from "../shard/layout.ts";
 import type { ZstdMode } from "../shard/zstd-trial.ts";
 import type { Channel } from "../storage/storage.ts";
-import type { Collective } from "./collective.ts";
+import type { Collective, Round } from "./collective.ts";
 import { type ExchangeMember, openExchange } from "./exchange.ts";
 import { askKey, frameKey } from "./keys.ts";
 import type { LaneOptions } from "./lane.ts";
@@ -36,17 +37,25 @@ const SCALARS_ONLY: ElementRange = { begin: 0, end: 0 };
 
 type Grid = Pick<CollectiveOptions, "layout" | "statistics" | "bucketBytes" | "reduce" | "codec" | "packed">;
 
+interface Lanes {
+  readonly gradients: LaneOptions;
+  readonly scalars: LaneOptions;
+  /** Absent where they ride with the gradients. */
+  readonly statistics?: LaneOptions;
+}
+
 /** The lanes of a run; their order is their number in frames and keys. */
-export function collectiveLanes(
-  options: Grid,
-  prices: Channel["capabilities"]["prices"],
-): Readonly<Record<"gradients" | "scalars", LaneOptions>> {
+export function collectiveLanes(options: Grid, prices: Channel["capabilities"]["prices"]): Lanes {
   const { layout, statistics, reduce, codec, packed = prices !== undefined } = options;
   const bucketBytes = packed ? Infinity : options.bucketBytes;
-  const ranges = bucketRanges(layout, { bucketBytes, ...(statistics === undefined ? {} : { statistics }) });
+  const apart = statistics !== undefined && statistics.length > 0 && !codec.exact;
+  const riding = statistics === undefined || apart ? {} : { statistics };
+  const ranges = bucketRanges(layout, { bucketBytes, ...riding });
+  const own = { begin: 0, end: statistics?.length ?? 0 };
   return {
     gradients: { buckets: packed ? [whole(ranges)] : ranges, reduce, codec, packed },
     scalars: { buckets: [SCALARS_ONLY], reduce, codec: f32, packed: false, apart: true },
+    ...(apart && { statistics: { buckets: [own], reduce, codec: f32, packed } }),
   };
 }
 
@@ -69,10 +78,13 @@ function whole(ranges: readonly ElementRange[]): ElementRange {
 
 /** Throws SltrainError "rank-invalid", or "reduce-invalid" if the pattern does not fit the number of ranks. */
 export async function openCollective(options: CollectiveOptions): Promise<Collective> {
-  const lanes = collectiveLanes(options, pricesOf(options.channel));
-  const exchange = await openExchange({ ...options, lanes });
+  const { scalars, gradients, statistics } = collectiveLanes(options, pricesOf(options.channel));
+  const lanes = { gradients, scalars, ...(statistics === undefined ? {} : { statistics }) };
+  const exchange = await openExchange<keyof Lanes>({ ...options, lanes: lanes as Required<Lanes> });
+  const { length } = options.layout;
+  const behind = (statistics?.buckets ?? []).map(({ end }) => ({ begin: length, end: length + end }));
   return {
-    buckets: lanes.gradients.buckets,
+    buckets: [...gradients.buckets, ...behind],
     get stats() {
       return exchange.stats;
     },
@@ -80,7 +92,11 @@ export async function openCollective(options: CollectiveOptions): Promise<Collec
       return exchange.state;
     },
     restore: (state) => exchange.restore(state),
-    begin: (round) => exchange.begin("gradients", round),
+    begin(options) {
+      const round = exchange.begin("gradients", options);
+      if (statistics === undefined) return round;
+      return joined(round, gradients.buckets.length, exchange.begin("statistics", options), length);
+    },
     reduceScalars(round, scalars) {
       const nothing = new Float32Array(0);
       const only = exchange.begin("scalars", round);
@@ -89,5 +105,22 @@ export async function openCollective(options: CollectiveOptions): Promise<Collec
     },
     sweep: (currentStep, durableStep) => exchange.sweep(currentStep, durableStep),
     close: () => exchange.close(),
+  };
+}
+
+/** One round of two lanes: after the first one's `buckets` and `length` elements comes the second one's only bucket. */
+function joined(first: Round, buckets: number, second: Round, length: number): Round {
+  return {
+    push(bucket, sums) {
+      if (bucket < buckets) first.push(bucket, sums);
+      else second.push(bucket - buckets, sums);
+    },
+    async finish(scalars, mean) {
+      const [result] = await Promise.all([
+        first.finish(scalars, mean.subarray(0, length)),
+        second.finish(new Float64Array(0), mean.subarray(length)),
+      ]);
+      return result;
+    },
   };
 }

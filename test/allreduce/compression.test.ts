@@ -71,3 +71,44 @@ for (const compress of ["f32", "bf16", "powersgd:2"]) {
     });
   }
 }
+
+const statistics: Layout = {
+  entries: [{ name: "moving_variance", shape: [100], offset: 0, length: 100 }],
+  length: 128,
+};
+
+for (const compress of compressionNames) {
+  test(`statistics are the exact mean behind ${compress}, and cost what is predicted`, async () => {
+    const channel = metered(await openStorage(`memory:statistics-${compress}`));
+    const worldSize = 3;
+    const grid = {
+      ...{ layout, statistics, bucketBytes: 4096, reduce: parseReduce("scatter-reduce") },
+      compression: parseCompression(compress),
+    };
+    const length = layout.length + statistics.length;
+    const means = await Promise.all(
+      Array.from({ length: worldSize }, async (_, rank) => {
+        const collective = await openCompressed({
+          ...{ channel, runId: "run", rank, worldSize, generation: 0, seed: 1, zstd: "off" },
+          ...grid,
+        });
+        const sums = Float32Array.from({ length }, (_, i) =>
+          i < layout.length ? Math.sin(i) * (rank + 1) : (rank + 1) * (i - layout.length),
+        );
+        const round = collective.begin({ step: 0, weight: rank + 1, timeoutMs: 5000 });
+        collective.buckets.forEach(({ begin, end }, i) => round.push(i, sums.subarray(begin, end)));
+        const { weight, scalars } = await round.finish(Float64Array.of(rank), sums);
+        assert.deepEqual([weight, ...scalars], [6, 3]);
+        return sums;
+      }),
+    );
+    for (const mean of means) {
+      assert.deepEqual(mean, means[0]);
+      assert.deepEqual([...mean.subarray(layout.length)], [...Array(statistics.length).keys()]);
+    }
+    const { round } = compressedTraffic(grid, undefined, { worldSize, scalarCount: 1 });
+    assert.equal(channel.reading.puts, round.puts);
+    assert.equal(channel.reading.gets, round.gets);
+    assert.ok(channel.reading.bytesUp <= round.bytesUp);
+  });
+}
