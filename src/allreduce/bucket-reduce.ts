@@ -5,7 +5,6 @@
 import { SltrainError } from "../errors.ts";
 import type { FrameAddress } from "../shard/frame.ts";
 import type { ElementRange } from "../shard/layout.ts";
-import type { WaitOptions } from "../storage/storage.ts";
 import type { ExpectedObject, Packed, Received } from "./frame-coder.ts";
 import type { Lane } from "./lane.ts";
 import type { Merge, Piece, ReducePlan, Writer } from "./pattern.ts";
@@ -20,6 +19,7 @@ export interface RoundContext {
   readonly step: number;
   readonly weight: number;
   readonly timeoutMs: number;
+  readonly beganMs: number;
   readonly signal: AbortSignal;
   /** Given when the round is to be finished. */
   readonly scalars: Promise<Float64Array>;
@@ -165,7 +165,7 @@ export class BucketReduce {
 
   /** Adds up what the plan says, and publishes it: at the top level the mean, below it pieces of the sums. */
   async #merge(level: number, merge: Merge, held: Held | undefined): Promise<Held> {
-    const { frames, clock } = this.#lane.group;
+    const { clock } = this.#lane.group;
     const { memory } = this.#lane;
     const { begin, end, writers } = merge;
     const length = end - begin;
@@ -178,7 +178,7 @@ export class BucketReduce {
     }
     const peers = [...writers.keys()].filter((writer) => writer !== own);
     const expected = this.#withRoom(peers.map((writer) => this.#partOf(level - 1, merge, writers[writer]!)));
-    await frames.receive(expected, this.#wait(level - 1), ([part], i) => sum.take(peers[i]!, part!));
+    await this.#receive(level - 1, expected, ([part], i) => sum.take(peers[i]!, part!));
     const merged: Held = { begin, end, values: sums, contribution: sum.total };
     await clock.working(async () => {
       const values = memory.values(this.#bucket, level, length);
@@ -242,11 +242,10 @@ export class BucketReduce {
     const expected = this.#withRoom(objects);
     const take = (begin: number) => (frames: readonly Received[], index: number) =>
       objects[begin + index]!.pieces.forEach((piece, i) => (this.#means[piece] ??= frames[i]));
-    const { frames } = this.#lane.group;
     const { levels } = this.#plan;
     await Promise.all([
-      frames.receive(expected.slice(0, direct.length), this.#wait(levels), take(0)).then(() => this.#relay()),
-      frames.receive(expected.slice(direct.length), this.#wait(levels + 1), take(direct.length)),
+      this.#receive(levels, expected.slice(0, direct.length), take(0)).then(() => this.#relay()),
+      this.#receive(levels + 1, expected.slice(direct.length), take(direct.length)),
     ]);
   }
 
@@ -299,10 +298,23 @@ export class BucketReduce {
     return expected.map((object, i) => ({ ...object, codec, into: slots[i]! }));
   }
 
-  /** For objects of a level. */
-  #wait(level: number): WaitOptions {
-    const { timeoutMs, signal } = this.#round;
-    return { timeoutMs: timeoutMs * (1 + PATIENCE_PER_LEVEL * level), signal };
+  /** Waits for objects of a level. */
+  #receive(
+    level: number,
+    expected: readonly ExpectedObject[],
+    take: (frames: readonly Received[], index: number) => void,
+  ): Promise<void> {
+    const { timeoutMs, signal, beganMs } = this.#round;
+    const { arrivals, group } = this.#lane;
+    const sinceBeganMs = (): number => performance.now() - beganMs;
+    const wait = {
+      timeoutMs: timeoutMs * (1 + PATIENCE_PER_LEVEL * level),
+      expectedMs: Math.max(0, arrivals.expectedMs(level) - sinceBeganMs()),
+      signal,
+    };
+    return group.frames.receive(expected, wait, take, ({ atOnce = false }) =>
+      arrivals.note(level, sinceBeganMs(), atOnce),
+    );
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { SltrainError } from "../errors.ts";
 import { frameDamaged, frameLength } from "../shard/frame.ts";
-import type { Channel, PutOutcome, WaitOptions } from "../storage/storage.ts";
+import type { Arrival, Channel, PutOutcome, WaitOptions } from "../storage/storage.ts";
 import type { ExchangeClock } from "./exchange-clock.ts";
 import {
   type ExpectedObject,
@@ -51,6 +51,7 @@ export class FrameChannel extends FrameCoder implements Frames {
     expected: readonly ExpectedObject[],
     options: WaitOptions,
     take: (frames: readonly Received[], index: number) => void,
+    onFirst?: (arrival: Arrival) => void,
   ): Promise<void> {
     if (expected.length === 0) return;
     const { channel, clock, resend } = this.#options;
@@ -68,7 +69,9 @@ export class FrameChannel extends FrameCoder implements Frames {
         options,
       ) ?? channel.waitFor(refs, options);
     try {
-      for await (const { index, bytes } of arrivals) {
+      for await (const arrival of arrivals) {
+        const { index, bytes } = arrival;
+        if (missing.size === expected.length) onFirst?.(arrival);
         missing.delete(index);
         await clock.working(async () => {
           take(await this.#unpack(expected[index]!, bytes), index);

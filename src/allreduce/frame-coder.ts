@@ -5,7 +5,7 @@ import type { Codec } from "../shard/codec/codec.ts";
 import { decodeFrame, encodeFrame, type FrameAddress, frameBytes, runNumber } from "../shard/frame.ts";
 import { packPayload, type Payload, unpackPayload } from "../shard/payload.ts";
 import type { Zstd } from "../shard/zstd.ts";
-import type { PutOutcome, WaitOptions } from "../storage/storage.ts";
+import type { Arrival, PutOutcome, WaitOptions } from "../storage/storage.ts";
 import { frameKey, type ObjectAddress } from "./keys.ts";
 import type { Coded, Contribution } from "./rank-ordered-sum.ts";
 
@@ -117,12 +117,13 @@ export interface Frames extends FrameCoder {
   /** The frames of the object if it is there. */
   read(expected: ExpectedObject): Promise<Received[] | undefined>;
   /**
-   * Calls `take` with the frames of each object, in the order of arrival, one at a time. Throws SltrainError
-   * "peer-missing" naming rank, step and key when one has not come in time.
+   * Calls `take` with the frames of each object, in the order of arrival, one at a time, and before that `onFirst` when
+   * the first has come. Throws SltrainError "peer-missing" naming rank, step and key when one has not come in time.
    */
   receive(
     expected: readonly ExpectedObject[],
     options: WaitOptions,
     take: (frames: readonly Received[], index: number) => void,
+    onFirst?: (arrival: Arrival) => void,
   ): Promise<void>;
 }

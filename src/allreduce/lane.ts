@@ -7,6 +7,7 @@ import type { FrameAddress } from "../shard/frame.ts";
 import type { ElementRange } from "../shard/layout.ts";
 import { maxFrameBytes } from "../shard/payload.ts";
 import { type ZstdMode, ZstdTrial } from "../shard/zstd-trial.ts";
+import { ArrivalPredictor } from "./arrival-predictor.ts";
 import { restoreState } from "./collective-state.ts";
 import type { CollectiveState } from "./collective.ts";
 import type { ExchangeClock } from "./exchange-clock.ts";
@@ -52,6 +53,8 @@ export class Lane {
   readonly zstd: ZstdTrial;
   readonly plans: readonly ReducePlan[];
   readonly memory = new LaneMemory();
+  /** When objects of each level come, from the beginning of a round. */
+  readonly arrivals = new ArrivalPredictor();
   /** Elements that the buckets cover. */
   readonly length: number;
   /** Bytes of the largest frame of each level in the last round; 0: not known yet. Equal on all ranks; empty if not packed. */

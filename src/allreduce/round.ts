@@ -30,7 +30,7 @@ export class LaneRound implements Round {
     const own = this.#controller.signal;
     const { step, weight, timeoutMs, signal } = options;
     this.#context = {
-      ...{ step, weight, timeoutMs, scalars: this.#scalars.promise },
+      ...{ step, weight, timeoutMs, beganMs: performance.now(), scalars: this.#scalars.promise },
       signal: signal === undefined ? own : AbortSignal.any([signal, own]),
       fail: (error) => this.#fail(error),
     };

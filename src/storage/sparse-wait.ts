@@ -32,6 +32,7 @@ export async function* askSparingly(
   let arrivedMs = clock.nowMs();
   let spare = missing.length;
   let askFor = 1;
+  let atOnce = true;
   while (missing.length > 0) {
     signal?.throwIfAborted();
     const isLast = clock.nowMs() >= untilMs;
@@ -40,8 +41,10 @@ export async function* askSparingly(
     const nowMs = clock.nowMs();
     const absent = asked.filter((_, i) => found[i] === undefined);
     missing.push(...absent);
-    for (const [i, bytes] of found.entries()) if (bytes !== undefined) yield { index: asked[i]!, bytes };
+    for (const [i, bytes] of found.entries())
+      if (bytes !== undefined) yield { index: asked[i]!, bytes, atOnce };
     if (isLast) break;
+    atOnce = false;
 
     const arrivals = asked.length - absent.length;
     if (arrivals > 0) arrivedMs = nowMs;

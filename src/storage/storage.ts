@@ -54,6 +54,8 @@ export interface Arrival {
   /** Index into the refs that were waited for. */
   readonly index: number;
   readonly bytes: Uint8Array;
+  /** The first request found it: it may have been there for long. Absent where that is not known. */
+  readonly atOnce?: boolean;
 }
 
 export interface Channel {
