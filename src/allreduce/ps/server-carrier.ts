@@ -51,7 +51,10 @@ export async function serverCarrier(
       frames.durableStep = durableStep;
       return Promise.resolve();
     },
-    close: () => frames.close(),
+    close() {
+      frames.close();
+      return Promise.resolve();
+    },
   };
 }
 
@@ -86,7 +89,7 @@ async function joinAll(connections: readonly Connection[]): Promise<void> {
   try {
     await Promise.all(connections.map((connection) => connection.join(signal)));
   } catch (error) {
-    await Promise.all(connections.map((connection) => connection.close()));
+    for (const connection of connections) connection.close();
     throw connections.find(({ trouble }) => signal.aborted && trouble !== undefined)?.trouble ?? error;
   }
 }
