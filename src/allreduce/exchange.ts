@@ -73,7 +73,7 @@ export async function openExchange<Name extends string>(
   );
   let carrier: Carrier;
   if ("servers" in channel) {
-    // Loads Node's HTTP client.
+    // Loads the HTTP client.
     const { serverCarrier } = await import("./ps/server-carrier.ts");
     const laneOptions = named.map(([, lane]) => lane);
     carrier = await serverCarrier(channel, { ...coder, clock, rank, worldSize, seed, lanes: laneOptions });

@@ -1,8 +1,8 @@
-// One rank's way to one parameter server, by Node's own HTTP client (loading undici costs a cold start 50 ms more). It
+// One rank's way to one parameter server, by undici: never `fetch`, which would send a view of shared memory as text. It
 // persists through resets and restarts as long as its caller's signal lets it; a server that has forgotten the run is
 // told everything again that this rank still holds.
 
-import * as http from "node:http";
+import { type Dispatcher, Pool } from "undici";
 import { SltrainError, type ErrorRecord } from "../../errors.ts";
 import type { FrameAddress } from "../../shard/frame.ts";
 import { Tries } from "../../storage/layers/retry.ts";
@@ -11,11 +11,10 @@ import { type Joined, type MissingPart, paths, RUN_FORGOTTEN, type RunDescriptio
 
 /** Beside the connection on which the means come: one frame is sent while the answer to another is on its way. */
 const UPLOADS = 2;
+const CONNECT_TIMEOUT_MS = 5_000;
 /** The caller's signal ends it. */
 const PATIENCE = { deadlineMs: Infinity, firstPauseMs: 20, maxPauseMs: 1_000 };
-/** The system's errors; ours are lower case. */
-const TRANSIENT = /^E[A-Z_]+$/;
-const OK = 200;
+const TRANSIENT = /^(?:E[A-Z_]+|UND_ERR_[A-Z_]+)$/;
 const CREATED = 201;
 const UNAVAILABLE = 503;
 
@@ -61,16 +60,20 @@ export class Connection {
   /** Why the server could not be asked, since it last answered. */
   trouble: unknown;
   readonly #options: ConnectionOptions;
-  readonly #agent: http.Agent;
-  readonly #address: { readonly host: string; readonly port: string };
+  readonly #pool: Pool;
   /** The incarnation that requests name; all that is held has been sent to it. */
   #session: Promise<string> | undefined;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
-    this.#agent = new http.Agent({ keepAlive: true, maxSockets: UPLOADS + 1 });
-    const { hostname, port } = new URL(`http://${options.server}`);
-    this.#address = { host: hostname.replace(/^\[(.*)\]$/, "$1"), port: port === "" ? "80" : port };
+    this.#pool = new Pool(`http://${options.server}`, {
+      connections: UPLOADS + 1,
+      pipelining: 1,
+      connect: { timeout: CONNECT_TIMEOUT_MS },
+      // Whoever waits has a deadline of their own.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
   }
 
   get server(): string {
@@ -120,8 +123,8 @@ export class Connection {
     await this.#session;
   }
 
-  close(): void {
-    this.#agent.destroy();
+  close(): Promise<void> {
+    return this.#pool.destroy();
   }
 
   /** The last part is who sends, which for a mean that is told again is not who made it. */
@@ -213,41 +216,70 @@ export class Connection {
     });
   }
 
-  #exchange({ method, path, body = [], signal, onData }: Exchange): Promise<Answer> {
-    const bodyBytes = body.reduce((total, { byteLength }) => total + byteLength, 0);
+  #exchange({ method, path, body, signal, onData }: Exchange): Promise<Answer> {
+    signal.throwIfAborted();
+    const bodyBytes = body?.reduce((total, { byteLength }) => total + byteLength, 0) ?? 0;
     this.traffic.requests++;
     this.traffic.bytesUp += bodyBytes;
     return new Promise((resolve, reject) => {
-      const request = http.request({
-        ...{ ...this.#address, agent: this.#agent, method, path, signal },
-        headers: {
-          authorization: `Bearer ${this.#options.token}`,
-          ...(method === "PUT" && { "content-length": bodyBytes }),
+      let controller: Dispatcher.DispatchController | undefined;
+      const abort = (): void => {
+        controller?.abort(signal.reason as Error);
+        reject(signal.reason as Error);
+      };
+      signal.addEventListener("abort", abort, { once: true });
+      let status = 0;
+      let text = "";
+      this.#pool.dispatch(
+        {
+          method,
+          path,
+          headers: {
+            authorization: `Bearer ${this.#options.token}`,
+            ...(body !== undefined && { "content-length": String(bodyBytes) }),
+          },
+          // An array of views goes out as it is; a copy in one piece would cost as much as the checksum.
+          body:
+            body === undefined
+              ? null
+              : (body.map(bufferOf) as unknown as Dispatcher.DispatchOptions["body"] & object),
         },
-      });
-      request.once("error", reject);
-      request.once("response", (response) => {
-        const status = response.statusCode ?? 0;
-        let text = "";
-        response.on("data", (part: Buffer) => {
-          this.traffic.bytesDown += part.byteLength;
-          if (status !== OK || onData === undefined) {
-            text += part.toString();
-            return;
-          }
-          try {
-            onData(part);
-          } catch (error) {
-            request.destroy(error as Error);
-          }
-        });
-        response.once("error", reject);
-        response.once("end", () => resolve({ status, text }));
-      });
-      for (const part of body) if (part.byteLength > 0) request.write(part);
-      request.end();
+        {
+          onRequestStart: (started) => {
+            controller = started;
+            if (signal.aborted) started.abort(signal.reason as Error);
+          },
+          onResponseStart: (_, statusCode) => {
+            status = statusCode;
+          },
+          onResponseData: (current, part) => {
+            this.traffic.bytesDown += part.byteLength;
+            if (status !== 200 || onData === undefined) {
+              text += part.toString();
+              return;
+            }
+            try {
+              onData(part);
+            } catch (error) {
+              current.abort(error as Error);
+            }
+          },
+          onResponseEnd: () => {
+            signal.removeEventListener("abort", abort);
+            resolve({ status, text });
+          },
+          onResponseError: (_, error) => {
+            signal.removeEventListener("abort", abort);
+            reject(error);
+          },
+        },
+      );
     });
   }
+}
+
+function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 function isForgotten({ status, text }: Answer): boolean {

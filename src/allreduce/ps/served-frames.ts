@@ -101,9 +101,9 @@ export class ServedFrames extends FrameCoder implements Frames {
     }
   }
 
-  close(): void {
+  async close(): Promise<void> {
     for (const { rounds } of this.#lanes) for (const round of rounds) round.abort(new Error("closed"));
-    for (const connection of this.#options.connections) connection.close();
+    await Promise.all(this.#options.connections.map((connection) => connection.close()));
   }
 
   /** The round that is open, or the next one. */

@@ -51,10 +51,7 @@ export async function serverCarrier(
       frames.durableStep = durableStep;
       return Promise.resolve();
     },
-    close() {
-      frames.close();
-      return Promise.resolve();
-    },
+    close: () => frames.close(),
   };
 }
 
@@ -89,7 +86,7 @@ async function joinAll(connections: readonly Connection[]): Promise<void> {
   try {
     await Promise.all(connections.map((connection) => connection.join(signal)));
   } catch (error) {
-    for (const connection of connections) connection.close();
+    await Promise.all(connections.map((connection) => connection.close()));
     throw connections.find(({ trouble }) => signal.aborted && trouble !== undefined)?.trouble ?? error;
   }
 }
