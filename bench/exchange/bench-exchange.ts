@@ -4,7 +4,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
-import { openChannel } from "../../src/storage/open.ts";
+import { closeMedium, openMedium, pricesOf } from "../../src/allreduce/medium.ts";
 import type { PricedStore } from "../../src/storage/prices.ts";
 import type { ChannelProfile } from "../../src/storage/check/measure-channel.ts";
 import { withoutCredentials } from "../../src/storage/uri.ts";
@@ -36,8 +36,8 @@ export interface ExchangeRow extends MeasuredRow {
 
 export interface ExchangeReport extends Provenance {
   readonly machine: { readonly cpu: string; readonly cores: number; readonly node: string };
-  /** As one rank alone finds it. */
-  readonly channel: ChannelProfile & { readonly uri: string };
+  /** As one rank alone finds it; of parameter servers the URI only. */
+  readonly channel: Partial<ChannelProfile> & { readonly uri: string };
   readonly pricedAs: string | null;
   readonly ranksAre: RankGroup["ranksAre"];
   readonly rows: readonly ExchangeRow[];
@@ -48,9 +48,9 @@ export async function benchExchange(options: ExchangeOptions): Promise<ExchangeR
   const folder = await mkdtemp(join(tmpdir(), "sltrain-exchange-"));
   try {
     const uri = pricedAs(options.channel ?? `fs:${join(folder, "channel")}`, options.prices);
-    const opened = await openChannel(uri);
-    const { prices } = opened.capabilities;
-    await opened.close();
+    const opened = await openMedium(uri, process.env);
+    const prices = pricesOf(opened);
+    await closeMedium(opened);
     const { workers, bytes, contenders } = options.matrix;
     const total = workers.length * bytes.length * contenders.length;
     let alone: ChannelProfile | undefined;
@@ -60,7 +60,7 @@ export async function benchExchange(options: ExchangeOptions): Promise<ExchangeR
         const group = options.tasks ? startTasks(worldSize) : startProcesses(worldSize);
         try {
           const scene = await setScene(group, { uri, folder, bytes: size });
-          alone ??= scene.alone;
+          alone ??= scene.channel?.alone;
           for (const contender of contenders) {
             options.onProgress?.(rows.length, total, nameOf(contender, worldSize, size));
             const spec = {
@@ -79,7 +79,7 @@ export async function benchExchange(options: ExchangeOptions): Promise<ExchangeR
     return {
       ...describeProvenance(),
       machine: { cpu: cpus()[0]?.model ?? "unknown", cores: cpus().length, node: process.versions.node },
-      channel: { uri: withoutCredentials(opened.uri), ...alone! },
+      channel: { uri: withoutCredentials("uri" in opened ? opened.uri : uri), ...alone },
       pricedAs: options.prices ?? (prices === undefined ? null : "the store's own prices"),
       ranksAre: options.tasks ? "tasks" : "processes",
       rows: withTextbookRatios(rows),

@@ -1,8 +1,11 @@
 // A reduce that takes part in a bench, opened for one rank: sltrain's own, or the textbook's. One list names them all.
 
-import type { ReducePlan } from "../../src/allreduce/pattern.ts";
+import type { CollectiveStats } from "../../src/allreduce/collective.ts";
+import type { Medium } from "../../src/allreduce/medium.ts";
+import type { ReducePattern, ReducePlan } from "../../src/allreduce/pattern.ts";
 import { parseReduce, reduceNames } from "../../src/allreduce/patterns/index.ts";
 import { scatterReduce } from "../../src/allreduce/patterns/scatter-reduce.ts";
+import { served } from "../../src/allreduce/patterns/served.ts";
 import {
   collectiveLanes,
   type CollectiveOptions,
@@ -10,9 +13,9 @@ import {
 } from "../../src/allreduce/open-collective.ts";
 import type { LaneOptions } from "../../src/allreduce/lane.ts";
 import { traffic } from "../../src/allreduce/traffic.ts";
+import { assert } from "../../src/errors.ts";
 import { parseCodec } from "../../src/shard/codec/codecs.ts";
 import type { Layout } from "../../src/shard/layout.ts";
-import type { Channel } from "../../src/storage/storage.ts";
 import { WEIGHT } from "./gradients.ts";
 import { openTextbook, textbookTraffic } from "./textbook.ts";
 
@@ -21,6 +24,8 @@ export interface Contender {
   round(step: number, sums: Float32Array, mean: Float32Array): Promise<void>;
   /** Deletes what this rank wrote in `step`; all ranks have finished it. */
   sweep(step: number): Promise<void>;
+  /** All that was sent and asked since it was opened; undefined where the channel's own meter tells. */
+  asked?(): Pick<CollectiveStats, "requests" | "bytesUp" | "bytesDown">;
   close(): Promise<void>;
 }
 
@@ -36,7 +41,7 @@ export interface ContenderSpec {
 }
 
 export interface ContenderOptions extends ContenderSpec {
-  readonly channel: Channel;
+  readonly channel: Medium;
   readonly runId: string;
   readonly rank: number;
   readonly worldSize: number;
@@ -49,6 +54,8 @@ export interface PredictedRequests {
 }
 
 export const TEXTBOOK = "textbook";
+/** What parameter servers do, whatever is asked for: `ps:2` is two of them. */
+const SERVED = /^ps:(\d+)$/;
 const ROUND_TIMEOUT_MS = 60_000;
 /** A model's layers, as buckets end only between tensors. */
 const LAYER_ELEMENTS = 20_480;
@@ -67,15 +74,20 @@ export function plansOf(spec: ContenderSpec, worldSize: number): ReducePlan[] {
   return buckets.map((bucket, i) => reduce.plan(bucket, worldSize, i));
 }
 
-export function predictRequests(spec: ContenderSpec, worldSize: number): PredictedRequests {
+/** undefined for parameter servers, whose pieces are requests of another kind. */
+export function predictRequests(spec: ContenderSpec, worldSize: number): PredictedRequests | undefined {
+  if (SERVED.test(spec.reduce)) return undefined;
   if (spec.reduce === TEXTBOOK) return textbookTraffic(worldSize);
   const { puts, gets } = traffic({ worldSize, ...laneOf(spec) });
   return { put: puts, get: gets };
 }
 
 export async function openContender(options: ContenderOptions): Promise<Contender> {
-  if (options.reduce === TEXTBOOK) return openTextbook(options);
   const { channel, runId, rank, worldSize } = options;
+  if (options.reduce === TEXTBOOK) {
+    assert(!("servers" in channel), "parameter servers have no objects");
+    return openTextbook({ ...options, channel });
+  }
   const collective = await openCollective({
     ...{ channel, runId, rank, worldSize, generation: 0, seed: 0 },
     ...collectiveSpec(options),
@@ -86,6 +98,7 @@ export async function openContender(options: ContenderOptions): Promise<Contende
       collective.buckets.forEach(({ begin, end }, i) => round.push(i, sums.subarray(begin, end)));
       await round.finish(Float64Array.of(1, 2, 3), mean);
     },
+    ...("servers" in channel && { asked: () => collective.stats }),
     sweep: (step) => collective.sweep(step + 2, step),
     close: () => collective.close(),
   };
@@ -97,9 +110,14 @@ function collectiveSpec({ elements, bucketBytes, zstd, reduce, codec, packed }: 
     bucketBytes,
     zstd,
     packed,
-    reduce: parseReduce(reduce),
+    reduce: reduceOf(reduce),
     codec: parseCodec(codec),
   };
+}
+
+function reduceOf(spec: string): ReducePattern {
+  const [, servers] = SERVED.exec(spec) ?? [];
+  return servers === undefined ? parseReduce(spec) : served(Number(servers));
 }
 
 function laneOf(spec: ContenderSpec): LaneOptions {

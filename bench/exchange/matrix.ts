@@ -1,6 +1,7 @@
 // What a user asks to be compared, from the texts of the flags: every reduce with every codec, number of workers and
 // size. Everything is checked before the first process starts.
 
+import { areParameterServers } from "../../src/allreduce/parameter-servers.ts";
 import { nearestName } from "../../src/config/nearest-name.ts";
 import { SltrainError } from "../../src/errors.ts";
 import { codecNames, parseCodec } from "../../src/shard/codec/codecs.ts";
@@ -12,6 +13,8 @@ export interface MatrixTexts {
   readonly bytes: string;
   readonly reduce: string;
   readonly compress: string;
+  /** A URI; parameter servers leave no choice of the reduce. */
+  readonly channel?: string | undefined;
 }
 
 export interface Matrix {
@@ -29,7 +32,8 @@ export function parseMatrix(texts: MatrixTexts): Matrix {
   const workers = listOf(texts.workers).map(workersOf);
   const codecs = listOf(texts.compress);
   for (const codec of codecs) orNearest(codec, codecNames, () => parseCodec(codec));
-  const contenders = listOf(texts.reduce).flatMap((reduce) =>
+  const reduces = servedReduce(texts.channel) ?? listOf(texts.reduce);
+  const contenders = reduces.flatMap((reduce) =>
     // The textbook sends values as they are.
     (reduce === TEXTBOOK ? ["f32"] : codecs).map((codec) => ({ reduce, codec })),
   );
@@ -41,6 +45,10 @@ export function parseMatrix(texts: MatrixTexts): Matrix {
     bytes: listOf(texts.bytes).map(bytesOf),
     contenders,
   };
+}
+
+function servedReduce(channel = ""): string[] | undefined {
+  return areParameterServers(channel) ? [`ps:${channel.split(",").length}`] : undefined;
 }
 
 /** A part that begins with a digit belongs to a name before it: `tree:1,5,22,100` is one reduce. */

@@ -35,15 +35,15 @@ export interface MeasuredRow extends Timing {
   readonly bytes: number;
   readonly rounds: number;
   /** The least time that the channel allows (bound.ts), by what it gave as many ranks at once. */
-  readonly boundMs: number;
-  /** null where nothing is exchanged: the bound is 0. */
+  readonly boundMs: number | null;
+  /** null where nothing is exchanged, or nothing was measured. */
   readonly boundRatio: number | null;
   /** What the channel gave each rank while all used it. */
-  readonly rankProfile: RankProfile;
+  readonly rankProfile: RankProfile | null;
   readonly requests: Requests;
   /** Gets that found nothing: polls that came too early. */
   readonly misses: number;
-  readonly predictedRequests: PredictedRequests;
+  readonly predictedRequests: PredictedRequests | null;
   readonly bytesUp: number;
   readonly bytesDown: number;
   /** null where requests have no price. */
@@ -88,13 +88,15 @@ export async function measureRounds(
   });
   const after = total(await group.all("reading", () => undefined));
   await group.all("close", () => undefined);
+  await group.one("forget", runId);
 
   const asked = difference(after, before);
   const perRound = (kind: keyof MeterReading): number => asked[kind] / timed.length;
   const [bytesUp, bytesDown] = [perRound("bytesUp"), perRound("bytesDown")];
   const timing = summariseTimes(timed.map(({ tookMs }) => tookMs));
   const bytesPerElement = worldSize === 1 ? 0 : bytesUp / elementsPut(plans);
-  const boundMs = roundBoundMs(plans, scene, bytesPerElement);
+  const { channel } = scene;
+  const boundMs = channel === undefined ? null : roundBoundMs(plans, channel, bytesPerElement);
   const answers = timed.flatMap((round) => round.answers);
   return {
     reduce: spec.reduce,
@@ -104,8 +106,8 @@ export async function measureRounds(
     rounds: timed.length,
     ...timing,
     boundMs,
-    boundRatio: boundMs === 0 ? null : timing.medianMs / boundMs,
-    rankProfile: scene.together,
+    boundRatio: boundMs === null || boundMs === 0 ? null : timing.medianMs / boundMs,
+    rankProfile: channel?.together ?? null,
     requests: {
       put: perRound("puts"),
       get: perRound("gets") + perRound("misses"),
@@ -113,7 +115,7 @@ export async function measureRounds(
       delete: perRound("deletes"),
     },
     misses: perRound("misses"),
-    predictedRequests: predictRequests(spec, worldSize),
+    predictedRequests: predictRequests(spec, worldSize) ?? null,
     ...{ bytesUp, bytesDown },
     costUsd: prices === undefined ? null : usd(asked, prices) / timed.length,
     cpuMs:

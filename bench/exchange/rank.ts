@@ -2,10 +2,11 @@
 // (rank-process.ts), so they take and give plain data.
 
 import { crc32 } from "node:zlib";
+import { closeMedium, type Medium, openMedium } from "../../src/allreduce/medium.ts";
+import { forgetRun } from "../../src/allreduce/parameter-servers.ts";
 import { assert } from "../../src/errors.ts";
 import { type ChannelProfile, measureChannel } from "../../src/storage/check/measure-channel.ts";
-import type { Metered, MeterReading } from "../../src/storage/layers/meter.ts";
-import { openChannel } from "../../src/storage/open.ts";
+import { type Metered, type MeterReading, nothingRead } from "../../src/storage/layers/meter.ts";
 import type { Channel } from "../../src/storage/storage.ts";
 import { type Contender, type ContenderSpec, openContender } from "./contender.ts";
 import { type GradientFiles, rankSums, readMean } from "./gradients.ts";
@@ -70,7 +71,7 @@ const SCALES = [1, 2, 4];
 
 export class Rank {
   #seat: Seat | undefined;
-  #channel: (Channel & Metered) | undefined;
+  #medium: Medium | undefined;
   #contender: Contender | undefined;
   #sums: Float32Array = new Float32Array();
   #mean: Float32Array = new Float32Array();
@@ -80,7 +81,7 @@ export class Rank {
   /** Opens the channel and makes this rank's gradient. */
   async sit(seat: Seat): Promise<void> {
     this.#seat = seat;
-    this.#channel = await openChannel(seat.channel);
+    this.#medium = await openMedium(seat.channel, process.env);
     this.#sums = await rankSums(seat.files, seat.rank);
     this.#mean = new Float32Array(new SharedArrayBuffer(this.#sums.byteLength));
   }
@@ -93,7 +94,7 @@ export class Rank {
 
   async open({ runId, spec }: { readonly runId: string; readonly spec: ContenderSpec }): Promise<void> {
     const { rank, worldSize } = this.#seated();
-    this.#contender = await openContender({ ...spec, channel: this.#open(), runId, rank, worldSize });
+    this.#contender = await openContender({ ...spec, channel: this.#seatedAt(), runId, rank, worldSize });
   }
 
   async round({ step, startMs }: RoundCall): Promise<RoundAnswer> {
@@ -112,16 +113,21 @@ export class Rank {
   }
 
   reading(): Promise<MeterReading> {
-    return Promise.resolve({ ...this.#open().reading });
+    const medium = this.#seatedAt();
+    if ("reading" in medium) return Promise.resolve({ ...(medium as Metered).reading });
+    const asked = this.#contender?.asked?.();
+    assert(asked !== undefined, "parameter servers' contenders count for themselves");
+    const { requests, bytesUp, bytesDown } = asked;
+    return Promise.resolve({ ...nothingRead(), puts: requests, bytesUp, bytesDown });
   }
 
   /** What the channel gives this rank while no other uses it. */
   measureAlone({ folder, objects, objectBytes }: AloneCall): Promise<ChannelProfile> {
-    return measureChannel(this.#open(), { folder, valueBytes: objectBytes, parallel: objects });
+    return measureChannel(this.#channel(), { folder, valueBytes: objectBytes, parallel: objects });
   }
 
   async transfer({ startMs, put, get }: TransferCall): Promise<Interval> {
-    const channel = this.#open();
+    const channel = this.#channel();
     const values = new Uint8Array(this.#sums.buffer);
     const source = values.subarray(0, put?.objectBytes ?? 0);
     const room = keysOf(get).map(() => new Uint8Array(get!.objectBytes));
@@ -140,7 +146,7 @@ export class Rank {
   }
 
   async deleteAll(sets: readonly ObjectSet[]): Promise<void> {
-    await this.#open().delete(sets.flatMap(keysOf));
+    await this.#channel().delete(sets.flatMap(keysOf));
   }
 
   async close(): Promise<void> {
@@ -148,9 +154,15 @@ export class Rank {
     this.#contender = undefined;
   }
 
+  /** After all have closed. */
+  async forget(runId: string): Promise<void> {
+    const medium = this.#seatedAt();
+    if ("servers" in medium) await forgetRun(medium, runId);
+  }
+
   async leave(): Promise<void> {
     await this.close();
-    await this.#channel?.close();
+    if (this.#medium !== undefined) await closeMedium(this.#medium);
   }
 
   #seated(): Seat {
@@ -158,9 +170,15 @@ export class Rank {
     return this.#seat;
   }
 
-  #open(): Channel & Metered {
-    assert(this.#channel !== undefined, "a rank sits before it works");
-    return this.#channel;
+  #seatedAt(): Medium {
+    assert(this.#medium !== undefined, "a rank sits before it works");
+    return this.#medium;
+  }
+
+  #channel(): Channel {
+    const medium = this.#seatedAt();
+    assert(!("servers" in medium), "parameter servers have no objects");
+    return medium;
   }
 
   #scaleTo(scale: number): void {

@@ -1,5 +1,6 @@
 // A group of ranks that are ready to exchange: each with its gradient, and with what the channel gives it.
 
+import { areParameterServers } from "../../src/allreduce/parameter-servers.ts";
 import type { ChannelProfile } from "../../src/storage/check/measure-channel.ts";
 import { profileRanks, type RankProfile } from "./rank-profile.ts";
 import { type GradientFiles, writeMean } from "./gradients.ts";
@@ -11,8 +12,8 @@ const MOST_OBJECTS = 16;
 export interface Scene {
   readonly runId: string;
   readonly elements: number;
-  readonly alone: ChannelProfile;
-  readonly together: RankProfile;
+  /** undefined for parameter servers, which hold no objects to measure them by. */
+  readonly channel: { readonly alone: ChannelProfile; readonly together: RankProfile } | undefined;
 }
 
 export async function setScene(
@@ -26,10 +27,12 @@ export async function setScene(
   await group.all("sit", (rank) => ({ channel: uri, rank, worldSize, files }));
   await writeMean(files, worldSize);
   await group.all("prepare", () => undefined);
+  if (areParameterServers(uri)) return { runId, elements, channel: undefined };
   const objects = {
     objects: Math.min(Math.max(1, worldSize - 1), MOST_OBJECTS),
     objectBytes: Math.ceil(bytes / worldSize),
   };
   const alone = await group.one("measureAlone", { folder: `runs/${runId}/profile/`, ...objects });
-  return { runId, elements, alone, together: await profileRanks(group, { runId, ...objects }) };
+  const together = await profileRanks(group, { runId, ...objects });
+  return { runId, elements, channel: { alone, together } };
 }

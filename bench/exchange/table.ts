@@ -3,6 +3,7 @@
 import { styleText } from "node:util";
 import { drawTable } from "../../src/ui/table.ts";
 import { formatDuration, formatPercent, formatUsd } from "../../src/units.ts";
+import type { ChannelProfile } from "../../src/storage/check/measure-channel.ts";
 import type { RankProfile } from "./rank-profile.ts";
 import type { ExchangeReport, ExchangeRow } from "./bench-exchange.ts";
 
@@ -38,7 +39,9 @@ export function exchangeFacts({ machine, channel, pricedAs, ranksAre }: Exchange
         ? "processes of this machine"
         : "tasks of one process: only the channel's latency is real"
     }`,
-    `${channel.uri}: one rank alone ${formatProfile(channel)}`,
+    "upMBs" in channel
+      ? `${channel.uri}: one rank alone ${formatProfile(channel as ChannelProfile)}`
+      : channel.uri,
     "Requests, bytes and cost are those of all ranks in one round" +
       (pricedAs === null
         ? "."
@@ -82,7 +85,7 @@ function cells(row: ExchangeRow): string[] {
     formatMegabytes(row.bytes),
     formatDuration(row.medianMs),
     formatPercent(row.spread),
-    formatDuration(row.boundMs),
+    row.boundMs === null ? "-" : formatDuration(row.boundMs),
     row.boundRatio?.toFixed(2) ?? "-",
     row.vsTextbook?.toFixed(2) ?? "-",
     formatRequests(requests.put),

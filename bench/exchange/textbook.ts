@@ -19,7 +19,11 @@ export function textbookTraffic(worldSize: number): PredictedRequests {
   return { put: worldSize * others + worldSize, get: 2 * worldSize * others };
 }
 
-export function openTextbook({ channel, runId, rank, worldSize, elements }: ContenderOptions): Contender {
+export interface TextbookOptions extends Omit<ContenderOptions, "channel"> {
+  readonly channel: Channel;
+}
+
+export function openTextbook({ channel, runId, rank, worldSize, elements }: TextbookOptions): Contender {
   const peers = Array.from({ length: worldSize }, (_, peer) => peer).filter((peer) => peer !== rank);
   const parts = Array.from({ length: worldSize }, (_, part) => partOf(part, worldSize, elements));
   const prefixOf = (stage: string, step: number): string => `runs/${runId}/textbook/${stage}-${step}-`;

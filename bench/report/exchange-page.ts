@@ -51,7 +51,11 @@ function sceneSection(name: string, rows: readonly ExchangeRow[]): Html {
     { header: "codec", cell: ({ codec }) => codec },
     { header: "median", align: "right", cell: ({ medianMs }) => formatDuration(medianMs) },
     { header: "spread", align: "right", cell: ({ spread }) => formatPercent(spread) },
-    { header: "bound", align: "right", cell: ({ boundMs }) => formatDuration(boundMs) },
+    {
+      header: "bound",
+      align: "right",
+      cell: ({ boundMs }) => (boundMs === null ? "" : formatDuration(boundMs)),
+    },
     {
       header: "× bound",
       align: "bar",
@@ -63,8 +67,9 @@ function sceneSection(name: string, rows: readonly ExchangeRow[]): Html {
     { header: "× textbook", align: "right", cell: ({ vsTextbook }) => vsTextbook?.toFixed(2) ?? "" },
     { header: "result", align: "right", cell: formatResult },
   ];
+  const { rankProfile } = rows[0]!;
   return html`<h2>${name}</h2>
-    <p class="note">Each rank ${formatProfile(rows[0]!.rankProfile)} while all do.</p>
+    ${rankProfile === null ? "" : html`<p class="note">Each rank ${formatProfile(rankProfile)} while all do.</p>`}
     ${htmlTable(columns, rows)}`;
 }
 
@@ -88,7 +93,8 @@ function costTable(rows: readonly ExchangeRow[]): Html {
       {
         header: "predicted put + get",
         align: "right",
-        cell: ({ predictedRequests: { put, get } }) => `${put} + ${get}`,
+        cell: ({ predictedRequests: predicted }) =>
+          predicted === null ? "" : `${predicted.put} + ${predicted.get}`,
       },
       { header: "up", align: "right", cell: ({ bytesUp }) => formatMegabytes(bytesUp) },
       { header: "down", align: "right", cell: ({ bytesDown }) => formatMegabytes(bytesDown) },

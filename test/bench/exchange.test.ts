@@ -9,6 +9,7 @@ import { benchTrees, treesOf, treesTable } from "../../bench/exchange/trees.ts";
 import { exchangePage } from "../../bench/report/exchange-page.ts";
 import { parseReduce } from "../../src/allreduce/patterns/index.ts";
 import { SltrainError } from "../../src/errors.ts";
+import { startParameterServer } from "../../src/ps/server.ts";
 import { temporaryFolder } from "../support/cli.ts";
 
 const texts = { workers: "2", bytes: "1kB", reduce: "scatter-reduce", compress: "f32" };
@@ -38,15 +39,15 @@ test("processes exchange exact means over a folder that is removed afterwards, t
     assert.equal(row.rounds, 3);
     assert.ok(row.minMs <= row.medianMs && row.medianMs <= row.maxMs);
     assert.ok(row.vsTextbook! > 0);
-    assert.ok(row.boundMs > 0 && row.boundRatio! > 0);
-    assert.equal(row.requests.put, row.predictedRequests.put, row.reduce);
-    assert.equal(Math.round(row.requests.get - row.misses), row.predictedRequests.get, row.reduce);
+    assert.ok(row.boundMs! > 0 && row.boundRatio! > 0);
+    assert.equal(row.requests.put, row.predictedRequests?.put, row.reduce);
+    assert.equal(Math.round(row.requests.get - row.misses), row.predictedRequests?.get, row.reduce);
     assert.ok(row.relativeError < 1e-6);
     if (row.reduce === "scatter-reduce") assert.ok(row.exact);
     assert.ok(row.costUsd! > 0);
   }
   const textbook = report.rows[1]!;
-  assert.deepEqual([textbook.requests.put, textbook.predictedRequests.get], [9, 12]);
+  assert.deepEqual([textbook.requests.put, textbook.predictedRequests?.get], [9, 12]);
   assert.equal(textbook.requests.delete, 9);
   assert.equal(textbook.bytesUp, 40_000 * 3);
   assert.match(exchangeTable(report), /textbook +f32 +3 +40\.0 kB/);
@@ -78,6 +79,30 @@ test("ranks may be tasks of one process", async () => {
   );
   assert.equal(report.rows[0]!.boundRatio, null);
   assert.equal(report.ranksAre, "tasks");
+});
+
+test("parameter servers are compared without a bound", async () => {
+  const token = "only-for-this-test";
+  const server = await startParameterServer({
+    ...{ host: "127.0.0.1", port: 0, token, memoryBytes: 1 << 26 },
+    onRun: () => undefined,
+  });
+  process.env.SLTRAIN_PS_TOKEN = token;
+  try {
+    const channel = `ps://127.0.0.1:${server.port}`;
+    const matrix = parseMatrix({ ...texts, workers: "3", bytes: "40kB", channel });
+    const report = await benchExchange({ ...optionsOf({}), matrix, channel });
+    const row = report.rows[0]!;
+    assert.deepEqual([row.reduce, row.exact, row.boundMs, row.predictedRequests], ["ps:1", true, null, null]);
+    assert.ok(row.requests.put > 0 && row.bytesUp > 60_000 && row.bytesDown > 60_000);
+    assert.deepEqual(report.channel, { uri: channel });
+    assert.equal(server.report().runs, 0);
+    assert.match(exchangeTable(report), /ps:1 +f32/);
+    assert.doesNotMatch(exchangePage(report), /NaN|undefined/);
+  } finally {
+    delete process.env.SLTRAIN_PS_TOKEN;
+    await server.close();
+  }
 });
 
 test("the first failure of a rank ends the bench", async () => {

@@ -12,7 +12,7 @@ test("bench exchange --json prints one object with the channel and a row for eac
   const { channel, rows } = JSON.parse(stdout) as ExchangeReport;
   assert.match(channel.uri, /^fs:/);
   for (const figure of [channel.putLatencyMs, channel.getLatencyMs, channel.upMBs, channel.downMBs])
-    assert.ok(figure > 0);
+    assert.ok(figure! > 0);
   assert.deepEqual(
     rows.map(({ reduce, codec, workers, bytes, rounds }) => [reduce, codec, workers, bytes, rounds]),
     [

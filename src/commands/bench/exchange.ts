@@ -60,7 +60,7 @@ export default class BenchExchange extends SltrainCommand {
     const { benchExchange } = await import("../../../bench/exchange/bench-exchange.ts");
     const { parseMatrix } = await import("../../../bench/exchange/matrix.ts");
     const { exchangeTable } = await import("../../../bench/exchange/table.ts");
-    const matrix = parseMatrix(flags);
+    const matrix = parseMatrix({ ...flags, channel: flags.storage });
     const watched = process.stderr.isTTY;
     if (watched) ux.action.start("Exchanging");
     const report = await benchExchange({
