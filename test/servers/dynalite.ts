@@ -1,5 +1,6 @@
 // dynalite, npm's DynamoDB server (400 KB limit and conditional puts are enforced; no transactions), with one table.
 
+import { CreateTableCommand } from "@aws-sdk/client-dynamodb";
 import { fileURLToPath } from "node:url";
 import { DynamoTable, KEY_SCHEMA } from "../../src/storage/aws/dynamo-table.ts";
 import { AWS_ACCOUNT, freePort, listens, startServer, type TestServer } from "./server.ts";
@@ -15,7 +16,9 @@ export function startDynalite(): Promise<TestServer> {
     await home.ready(() => listens(port));
     const env = { ...AWS_ACCOUNT, AWS_ENDPOINT_URL_DYNAMODB: `http://127.0.0.1:${port}` };
     const table = await DynamoTable.open(TABLE, env);
-    await table.send("CreateTable", { ...KEY_SCHEMA, BillingMode: "PAY_PER_REQUEST" }, "create a table");
+    await table.client.send(
+      new CreateTableCommand({ TableName: TABLE, ...KEY_SCHEMA, BillingMode: "PAY_PER_REQUEST" }),
+    );
     table.close();
     return { uri: `dynamodb://${TABLE}`, env };
   });

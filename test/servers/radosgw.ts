@@ -2,6 +2,7 @@
 // The settings that matter: `ms … mode = crc` spares the handshake's encryption, `paxos propose interval` the seconds
 // that a monitor waits before each decision, `tcp_nodelay` 40 ms for each GET.
 
+import { CreateBucketCommand } from "@aws-sdk/client-s3";
 import { randomUUID } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { S3Bucket } from "../../src/storage/aws/s3-bucket.ts";
@@ -51,7 +52,7 @@ export function startRadosgw(): Promise<TestServer> {
       ),
     );
     const bucket = await S3Bucket.open(BUCKET, env);
-    await bucket.send({ method: "PUT", what: "create a bucket" });
+    await bucket.client.send(new CreateBucketCommand({ Bucket: BUCKET }));
     bucket.close();
     return { uri: `s3://${BUCKET}`, env };
   });

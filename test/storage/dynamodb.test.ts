@@ -1,7 +1,8 @@
+import { CreateTableCommand, paginateScan } from "@aws-sdk/client-dynamodb";
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, describe, test } from "node:test";
-import { DynamoTable, type Item } from "../../src/storage/aws/dynamo-table.ts";
+import { DynamoTable } from "../../src/storage/aws/dynamo-table.ts";
 import { openStorage } from "../../src/storage/open.ts";
 import { storageContract } from "../contract/storage.ts";
 import { useServer } from "../servers/index.ts";
@@ -19,19 +20,12 @@ describe("dynamodb on a real server", needs("dynamodb"), () => {
   /** Hash keys of all items that begin with `prefix`. */
   async function collectionsOf(prefix: string): Promise<string[]> {
     const table = await DynamoTable.open(tableName, process.env);
-    const collections: string[] = [];
-    let ExclusiveStartKey: Item | undefined;
-    do {
-      const page: { Items?: Item[]; LastEvaluatedKey?: Item } = await table.send(
-        "Scan",
-        ExclusiveStartKey ? { ExclusiveStartKey } : {},
-        "scan",
-      );
-      collections.push(...(page.Items ?? []).map(({ collection }) => (collection as { S: string }).S));
-      ExclusiveStartKey = page.LastEvaluatedKey;
-    } while (ExclusiveStartKey !== undefined);
+    const pages = paginateScan({ client: table.client }, { TableName: tableName });
+    const items = (await Array.fromAsync(pages)).flatMap(({ Items = [] }) => Items);
     table.close();
-    return collections.filter((collection) => collection.startsWith(prefix));
+    return items
+      .map(({ collection }) => collection!.S!)
+      .filter((collection) => collection.startsWith(prefix));
   }
 
   test("parts that no object names any more are deleted, whoever won", async () => {
@@ -90,11 +84,14 @@ describe("dynamodb on a real server", needs("dynamodb"), () => {
 
   test("a table with another key is an error with the command that makes one of ours", async () => {
     const table = await DynamoTable.open("other-key", process.env);
-    const schema = {
-      AttributeDefinitions: [{ AttributeName: "id", AttributeType: "S" }],
-      KeySchema: [{ AttributeName: "id", KeyType: "HASH" }],
-    };
-    await table.send("CreateTable", { ...schema, BillingMode: "PAY_PER_REQUEST" }, "create a table");
+    await table.client.send(
+      new CreateTableCommand({
+        TableName: "other-key",
+        AttributeDefinitions: [{ AttributeName: "id", AttributeType: "S" }],
+        KeySchema: [{ AttributeName: "id", KeyType: "HASH" }],
+        BillingMode: "PAY_PER_REQUEST",
+      }),
+    );
     table.close();
     const error = await refusalOf(await openStorage("dynamodb://other-key"));
     assert.equal(error.code, "storage-missing");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createServer, type IncomingMessage } from "node:http";
-import { after, describe, test } from "node:test";
+import { after, describe, mock, test } from "node:test";
 import type { SltrainError } from "../../src/errors.ts";
 import { openStorage } from "../../src/storage/open.ts";
 import { REQUEST_PRICES } from "../../src/storage/prices.ts";
@@ -66,6 +66,20 @@ describe("s3 on a real server", needs("s3"), () => {
     assert.match(error.suggestions.join(), /aws s3 mb s3:\/\/no-such-bucket --region us-east-1/);
     await assert.rejects(storage.put("a", [x]), { code: "storage-missing" });
     await assert.rejects(collect(storage.list("")), { code: "storage-missing" });
+  });
+
+  test("a machine whose clock is an hour ahead goes by the store's", async () => {
+    mock.timers.enable({ apis: ["Date"], now: Date.now() + 3_600_000 });
+    try {
+      const impatient = await openStorage(`${uri}?retryMs=0`);
+      await assert.rejects(impatient.put("clock", [x]), { code: "storage-clock", retryable: true });
+      await impatient.close();
+      const storage = await openStorage(uri);
+      assert.equal(await storage.put("clock", [x]), "stored");
+      await storage.close();
+    } finally {
+      mock.timers.reset();
+    }
   });
 
   test("wrong credentials are an error that does not show them", async () => {

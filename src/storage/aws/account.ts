@@ -1,64 +1,80 @@
-// Whose requests they are, and in which region. A function finds both in its environment; for anybody else (a profile,
-// single sign-on, a container's or a machine's role) the SDK's own chain is asked, and loaded only then.
+// What the SDK's clients are made with: our transport, one try for each request (retrying is a layer of ours), and whose
+// requests they are, where. A function finds that in its environment; for anybody else (a profile, single sign-on, a
+// container's or a machine's role) the SDK looks: https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html
 
+import type { S3ClientConfig } from "@aws-sdk/client-s3";
 import { SltrainError } from "../../errors.ts";
-import type { Credentials } from "./sigv4.ts";
+import { noCredentials } from "./aws-error.ts";
+import { Transport } from "./transport.ts";
 
-export interface AwsAccount {
-  readonly region: string;
-  /** Current ones; throws "storage-denied" where there are none. */
-  credentials(): Promise<Credentials>;
-}
+type AwsClientSettings = Pick<
+  S3ClientConfig,
+  "requestHandler" | "maxAttempts" | "region" | "credentials" | "endpoint"
+>;
 
-/** Credentials are renewed when they end within this time. */
-const RENEWAL_MS = 5 * 60_000;
-
-/** Throws "storage-region" or "storage-denied". */
-export async function awsAccount(env: NodeJS.ProcessEnv): Promise<AwsAccount> {
-  const region = env.AWS_REGION || env.AWS_DEFAULT_REGION || (await profileRegion());
-  let current = environmentCredentials(env) ?? (await currentCredentials());
+export function awsClientSettings(endpoint: URL | undefined, env: NodeJS.ProcessEnv): AwsClientSettings {
+  const region = env.AWS_REGION || env.AWS_DEFAULT_REGION;
+  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = env;
+  const sessionToken = env.AWS_SESSION_TOKEN;
   return {
-    region,
-    async credentials() {
-      if (current.expiresAtMs !== undefined && current.expiresAtMs - Date.now() < RENEWAL_MS) {
-        current = await currentCredentials();
-      }
-      return current;
-    },
+    requestHandler: new Transport(),
+    maxAttempts: 1,
+    ...(region && { region }),
+    ...(accessKeyId &&
+      secretAccessKey && {
+        credentials: { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) },
+      }),
+    ...(endpoint && { endpoint: endpoint.href }),
   };
 }
 
-function environmentCredentials(env: NodeJS.ProcessEnv): Credentials | undefined {
-  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = env;
-  if (!accessKeyId || !secretAccessKey) return undefined;
-  return { accessKeyId, secretAccessKey, sessionToken: env.AWS_SESSION_TOKEN };
+/**
+ * What the SDK does for a request beside making, signing and reading it, and nobody here needs: a fifth of its time.
+ * `Expect: 100-continue` would cost a put a round trip more.
+ */
+const NOT_NEEDED = [
+  "addExpectContinueMiddleware",
+  "getUserAgentMiddleware",
+  "loggerMiddleware",
+  "recursionDetectionMiddleware",
+  "regionRedirectMiddleware",
+];
+
+export function trim(client: { readonly middlewareStack: { remove(name: string): boolean } }): void {
+  for (const name of NOT_NEEDED) client.middlewareStack.remove(name);
 }
 
-async function profileRegion(): Promise<string> {
-  try {
-    return await (await import("./sdk-chain.ts")).chainRegion();
-  } catch (cause) {
+/** Where the user says that `service` is, if not at AWS. Throws "storage-unreachable" for what is no address. */
+export function customEndpoint(service: "s3" | "dynamodb", env: NodeJS.ProcessEnv): URL | undefined {
+  const name = `AWS_ENDPOINT_URL_${service.toUpperCase()}`;
+  const text = env[name] || env.AWS_ENDPOINT_URL;
+  if (!text) return undefined;
+  const url = URL.parse(text);
+  if (url !== null && /^https?:$/.test(url.protocol)) return url;
+  throw new SltrainError({
+    code: "storage-unreachable",
+    message: `${name}: expected an address such as http://127.0.0.1:9000, but got ${JSON.stringify(text)}`,
+  });
+}
+
+/** What a client has found of its user's account. */
+interface ClientAccount {
+  readonly region: () => Promise<string>;
+  readonly credentials: () => Promise<unknown>;
+}
+
+/** The client's region, once it has that and credentials. Throws "storage-region" or "storage-denied". */
+export async function settledRegion({ region, credentials }: ClientAccount): Promise<string> {
+  const found = await region().catch((cause: unknown) => {
     throw new SltrainError({
       code: "storage-region",
       message: `AWS: expected a region in AWS_REGION or in the profile, but got ${String(cause)}`,
       suggestions: ["Set AWS_REGION, for example AWS_REGION=us-east-1.", "Or run `aws configure`."],
       cause,
     });
-  }
-}
-
-async function currentCredentials(): Promise<Credentials> {
-  try {
-    return await (await import("./sdk-chain.ts")).chainCredentials();
-  } catch (cause) {
-    throw new SltrainError({
-      code: "storage-denied",
-      message: `AWS: expected credentials in the environment, in a profile or from a role, but got ${String(cause)}`,
-      suggestions: [
-        "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE.",
-        "Or run `aws configure`.",
-      ],
-      cause,
-    });
-  }
+  });
+  await credentials().catch((cause: unknown) => {
+    throw noCredentials(cause);
+  });
+  return found;
 }

@@ -17,9 +17,9 @@ export interface RequestPlace {
 }
 
 /** What a service said. */
-export interface ServiceError {
+interface ServiceError {
   readonly status: number;
-  /** `NoSuchBucket`; empty where the answer named none. */
+  /** `NoSuchBucket`. */
   readonly code: string;
   readonly message: string;
   /** The region where S3 says that the bucket is. */
@@ -62,6 +62,8 @@ const skewed: Explanation = {
   code: "storage-clock",
   expected: "expected this machine's clock within 15 minutes of the store's",
   suggestions: () => ["Set the clock of this machine (`timedatectl set-ntp true`)."],
+  // From such an answer on the SDK signs with the store's time.
+  retryable: true,
 };
 const elsewhere: Explanation = {
   code: "storage-region",
@@ -132,10 +134,50 @@ const byStatus: Readonly<Record<number, Explanation>> = {
   503: throttled,
 };
 
+/** An error of the SDK's that tells of an answer. */
+interface SdkServiceError extends Error {
+  readonly $metadata: { readonly httpStatusCode: number };
+  readonly $response?: { readonly headers: Readonly<Record<string, string>> };
+  readonly Region?: string;
+}
+
+function isServiceError(error: unknown): error is SdkServiceError {
+  const { $metadata } = error as Partial<SdkServiceError>;
+  return error instanceof Error && $metadata?.httpStatusCode !== undefined;
+}
+
+/** `NoSuchKey`: what a service calls its refusal; undefined for other failures. */
+export function refusalCode(error: unknown): string | undefined {
+  return isServiceError(error) ? error.name : undefined;
+}
+
+/** The user's error for what a client of the SDK threw. Errors of ours, and bugs, pass unchanged. */
+export function awsError(place: RequestPlace, error: unknown): unknown {
+  if (error instanceof Error && error.name === "CredentialsProviderError") return noCredentials(error);
+  if (!isServiceError(error)) return networkError(place, error);
+  const { $metadata, $response, name: code, message } = error;
+  const region = $response?.headers["x-amz-bucket-region"] ?? error.Region;
+  // No cause: the SDK's error holds all that the service says of the signature that it expected.
+  return serviceError(place, { status: $metadata.httpStatusCode, code, message, region });
+}
+
+/** The user's error where the SDK finds no credentials, or cannot renew them. */
+export function noCredentials(cause: unknown): SltrainError {
+  return new SltrainError({
+    code: "storage-denied",
+    message: `AWS: expected credentials in the environment, in a profile or from a role, but got ${String(cause)}`,
+    suggestions: [
+      "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE.",
+      "Or run `aws configure`.",
+    ],
+    cause,
+  });
+}
+
 /** The user's error for what a service refused. */
 export function serviceError(place: RequestPlace, error: ServiceError): SltrainError {
   const explanation = byCode[error.code] ?? byStatus[error.status] ?? (error.status >= 500 ? busy : failed);
-  const got = [`status ${error.status}`, error.code, error.message].filter((part) => part !== "").join(" ");
+  const got = `status ${error.status} ${error.code} ${error.message}`;
   return new SltrainError({
     code: explanation.code,
     message: `${place.what}: ${explanation.expected} at ${place.store} (${place.region}, ${place.endpoint}), but got ${got}`,
@@ -147,8 +189,8 @@ export function serviceError(place: RequestPlace, error: ServiceError): SltrainE
 /** Failures that last: a wrong name, a certificate that nobody trusts. All others may pass. */
 const LASTING = /^(ENOTFOUND|CERT_|ERR_TLS|ERR_SSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO)/;
 
-/** The user's error for a request that got no answer. Errors of ours, and bugs, pass unchanged. */
-export function networkError(place: RequestPlace, cause: unknown): unknown {
+/** The user's error for a request that got no answer. */
+function networkError(place: RequestPlace, cause: unknown): unknown {
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : undefined;
   if (code === undefined) return cause;
   if (cause instanceof SltrainError && code !== "storage-unreachable") return cause;

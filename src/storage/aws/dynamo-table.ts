@@ -1,14 +1,18 @@
-// One DynamoDB table: its key, its operations over the JSON protocol, and what its refusals mean:
-// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html
+// One DynamoDB table: its key, the client that talks to it, batches that are done in part, and what its refusals mean:
+// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Operations_Amazon_DynamoDB.html
 
-import { hash } from "node:crypto";
+import {
+  type AttributeValue,
+  BatchGetItemCommand,
+  BatchWriteItemCommand,
+  type CreateTableCommandInput,
+  DynamoDBClient,
+  type WriteRequest,
+} from "@aws-sdk/client-dynamodb";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sideBySide } from "../side-by-side.ts";
-import { awsAccount, type AwsAccount } from "./account.ts";
-import { networkError, serviceError, type RequestPlace } from "./aws-error.ts";
-import { awsHost, customEndpoint } from "./endpoint.ts";
-import { HttpClient, type HttpResponse } from "./http-client.ts";
-import { signedHeaders } from "./sigv4.ts";
+import { awsClientSettings, customEndpoint, settledRegion, trim } from "./account.ts";
+import { awsError, serviceError, type RequestPlace } from "./aws-error.ts";
 
 /** https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html */
 const BATCH_WRITE_ITEMS = 25;
@@ -20,9 +24,7 @@ const BATCHES_AT_ONCE = 4;
 const MAX_IDLE_ROUNDS = 5;
 const FIRST_PAUSE_MS = 25;
 
-/** An attribute's value: string, number as text, or bytes in base64. */
-export type Attribute = { readonly S: string } | { readonly N: string } | { readonly B: string };
-export type Item = Readonly<Record<string, Attribute>>;
+export type Item = Record<string, AttributeValue>;
 
 export interface ItemKey {
   readonly collection: string;
@@ -39,45 +41,45 @@ export const KEY_SCHEMA = {
     { AttributeName: "collection", KeyType: "HASH" },
     { AttributeName: "name", KeyType: "RANGE" },
   ],
-} as const;
+} satisfies Partial<CreateTableCommandInput>;
 
 export function keyAttributes({ collection, name }: ItemKey): Item {
   return { collection: { S: collection }, name: { S: name } };
 }
 
-/** The one refusal that is an outcome. */
-export class ConditionFailed extends Error {}
-
-interface BatchAnswer {
-  readonly Responses?: Readonly<Record<string, readonly Item[]>>;
-  readonly UnprocessedKeys?: Readonly<Record<string, { readonly Keys: readonly Item[] }>>;
-  readonly UnprocessedItems?: Readonly<Record<string, readonly object[]>>;
-}
-
 export class DynamoTable {
   readonly name: string;
-  readonly #account: AwsAccount;
-  readonly #endpoint: URL;
-  readonly #client: HttpClient;
+  readonly client: DynamoDBClient;
+  readonly #place: Omit<RequestPlace, "what">;
 
-  private constructor(name: string, account: AwsAccount, endpoint: URL) {
+  private constructor(name: string, client: DynamoDBClient, region: string, endpoint: URL | undefined) {
     this.name = name;
-    this.#account = account;
-    this.#endpoint = endpoint;
-    this.#client = new HttpClient(endpoint);
+    this.client = client;
+    this.#place = {
+      ...{ store: `dynamodb://${name}`, endpoint: endpoint?.origin ?? "AWS", region },
+      createCommand: createTableCommand(name, region),
+    };
   }
 
-  /** Sends nothing. Throws "storage-region" or "storage-denied". */
+  /** Sends nothing. Throws "storage-region", "storage-denied", or "storage-unreachable" for a bad AWS_ENDPOINT_URL. */
   static async open(name: string, env: NodeJS.ProcessEnv): Promise<DynamoTable> {
-    const account = await awsAccount(env);
-    const endpoint =
-      customEndpoint("dynamodb", env) ?? new URL(`https://${awsHost("dynamodb", account.region)}`);
-    return new DynamoTable(name, account, endpoint);
+    const endpoint = customEndpoint("dynamodb", env);
+    const client = new DynamoDBClient(awsClientSettings(endpoint, env));
+    trim(client);
+    return new DynamoTable(name, client, await settledRegion(client.config), endpoint);
   }
 
-  /** One operation on this table. Throws ConditionFailed, and SltrainError for everything else. */
-  async send<T>(operation: string, input: object, what: string): Promise<T> {
-    return this.#call<T>(operation, { TableName: this.name, ...input }, what);
+  /** What an answer of `client` gives. Throws the user's error for a refusal; `what` was done: `put runs/a`. */
+  async ask<T>(what: string, answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      throw this.refusal(what, error);
+    }
+  }
+
+  refusal(what: string, error: unknown): unknown {
+    return awsError({ what: `storage ${what}`, ...this.#place }, error);
   }
 
   /** Writes items, the requests side by side; those that the table leaves over are sent again. */
@@ -119,8 +121,8 @@ export class DynamoTable {
     await sideBySide(Math.ceil(keys.length / batch), BATCHES_AT_ONCE, async (i) => {
       const asked = keys.slice(i * batch, (i + 1) * batch).map(keyAttributes);
       await this.#untilProcessed(asked, what, async (left) => {
-        const request = { [this.name]: { ConsistentRead: true, Keys: left } };
-        const answer = await this.#call<BatchAnswer>("BatchGetItem", { RequestItems: request }, what);
+        const RequestItems = { [this.name]: { ConsistentRead: true, Keys: left } };
+        const answer = await this.ask(what, this.client.send(new BatchGetItemCommand({ RequestItems })));
         answer.Responses?.[this.name]?.forEach(found);
         return answer.UnprocessedKeys?.[this.name]?.Keys ?? [];
       });
@@ -128,23 +130,19 @@ export class DynamoTable {
   }
 
   close(): void {
-    this.#client.close();
+    this.client.destroy();
   }
 
-  #write(requests: readonly object[], what: string): Promise<void> {
+  #write(requests: WriteRequest[], what: string): Promise<void> {
     return this.#untilProcessed(requests, what, async (left) => {
-      const input = { RequestItems: { [this.name]: left } };
-      const answer = await this.#call<BatchAnswer>("BatchWriteItem", input, what);
+      const command = new BatchWriteItemCommand({ RequestItems: { [this.name]: left } });
+      const answer = await this.ask(what, this.client.send(command));
       return answer.UnprocessedItems?.[this.name] ?? [];
     });
   }
 
   /** Part of the protocol, no retry: a batch may be done in part, and says what is left. */
-  async #untilProcessed<T>(
-    all: readonly T[],
-    what: string,
-    process: (left: readonly T[]) => Promise<readonly T[]>,
-  ): Promise<void> {
+  async #untilProcessed<T>(all: T[], what: string, process: (left: T[]) => Promise<T[]>): Promise<void> {
     let left = all;
     for (let idleRounds = 0; left.length > 0;) {
       const before = left.length;
@@ -155,59 +153,11 @@ export class DynamoTable {
       }
       if (++idleRounds > MAX_IDLE_ROUNDS) {
         const message = `the table left ${left.length} items of a batch undone ${idleRounds} times`;
-        throw serviceError(this.#place(what), { status: 200, code: "ThrottlingException", message });
+        const place = { what: `storage ${what}`, ...this.#place };
+        throw serviceError(place, { status: 200, code: "ThrottlingException", message });
       }
       await sleep(FIRST_PAUSE_MS * 2 ** (idleRounds - 1));
     }
-  }
-
-  async #call<T>(operation: string, input: object, what: string): Promise<T> {
-    const body = Buffer.from(JSON.stringify(input));
-    const headers = signedHeaders(
-      {
-        ...{ method: "POST", host: this.#endpoint.host, path: "/", query: "" },
-        headers: {
-          "content-type": "application/x-amz-json-1.0",
-          "x-amz-target": `DynamoDB_20120810.${operation}`,
-        },
-        bodySha256: hash("sha256", body),
-      },
-      {
-        credentials: await this.#account.credentials(),
-        region: this.#account.region,
-        service: "dynamodb",
-      },
-      new Date(),
-    );
-    let response: HttpResponse;
-    try {
-      response = await this.#client.send({ method: "POST", path: "/", headers, body: [body] });
-    } catch (error) {
-      throw networkError(this.#place(what), error);
-    }
-    if (response.status === 200) return JSON.parse(Buffer.from(response.body).toString()) as T;
-    throw this.#refusal(what, response);
-  }
-
-  #refusal(what: string, { status, body }: HttpResponse): Error {
-    const text = Buffer.from(body).toString();
-    const code = /"__type":"(?:[^"]*#)?([^"]*)"/.exec(text)?.[1] ?? "";
-    if (code === "ConditionalCheckFailedException") return new ConditionFailed();
-    const message = /"[mM]essage":"([^"]*)"/.exec(text)?.[1] ?? "";
-    return serviceError(this.#place(what), { status, code, message });
-  }
-
-  #place(what: string): RequestPlace {
-    const { region } = this.#account;
-    return {
-      ...{
-        what: `storage ${what}`,
-        store: `dynamodb://${this.name}`,
-        endpoint: this.#endpoint.origin,
-        region,
-      },
-      createCommand: createTableCommand(this.name, region),
-    };
   }
 }
 

@@ -1,18 +1,21 @@
 // dynamodb://TABLE[/PREFIX]. An object is an item, its first segment the hash key and the rest the sort key, so that a
 // listing within a folder is a query. Objects above an item's 400 KB lie in part items under an id of their own, which
 // the object's item names once all are there: readers see all of it or nothing. A writer that is killed in between
-// leaves parts that nobody names. Requests are our own, as for S3 (s3.ts has the figures).
+// leaves parts that nobody names. Requests are the SDK's over a transport of ours, as for S3.
 
+import {
+  type AttributeValue,
+  DeleteItemCommand,
+  GetItemCommand,
+  PutItemCommand,
+  QueryCommand,
+  ScanCommand,
+  type ScanCommandOutput,
+} from "@aws-sdk/client-dynamodb";
 import { randomBytes } from "node:crypto";
 import { SltrainError } from "../../errors.ts";
-import {
-  ConditionFailed,
-  DynamoTable,
-  keyAttributes,
-  type Attribute,
-  type Item,
-  type ItemKey,
-} from "../aws/dynamo-table.ts";
+import { refusalCode } from "../aws/aws-error.ts";
+import { DynamoTable, keyAttributes, type Item, type ItemKey } from "../aws/dynamo-table.ts";
 import { checkFolder, checkKey, keyPrefix } from "../keys.ts";
 import { bytesWithin, slices } from "../parts.ts";
 import { REQUEST_PRICES } from "../prices.ts";
@@ -30,20 +33,18 @@ const PARTS_COLLECTION = ".parts/";
 /** Keys of one segment; a hash key is never empty. */
 const ROOT_COLLECTION = "./";
 const DELETES_AT_ONCE = 16;
+const NOTHING = new Uint8Array(0);
 /** https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html */
 const LOCATION = /^\/\/([A-Za-z0-9_.-]{3,255})(?:\/(.*))?$/;
 
-/** An object's item: `bytes` (absent if empty), or where its parts are. */
-interface Head extends Item {
-  readonly bytes: { readonly B: string };
-  readonly parts: { readonly S: string };
-  readonly size: { readonly N: string };
-}
+/** An object's item: `bytes` (absent if empty), or `parts` and `size`, where its parts are. */
+type Head = Item;
 
 /** Throws "storage-unknown" for a location of another form, "storage-region" and "storage-denied". Sends nothing. */
 export async function open(location: string): Promise<Storage> {
   const [tableName, prefix] = parseLocation(location);
   const table = await DynamoTable.open(tableName, process.env);
+  const { client, name: TableName } = table;
 
   const itemKey = (key: string): ItemKey => {
     checkKey(key);
@@ -53,26 +54,27 @@ export async function open(location: string): Promise<Storage> {
       : { collection: prefix + key.slice(0, slash), name: key.slice(slash) };
   };
 
-  const partKeys = (head: Partial<Head>): ItemKey[] =>
-    head.parts === undefined ? [] : partKeysOf(head.parts.S, Number(head.size?.N));
+  const partKeys = (head: Head): ItemKey[] =>
+    head.parts?.S === undefined ? [] : partKeysOf(head.parts.S, Number(head.size?.N));
 
-  async function readHead(key: string): Promise<Partial<Head> | undefined> {
-    const input = { Key: keyAttributes(itemKey(key)), ConsistentRead: true };
-    return (await table.send<{ Item?: Partial<Head> }>("GetItem", input, `get ${key}`)).Item;
+  async function readHead(key: string): Promise<Head | undefined> {
+    const command = new GetItemCommand({ TableName, Key: keyAttributes(itemKey(key)), ConsistentRead: true });
+    return (await table.ask(`get ${key}`, client.send(command))).Item;
   }
 
   /** Stores a head, or deletes it, whatever was there; parts of what was there are deleted. */
-  async function replace(operation: "PutItem" | "DeleteItem", input: object, what: string): Promise<void> {
+  async function replace(
+    what: string,
+    request: (how: { ConditionExpression: string } | { ReturnValues: "ALL_OLD" }) => Promise<{
+      readonly Attributes?: Head | undefined;
+    }>,
+  ): Promise<void> {
     try {
       // Most objects have no parts, and the old value need not come back.
-      await table.send(operation, { ...input, ConditionExpression: "attribute_not_exists(parts)" }, what);
+      await request({ ConditionExpression: "attribute_not_exists(parts)" });
     } catch (error) {
-      if (!(error instanceof ConditionFailed)) throw error;
-      const { Attributes: old = {} } = await table.send<{ Attributes?: Partial<Head> }>(
-        operation,
-        { ...input, ReturnValues: "ALL_OLD" },
-        what,
-      );
+      if (!isConditionFailed(error)) throw table.refusal(what, error);
+      const { Attributes: old = {} } = await table.ask(what, request({ ReturnValues: "ALL_OLD" }));
       await table.deleteAll(partKeys(old), what);
     }
   }
@@ -97,7 +99,7 @@ export async function open(location: string): Promise<Storage> {
 
   /** False if some parts have gone: another writer has replaced the object meanwhile. */
   async function readParts(
-    head: Partial<Head>,
+    head: Head,
     { begin, end }: { begin: number; end: number },
     bytes: Uint8Array,
     what: string,
@@ -111,8 +113,8 @@ export async function open(location: string): Promise<Storage> {
       ITEM_BYTES,
       (item) => {
         found++;
-        const part = bytesOf(item.bytes);
-        const partBegin = indices.get((item.collection as { S: string }).S)! * ITEM_BYTES;
+        const part = item.bytes?.B ?? NOTHING;
+        const partBegin = indices.get(item.collection?.S ?? "")! * ITEM_BYTES;
         const from = Math.max(0, begin - partBegin);
         const to = Math.min(part.byteLength, end - partBegin);
         bytes.set(part.subarray(from, to), partBegin + from - begin);
@@ -125,10 +127,12 @@ export async function open(location: string): Promise<Storage> {
   /** Keys that begin with `start`, in order within a folder. */
   async function* listItems(start: string): AsyncGenerator<string[]> {
     const slash = start.indexOf("/") + 1;
-    const names = { "#c": "collection", "#n": "name" };
-    const projection = { ProjectionExpression: "#c, #n", ExpressionAttributeNames: names };
+    const projection = {
+      ...{ TableName, ConsistentRead: true, ProjectionExpression: "#c, #n" },
+      ExpressionAttributeNames: { "#c": "collection", "#n": "name" },
+    };
     const query = {
-      ...{ ...projection, ConsistentRead: true },
+      ...projection,
       KeyConditionExpression: "#c = :c" + (slash < start.length ? " AND begins_with(#n, :n)" : ""),
       ExpressionAttributeValues: {
         ":c": { S: prefix + start.slice(0, slash) },
@@ -136,21 +140,21 @@ export async function open(location: string): Promise<Storage> {
       },
     };
     const scan = {
-      ...{ ...projection, ConsistentRead: true },
+      ...projection,
       FilterExpression: "begins_with(#c, :c) AND NOT begins_with(#c, :parts)",
       ExpressionAttributeValues: { ":c": { S: prefix }, ":parts": { S: PARTS_COLLECTION } },
     };
-    const [operation, input] = slash > 0 ? (["Query", query] as const) : (["Scan", scan] as const);
     let ExclusiveStartKey: Item | undefined;
     do {
-      const page = await table.send<{ Items?: Item[]; LastEvaluatedKey?: Item }>(
-        operation,
-        { ...input, ...(ExclusiveStartKey && { ExclusiveStartKey }) },
-        `list ${start}`,
-      );
+      const from: { ExclusiveStartKey: Item | undefined } = { ExclusiveStartKey };
+      const answer: Promise<ScanCommandOutput> =
+        slash > 0
+          ? client.send(new QueryCommand({ ...query, ...from }))
+          : client.send(new ScanCommand({ ...scan, ...from }));
+      const page = await table.ask(`list ${start}`, answer);
       yield (page.Items ?? []).map(({ collection, name }) => {
-        const folder = (collection as { S: string }).S.slice(prefix.length);
-        return (folder === ROOT_COLLECTION ? "" : folder) + (name as { S: string }).S;
+        const folder = collection!.S!.slice(prefix.length);
+        return (folder === ROOT_COLLECTION ? "" : folder) + name!.S!;
       });
       ExclusiveStartKey = page.LastEvaluatedKey;
     } while (ExclusiveStartKey !== undefined);
@@ -174,19 +178,19 @@ export async function open(location: string): Promise<Storage> {
       const target = keyAttributes(itemKey(key));
       const what = `put ${key}`;
       const sizeBytes = bytesWithin(ITEM_BYTES * MAX_PARTS, key, parts);
-      const head: Partial<Head> = await storeParts(parts, sizeBytes, what);
-      const input = { Item: { ...target, ...head } };
+      const head: Head = await storeParts(parts, sizeBytes, what);
+      const input = { TableName, Item: { ...target, ...head } };
       if (options.ifAbsent !== true) {
-        await replace("PutItem", input, what);
+        await replace(what, (how) => client.send(new PutItemCommand({ ...input, ...how })));
         return "stored";
       }
+      const condition = "attribute_not_exists(#n)";
+      const names = { ExpressionAttributeNames: { "#n": "name" } };
       try {
-        const condition = "attribute_not_exists(#n)";
-        const names = { ExpressionAttributeNames: { "#n": "name" } };
-        await table.send("PutItem", { ...input, ConditionExpression: condition, ...names }, what);
+        await client.send(new PutItemCommand({ ...input, ConditionExpression: condition, ...names }));
         return "stored";
       } catch (error) {
-        if (!(error instanceof ConditionFailed)) throw error;
+        if (!isConditionFailed(error)) throw table.refusal(what, error);
         await table.deleteAll(partKeys(head), what);
         return "exists";
       }
@@ -195,7 +199,7 @@ export async function open(location: string): Promise<Storage> {
     async get(ref: GetRef, into?: Uint8Array): Promise<Uint8Array | undefined> {
       let head = await readHead(ref.key);
       while (head !== undefined) {
-        const inline = head.parts === undefined ? bytesOf(head.bytes) : undefined;
+        const inline = head.parts === undefined ? (head.bytes?.B ?? NOTHING) : undefined;
         const range = resolveRange(ref, inline?.byteLength ?? Number(head.size?.N));
         const bytes = destination(ref, range.end - range.begin, into);
         if (inline !== undefined) {
@@ -215,7 +219,8 @@ export async function open(location: string): Promise<Storage> {
     delete: (keys) =>
       sideBySide(keys.length, DELETES_AT_ONCE, (i) => {
         const key = keys[i]!;
-        return replace("DeleteItem", { Key: keyAttributes(itemKey(key)) }, `delete ${key}`);
+        const input = { TableName, Key: keyAttributes(itemKey(key)) };
+        return replace(`delete ${key}`, (how) => client.send(new DeleteItemCommand({ ...input, ...how })));
       }),
 
     async *list(start: string): AsyncGenerator<string> {
@@ -248,12 +253,13 @@ function partKeysOf(id: string, sizeBytes: number): ItemKey[] {
   }));
 }
 
-function binary(parts: readonly Uint8Array[]): Attribute {
-  return { B: Buffer.concat(parts).toString("base64") };
+function binary(parts: readonly Uint8Array[]): AttributeValue {
+  return { B: Buffer.concat(parts) };
 }
 
-function bytesOf(attribute: Attribute | undefined): Uint8Array {
-  return attribute !== undefined && "B" in attribute ? Buffer.from(attribute.B, "base64") : new Uint8Array(0);
+/** The one refusal that is an outcome. */
+function isConditionFailed(error: unknown): boolean {
+  return refusalCode(error) === "ConditionalCheckFailedException";
 }
 
 function parseLocation(location: string): [table: string, prefix: string] {
