@@ -4,6 +4,7 @@ import type { ReducePlan } from "../../src/allreduce/pattern.ts";
 import { SltrainError } from "../../src/errors.ts";
 import { type MeterReading, usd } from "../../src/storage/layers/meter.ts";
 import { parseCodec } from "../../src/shard/codec/codecs.ts";
+import { TRIAL_ROUNDS } from "../../src/shard/zstd-trial.ts";
 import type { RequestPrices } from "../../src/storage/prices.ts";
 import { summariseTimes, type Timing } from "../statistics.ts";
 import { elementsPut, roundBoundMs } from "./bound.ts";
@@ -58,6 +59,8 @@ export interface MeasuredRow extends Timing {
 
 /** As many as fit, so that V8 has compiled what small rounds call and buffers of large ones are there. */
 const WARM_UP = { leastRounds: 2, mostRounds: 30, mostMs: 1_500 };
+/** The rounds in which "auto" tries both belong to no result, unless they are very slow. */
+const WARM_UP_WITH_TRIAL = { leastRounds: 2, mostRounds: TRIAL_ROUNDS + 1, mostMs: 15_000 };
 const LEAST_ROUNDS = 5;
 /** Slow rows get fewer rounds than they were asked for after this long. */
 const ROW_MS = 15_000;
@@ -81,7 +84,12 @@ export async function measureRounds(
   const plans = plansOf(spec, worldSize);
   const contest = { ...spec, mostError: mostErrorOf(spec, plans) };
   await group.all("open", () => ({ runId, spec }));
-  const warmUp = await runRounds(group, contest, 0, WARM_UP);
+  const warmUp = await runRounds(
+    group,
+    contest,
+    0,
+    spec.zstd === "auto" && spec.reduce !== TEXTBOOK ? WARM_UP_WITH_TRIAL : WARM_UP,
+  );
   const before = total(await group.all("reading", () => undefined));
   const timed = await runRounds(group, contest, warmUp.length, {
     ...{ leastRounds: Math.min(rounds, LEAST_ROUNDS), mostRounds: rounds, mostMs: ROW_MS },

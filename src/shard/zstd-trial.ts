@@ -6,7 +6,7 @@ export type ZstdMode = "auto" | "on" | "off";
 /** Rounds of one kind in a row. The first is not counted: packed objects have the sizes of the round before. */
 const RUN_ROUNDS = 5;
 /** With, without, with, without: what changes slowly counts for both. */
-const TRIAL_ROUNDS = 4 * RUN_ROUNDS;
+export const TRIAL_ROUNDS = 4 * RUN_ROUNDS;
 /** Gradients change as a model learns, and so does the channel: a new trial begins so often. */
 const PERIOD_ROUNDS = 500;
 /** What compressing must save; below it the measurement decides by chance, and doing nothing is simpler. */

@@ -1,7 +1,7 @@
 // Waiting on top of `get`, for drivers that cannot block. Where requests are free and answered at once, the poller asks
 // for all that is missing, in three paces: first at every turn of the event loop (a peer on another core is often
-// microseconds behind), then with naps between, which leave the core to a peer that shares it, and after 2 ms with
-// timers whose pauses grow. Where a request has a price or a network to cross, it asks sparingly (sparse-wait.ts).
+// microseconds behind), then with naps between, which leave the core to a peer that shares it (asking over a socket
+// leaves it by itself), and after 2 ms with timers whose pauses grow. Where a request has a price or a network to cross, it asks sparingly (sparse-wait.ts).
 
 import { setImmediate } from "node:timers/promises";
 import { SltrainError } from "../errors.ts";
@@ -72,7 +72,8 @@ async function* askFreely(
     if (pauseMs >= 1) {
       await realClock.sleep(pauseMs, signal);
     } else {
-      if (idleMs > SPIN_MS) nap();
+      // What comes over sockets for others of this process must not wait for a nap.
+      if (idleMs > SPIN_MS && nowMs - askedMs < NAP_MS) nap();
       await setImmediate();
     }
   }
