@@ -65,7 +65,7 @@ export async function benchExchange(options: ExchangeOptions): Promise<ExchangeR
             options.onProgress?.(rows.length, total, nameOf(contender, worldSize, size));
             const spec = {
               ...{ ...contender, elements: scene.elements, bucketBytes: options.bucketBytes },
-              ...{ zstd: options.zstd, packed: prices !== undefined },
+              ...{ zstd: options.zstd, prices },
             };
             const runId = `${scene.runId}-${rows.length}`;
             rows.push(await measureRounds(group, scene, spec, { runId, rounds: options.rounds, prices }));

@@ -16,6 +16,7 @@ import { traffic } from "../../src/allreduce/traffic.ts";
 import { assert } from "../../src/errors.ts";
 import { parseCodec } from "../../src/shard/codec/codecs.ts";
 import type { Layout } from "../../src/shard/layout.ts";
+import type { RequestPrices } from "../../src/storage/prices.ts";
 import { WEIGHT } from "./gradients.ts";
 import { openTextbook, textbookTraffic } from "./textbook.ts";
 
@@ -36,8 +37,8 @@ export interface ContenderSpec {
   readonly elements: number;
   readonly bucketBytes: number;
   readonly zstd: CollectiveOptions["zstd"];
-  /** Whether a rank's frames travel in one object, as where requests have a price. */
-  readonly packed: boolean;
+  /** The channel's: they decide whether frames are packed, and how many owners there are. */
+  readonly prices: RequestPrices | undefined;
 }
 
 export interface ContenderOptions extends ContenderSpec {
@@ -64,7 +65,7 @@ export const contenderNames: readonly string[] = [...reduceNames, TEXTBOOK];
 
 /** Throws SltrainError "reduce-invalid" if there is no such reduce for so many ranks. */
 export function checkReduce(reduce: string, worldSize: number): void {
-  plansOf({ reduce, codec: "f32", elements: 0, bucketBytes: 1, zstd: "off", packed: false }, worldSize);
+  plansOf({ reduce, codec: "f32", elements: 0, bucketBytes: 1, zstd: "off", prices: undefined }, worldSize);
 }
 
 /** What the rounds' bound is computed from: a plan for each bucket. */
@@ -104,12 +105,11 @@ export async function openContender(options: ContenderOptions): Promise<Contende
   };
 }
 
-function collectiveSpec({ elements, bucketBytes, zstd, reduce, codec, packed }: ContenderSpec) {
+function collectiveSpec({ elements, bucketBytes, zstd, reduce, codec }: ContenderSpec) {
   return {
     layout: layoutOf(elements),
     bucketBytes,
     zstd,
-    packed,
     reduce: reduceOf(reduce),
     codec: parseCodec(codec),
   };
@@ -121,7 +121,7 @@ function reduceOf(spec: string): ReducePattern {
 }
 
 function laneOf(spec: ContenderSpec): LaneOptions {
-  return collectiveLanes(collectiveSpec(spec), undefined).gradients;
+  return collectiveLanes(collectiveSpec(spec), spec.prices).gradients;
 }
 
 function layoutOf(elements: number): Layout {

@@ -3,6 +3,7 @@
 import { assert, SltrainError } from "../errors.ts";
 import type { ZstdMode } from "../shard/zstd-trial.ts";
 import { loadZstd } from "../shard/zstd.ts";
+import { FUNCTION_USD_PER_SECOND } from "../storage/prices.ts";
 import { type Carrier, channelCarrier } from "./carrier.ts";
 import type { CollectiveState, CollectiveStats, Round, RoundOptions } from "./collective.ts";
 import { ExchangeClock } from "./exchange-clock.ts";
@@ -11,9 +12,6 @@ import type { Medium } from "./medium.ts";
 import { served } from "./patterns/served.ts";
 import { ASK_AFTER_MS } from "./resend.ts";
 import { LaneRound } from "./round.ts";
-
-/** One vCPU of AWS Lambda (1,769 MB, x86), as of 2026: https://aws.amazon.com/lambda/pricing/ */
-const FUNCTION_USD_PER_SECOND = (1769 / 1024) * 1.66667e-5;
 
 /** Who exchanges, and through what. */
 export interface ExchangeMember {

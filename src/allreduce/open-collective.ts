@@ -1,7 +1,8 @@
 // The collective of a training run: gradients, with statistics behind them, in one lane, and the scalars of epochs in
 // another, by any reduce pattern and any codec. Behind a codec that loses something, statistics have a lane of their own
-// and travel as they are: a variance is no gradient, and must not become negative. (LambdaML, SIGMOD 2021, section 3.2, writes the same reduce once for
-// each store, lists prefixes and deletes on read; this one does neither: see the contract in collective.ts.)
+// and travel as they are: a variance is no gradient, and must not become negative. (LambdaML, SIGMOD 2021, section 3.2,
+// writes the same reduce once for each store, lists prefixes and deletes on read; this one does neither: see the contract
+// in collective.ts.)
 
 import { bucketRanges } from "../shard/buckets.ts";
 import type { Codec } from "../shard/codec/codec.ts";
@@ -15,7 +16,7 @@ import { askKey, frameKey } from "./keys.ts";
 import type { LaneOptions } from "./lane.ts";
 import { pricesOf } from "./medium.ts";
 import { meanObjects } from "./objects.ts";
-import type { ReducePattern } from "./pattern.ts";
+import { patternAt, type ReducePattern } from "./pattern.ts";
 
 export interface CollectiveOptions extends ExchangeMember {
   /** Of the gradients. */
@@ -46,7 +47,8 @@ interface Lanes {
 
 /** The lanes of a run; their order is their number in frames and keys. */
 export function collectiveLanes(options: Grid, prices: Channel["capabilities"]["prices"]): Lanes {
-  const { layout, statistics, reduce, codec, packed = prices !== undefined } = options;
+  const { layout, statistics, codec, packed = prices !== undefined } = options;
+  const reduce = patternAt(prices, options.reduce);
   const bucketBytes = packed ? Infinity : options.bucketBytes;
   const apart = statistics !== undefined && statistics.length > 0 && !codec.exact;
   const riding = statistics === undefined || apart ? {} : { statistics };

@@ -7,6 +7,7 @@
 // for those who merge it further. What a rank would send to itself it keeps.
 
 import type { ElementRange } from "../shard/layout.ts";
+import type { RequestPrices } from "../storage/prices.ts";
 
 /** A part of what a rank publishes at a level, for the one rank that merges it further. */
 export interface Piece extends ElementRange {
@@ -58,10 +59,17 @@ export interface ReducePlan {
 export interface ReducePattern {
   /** As a user writes it, with its parameters: `scatter-reduce:16`, `tree:1,5,22,100`. */
   readonly name: string;
+  /** The same pattern with what it leaves open chosen for these prices; absent if it leaves nothing open. */
+  readonly priced?: (prices: RequestPrices) => ReducePattern;
   /** Throws SltrainError "reduce-invalid" if the pattern does not fit `worldSize`. */
   plan(bucket: ElementRange, worldSize: number, bucketIndex: number): ReducePlan;
 }
 
 export function longestOf(ranges: readonly ElementRange[]): number {
   return ranges.reduce((longest, { begin, end }) => Math.max(longest, end - begin), 0);
+}
+
+/** The pattern as it is where requests cost `prices`, or nothing. */
+export function patternAt(prices: RequestPrices | undefined, reduce: ReducePattern): ReducePattern {
+  return (prices && reduce.priced?.(prices)) ?? reduce;
 }

@@ -20,6 +20,7 @@ import { pricesOf } from "./medium.ts";
 import { type MatrixShape, orthonormal, takeProduct, timesLeft, timesRight } from "./low-rank.ts";
 import type { LaneOptions } from "./lane.ts";
 import type { CollectiveOptions } from "./open-collective.ts";
+import { patternAt } from "./pattern.ts";
 
 export interface PowerSgdOptions extends Omit<CollectiveOptions, "codec"> {
   /** Rank-1 terms of each matrix. */
@@ -94,7 +95,8 @@ export function powerSgdLanes(
   prices: RequestPrices | undefined,
 ): Readonly<Record<LaneName, LaneOptions>> {
   const { pLength, qLength } = divide(grid);
-  const { reduce, packed = prices !== undefined } = grid;
+  const { packed = prices !== undefined } = grid;
+  const reduce = patternAt(prices, grid.reduce);
   const lane = (length: number) => ({
     ...{ buckets: [{ begin: 0, end: length }], reduce, codec: f32, packed },
   });

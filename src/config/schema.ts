@@ -111,7 +111,7 @@ export const trainFields = {
   outerLr: positive().describe("Learning rate of diloco's outer optimizer."),
   outerMomentum: fraction().describe("Nesterov momentum of diloco's outer optimizer."),
   reduce: spec(parseReduce, reduceNames).describe(
-    "Who adds what workers send: scatter-reduce[:OWNERS], all-reduce, tree[:1,…,WORKERS] or hierarchical[:GROUP].",
+    "Who adds what workers send: scatter-reduce[:OWNERS] (default: all, or as many as cost least where requests have a price), all-reduce, tree[:1,…,WORKERS] or hierarchical[:GROUP].",
   ),
   compress: spec(parseCompression, compressionNames).describe(
     "How numbers travel: f32 as they are; bf16, fp16, int8 or sign shorter; top-k:1% only the largest; powersgd:2 as products of thin matrices.",

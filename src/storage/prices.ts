@@ -35,6 +35,9 @@ export const REQUEST_PRICES: Readonly<Record<PricedStore, RequestPrices>> = {
   },
 };
 
+/** What waiting for requests costs: one vCPU of AWS Lambda (1,769 MB, x86), as of 2026: https://aws.amazon.com/lambda/pricing/ */
+export const FUNCTION_USD_PER_SECOND = (1769 / 1024) * 1.66667e-5;
+
 /** How many requests of each kind, and the bytes that they carried. */
 export interface RequestCounts {
   readonly puts: number;
