@@ -51,6 +51,7 @@ export async function summarise(
       steps: first.steps - first.resumedFrom.steps,
       epochs: first.epochs - first.resumedFrom.epochs,
     }),
+    compressingWorkers: results.filter(({ compresses }) => compresses).length,
     firstLosses: first.firstLosses,
     parametersSha256: first.parametersSha256,
     modelPath: locate(storage.uri, keys.model),

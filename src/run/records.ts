@@ -110,6 +110,8 @@ export interface WorkerResult {
   /** Activations and scratch of the training step. */
   readonly arenaMiB: number;
   readonly totals: WorkTotals;
+  /** Whether what it sent last was compressed by zstd; absent if it sent nothing. */
+  readonly compresses?: boolean;
 }
 
 /** What a worker leaves when it cannot go on. */
@@ -152,5 +154,7 @@ export interface RunSummary extends WorkTotals {
   readonly modelPath: string;
   readonly topologyPath: string;
   readonly lambdaCostUsd: number;
+  /** Workers that sent their gradients through zstd in the end: with `zstd: auto` each finds out whether it pays. */
+  readonly compressingWorkers: number;
   readonly reason: StopReason;
 }

@@ -35,6 +35,10 @@ export function runReport(run: StoredRun, storageUri: string, width: number): st
         `${formatBytes(summary.bytesUp)} up, ${formatBytes(summary.bytesDown)} down, ${formatCount(summary.requests)} requests` +
           (summary.requestsUsd > 0 ? ` for ${formatUsd(summary.requestsUsd)}` : ""),
       ],
+      [
+        "zstd",
+        `${config.zstd}: used by ${summary.compressingWorkers} of ${config.workers} workers in the end`,
+      ],
       ["on Lambda", `about ${formatUsd(summary.lambdaCostUsd)}`],
       ["model file", summary.modelPath],
       ["sha256", summary.parametersSha256],

@@ -131,6 +131,7 @@ export async function runWorker(
       peakMemoryMiB: process.resourceUsage().maxRSS / 1024,
       arenaMiB: step.arenaBytes / 2 ** 20,
       totals: meter.totals,
+      ...(collective.stats.zstd && { compresses: collective.stats.zstd.compresses }),
     };
     // No beat may follow the result: the coordinator clears them away.
     await heartbeat.close();
