@@ -35,10 +35,14 @@ execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconf
 copyFileSync("bench/peers/torch-steps.py", "dist/bench/peers/torch-steps.py");
 
 await esbuild.build({
-  entryPoints: { handler: "src/worker/handler.ts" },
+  entryPoints: {
+    handler: "src/worker/handler.ts",
+    "io-thread": "src/allreduce/io-thread/io-thread.ts",
+  },
   outdir: "dist/function",
   outExtension: { ".js": ".mjs" },
-  chunkNames: "chunks/[name]-[hash]",
+  // All in one folder: whatever chunk starts the thread finds it beside itself.
+  chunkNames: "[name]-[hash]",
   bundle: true,
   splitting: true,
   minify: true,

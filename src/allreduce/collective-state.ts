@@ -1,9 +1,15 @@
-// Takes over what a collective's `state` was.
+// What a collective's `state` is made of, and taken over from. It lies in shared memory: the thread that checkpoints need
+// not be the one that exchanges.
 
 import { SltrainError } from "../errors.ts";
 import type { CollectiveState } from "./collective.ts";
 
 type StateArray = CollectiveState[string];
+
+/** Zeros. */
+export function sharedFloats(length: number): Float32Array {
+  return new Float32Array(new SharedArrayBuffer(length * Float32Array.BYTES_PER_ELEMENT));
+}
 
 /** Copies the arrays of `saved` into those of the same names in `own`. Throws SltrainError "state-mismatch". */
 export function restoreState(own: CollectiveState, saved: CollectiveState): void {

@@ -48,6 +48,8 @@ export interface CollectiveStats {
   readonly bytesDown: number;
   /** All that a store may charge for, polls that came too early included. */
   readonly requests: number;
+  /** What those cost at the store's prices; 0 where they are free. */
+  readonly requestsUsd: number;
   /** Whether gradients are compressed by zstd, and what decided that; absent if nothing is encoded. */
   readonly zstd?: ZstdVerdict;
 }

@@ -95,7 +95,8 @@ export async function openExchange<Name extends string>(
     get stats() {
       const { exchangeMs, waitMs } = clock;
       const [first] = lanes.values();
-      return { exchangeMs, waitMs, ...carrier.traffic, zstd: first!.zstd.verdict };
+      const { traffic, requestsUsd } = carrier;
+      return { exchangeMs, waitMs, ...traffic, requestsUsd, zstd: first!.zstd.verdict };
     },
     get state() {
       return Object.assign(

@@ -70,7 +70,8 @@ export class Lane {
     this.zstd = new ZstdTrial(group.zstd);
     this.plans = buckets.map((bucket, i) => reduce.plan(bucket, group.worldSize, i));
     this.length = buckets.reduce((length, { end }) => Math.max(length, end), 0);
-    this.peaks = new Int32Array(packed ? Math.max(...this.plans.map(({ levels }) => levels)) : 0);
+    const levels = packed ? Math.max(...this.plans.map((plan) => plan.levels)) : 0;
+    this.peaks = new Int32Array(new SharedArrayBuffer(levels * Int32Array.BYTES_PER_ELEMENT));
     this.#residuals = codec.biased ? new Residuals(this.plans, buckets, group.rank) : undefined;
     this.#replaying = group.generation > 0 && !this.keepsParts;
   }

@@ -13,7 +13,7 @@ import { bucketRanges } from "../shard/buckets.ts";
 import { f32 } from "../shard/codec/f32.ts";
 import type { ElementRange, LayoutEntry } from "../shard/layout.ts";
 import type { RequestPrices } from "../storage/prices.ts";
-import { restoreState } from "./collective-state.ts";
+import { restoreState, sharedFloats } from "./collective-state.ts";
 import type { Collective, CollectiveState, Round, RoundOptions, RoundResult } from "./collective.ts";
 import { type Exchange, openExchange } from "./exchange.ts";
 import { pricesOf } from "./medium.ts";
@@ -157,8 +157,8 @@ class Factors {
     this.division = division;
     this.#seed = seed;
     this.p = new Float32Array(division.pLength);
-    this.q = new Float32Array(division.qLength);
-    this.residual = new Float32Array(division.residualLength);
+    this.q = sharedFloats(division.qLength);
+    this.residual = sharedFloats(division.residualLength);
     this.fillEmpty(0);
   }
 

@@ -2,6 +2,7 @@
 // level over what that is. Without a biased codec there are none.
 
 import type { ElementRange } from "../shard/layout.ts";
+import { sharedFloats } from "./collective-state.ts";
 import type { ReducePlan } from "./pattern.ts";
 
 export class Residuals {
@@ -27,7 +28,7 @@ export class Residuals {
       lengths.push(at);
       return places;
     });
-    this.levels = lengths.map((length) => new Float32Array(length));
+    this.levels = lengths.map(sharedFloats);
   }
 
   /** Of `length` values from element `begin`, which this rank encodes at `level`. */

@@ -30,6 +30,7 @@ export const generalDefaults = {
   provider: "local",
   // One vCPU's worth of memory on AWS Lambda.
   memoryMiB: 1769,
+  ioThread: "auto",
   bucketBytes: 1 << 20,
   // Mean frames are kept until the next checkpoint: for momentum, one weighs as much as two of them.
   checkpointEverySteps: 50,

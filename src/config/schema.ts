@@ -142,6 +142,9 @@ export const trainFields = {
   threads: wholeNumber(1, 64)
     .optional()
     .describe("Threads of one function; the result is the same for any number."),
+  ioThread: oneOf(["auto", "on", "off"]).describe(
+    "Whether a thread of its own exchanges while others compute; auto where a function has a vCPU left for it.",
+  ),
   bucketBytes: wholeNumber(4096, 1 << 30).describe("Gradient bytes that are exchanged together."),
   checkpointEverySteps: wholeNumber(1, 1_000_000_000).describe("Steps between two checkpoints, at most."),
   maxFrameBytes: wholeNumber(1, 2 ** 50).describe(

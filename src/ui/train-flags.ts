@@ -18,6 +18,7 @@ const VALUES = {
   data: "name|path",
   workers: "n",
   threads: "n",
+  ioThread: "auto|on|off",
   epochs: "n",
   batchSize: "n",
   lr: "x",

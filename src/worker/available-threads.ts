@@ -1,6 +1,7 @@
-// How many threads a function may keep busy.
+// How many threads a function may keep busy, and what with.
 
 import { availableParallelism } from "node:os";
+import type { TrainConfig } from "../config/schema.ts";
 
 /** https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html: "At 1,769 MB, a function has the equivalent of one vCPU". */
 const LAMBDA_MB_PER_VCPU = 1769;
@@ -18,4 +19,21 @@ export function availableThreads({ workers, env, cores = availableParallelism() 
   const lambdaMb = Number(env["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] ?? 0);
   const vcpus = lambdaMb > 0 ? lambdaMb / LAMBDA_MB_PER_VCPU : cores / workers;
   return Math.max(1, Math.min(cores, Math.floor(vcpus)));
+}
+
+export interface ThreadPlan {
+  /** Threads that share the kernels, the main one included. */
+  readonly compute: number;
+  /** Whether another one exchanges beside them. */
+  readonly io: boolean;
+}
+
+/** By itself the exchange gets a thread where a vCPU is left for it. The log of updates without lockstep has none. */
+export function planThreads(
+  { workers, threads, ioThread }: Pick<TrainConfig, "workers" | "threads" | "ioThread">,
+  { lockstep, available }: { readonly lockstep: boolean; readonly available: number },
+): ThreadPlan {
+  const compute = threads ?? available;
+  const wanted = ioThread === "auto" ? workers > 1 && available > compute : ioThread === "on";
+  return { compute, io: lockstep && wanted };
 }

@@ -2,14 +2,13 @@
 // log of updates where ranks are not in lockstep.
 
 import type { Replica } from "../algorithms/replica.ts";
+import { type CollectiveJob, openJob } from "../allreduce/collective-job.ts";
 import type { Collective } from "../allreduce/collective.ts";
+import { parseCompression } from "../allreduce/compression.ts";
 import { type DeltaLog, openDeltaLog } from "../allreduce/delta-log.ts";
-import { openCompressed, parseCompression } from "../allreduce/compression.ts";
-import { closeMedium, openMedium } from "../allreduce/medium.ts";
-import { parseReduce } from "../allreduce/patterns/index.ts";
+import type { IoThread } from "../allreduce/io-thread/start-io-thread.ts";
 import type { RunManifest, WorkerEvent, WorkTotals } from "../run/records.ts";
-import { f32 } from "../shard/codec/f32.ts";
-import { type Metered, requestCount, usd } from "../storage/layers/meter.ts";
+import { type Metered, usd } from "../storage/layers/meter.ts";
 import type { Channel } from "../storage/storage.ts";
 
 export interface Peers {
@@ -20,50 +19,47 @@ export interface Peers {
   close(): Promise<void>;
 }
 
-export async function openPeers(
-  { runId, rank, attempt, channel: uri }: WorkerEvent,
-  { config, frames }: RunManifest,
-  storage: Channel & Metered,
-  { parameters, statistics }: Replica,
-): Promise<Peers> {
-  const { workers: worldSize, seed, zstd, bucketBytes } = config;
-  // Opened also where it is the storage: its meter counts the exchange alone.
-  const channel = await openMedium(uri, process.env);
-  const compression = parseCompression(config.compress);
-  const member = { runId, rank, worldSize, generation: attempt, seed, zstd };
-  const lockstep = frames.staleness === null;
-  const collective = await openCompressed({
-    ...{ ...member, channel },
-    ...{ layout: parameters, statistics, bucketBytes, reduce: parseReduce(config.reduce) },
-    // Out of lockstep it averages what should be equal but for rounding: an epoch's end loses nothing.
-    compression: lockstep ? compression : { codec: f32 },
-  });
-  const log =
-    lockstep || "servers" in channel
-      ? undefined
-      : await openDeltaLog({ ...member, channel, length: parameters.length, codec: compression.codec });
-  return {
-    ...{ collective, log },
-    get stats() {
-      // A channel's meter counts what both ask of it.
-      const traffic = "servers" in channel ? collective.stats : trafficOf(channel);
-      return {
-        exchangeMs: collective.stats.exchangeMs + (log?.stats.exchangeMs ?? 0),
-        waitMs: collective.stats.waitMs + (log?.stats.waitMs ?? 0),
-        ...{ bytesUp: traffic.bytesUp, bytesDown: traffic.bytesDown, requests: traffic.requests },
-        requestsUsd: costUsd(storage) + ("servers" in channel ? 0 : costUsd(channel)),
-      };
-    },
-    async close() {
-      await collective.close();
-      await closeMedium(channel);
-    },
-  };
+export interface OpenPeersOptions {
+  readonly replica: Replica;
+  /** Where the exchange is to run; else on this thread. Ranks that are not in lockstep have none. */
+  readonly ioThread: IoThread | undefined;
 }
 
-function trafficOf({ reading }: Metered) {
-  const { bytesUp, bytesDown } = reading;
-  return { bytesUp, bytesDown, requests: requestCount(reading) };
+export async function openPeers(
+  { runId, rank, attempt, channel }: WorkerEvent,
+  { config, frames }: RunManifest,
+  storage: Channel & Metered,
+  { replica: { parameters: layout, statistics }, ioThread }: OpenPeersOptions,
+): Promise<Peers> {
+  const { workers: worldSize, seed, zstd, bucketBytes, reduce, compress } = config;
+  const member = { runId, rank, worldSize, generation: attempt, seed, zstd };
+  const lockstep = frames.staleness === null;
+  const job: CollectiveJob = {
+    ...{ ...member, channel, layout, statistics, bucketBytes, reduce },
+    // Out of lockstep it averages what should be equal but for rounding: an epoch's end loses nothing.
+    compress: lockstep ? compress : "f32",
+  };
+  const { collective, medium, close } = await (ioThread?.open(job) ?? openJob(job, process.env));
+  const log =
+    lockstep || medium === undefined || "servers" in medium
+      ? undefined
+      : await openDeltaLog({
+          ...{ ...member, channel: medium },
+          ...{ length: layout.length, codec: parseCompression(compress).codec },
+        });
+  return {
+    ...{ collective, log, close },
+    get stats() {
+      // The channel's meter counts what both ask of it, and the collective tells what it reads.
+      const { exchangeMs, waitMs, bytesUp, bytesDown, requests, requestsUsd } = collective.stats;
+      return {
+        exchangeMs: exchangeMs + (log?.stats.exchangeMs ?? 0),
+        waitMs: waitMs + (log?.stats.waitMs ?? 0),
+        ...{ bytesUp, bytesDown, requests },
+        requestsUsd: requestsUsd + costUsd(storage),
+      };
+    },
+  };
 }
 
 function costUsd({ reading, capabilities: { prices } }: Channel & Metered): number {

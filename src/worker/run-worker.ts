@@ -5,6 +5,7 @@ import { openAlgorithm } from "../algorithms/open-algorithm.ts";
 import { Replica } from "../algorithms/replica.ts";
 import { SampleSchedule } from "../algorithms/sample-schedule.ts";
 import { memoryShares } from "../algorithms/training-memory.ts";
+import { startIoThread } from "../allreduce/io-thread/start-io-thread.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { evenPart, type RowSlice } from "../data/order.ts";
 import { loadBytes, openPartitions } from "../data/reader.ts";
@@ -19,7 +20,7 @@ import { runKeys } from "../run/keys.ts";
 import type { EpochMetrics, RunManifest, WorkerEvent, WorkerResult } from "../run/records.ts";
 import type { Metered } from "../storage/layers/meter.ts";
 import type { Storage } from "../storage/storage.ts";
-import { availableThreads } from "./available-threads.ts";
+import { availableThreads, planThreads } from "./available-threads.ts";
 import { type Cursor, readNewestCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { durableState, restoreState } from "./durable-state.ts";
 import { HeartbeatTimer } from "./heartbeat.ts";
@@ -47,15 +48,20 @@ export async function runWorker(
   clock.end("manifest");
 
   const { dataBytes } = memoryShares(config.memoryMiB, manifest.data);
+  const threads = planThreads(config, {
+    lockstep: manifest.frames.staleness === null,
+    available: availableThreads({ workers: worldSize, env: process.env }),
+  });
+  const ioThread = threads.io ? startIoThread() : undefined;
   const schedule = scheduleOf(manifest, rank, dataBytes);
   const optimizer = optimizerOf(config);
   const [data, { device, replica, step }] = await Promise.all([
     openData(storage, manifest, { rows: schedule.rows, rank, memoryLimitBytes: dataBytes }),
-    compileReplica(manifest, optimizer, schedule.largestShare, clock),
+    compileReplica(manifest, optimizer, schedule.largestShare, { threads: threads.compute, clock }),
   ]);
   clock.end("data");
 
-  const peers = await openPeers(event, manifest, storage, replica);
+  const peers = await openPeers(event, manifest, storage, { replica, ioThread });
   const { collective, log } = peers;
   const { staleness } = manifest.frames;
   const batchSamples = (step: number) => schedule.batchSamples(step);
@@ -192,9 +198,8 @@ async function compileReplica(
   { config, topology, loss }: RunManifest,
   optimizer: Optimizer,
   batchSize: number,
-  clock: StartupClock,
+  { threads, clock }: { readonly threads: number; readonly clock: StartupClock },
 ): Promise<{ device: Device; replica: Replica; step: Step }> {
-  const threads = config.threads ?? availableThreads({ workers: config.workers, env: process.env });
   const device = await createWasmDevice({ threads });
   clock.end("device");
   const replica = new Replica({ device, topology, loss, seed: config.seed });

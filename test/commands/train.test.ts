@@ -157,6 +157,17 @@ describe("determinism", () => {
     assert.equal(runs[0]!.parametersSha256, runs[1]!.parametersSha256);
   });
 
+  test("an exchange on a thread of its own gives the same bits", async () => {
+    const runs: JsonEvent[] = [];
+    for (const ioThread of ["off", "on"]) {
+      const ended = await sltrain([...small, "--workers", "2", "--io-thread", ioThread], folder.path);
+      assert.equal(ended.code, 0, ended.stdout + ended.stderr);
+      runs.push(lastEvent(ended));
+    }
+    assert.equal(runs[0]!.parametersSha256, runs[1]!.parametersSha256);
+    assert.ok((runs[1]!.bytesUp as number) > 0);
+  });
+
   test("a run stopped by Ctrl-C exits with 130 and resumes to the bits of an undisturbed one", async () => {
     const long = await startLongRun("stopped");
     long.child.kill("SIGINT");

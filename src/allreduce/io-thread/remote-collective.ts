@@ -1,0 +1,167 @@
+// The training thread's side: a collective whose work is done on another thread. Sums and means lie in memory that both
+// threads share; what does not is copied once, on its way there or back.
+
+import type { MessagePort } from "node:worker_threads";
+import type { CollectiveJob } from "../collective-job.ts";
+import { restoreState, sharedFloats } from "../collective-state.ts";
+import type {
+  Collective,
+  CollectiveState,
+  CollectiveStats,
+  Round,
+  RoundOptions,
+  RoundResult,
+} from "../collective.ts";
+import type { Answer, Call, Notice, Opened, Value } from "./messages.ts";
+import { receivedError } from "./posted-error.ts";
+
+/**
+ * The collective that `serveCollective` at the port's other end opens for `job`. Throws what opening it threw. `lost`
+ * is aborted when the other thread is gone: its reason is what all calls then throw.
+ */
+export async function remoteCollective(
+  port: MessagePort,
+  job: CollectiveJob,
+  lost?: AbortSignal,
+): Promise<Collective> {
+  const link = new Link(port, lost);
+  const opened = (await link.call({ kind: "open", id: link.nextId(), job })) as Opened;
+  return new RemoteCollective(link, opened);
+}
+
+/** Sends, and knows who waits for which answer. The process lives on for answers only. */
+class Link {
+  readonly #port: MessagePort;
+  readonly #lost: AbortSignal | undefined;
+  readonly #waiting = new Map<number, (answer: Answer) => void>();
+  #ids = 0;
+  /** The other side's, as of its last answer. */
+  stats: CollectiveStats | undefined;
+
+  constructor(port: MessagePort, lost: AbortSignal | undefined) {
+    this.#port = port;
+    this.#lost = lost;
+    port.on("message", (answer: Answer) => {
+      this.stats = answer.stats ?? this.stats;
+      this.#waiting.get(answer.id)!(answer);
+    });
+    port.unref();
+  }
+
+  nextId(): number {
+    return this.#ids++;
+  }
+
+  tell(notice: Notice): void {
+    this.#port.postMessage(notice);
+  }
+
+  /** Throws what the other side threw; the reason of `signal`, if that is why. */
+  async call(call: Call, signal?: AbortSignal): Promise<Value> {
+    this.#lost?.throwIfAborted();
+    const answered = Promise.withResolvers<Answer>();
+    const isLost = (): void => answered.reject(this.#lost!.reason);
+    this.#lost?.addEventListener("abort", isLost);
+    this.#waiting.set(call.id, answered.resolve);
+    this.#port.ref();
+    try {
+      this.#port.postMessage(call);
+      const { outcome } = await answered.promise;
+      if ("value" in outcome) return outcome.value;
+      throw "error" in outcome ? receivedError(outcome.error) : signal?.reason;
+    } finally {
+      this.#waiting.delete(call.id);
+      if (this.#waiting.size === 0) this.#port.unref();
+      this.#lost?.removeEventListener("abort", isLost);
+    }
+  }
+
+  /** Tells of an abort, from now on until what it returns is called. */
+  forward(signal: AbortSignal | undefined, id: number): () => void {
+    const abort = (): void => this.tell({ kind: "abort", id });
+    if (signal?.aborted === true) abort();
+    signal?.addEventListener("abort", abort);
+    return () => signal?.removeEventListener("abort", abort);
+  }
+}
+
+class RemoteCollective implements Collective {
+  readonly buckets: Opened["buckets"];
+  readonly state: CollectiveState;
+  readonly #link: Link;
+  /** For vectors that are not in shared memory themselves; made when there is one. */
+  #vector: Float32Array | undefined;
+  /** Milliseconds that rounds took of the calling thread. */
+  #spentMs = 0;
+
+  constructor(link: Link, { buckets, state }: Opened) {
+    this.#link = link;
+    this.buckets = buckets;
+    this.state = state;
+  }
+
+  get stats(): CollectiveStats {
+    const stats = this.#link.stats!;
+    // The other thread waits, for this one, in `finish` alone.
+    return { ...stats, exchangeMs: this.#spentMs - stats.waitMs };
+  }
+
+  restore(state: CollectiveState): void {
+    restoreState(this.state, state);
+  }
+
+  begin({ signal, ...options }: RoundOptions): Round {
+    const link = this.#link;
+    const id = link.nextId();
+    link.tell({ kind: "begin", id, options });
+    const stopForwarding = link.forward(signal, id);
+    return {
+      push: (bucket, sums) => {
+        const beganMs = performance.now();
+        const shared = this.#shared(sums, this.buckets[bucket]?.begin ?? 0);
+        if (shared !== sums) shared.set(sums);
+        link.tell({ kind: "push", id, bucket, sums: shared });
+        this.#spentMs += performance.now() - beganMs;
+      },
+      finish: (scalars, mean) =>
+        this.#spending(async () => {
+          const shared = this.#shared(mean, 0);
+          const result = await link.call({ kind: "finish", id, scalars, mean: shared }, signal);
+          if (shared !== mean) mean.set(shared);
+          return result as RoundResult;
+        }).finally(stopForwarding),
+    };
+  }
+
+  reduceScalars({ signal, ...options }: RoundOptions, scalars: Float64Array): Promise<RoundResult> {
+    const id = this.#link.nextId();
+    const done = this.#spending(() =>
+      this.#link.call({ kind: "reduceScalars", id, options, scalars }, signal),
+    );
+    return (done as Promise<RoundResult>).finally(this.#link.forward(signal, id));
+  }
+
+  async sweep(currentStep: number, durableStep: number): Promise<void> {
+    await this.#link.call({ kind: "sweep", id: this.#link.nextId(), currentStep, durableStep });
+  }
+
+  async close(): Promise<void> {
+    await this.#link.call({ kind: "close", id: this.#link.nextId() });
+  }
+
+  /** `values`, or as much shared memory for those from element `begin`. */
+  #shared(values: Float32Array, begin: number): Float32Array {
+    if (values.buffer instanceof SharedArrayBuffer) return values;
+    this.#vector ??= sharedFloats(Math.max(...this.buckets.map(({ end }) => end)));
+    return this.#vector.subarray(begin, begin + values.length);
+  }
+
+  async #spending<T>(work: () => Promise<T>): Promise<T> {
+    const beganMs = performance.now();
+    try {
+      return await work();
+    } finally {
+      this.#spentMs += performance.now() - beganMs;
+    }
+  }
+}
