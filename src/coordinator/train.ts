@@ -45,7 +45,7 @@ export async function train({ config, ...rest }: TrainOptions): Promise<RunSumma
     try {
       return await trainPrepared(options, storage, prepared, startedMs);
     } catch (error) {
-      await leaveFailure(options, storage, runKeys(prepared.manifest.runId), error);
+      await leaveFailure(options, runKeys(prepared.manifest.runId), error);
       throw error;
     }
   } finally {
@@ -88,17 +88,21 @@ async function trainPrepared(
   return summary;
 }
 
-/** So that `runs ls` can tell a failed run from one that goes on; its workers have ended by now. */
-async function leaveFailure(
-  { onEvent }: TrainOptions,
-  storage: Storage,
-  keys: RunKeys,
-  error: unknown,
-): Promise<void> {
+/**
+ * So that `runs ls` can tell a failed run from one that goes on; its workers have ended by now. Opens the storage anew:
+ * one that is gone has been waited for once already, and a store that never answers is soon given up.
+ */
+async function leaveFailure({ config, onEvent }: TrainOptions, keys: RunKeys, error: unknown): Promise<void> {
   const failure: RunFailure = { at: new Date().toISOString(), ...errorRecord(error, "internal") };
-  await putJson(storage, keys.failure, failure).catch((putError: unknown) => {
-    onEvent({ event: "warning", message: `could not note the failure: ${String(putError)}` });
-  });
+  const storage = await openStorage(config.storage);
+  try {
+    await putJson(storage, keys.failure, failure);
+  } catch (putError) {
+    const reason = putError instanceof Error ? putError.message : String(putError);
+    onEvent({ event: "warning", message: `could not note the failure in the storage: ${reason}` });
+  } finally {
+    await storage.close();
+  }
 }
 
 function startedEvent(

@@ -1,7 +1,7 @@
 // Stores that fail for a while, or for good: what can pass is waited out, what cannot is told at once.
 
 import assert from "node:assert/strict";
-import { describe, mock, test } from "node:test";
+import { describe, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { openCollective } from "../../src/allreduce/open-collective.ts";
 import { parseReduce } from "../../src/allreduce/patterns/index.ts";
@@ -11,7 +11,6 @@ import { withRetry } from "../../src/storage/layers/retry.ts";
 import { openStorage } from "../../src/storage/open.ts";
 import { collect } from "../contract/collect.ts";
 import { noise } from "../contract/objects.ts";
-import { useServer } from "../servers/index.ts";
 import { freePort, listens, startServer, type TestServer } from "../servers/server.ts";
 import { needs } from "../support/requirement.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
@@ -108,24 +107,5 @@ describe("a redis server that dies", needs("redis"), () => {
     assert.ok(storage.reading.retries > 0);
     await storage.close();
     await second.stop();
-  });
-});
-
-describe("an s3 server", needs("s3"), () => {
-  test("that a machine with a wrong clock asks refuses at once, and the error says what to set", async () => {
-    const server = await useServer("s3");
-    const storage = await openStorage(server!.uri);
-    mock.timers.enable({ apis: ["Date"], now: Date.now() + 3_600_000 });
-    try {
-      await assert.rejects(storage.put("k", [Uint8Array.of(1)]), (error: Error & { code?: string }) => {
-        assert.equal(error.code, "storage-clock");
-        assert.doesNotMatch(error.message, /tried/);
-        return true;
-      });
-    } finally {
-      mock.timers.reset();
-      await storage.close();
-      await server!.stop();
-    }
   });
 });

@@ -54,6 +54,17 @@ storageContract("retry over a store that fails every third time", async () =>
   }),
 );
 
+test("a store that has never answered is given up after ten seconds, one that has after a minute", async () => {
+  const refuse = (): Promise<never> =>
+    Promise.reject(
+      new SltrainError({ code: "storage-unreachable", message: "storage: refused", retryable: true }),
+    );
+  const { channel } = retrying(layered(await openStorage("memory:unreachable"), { get: refuse }));
+  await assert.rejects(channel.get({ key: "k" }), /tried \d+ times in (\d|10)\.\d+ s/);
+  await channel.put("k", one);
+  await assert.rejects(channel.get({ key: "k" }), /tried \d+ times in 5\d\.\d+ s/);
+});
+
 test("every call is repeated until it succeeds, and the caller hears of each failure before it is", async () => {
   const heard: string[] = [];
   const inner = await failing("retried", 3);

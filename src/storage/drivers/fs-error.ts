@@ -12,22 +12,25 @@ interface Explanation {
 const full: Explanation = {
   code: "storage-full",
   expected: "expected room on the disk",
-  suggestions: ["Free some space, or choose a folder on another disk with --storage fs:PATH."],
+  suggestions: [
+    "Free some space, or choose a folder on another disk.",
+    "Frames take less with a lower SLTRAIN_MAX_FRAME_BYTES: checkpoints come more often.",
+  ],
 };
 const notWritable: Explanation = {
   code: "storage-not-writable",
   expected: "expected a folder that this user may read and write",
-  suggestions: ["Give yourself write access to the folder, or choose another one with --storage fs:PATH."],
+  suggestions: ["Give yourself write access to the folder, or choose another one: fs:PATH."],
 };
 const blocked: Explanation = {
   code: "storage-not-writable",
   expected: "expected folders on the way to the key, but a file stands there",
-  suggestions: ["Move that file away, or choose another folder with --storage fs:PATH."],
+  suggestions: ["Move that file away, or choose another folder: fs:PATH."],
 };
 const noLinks: Explanation = {
   code: "storage-unsupported",
   expected: "expected one file system with hard links, which put-if-absent needs",
-  suggestions: ["Choose a folder on a local disk or NFS with --storage fs:PATH."],
+  suggestions: ["Choose a folder on a local disk or NFS: fs:PATH."],
 };
 const tooManyFiles: Explanation = {
   code: "storage-failed",

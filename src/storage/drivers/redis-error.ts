@@ -21,10 +21,13 @@ const denied: Explanation = {
 const full: Explanation = {
   code: "storage-full",
   expected: "expected room in the memory of the Redis",
-  suggestions: ["Raise its maxmemory, delete what is no longer needed, or choose another --channel."],
+  suggestions: [
+    "Raise its maxmemory, delete what is no longer needed, or choose another --channel.",
+    "Frames take less with a lower SLTRAIN_MAX_FRAME_BYTES: checkpoints come more often.",
+  ],
 };
 const busy: Explanation = {
-  code: "storage-unreachable",
+  code: "storage-busy",
   expected: "expected a Redis that can take commands now",
   suggestions: ["Wait until it is ready; the address must be that of the primary."],
   retryable: true,

@@ -29,7 +29,7 @@ const NUMBERS = ["retryMs", ...THROTTLE, ...FAULTS, "seed"];
 
 export interface QueriedLayers {
   /** How long a request that fails is repeated. */
-  readonly retry: Pick<RetryOptions, "deadlineMs">;
+  readonly retry: Pick<RetryOptions, "deadlineMs" | "firstAnswerMs">;
   /** A channel behind what shall be emulated. */
   readonly emulate: <S extends Channel>(channel: S) => S;
 }
@@ -45,7 +45,7 @@ export function parseQuery(query: string): QueriedLayers {
   const names = Object.keys(numbers);
   const { retryMs } = numbers;
   return {
-    retry: retryMs === undefined ? {} : { deadlineMs: retryMs },
+    retry: retryMs === undefined ? {} : { deadlineMs: retryMs, firstAnswerMs: retryMs },
     emulate(channel) {
       let emulated = channel;
       if (names.some((name) => THROTTLE.includes(name))) emulated = withThrottle(emulated, numbers);

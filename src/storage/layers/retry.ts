@@ -12,6 +12,8 @@ import { layered } from "./layer.ts";
 export interface RetryOptions {
   /** No try begins later than this after the call. A try that gets no answer is the driver's to end. Default one minute. */
   readonly deadlineMs?: number;
+  /** The same for a store that has not answered yet: its address is more likely wrong than the store down. Default 10,000. */
+  readonly firstAnswerMs?: number;
   /** The first pause is drawn from [0, this); the bound doubles with each failure. Default 50. */
   readonly firstPauseMs?: number;
   /** Default 5,000. */
@@ -29,7 +31,7 @@ export interface RetryOptions {
 const WAIT_GRACE_MS = 500;
 
 const DEFAULTS = {
-  ...{ deadlineMs: 60_000, firstPauseMs: 50, maxPauseMs: 5000 },
+  ...{ deadlineMs: 60_000, firstAnswerMs: 10_000, firstPauseMs: 50, maxPauseMs: 5000 },
   ...{ clock: realClock, random: Math.random },
 };
 
@@ -44,14 +46,22 @@ export function withRetry<S extends Channel>(inner: S, options?: RetryOptions): 
 export function withRetry(inner: Channel | Storage, options: RetryOptions = {}): Channel | Storage {
   const settings = { ...DEFAULTS, ...options };
   const { clock } = settings;
+  let hasAnswered = false;
+
+  const failed = (tries: Tries, error: unknown): Promise<void> => {
+    hasAnswered ||= isAnswer(error);
+    return tries.failed(error, hasAnswered ? Infinity : settings.firstAnswerMs);
+  };
 
   async function repeat<T>(call: () => Promise<T>, bounds = settings): Promise<T> {
     const tries = new Tries(bounds);
     for (;;) {
       try {
-        return await call();
+        const result = await call();
+        hasAnswered = true;
+        return result;
       } catch (error) {
-        await tries.failed(error);
+        await failed(tries, error);
       }
     }
   }
@@ -83,12 +93,13 @@ export function withRetry(inner: Channel | Storage, options: RetryOptions = {}):
         const askedRefs = asked.map((index) => refs[index]!);
         for await (const arrival of inner.waitFor(askedRefs, { ...wait, timeoutMs: leftMs })) {
           const index = asked[arrival.index]!;
+          hasAnswered = true;
           missing = missing.filter((other) => other !== index);
           tries = new Tries(within(untilMs, wait.signal));
           yield { index, bytes: arrival.bytes };
         }
       } catch (error) {
-        await tries.failed(error);
+        await failed(tries, error);
         leftMs = Math.max(0, untilMs - clock.nowMs());
       }
     }
@@ -101,13 +112,14 @@ export function withRetry(inner: Channel | Storage, options: RetryOptions = {}):
       try {
         // Keys come in order: what was told before the failure is skipped.
         for await (const key of (inner as Storage).list(prefix)) {
+          hasAnswered = true;
           if (last !== undefined && key <= last) continue;
           last = key;
           yield key;
         }
         return;
       } catch (error) {
-        await tries.failed(error);
+        await failed(tries, error);
       }
     }
   }
@@ -145,18 +157,23 @@ export class Tries {
     this.#beganMs = this.#settings.clock.nowMs();
   }
 
-  /** Pauses before the next try, or throws what the call shall throw. */
-  async failed(error: unknown): Promise<void> {
+  /** Pauses before the next try, or throws what the call shall throw. `limitMs` may shorten the deadline. */
+  async failed(error: unknown, limitMs = Infinity): Promise<void> {
     const { clock, random, firstPauseMs, maxPauseMs, deadlineMs, signal, onRetry } = this.#settings;
     // A wait that ran out of time had all the time there was.
     if (!(error instanceof SltrainError) || !error.retryable || error.code === "wait-timeout") throw error;
     const bound = Math.min(maxPauseMs, firstPauseMs * 2 ** this.#failures++);
     const pauseMs = random() * bound;
     const spentMs = clock.nowMs() - this.#beganMs;
-    if (spentMs + pauseMs > deadlineMs) throw givenUp(error, this.#failures, spentMs);
+    if (spentMs + pauseMs > Math.min(deadlineMs, limitMs)) throw givenUp(error, this.#failures, spentMs);
     onRetry?.(error);
     await clock.sleep(pauseMs, signal);
   }
+}
+
+/** A refusal is one too. */
+function isAnswer(error: unknown): boolean {
+  return error instanceof SltrainError && error.code !== "storage-unreachable";
 }
 
 function givenUp(error: SltrainError, tries: number, spentMs: number): SltrainError {
