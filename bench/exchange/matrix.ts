@@ -2,7 +2,7 @@
 // size. Everything is checked before the first process starts.
 
 import { areParameterServers } from "../../src/allreduce/parameter-servers.ts";
-import { nearestName } from "../../src/config/nearest-name.ts";
+import { nearestName } from "../../src/nearest-name.ts";
 import { SltrainError } from "../../src/errors.ts";
 import { codecNames, parseCodec } from "../../src/shard/codec/codecs.ts";
 import { parseBytes } from "../../src/units.ts";

@@ -6,7 +6,7 @@ import { SltrainError } from "../errors.ts";
 import { refuseConflicts } from "./combinations.ts";
 import { readConfigFile } from "./file.ts";
 import { defaultsFor } from "./model-defaults.ts";
-import { nearestName } from "./nearest-name.ts";
+import { nearestName } from "../nearest-name.ts";
 import { withoutCredentials } from "../storage/uri.ts";
 import {
   envName,

@@ -1,8 +1,8 @@
 // The data sets that sltrain knows by name, and how any data set is named: NAME, NAME:ARGUMENT or a path.
 
 import { existsSync } from "node:fs";
-import { closest, distance } from "fastest-levenshtein";
 import { SltrainError } from "../errors.ts";
+import { nearestName } from "../nearest-name.ts";
 import type { DatasetSplits } from "./dataset.ts";
 import type { Source } from "./source.ts";
 import { fashionMnistSource } from "./sources/fashion-mnist.ts";
@@ -80,13 +80,12 @@ function splitAtColon(spec: string): [name: string, argument: string | undefined
 
 function unknownDataset(spec: string, name: string): SltrainError {
   const names = Object.keys(KNOWN_DATASETS);
-  const nearest = closest(name, names);
-  const meant = distance(name, nearest) <= Math.max(2, nearest.length / 3);
+  const near = nearestName(name, names);
   return new SltrainError({
     code: "data-unknown",
     message: `expected a data set (${names.join(", ")}) or a path to one, got "${spec}"`,
     suggestions: [
-      ...(meant ? [`Did you mean --data ${nearest}?`] : []),
+      ...(near === undefined ? [] : [`Did you mean --data ${near}?`]),
       "Give the path of an IDX or CSV file (also .gz), or of a folder of IDX files.",
     ],
   });

@@ -1,7 +1,7 @@
 // An unknown command is told with the one that was meant.
 
 import { Errors, type Hook } from "@oclif/core";
-import { nearestName } from "../config/nearest-name.ts";
+import { nearestName } from "../nearest-name.ts";
 
 const commandNotFound: Hook<"command_not_found"> = ({ id, config }) => {
   const typed = id.replaceAll(":", " ");

@@ -1,8 +1,8 @@
 // `--model`: the name of a built-in model, or the path of a model.json; either must fit the data.
 
 import { readFile } from "node:fs/promises";
-import { closest } from "fastest-levenshtein";
 import { SltrainError } from "../errors.ts";
+import { nearestName } from "../nearest-name.ts";
 import { outputsOf } from "./build.ts";
 import { builtinModels } from "./builtin.ts";
 import type { ModelIo } from "./model-io.ts";
@@ -37,10 +37,11 @@ async function readModel(path: string): Promise<string> {
 
 function unknownModel(spec: string): SltrainError {
   const names = builtinModels.map((model) => model.name);
+  const near = nearestName(spec, names);
   return new SltrainError({
     code: "model-unknown",
     message: `expected one of the models ${names.join(", ")} or the path of a model.json, got ${JSON.stringify(spec)}`,
-    suggestions: [`Did you mean ${closest(spec, names)}?`],
+    suggestions: near === undefined ? [] : [`Did you mean ${near}?`],
   });
 }
 

@@ -1,6 +1,6 @@
 // The runs that a storage knows, read from what they left there.
 
-import { nearestName } from "../config/nearest-name.ts";
+import { nearestName } from "../nearest-name.ts";
 import { SltrainError } from "../errors.ts";
 import type { Storage } from "../storage/storage.ts";
 import { getJson, getJsonLines } from "./json-object.ts";

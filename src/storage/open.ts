@@ -2,6 +2,7 @@
 // counted. A driver is imported when its scheme is first used, so that a worker loads only what its run needs.
 
 import { SltrainError } from "../errors.ts";
+import { nearestName } from "../nearest-name.ts";
 import { type Metered, nothingRead, withMeter } from "./layers/meter.ts";
 import { parseQuery } from "./layers/query.ts";
 import { type RetryOptions, withRetry } from "./layers/retry.ts";
@@ -27,6 +28,8 @@ const storages: Readonly<Record<string, Driver<Storage>>> = {
 const channels: Readonly<Record<string, Driver<Channel>>> = {
   memcached: { form: "memcached://HOST", load: () => import("./drivers/memcached.ts") },
 };
+/** Not opened here: they add what they are sent (allreduce/parameter-servers.ts). A user names them as a channel. */
+const SERVERS = { scheme: "ps", form: "ps://HOST:PORT" };
 
 /**
  * Opens a durable storage. Throws SltrainError "storage-unknown" naming the known schemes, "storage-unsupported" for a
@@ -34,36 +37,31 @@ const channels: Readonly<Record<string, Driver<Channel>>> = {
  */
 export async function openStorage(uri: string, retry?: RetryOptions): Promise<Storage & Metered> {
   const { scheme } = splitUri(uri);
-  if (Object.hasOwn(channels, scheme)) {
+  if (Object.hasOwn(channels, scheme) || scheme === SERVERS.scheme) {
     throw new SltrainError({
       code: "storage-unsupported",
-      message: `storage: ${scheme} cannot hold a run's results, for it forgets and cannot list`,
+      message: `storage: expected a store that holds a run's results, but got ${scheme}, which forgets and cannot list`,
       suggestions: [`Use it as --channel, beside a --storage such as ${formsOf(storages)[0]}.`],
     });
   }
-  return open(storages, uri, retry);
+  return open(storages, formsOf(storages), uri, retry);
 }
 
 /** Opens what carries a run's frames; it may forget. Throws SltrainError "storage-unknown", "storage-query-invalid". */
 export async function openChannel(uri: string, retry?: RetryOptions): Promise<Channel & Metered> {
-  return open<Channel>({ ...storages, ...channels }, uri, retry);
+  const all = { ...storages, ...channels };
+  return open<Channel>(all, [...formsOf(all), SERVERS.form], uri, retry);
 }
 
 async function open<S extends Channel>(
   drivers: Readonly<Record<string, Driver<S>>>,
+  forms: readonly string[],
   uri: string,
   retry: RetryOptions = {},
 ): Promise<S & Metered> {
   const { scheme, location, query } = splitUri(uri);
   const driver = Object.hasOwn(drivers, scheme) ? drivers[scheme] : undefined;
-  if (driver === undefined || location === "") {
-    const isPath = scheme === "" || scheme === "fs";
-    throw new SltrainError({
-      code: "storage-unknown",
-      message: `storage: expected one of ${formsOf(drivers).join(", ")}, but got ${JSON.stringify(withoutCredentials(uri))}`,
-      suggestions: [`For a folder on this machine write fs:${(isPath ? location : "") || ".sltrain"}`],
-    });
-  }
+  if (driver === undefined || location === "") throw unknownStore(uri, forms);
   const { retry: queried, emulate } = parseQuery(query);
   const opened = await (await driver.load()).open(location, scheme);
   const reading = nothingRead();
@@ -71,6 +69,25 @@ async function open<S extends Channel>(
     ...retry,
     ...queried,
     onRetry: () => reading.retries++,
+  });
+}
+
+function unknownStore(uri: string, forms: readonly string[]): SltrainError {
+  const { scheme, location } = splitUri(uri);
+  const near = nearestName(
+    scheme,
+    forms.map((form) => splitUri(form).scheme),
+  );
+  // Of two letters, every other scheme is near.
+  const isMisspelt = near !== undefined && near !== scheme && near[0] === scheme[0]?.toLowerCase();
+  const isPath = scheme === "" || scheme === "fs";
+  return new SltrainError({
+    code: "storage-unknown",
+    message: `storage: expected one of ${forms.join(", ")}, but got ${JSON.stringify(withoutCredentials(uri))}`,
+    suggestions: [
+      ...(isMisspelt ? [`Did you mean ${near}:${withoutCredentials(location)}?`] : []),
+      `For a folder on this machine write fs:${(isPath ? location : "") || ".sltrain"}`,
+    ],
   });
 }
 

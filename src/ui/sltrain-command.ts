@@ -2,7 +2,7 @@
 // told with the flag that was meant.
 
 import { Command, Flags } from "@oclif/core";
-import { nearestName } from "../config/nearest-name.ts";
+import { nearestName } from "../nearest-name.ts";
 import { SltrainError } from "../errors.ts";
 
 export const jsonFlag = Flags.boolean({

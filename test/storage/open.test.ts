@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { SltrainError } from "../../src/errors.ts";
 import { openChannel, openStorage } from "../../src/storage/open.ts";
 
 test("a URI opens the driver of its scheme", async () => {
@@ -16,6 +17,32 @@ test("an unknown scheme, no scheme and no location are errors that name the know
       return true;
     });
   }
+});
+
+test("a misspelt scheme is told with the one that was meant, a foreign one without a guess", async () => {
+  const guesses = {
+    "s33://b/p": "s3://b/p",
+    "reddis://h": "redis://h",
+    "S3://b": "s3://b",
+    "memcache://h": "memcached://h",
+  };
+  for (const [uri, meant] of Object.entries(guesses)) {
+    await assert.rejects(openChannel(uri), ({ suggestions }: SltrainError) => {
+      assert.equal(suggestions[0], `Did you mean ${meant}?`);
+      return true;
+    });
+  }
+  await assert.rejects(openStorage("gs://bucket"), ({ suggestions }: SltrainError) => {
+    assert.doesNotMatch(suggestions.join(), /Did you mean/);
+    return true;
+  });
+});
+
+test("what only carries frames is refused as a storage, and parameter servers are told among the channels", async () => {
+  for (const uri of ["memcached://h", "ps://h:1"]) {
+    await assert.rejects(openStorage(uri), { code: "storage-unsupported" });
+  }
+  await assert.rejects(openChannel("pss:h"), /memcached:\/\/HOST, ps:\/\/HOST:PORT, but/);
 });
 
 test("an error about a URI does not show its password", async () => {
