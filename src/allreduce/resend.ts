@@ -78,8 +78,9 @@ export class ResendDesk {
         }
         return;
       } catch (error) {
-        const isLate = error instanceof SltrainError && error.code === "wait-timeout";
-        if (!isLate || leftMs <= patienceMs) throw error;
+        // A store that was gone for longer than such a wait may be back; what follows gives it all the time there is.
+        const mayCome = error instanceof SltrainError && (error.code === "wait-timeout" || error.retryable);
+        if (!mayCome || leftMs <= patienceMs) throw error;
       }
       this.#answering = this.#answering.then(() => this.#answer());
       await this.#answering;

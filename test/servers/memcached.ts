@@ -2,9 +2,9 @@
 
 import { freePort, listens, startServer, type TestServer } from "./server.ts";
 
-export function startMemcached(more: readonly string[] = []): Promise<TestServer> {
+export function startMemcached(more: readonly string[] = [], onPort?: number): Promise<TestServer> {
   return startServer("memcached", async (home) => {
-    const port = await freePort();
+    const port = onPort ?? (await freePort());
     home.start("memcached", [
       ...["-l", "127.0.0.1", "-p", `${port}`, "-U", "0", "-u", "root"],
       ...["-m", "2048", "-I", "128m", "-c", "4096", "-t", "2"],

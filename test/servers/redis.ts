@@ -2,9 +2,9 @@
 
 import { freePort, listens, startServer, type TestServer } from "./server.ts";
 
-export function startRedis(more: readonly string[] = []): Promise<TestServer> {
+export function startRedis(more: readonly string[] = [], onPort?: number): Promise<TestServer> {
   return startServer("redis", async (home) => {
-    const port = await freePort();
+    const port = onPort ?? (await freePort());
     home.start("redis-server", [
       ...["--port", `${port}`, "--bind", "127.0.0.1", "--dir", home.folder],
       ...["--save", "", "--appendonly", "no", "--maxmemory", "2gb", "--maxmemory-policy", "noeviction"],

@@ -6,14 +6,26 @@ import { setTimeout } from "node:timers/promises";
 import { openCollective } from "../../src/allreduce/open-collective.ts";
 import { parseReduce } from "../../src/allreduce/patterns/index.ts";
 import { parseCodec } from "../../src/shard/codec/codecs.ts";
+import type { Layout } from "../../src/shard/layout.ts";
 import { withFaults } from "../../src/storage/layers/faults.ts";
 import { withRetry } from "../../src/storage/layers/retry.ts";
-import { openStorage } from "../../src/storage/open.ts";
+import { openChannel, openStorage } from "../../src/storage/open.ts";
 import { collect } from "../contract/collect.ts";
 import { noise } from "../contract/objects.ts";
-import { freePort, listens, startServer, type TestServer } from "../servers/server.ts";
+import { startMemcached } from "../servers/memcached.ts";
+import { startRedis } from "../servers/redis.ts";
+import { freePort } from "../servers/server.ts";
 import { needs } from "../support/requirement.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
+
+const exact = {
+  ...{ runId: "r", generation: 0, seed: 1, bucketBytes: 1e6, zstd: "off" as const },
+  ...{ reduce: parseReduce("scatter-reduce"), codec: parseCodec("f32") },
+};
+
+function flat(length: number): Layout {
+  return { entries: [{ name: "w", shape: [length], offset: 0, length }], length };
+}
 
 test("503 for five seconds is waited out, also by a put and a wait that are under way", async () => {
   const clock = new VirtualClock();
@@ -39,17 +51,13 @@ test("503 for good ends at the deadline with the key, the tries and the time", a
 
 test("a collective over a store that refuses, loses answers and delays gives the bits of one that does not", async () => {
   const [worldSize, length] = [3, 1000];
-  const layout = { entries: [{ name: "w", shape: [length], offset: 0, length }], length };
   const means = async (query: string): Promise<Float32Array[]> => {
     const run = await Promise.all(
       Array.from({ length: worldSize }, async (_, rank) => {
         const channel = await openStorage(
           `memory:faults-${query}${query === "" ? "" : `?${query}&seed=${rank}`}`,
         );
-        const collective = await openCollective({
-          ...{ channel, runId: "r", rank, worldSize, generation: 0, seed: 1, layout, bucketBytes: 1e6 },
-          ...{ reduce: parseReduce("scatter-reduce"), codec: parseCodec("f32"), zstd: "off" },
-        });
+        const collective = await openCollective({ ...exact, channel, rank, worldSize, layout: flat(length) });
         const mean = new Float32Array(length);
         for (let step = 0; step < 6; step++) {
           const round = collective.begin({ step, weight: rank + 1, timeoutMs: 20_000 });
@@ -69,27 +77,10 @@ test("a collective over a store that refuses, loses answers and delays gives the
   assert.deepEqual(await means("errors=0.1&lostAnswers=0.1&delays=0.1&delayMs=3"), right);
 });
 
-/** A Redis on a port of its choice: another one can take its place. */
-const redisAt = (port: number): Promise<TestServer> =>
-  startServer("redis", async (home) => {
-    home.start("redis-server", [
-      "--port",
-      `${port}`,
-      "--bind",
-      "127.0.0.1",
-      "--save",
-      "",
-      "--dir",
-      home.folder,
-    ]);
-    await home.ready(() => listens(port));
-    return { uri: `redis://127.0.0.1:${port}`, env: {} };
-  });
-
 describe("a redis server that dies", needs("redis"), () => {
   test("in the middle of a put and of a wait, and is started again, is waited out", async () => {
     const port = await freePort();
-    const first = await redisAt(port);
+    const first = await startRedis([], port);
     const storage = await openStorage(first.uri);
     await storage.put("connected", [Uint8Array.of(1)]);
     const value = noise(60_000_000);
@@ -97,7 +88,7 @@ describe("a redis server that dies", needs("redis"), () => {
     const putting = storage.put("large", [value]);
     await first.stop();
     await setTimeout(300);
-    const second = await redisAt(port);
+    const second = await startRedis([], port);
     assert.equal(await putting, "stored");
     await storage.put("large", [value]);
     await storage.put("late", [Uint8Array.of(7)]);
@@ -107,5 +98,41 @@ describe("a redis server that dies", needs("redis"), () => {
     assert.ok(storage.reading.retries > 0);
     await storage.close();
     await second.stop();
+  });
+});
+
+describe("a memcached server that dies", needs("memcached"), () => {
+  test("in the middle of a round, and is started again with nothing, changes no bit", async (t) => {
+    const [worldSize, length, steps] = [2, 1000, 5];
+    const port = await freePort();
+    let server = await startMemcached([], port);
+    t.after(() => server.stop());
+    const means = await Promise.all(
+      Array.from({ length: worldSize }, async (_, rank) => {
+        const channel = await openChannel(server.uri);
+        const collective = await openCollective({ ...exact, channel, rank, worldSize, layout: flat(length) });
+        const mean = new Float32Array(length);
+        for (let step = 0; step < steps; step++) {
+          const round = collective.begin({ step, weight: 1, timeoutMs: 20_000 });
+          if (rank === 1 && step === 2) {
+            await server.stop();
+            // Longer than a single wait of the other rank lasts.
+            await setTimeout(1500);
+            server = await startMemcached([], port);
+          }
+          const sums = Float32Array.from({ length }, (_, i) => rank + step + i + mean[i]!);
+          collective.buckets.forEach(({ begin, end }, bucket) =>
+            round.push(bucket, sums.subarray(begin, end)),
+          );
+          await round.finish(Float64Array.of(rank), mean);
+        }
+        await collective.close();
+        await channel.close();
+        return mean;
+      }),
+    );
+    assert.deepEqual(means[0], means[1]);
+    // mean[i] grows by i + step + the mean rank at every step.
+    assert.deepEqual([...means[0]!.subarray(0, 3)], [12.5, 17.5, 22.5]);
   });
 });
