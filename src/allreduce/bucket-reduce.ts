@@ -206,7 +206,7 @@ export class BucketReduce {
       // Memory of its own: the lane's is for what is still to be read.
       const { roomBytes, ...mean } = this.#meanOf(piece);
       const into = new Uint8Array(roomBytes);
-      const [winner] = (await frames.read({ ...mean, codec: this.#lane.options.codec, into })) ?? [];
+      const [winner] = (await frames.read({ ...mean, into })) ?? [];
       if (winner === undefined) throw deleted(frames.keyOf(address));
       this.#means[piece] = winner;
     } else {
@@ -260,9 +260,14 @@ export class BucketReduce {
 
   #meanOf(piece: number): Expected {
     const { begin, end, owner } = this.#plan.means[piece]!;
-    const address = this.#address(this.#plan.levels, piece, owner);
-    const elements = end - begin;
-    return { address, frames: [{ address, elements }], roomBytes: this.#lane.frameBytes(elements) };
+    return this.#frameAt(this.#address(this.#plan.levels, piece, owner), end - begin);
+  }
+
+  #frameAt(address: FrameAddress, elements: number): Expected {
+    const { bucket, level } = address;
+    const codec = this.#lane.codecs[bucket]![level]!;
+    const roomBytes = this.#lane.frameBytes(bucket, level, elements);
+    return { address, frames: [{ address, elements }], codec, roomBytes };
   }
 
   #relayedBy(relay: number): Expected & { readonly pieces: readonly number[] } {
@@ -270,7 +275,7 @@ export class BucketReduce {
     const means = pieces.map((piece) => this.#meanOf(piece));
     const { piece: _, ...address } = this.#address(this.#plan.levels + 1, 0, relay);
     return {
-      ...{ pieces, address },
+      ...{ pieces, address, codec: this.#lane.codecs[this.#bucket]!.at(-1)! },
       frames: means.flatMap(({ frames }) => frames),
       roomBytes: means.reduce((total, { roomBytes }) => total + roomBytes, 0),
     };
@@ -279,23 +284,20 @@ export class BucketReduce {
   /** What a merge reads of one of its writers. */
   #partOf(level: number, { begin, end }: ElementRange, writer: Writer): Expected {
     const address = this.#address(level, writer.piece, writer.rank);
-    const elements = end - begin;
-    const frames = [{ address, elements }];
-    const frameBytes = this.#lane.frameBytes(elements);
-    if (!this.#lane.options.packed) return { address, frames, roomBytes: frameBytes };
+    const alone = this.#frameAt(address, end - begin);
+    if (!this.#lane.options.packed) return alone;
     const { piece, ...object } = address;
     const slotBytes = this.#lane.slotBytes(this.#bucket, level);
     return {
-      ...{ address: object, frames, slot: slotRange(piece, slotBytes) },
-      roomBytes: Math.max(slotBytes, slotBytesFor(0, frameBytes)),
+      ...{ ...alone, address: object, slot: slotRange(piece, slotBytes) },
+      roomBytes: Math.max(slotBytes, slotBytesFor(0, alone.roomBytes)),
     };
   }
 
   #withRoom(expected: readonly Expected[]): ExpectedObject[] {
     const sizes = expected.map(({ roomBytes }) => roomBytes);
     const slots = this.#lane.memory.slots(this.#bucket, sizes);
-    const { codec } = this.#lane.options;
-    return expected.map((object, i) => ({ ...object, codec, into: slots[i]! }));
+    return expected.map((object, i) => ({ ...object, into: slots[i]! }));
   }
 
   /** Waits for objects of a level. */
@@ -319,7 +321,7 @@ export class BucketReduce {
 }
 
 /** An object to come, and the most bytes that it can have. */
-type Expected = Omit<ExpectedObject, "into" | "codec"> & { readonly roomBytes: number };
+type Expected = Omit<ExpectedObject, "into"> & { readonly roomBytes: number };
 
 function deleted(key: string): SltrainError {
   return new SltrainError({

@@ -13,6 +13,7 @@ import type { CollectiveState } from "./collective.ts";
 import type { ExchangeClock } from "./exchange-clock.ts";
 import type { Frames, Packed } from "./frame-coder.ts";
 import { LaneMemory } from "./lane-memory.ts";
+import { levelCodecs } from "./level-codecs.ts";
 import type { ReducePattern, ReducePlan } from "./pattern.ts";
 import { Residuals } from "./residuals.ts";
 import { roundingSeed } from "./rounding-seed.ts";
@@ -52,6 +53,8 @@ export class Lane {
   /** Decides by what rounds cost whether they compress what they send. */
   readonly zstd: ZstdTrial;
   readonly plans: readonly ReducePlan[];
+  /** By bucket and level. */
+  readonly codecs: readonly (readonly Codec[])[];
   readonly memory = new LaneMemory();
   /** When objects of each level come, from the beginning of a round. */
   readonly arrivals = new ArrivalPredictor();
@@ -69,10 +72,11 @@ export class Lane {
     this.options = options;
     this.zstd = new ZstdTrial(group.zstd);
     this.plans = buckets.map((bucket, i) => reduce.plan(bucket, group.worldSize, i));
+    this.codecs = this.plans.map((plan) => levelCodecs(codec, plan));
     this.length = buckets.reduce((length, { end }) => Math.max(length, end), 0);
     const levels = packed ? Math.max(...this.plans.map((plan) => plan.levels)) : 0;
     this.peaks = new Int32Array(new SharedArrayBuffer(levels * Int32Array.BYTES_PER_ELEMENT));
-    this.#residuals = codec.biased ? new Residuals(this.plans, buckets, group.rank) : undefined;
+    this.#residuals = codec.biased ? new Residuals(this.plans, this.codecs, buckets, group.rank) : undefined;
     this.#replaying = group.generation > 0 && !this.keepsParts;
   }
 
@@ -113,9 +117,10 @@ export class Lane {
   /** Encodes what this rank publishes at `address`, of which `begin` is the first element, and keeps what is lost. */
   encode(address: FrameAddress, values: Float32Array, begin: number): Packed | Promise<Packed> {
     const { compresses } = this.zstd;
-    // What zstd cannot use needs no other order.
-    const codec = compresses ? (this.options.codec.shuffled ?? this.options.codec) : this.options.codec;
     const { bucket, level, piece } = address;
+    const plain = this.codecs[bucket]![level]!;
+    // What zstd cannot use needs no other order.
+    const codec = compresses ? (plain.shuffled ?? plain) : plain;
     const room = this.memory.room(codec, bucket, level, piece, values.length);
     const seed = roundingSeed(this.group.seed, address);
     const encoded =
@@ -131,13 +136,16 @@ export class Lane {
     return this.group.frames.pack({ codec, encoded }, compresses);
   }
 
-  /** The most bytes that a frame of `elements` values can have. */
-  frameBytes(elements: number): number {
-    return maxFrameBytes(this.options.codec, elements, MAX_SCALARS, this.peaks.length);
+  /** The most bytes that a frame of `elements` values of a level can have. */
+  frameBytes(bucket: number, level: number, elements: number): number {
+    return maxFrameBytes(this.codecs[bucket]![level]!, elements, MAX_SCALARS, this.peaks.length);
   }
 
   /** Bytes of the slots of packed objects. */
   slotBytes(bucket: number, level: number): number {
-    return slotBytesFor(this.peaks[level]!, this.frameBytes(this.plans[bucket]!.longest(level)));
+    return slotBytesFor(
+      this.peaks[level]!,
+      this.frameBytes(bucket, level, this.plans[bucket]!.longest(level)),
+    );
   }
 }

@@ -6,6 +6,7 @@ import type { ElementRange } from "../shard/layout.ts";
 import { maxFrameBytes } from "../shard/payload.ts";
 import { type RequestPrices, requestsUsd } from "../storage/prices.ts";
 import { MAX_SCALARS } from "./lane.ts";
+import { levelCodecs } from "./level-codecs.ts";
 import { meanObjects, partObjects } from "./objects.ts";
 import type { ReducePattern, ReducePlan } from "./pattern.ts";
 import { slotBytesFor } from "./slots.ts";
@@ -54,32 +55,34 @@ function addRank(
   rank: number,
 ): void {
   const { levels, means, worldSize } = plan;
-  const frameBytes = ({ begin, end }: ElementRange): number =>
-    maxFrameBytes(codec, end - begin, scalarCount, packed ? levels : 0);
+  const codecs = levelCodecs(codec, plan);
+  const frameBytes = (level: number, { begin, end }: ElementRange): number =>
+    maxFrameBytes(codecs[level]!, end - begin, scalarCount, packed ? levels : 0);
   const slotBytes = (level: number): number => {
-    const mostBytes = (scalars: number) => maxFrameBytes(codec, plan.longest(level), scalars, levels);
+    const mostBytes = (scalars: number) =>
+      maxFrameBytes(codecs[level]!, plan.longest(level), scalars, levels);
     return slotBytesFor(mostBytes(scalarCount), mostBytes(MAX_SCALARS));
   };
   const relayBytes = (relay: number): number =>
-    plan.relayed(relay).reduce((bytes, piece) => bytes + frameBytes(means[piece]!), 0);
+    plan.relayed(relay).reduce((bytes, piece) => bytes + frameBytes(levels, means[piece]!), 0);
 
   total.puts += partObjects(plan, rank, packed).length + meanObjects(plan, rank).length;
   for (let level = 0; level < levels; level++) {
     const pieces = plan.published(level, rank);
-    const bytes = pieces.map((piece) => (packed ? slotBytes(level) : frameBytes(piece)));
+    const bytes = pieces.map((piece) => (packed ? slotBytes(level) : frameBytes(level, piece)));
     total.bytesUp += bytes.reduce((sum, each) => sum + each, 0);
     const merge = plan.merge(level + 1, rank);
     if (merge === undefined) continue;
     const reads = merge.writers.filter(({ piece }) => piece !== -1).length;
     total.gets += reads;
-    total.bytesDown += reads * (packed ? slotBytes(level) : frameBytes(merge));
+    total.bytesDown += reads * (packed ? slotBytes(level) : frameBytes(level, merge));
   }
   if (worldSize === 1) return;
   const relays = new Set<number>();
   for (const [piece, mean] of means.entries()) {
     if (mean.owner === rank) {
-      total.bytesUp += frameBytes(mean);
-      total.meanBytesUp += frameBytes(mean);
+      total.bytesUp += frameBytes(levels, mean);
+      total.meanBytesUp += frameBytes(levels, mean);
       continue;
     }
     const source = plan.source(piece, rank);
@@ -87,7 +90,7 @@ function addRank(
       relays.add(source.rank);
     } else {
       total.gets++;
-      total.bytesDown += frameBytes(mean);
+      total.bytesDown += frameBytes(levels, mean);
     }
   }
   total.bytesUp += relayBytes(rank);

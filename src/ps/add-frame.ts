@@ -30,7 +30,7 @@ export async function addFrame(place: Place, bytes: Uint8Array): Promise<void> {
   round.received(index, address.rank);
   let part: Decoded;
   try {
-    part = await decode(place, bytes);
+    part = await decode(place, bytes, place.lane.options.codec);
   } catch (error) {
     round.refused(index, address.rank);
     throw error;
@@ -45,12 +45,12 @@ export async function addFrame(place: Place, bytes: Uint8Array): Promise<void> {
  * the sums that it was made of are gone. Throws as `addFrame`.
  */
 export async function adoptMean(place: Place, bytes: Uint8Array): Promise<void> {
-  await decode(place, bytes);
+  await decode(place, bytes, place.lane.options.meanCodec);
   place.round.setMean(place.index, [bytes]);
 }
 
-function decode({ lane, piece, address }: Place, bytes: Uint8Array): Promise<Decoded> {
-  const { coder, codec } = lane.options;
+function decode({ lane, piece, address }: Place, bytes: Uint8Array, codec: Codec): Promise<Decoded> {
+  const { coder } = lane.options;
   return coder.decode(coder.keyOf(address), codec, { address, elements: piece.elements }, bytes);
 }
 
@@ -59,9 +59,9 @@ async function encodeMean(place: Place, sum: RankOrderedSum): Promise<Uint8Array
   const address = { ...place.address, level: MEAN_LEVEL, rank: run.serverRank };
   const values = new Float32Array(piece.elements);
   sum.writeMean(values);
-  const { coder } = lane.options;
+  const { coder, meanCodec } = lane.options;
   const compress = place.round.compresses(place.index);
-  const codec = compress ? (lane.options.codec.shuffled ?? lane.options.codec) : lane.options.codec;
+  const codec = compress ? (meanCodec.shuffled ?? meanCodec) : meanCodec;
   const encoded = encode(codec, values, piece.residual, roundingSeed(run.description.seed, address));
   const packed = await coder.pack({ codec, encoded }, compress);
   return coder.frame({ address, elements: values.length }, packed, sum.total);

@@ -11,6 +11,7 @@ export interface LaneOptions {
   readonly pieces: readonly Piece[];
   readonly worldSize: number;
   readonly codec: Codec;
+  readonly meanCodec: Codec;
   readonly coder: FrameCoder;
   /** Its steps are no training steps. */
   readonly apart: boolean;

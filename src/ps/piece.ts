@@ -17,6 +17,7 @@ export interface PieceOptions {
   readonly elements: number;
   readonly worldSize: number;
   readonly codec: Codec;
+  readonly meanCodec: Codec;
 }
 
 export class Piece {
@@ -32,18 +33,21 @@ export class Piece {
   readonly #slots: (Uint8Array | undefined)[] = [];
   readonly #uploads: (IncomingMessage | undefined)[] = [];
 
-  constructor({ bucket, piece, elements, codec }: PieceOptions) {
+  constructor({ bucket, piece, elements, codec, meanCodec }: PieceOptions) {
     this.bucket = bucket;
     this.number = piece;
     this.elements = elements;
-    this.maxFrameBytes = maxFrameBytes(codec, elements, MAX_SCALARS, 0);
+    this.maxFrameBytes = Math.max(
+      ...[codec, meanCodec].map((either) => maxFrameBytes(either, elements, MAX_SCALARS, 0)),
+    );
     this.sums = new Float64Array(elements);
-    this.residual = new Float32Array(codec.biased ? elements : 0);
+    this.residual = new Float32Array(meanCodec.biased ? elements : 0);
   }
 
   /** What slots and accumulators can take. */
-  static workingBytes({ elements, worldSize, codec }: PieceOptions): number {
-    const perElement = Float64Array.BYTES_PER_ELEMENT + (codec.biased ? Float32Array.BYTES_PER_ELEMENT : 0);
+  static workingBytes({ elements, worldSize, codec, meanCodec }: PieceOptions): number {
+    const perElement =
+      Float64Array.BYTES_PER_ELEMENT + (meanCodec.biased ? Float32Array.BYTES_PER_ELEMENT : 0);
     return worldSize * maxFrameBytes(codec, elements, MAX_SCALARS, 0) + elements * perElement;
   }
 

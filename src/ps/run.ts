@@ -3,6 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { FrameCoder } from "../allreduce/frame-coder.ts";
 import type { LaneDescription, RunDescription } from "../allreduce/ps/protocol.ts";
+import type { Codec } from "../shard/codec/codec.ts";
 import { codecOf } from "../shard/codec/codecs.ts";
 import { maxFrameBytes } from "../shard/payload.ts";
 import type { Zstd } from "../shard/zstd.ts";
@@ -31,21 +32,26 @@ export class Run {
       pieces.flat().reduce((sum, piece) => sum + bytesOf(piece), 0);
     this.#workingBytes = total((piece) => Piece.workingBytes(piece));
     this.neededBytes =
-      this.#workingBytes + 2 * total(({ codec, elements }) => maxFrameBytes(codec, elements, 0, 0));
+      this.#workingBytes + 2 * total(({ meanCodec, elements }) => maxFrameBytes(meanCodec, elements, 0, 0));
     const { worldSize } = description;
-    this.lanes = description.lanes.map(({ codec, parameter, apart }, i) => {
+    this.lanes = description.lanes.map((lane, i) => {
       const made = pieces[i]!.map((piece) => new Piece(piece));
       const coder = new FrameCoder({ runId: id, generation: 0, zstd });
-      return new Lane({ pieces: made, worldSize, codec: codecOf(codec, parameter), coder, apart });
+      return new Lane({ pieces: made, worldSize, ...this.#codecsOf(lane), coder, apart: lane.apart });
     });
     this.#durable = new Int32Array(worldSize).fill(-1);
   }
 
-  #piecesOf({ codec, parameter, pieces }: LaneDescription): PieceOptions[] {
+  #piecesOf(lane: LaneDescription): PieceOptions[] {
     const { worldSize } = this.description;
-    return pieces.map(([bucket, piece, elements]) => ({
-      ...{ bucket, piece, elements, worldSize, codec: codecOf(codec, parameter) },
+    return lane.pieces.map(([bucket, piece, elements]) => ({
+      ...{ bucket, piece, elements, worldSize, ...this.#codecsOf(lane) },
     }));
+  }
+
+  #codecsOf({ codec: id, parameter }: LaneDescription): { readonly codec: Codec; readonly meanCodec: Codec } {
+    const codec = codecOf(id, parameter);
+    return { codec, meanCodec: codec.ofSum?.(this.description.worldSize) ?? codec };
   }
 
   /** The rank of this server in its frames. */

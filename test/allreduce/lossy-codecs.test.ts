@@ -114,6 +114,33 @@ describe("collectives with lossy codecs", () => {
     }
   });
 
+  for (const reduce of reduceSpecs) {
+    for (const packed of [false, true]) {
+      test(`by ${reduce}${packed ? " in packed objects" : ""}, what ranks chose of their values is not cut again on its way to the mean`, async () => {
+        const place: How = {
+          channel: await openChannel(`memory:lossy-union-${reduce}-${packed}`),
+          ...{ reduce, codec: parseCodec("top-k:6.25%"), packed },
+        };
+        const group = await Promise.all(ranks.map((rank) => join(place, rank)));
+        const means = await Promise.all(
+          group.map(async (one, rank) => {
+            const open = one.begin({ step: 0, weight: 1, timeoutMs: 5000 });
+            // A sixteenth of its own.
+            const vector = Float32Array.from({ length: ELEMENTS }, (_, i) => (i % 16 === rank ? i + 1 : 0));
+            one.buckets.forEach(({ begin, end }, i) => open.push(i, vector.subarray(begin, end)));
+            await open.finish(new Float64Array(0), vector);
+            return vector;
+          }),
+        );
+        for (const mean of means) assert.deepEqual(mean, means[0]);
+        means[0]!.forEach((value, i) => {
+          const want = i % 16 < WORLD_SIZE ? (i + 1) / WORLD_SIZE : 0;
+          assert.ok(Math.abs(value - want) <= want * 2 ** -6, `${i}: ${value} instead of ${want}`);
+        });
+      });
+    }
+  }
+
   test("a state of another shape is refused", async () => {
     const channel = await openChannel("memory:lossy-state");
     const place: How = { channel, reduce: "scatter-reduce", codec: parseCodec("sign"), packed: false };

@@ -60,7 +60,7 @@ function piecesOf({ buckets, reduce, codec }: LaneOptions, worldSize: number): S
   return buckets.flatMap((range, bucket) =>
     reduce.plan(range, worldSize, bucket).means.map(({ begin, end, owner }, piece) => ({
       ...{ bucket, piece, server: owner - worldSize, elements: end - begin },
-      maxBytes: maxFrameBytes(codec, end - begin, MAX_SCALARS, 0),
+      maxBytes: maxFrameBytes(codec.ofSum?.(worldSize) ?? codec, end - begin, MAX_SCALARS, 0),
     })),
   );
 }

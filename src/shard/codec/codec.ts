@@ -29,6 +29,11 @@ interface ChunkCodec {
   /** Whether a `compressible` of so many bytes can belong to `length` values. */
   accepts(compressibleBytes: number, length: number): boolean;
   /**
+   * What encodes a sum, or a mean, of what so many ranks wrote with this codec, so that it need not be cut again; absent:
+   * this codec.
+   */
+  ofSum?(contributors: number): Codec;
+  /**
    * Writes the values' bytes, the same for the same values and seed, into `room` (see `roomFor`); the result views it, or
    * the values themselves. `seed` (u32) decides stochastic rounding.
    */

@@ -4,16 +4,20 @@
 //
 // `rest` has the low bytes of the values, `compressible` the high ones, then for each value the number of zeros before it
 // since the last one (LEB128: 7 bits a byte, the lowest first, the high bit set if more follow).
+//
+// Ranks choose different values: a sum of n ranks' keeps n times the share, or all, where that takes fewer bytes.
 
 import { assert } from "../../errors.ts";
-import { roundToBf16 } from "./bf16.ts";
+import { bf16, roundToBf16 } from "./bf16.ts";
 import { bitsOf } from "./blocks.ts";
-import type { BiasedCodec, Encoded } from "./codec.ts";
+import type { BiasedCodec, Codec, Encoded } from "./codec.ts";
 import { selectLargest } from "./largest.ts";
 
 export const TOP_K_ID = 10;
 /** A share is a whole number of millionths: exact in frames. */
 export const MILLION = 1_000_000;
+/** From here on bf16 takes fewer bytes: two for each value, and not three for each that is kept. */
+const DENSE_PPM = (2 / 3) * MILLION;
 
 /** Keeps ceil(length * sharePpm / 1e6) of `length` values; `sharePpm` in 1..1e6. */
 export function topK(sharePpm: number): BiasedCodec {
@@ -26,6 +30,10 @@ export function topK(sharePpm: number): BiasedCodec {
     exact: false,
     biased: true,
     restBytes: kept,
+    ofSum(contributors): Codec {
+      const sumPpm = contributors * sharePpm;
+      return contributors > 1 && sumPpm >= DENSE_PPM ? bf16 : topK(Math.min(MILLION, sumPpm));
+    },
     maxCompressibleBytes: (length) => 2 * kept(length) + longGaps(length),
     accepts: (compressibleBytes, length) =>
       compressibleBytes >= 2 * kept(length) && compressibleBytes <= 2 * kept(length) + longGaps(length),

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RandomStream } from "../../../src/random.ts";
 import { selectLargest } from "../../../src/shard/codec/largest.ts";
-import { topK } from "../../../src/shard/codec/top-k.ts";
+import { MILLION, topK } from "../../../src/shard/codec/top-k.ts";
 import { codecContract, decodeWith, encodeWith } from "../../contract/codec.ts";
 
 codecContract(topK(10_000), 1);
@@ -58,6 +58,15 @@ test("gaps of any length come back", () => {
   for (const i of [127, 130, 259, 20_000, 3_000_000, 4_999_999])
     assert.ok(Math.abs(out[i]! / (i + 1) - 1) <= 2 ** -8);
   assert.equal(out.filter((value) => value !== 0).length, 6);
+});
+
+test("what sums several ranks' values keeps as many times the share, or all where that is shorter", () => {
+  const codec = topK(10_000);
+  assert.deepEqual(
+    [1, 4, 66, 67, 1000].map((contributors) => codec.ofSum!(contributors).name),
+    ["top-k:1%", "top-k:4%", "top-k:66%", "bf16", "bf16"],
+  );
+  assert.equal(topK(MILLION).ofSum!(1).name, "top-k:100%");
 });
 
 test("at one per cent a value takes little more than three bytes", () => {
