@@ -59,13 +59,36 @@ export const algorithmDefaults: Readonly<Record<string, TrainConfigInput>> = {
   diloco: { optimizer: "adamw", lr: 0.001 },
 };
 
+/**
+ * What a compression wants that sends most of a gradient some steps late. Heavy-ball momentum overshoots on what is late:
+ * Nesterov's, which is that of PowerSGD's paper (Vogels et al. 2019, algorithm 2), less so; and while the first gradients
+ * are the largest, the rate rises slowly, as in Deep Gradient Compression (Lin et al. 2018, section 3.3).
+ */
+const lateGradients = { optimizer: "nesterov", warmupSteps: 100 } as const;
+
+/** By a compression's name, without its parameter; of any model. */
+export const compressionDefaults: Readonly<Record<string, TrainConfigInput>> = {
+  powersgd: lateGradients,
+  "top-k": lateGradients,
+  sign: lateGradients,
+};
+
 export type ModelDefaults = typeof generalDefaults & TrainConfigInput;
 
 /** Defaults of all settings that have one without a look at the machine or at other settings. */
 export function defaultsFor(
   model: string = generalDefaults.model,
   algorithm: string = generalDefaults.algorithm,
+  compress: string = generalDefaults.compress,
 ): ModelDefaults {
-  const chosen = { ...modelDefaults[model], ...algorithmDefaults[algorithm], model, algorithm };
+  const [compression = compress] = compress.split(":");
+  const chosen = {
+    ...modelDefaults[model],
+    // What others exchange are no gradients.
+    ...(algorithm === generalDefaults.algorithm
+      ? compressionDefaults[compression]
+      : algorithmDefaults[algorithm]),
+    ...{ model, algorithm },
+  };
   return { ...generalDefaults, ...chosen } as ModelDefaults;
 }

@@ -13,6 +13,7 @@ import {
   flagName,
   type Refusal,
   type TrainConfig,
+  type TrainConfigInput,
   trainConfigKeys,
   type TrainConfigKey,
   trainConfigSchema,
@@ -63,7 +64,8 @@ export async function resolveTrainConfig(options: ResolveOptions): Promise<Resol
     values[given.key] = checkedValue(given);
     sources[given.key] = given.source;
   }
-  const defaults = defaultsFor(values.model as string | undefined, values.algorithm as string | undefined);
+  const { model, algorithm, compress } = values as TrainConfigInput;
+  const defaults = defaultsFor(model, algorithm, compress);
   const merged = { ...defaults, workers: cores, channel: values.storage ?? defaults.storage, ...values };
   const config = Object.freeze(trainConfigSchema.parse(merged));
   refuseConflicts(config);

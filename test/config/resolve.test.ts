@@ -76,6 +76,18 @@ test("the channel follows the storage unless it is given", async () => {
   assert.equal(given.config.channel, "fs:/dev/shm/frames");
 });
 
+test("a compression that sends gradients late brings Nesterov's momentum and a warm-up, which any setting overrides", async () => {
+  const brought = async (flags: Record<string, unknown>) => {
+    const { config } = await resolve({ flags });
+    return [config.optimizer, config.warmupSteps];
+  };
+  for (const compress of ["powersgd:2", "top-k:1%", "sign"])
+    assert.deepEqual(await brought({ compress }), ["nesterov", 100]);
+  assert.deepEqual(await brought({ compress: "int8" }), ["momentum", 0]);
+  assert.deepEqual(await brought({ compress: "sign", optimizer: "sgd" }), ["sgd", 100]);
+  assert.deepEqual(await brought({ compress: "sign", algorithm: "local-sgd" }), ["momentum", 0]);
+});
+
 test("a model brings its own defaults, which any setting overrides", async () => {
   assert.equal((await resolve({ flags: { model: "feng-a" } })).config.data, "random-binary");
   assert.equal((await resolve({ flags: { model: "feng-a", data: "mnist" } })).config.data, "mnist");
