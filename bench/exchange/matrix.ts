@@ -1,7 +1,7 @@
 // What a user asks to be compared, from the texts of the flags: every reduce with every codec, number of workers and
 // size. Everything is checked before the first process starts.
 
-import { areParameterServers } from "../../src/allreduce/parameter-servers.ts";
+import { reduceThrough } from "../../src/allreduce/parameter-servers.ts";
 import { nearestName } from "../../src/nearest-name.ts";
 import { SltrainError } from "../../src/errors.ts";
 import { codecNames, parseCodec } from "../../src/shard/codec/codecs.ts";
@@ -32,7 +32,7 @@ export function parseMatrix(texts: MatrixTexts): Matrix {
   const workers = listOf(texts.workers).map(workersOf);
   const codecs = listOf(texts.compress);
   for (const codec of codecs) orNearest(codec, codecNames, () => parseCodec(codec));
-  const reduces = servedReduce(texts.channel) ?? listOf(texts.reduce);
+  const reduces = listOf(reduceThrough(texts.channel ?? "", texts.reduce));
   const contenders = reduces.flatMap((reduce) =>
     // The textbook sends values as they are.
     (reduce === TEXTBOOK ? ["f32"] : codecs).map((codec) => ({ reduce, codec })),
@@ -45,10 +45,6 @@ export function parseMatrix(texts: MatrixTexts): Matrix {
     bytes: listOf(texts.bytes).map(bytesOf),
     contenders,
   };
-}
-
-function servedReduce(channel = ""): string[] | undefined {
-  return areParameterServers(channel) ? [`ps:${channel.split(",").length}`] : undefined;
 }
 
 /** A part that begins with a digit belongs to a name before it: `tree:1,5,22,100` is one reduce. */

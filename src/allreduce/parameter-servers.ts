@@ -22,6 +22,11 @@ export function areParameterServers(uri: string): boolean {
   return uri.startsWith(SCHEME);
 }
 
+/** The name of what adds gradients: `ps:2` for two servers, which do that by themselves, else `reduce`. */
+export function reduceThrough(channel: string, reduce: string): string {
+  return areParameterServers(channel) ? `ps:${channel.split(",").length}` : reduce;
+}
+
 /**
  * `ps://host:port,host:port`, and the token of `env`. Throws SltrainError "ps-uri-invalid", or "token-missing"; a URI
  * holds no secret.

@@ -2,6 +2,7 @@
 // before anything is stored or started.
 
 import { parseCompression } from "../allreduce/compression.ts";
+import { areParameterServers } from "../allreduce/parameter-servers.ts";
 import { parseReduce } from "../allreduce/patterns/index.ts";
 import { parseSync } from "../allreduce/sync.ts";
 import { SltrainError } from "../errors.ts";
@@ -9,7 +10,7 @@ import { flagName, type TrainConfig, type TrainConfigKey } from "./schema.ts";
 
 interface Rule {
   readonly settings: readonly [TrainConfigKey, TrainConfigKey];
-  readonly broken: (config: TrainConfig) => boolean;
+  readonly broken: (config: TrainConfig, isFlag: (key: TrainConfigKey) => boolean) => boolean;
   readonly because: string;
 }
 
@@ -26,21 +27,54 @@ const rules: readonly Rule[] = [
     broken: (config) => isStale(config) && parseCompression(config.compress).powerSgdTerms !== undefined,
     because: "powersgd has all workers meet twice in a step, which those that are not in lockstep do not",
   },
+  {
+    settings: ["syncEvery", "algorithm"],
+    broken: (config, isFlag) => isFlag("syncEvery") && config.algorithm === "ga-sgd",
+    because: "it exchanges at every step; local-sgd and diloco do not",
+  },
+  {
+    settings: ["reduce", "sync"],
+    broken: (config, isFlag) => isFlag("reduce") && isStale(config),
+    because: "workers that are not in lockstep send to all, and nobody adds for others",
+  },
+  {
+    settings: ["reduce", "channel"],
+    broken: (config, isFlag) => isFlag("reduce") && areParameterServers(config.channel),
+    because: "parameter servers add by themselves",
+  },
 ];
 
 /**
+ * `isFlag`: which settings were given on the command line. There, one that would change nothing is a mistake; in a file
+ * or the environment it may be meant for another run.
+ *
  * Throws SltrainError "config-conflict" naming both settings, or "reduce-invalid" if the pattern is not one of so many
  * workers.
  */
-export function refuseConflicts(config: TrainConfig): void {
-  parseReduce(config.reduce).plan({ begin: 0, end: 0 }, config.workers, 0);
+export function refuseConflicts(config: TrainConfig, isFlag: (key: TrainConfigKey) => boolean): void {
+  refuseMisfit(config);
   for (const { settings, broken, because } of rules) {
-    if (!broken(config)) continue;
+    if (!broken(config, isFlag)) continue;
     const [first, second] = settings.map((key) => `${flagName(key)} ${String(config[key])}`);
     throw new SltrainError({
       code: "config-conflict",
       message: `expected settings that go together, got ${first} with ${second}: ${because}`,
-      suggestions: [`Leave out ${flagName(settings[0])} or ${flagName(settings[1])}.`],
+      suggestions: [`Leave out ${flagName(settings[0])}, or choose another ${flagName(settings[1])}.`],
+    });
+  }
+}
+
+function refuseMisfit({ reduce, workers }: TrainConfig): void {
+  try {
+    parseReduce(reduce).plan({ begin: 0, end: 0 }, workers, 0);
+  } catch (error) {
+    if (!(error instanceof SltrainError)) throw error;
+    const name = reduce.replace(/:.*/, "");
+    throw new SltrainError({
+      code: error.code,
+      message: `--reduce for --workers ${workers}: ${error.message}`,
+      suggestions: [`Write --reduce ${name}, which fits any number of workers, or change --workers.`],
+      cause: error,
     });
   }
 }

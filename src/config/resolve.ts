@@ -68,7 +68,7 @@ export async function resolveTrainConfig(options: ResolveOptions): Promise<Resol
   const defaults = defaultsFor(model, algorithm, compress);
   const merged = { ...defaults, workers: cores, channel: values.storage ?? defaults.storage, ...values };
   const config = Object.freeze(trainConfigSchema.parse(merged));
-  refuseConflicts(config);
+  refuseConflicts(config, (key) => sources[key] === "flag");
   return { config, sources: Object.freeze(sources) };
 }
 

@@ -2,7 +2,12 @@
 // The run itself needs none of this once the workers are started.
 
 import { lastEpochFrames } from "../allreduce/open-collective.ts";
-import { areParameterServers, forgetRun, parameterServers } from "../allreduce/parameter-servers.ts";
+import {
+  areParameterServers,
+  forgetRun,
+  parameterServers,
+  reduceThrough,
+} from "../allreduce/parameter-servers.ts";
 import { parseReduce } from "../allreduce/patterns/index.ts";
 import { exchangeSteps } from "../config/exchange-steps.ts";
 import type { ConfigSource } from "../config/resolve.ts";
@@ -113,7 +118,7 @@ function startedEvent(
   const { config, data, frames } = manifest;
   const stepsPerEpoch = batchesPerEpoch(data.counts.train, config.batchSize);
   const { model, workers, epochs, batchSize, optimizer, lr, provider, seed } = config;
-  const { algorithm, sync, reduce, compress } = config;
+  const { algorithm, sync, compress } = config;
   const channel = config.channel === config.storage ? storage : config.channel;
   return {
     event: "run.started",
@@ -129,7 +134,7 @@ function startedEvent(
       algorithm,
       sync,
       syncEvery: algorithm === "ga-sgd" ? null : config.syncEvery,
-      reduce,
+      reduce: reduceThrough(config.channel, config.reduce),
       compress,
       checkpointEverySteps:
         frames.staleness === null

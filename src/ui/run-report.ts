@@ -5,6 +5,7 @@ import { statusOf, type StoredRun } from "../run/registry.ts";
 import { formatBytes, formatCount, formatDuration, formatPercent, formatUsd } from "../units.ts";
 import { drawCurve } from "./curve.ts";
 import { resumeCommand } from "../run/resume-command.ts";
+import { exchangeText } from "./exchange-text.ts";
 import { drawTable } from "./table.ts";
 
 /** `storageUri`: where the run was found, for the command that resumes it. */
@@ -23,7 +24,7 @@ export function runReport(run: StoredRun, storageUri: string, width: number): st
       "training",
       `${config.optimizer} at ${config.lr}, batch ${formatCount(config.batchSize)}, seed ${config.seed}`,
     ],
-    ["exchange", `${config.algorithm}, ${config.sync}: ${config.compress} by ${config.reduce}`],
+    ["exchange", exchangeText(config)],
     ["functions", `${config.workers} ${config.provider}, ${config.memoryMiB} MiB each`],
     ["machine", `${manifest.machine.cpu}, ${manifest.machine.cores} cores, Node ${manifest.versions.node}`],
   ];

@@ -3,11 +3,11 @@
 
 import { styleText } from "node:util";
 import { createLogUpdate } from "log-update";
-import { parseSync } from "../allreduce/sync.ts";
 import type { TrainEvent } from "../coordinator/events.ts";
 import { errorRecord } from "../errors.ts";
 import type { RunSummary } from "../run/records.ts";
 import { formatBytes, formatCount, formatDuration, formatPercent, formatUsd } from "../units.ts";
+import { exchangeText } from "./exchange-text.ts";
 import { resumeCommand } from "../run/resume-command.ts";
 
 export interface TrainView {
@@ -137,22 +137,9 @@ function startedLines(event: Started): string[] {
     `${workersOf(event)} through ${where}`,
     `batch ${formatCount(event.batchSize)}, ${event.optimizer} at ${event.lr}, ` +
       `up to ${counted(event.epochs, "epoch")} of ${counted(event.stepsPerEpoch, "step")}`,
-    `${event.algorithm}: ${event.compress} ${travels(event)}`,
+    exchangeText(event),
     `a checkpoint every ${counted(event.checkpointEverySteps, "step")}, frames within ${formatBytes(event.maxFrameBytes)}`,
   ];
-}
-
-/** How and when: "by tree every 16 steps", "from each to all, at most 3 steps apart". */
-function travels({ sync, syncEvery, reduce }: Started): string {
-  const { staleness } = parseSync(sync);
-  if (staleness !== undefined) {
-    return `from each to all${staleness === Infinity ? "" : `, at most ${counted(staleness, "step")} apart`}`;
-  }
-  const when =
-    syncEvery === "epoch"
-      ? "once an epoch"
-      : `every ${syncEvery === null ? "step" : counted(syncEvery, "step")}`;
-  return `by ${reduce} ${when}`;
 }
 
 function workersOf({ workers, provider }: Started): string {

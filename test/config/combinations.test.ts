@@ -2,14 +2,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { refuseConflicts } from "../../src/config/combinations.ts";
 import { defaultsFor } from "../../src/config/model-defaults.ts";
-import type { TrainConfig, TrainConfigInput } from "../../src/config/schema.ts";
+import type { TrainConfig, TrainConfigInput, TrainConfigKey } from "../../src/config/schema.ts";
 
-const configOf = (changes: TrainConfigInput): TrainConfig =>
-  ({ ...defaultsFor(), workers: 4, ...changes }) as TrainConfig;
+/** As if `flags` of the changes had been given on the command line. */
+function refuse(changes: TrainConfigInput, flags: readonly TrainConfigKey[] = []): void {
+  const config = { ...defaultsFor(), workers: 4, channel: "fs:x", ...changes } as TrainConfig;
+  refuseConflicts(config, (key) => flags.includes(key));
+}
 
 test("settings that go together are let through", () => {
   for (const changes of [{}, { sync: "asp", compress: "top-k:1%" }, { compress: "powersgd:2" }])
-    refuseConflicts(configOf(changes));
+    refuse(changes);
 });
 
 test("two settings that do not go together are named, with the reason", () => {
@@ -21,5 +24,25 @@ test("two settings that do not go together are named, with the reason", () => {
     ],
   ];
   for (const [changes, message] of refused)
-    assert.throws(() => refuseConflicts(configOf(changes)), { code: "config-conflict", message });
+    assert.throws(() => refuse(changes), { code: "config-conflict", message });
+});
+
+test("a flag that would change nothing is refused; a file may hold it for another run", () => {
+  const idle: readonly (readonly [TrainConfigKey, TrainConfigInput, RegExp])[] = [
+    ["syncEvery", { syncEvery: 4 }, /--sync-every 4 with --algorithm ga-sgd: it exchanges at every step/],
+    ["reduce", { reduce: "tree", sync: "asp" }, /--reduce tree with --sync asp/],
+    ["reduce", { reduce: "tree", channel: "ps://h:1" }, /--reduce tree with --channel ps:\/\/h:1/],
+  ];
+  for (const [key, changes, message] of idle) {
+    assert.throws(() => refuse(changes, [key]), { code: "config-conflict", message });
+    refuse(changes);
+  }
+});
+
+test("a reduce pattern for another number of workers is told with the one that fits any", () => {
+  assert.throws(() => refuse({ reduce: "tree:1,5,22,100" }), {
+    code: "reduce-invalid",
+    message: /--reduce for --workers 4: .*layers that end with 4 workers, but got "tree:1,5,22,100"/,
+    suggestions: ["Write --reduce tree, which fits any number of workers, or change --workers."],
+  });
 });
