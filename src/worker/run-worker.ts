@@ -58,7 +58,10 @@ export async function runWorker(
   const [data, { device, replica, step }] = await Promise.all([
     openData(storage, manifest, { rows: schedule.rows, rank, memoryLimitBytes: dataBytes }),
     compileReplica(manifest, optimizer, schedule.largestShare, { threads: threads.compute, clock }),
-  ]);
+  ]).catch(async (error: unknown) => {
+    await ioThread?.stop();
+    throw error;
+  });
   clock.end("data");
 
   const peers = await openPeers(event, manifest, storage, { replica, ioThread });

@@ -8,7 +8,7 @@ import type { CollectiveJob, OpenedJob } from "../collective-job.ts";
 import { remoteCollective } from "./remote-collective.ts";
 
 export interface IoThread {
-  /** Once. Throws what `openJob` throws; a collective of a thread that is gone throws "thread-lost". */
+  /** Once; the thread ends if it fails. Throws what `openJob` throws; a collective of a thread that is gone throws "thread-lost". */
   open(job: CollectiveJob): Promise<OpenedJob>;
   /** Ends the thread, also amid its work. */
   stop(): Promise<void>;
@@ -29,7 +29,10 @@ export function startIoThread(): IoThread {
   };
   return {
     async open(job) {
-      const collective = await remoteCollective(port, job, lost.signal);
+      const collective = await remoteCollective(port, job, lost.signal).catch(async (error: unknown) => {
+        await stop();
+        throw error;
+      });
       return {
         collective,
         async close() {
