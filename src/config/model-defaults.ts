@@ -54,19 +54,20 @@ export const modelDefaults: Readonly<Record<string, TrainConfigInput>> = {
   vgg19: { batchSize: 32, lr: 0.00125, weightDecay: 5e-4 },
 };
 
-/** What an algorithm wants instead of that, of any model: its paper's optimiser, at a rate that suits the small models. */
-export const algorithmDefaults: Readonly<Record<string, TrainConfigInput>> = {
-  diloco: { optimizer: "adamw", lr: 0.001 },
-};
-
 /**
- * What a compression wants that sends most of a gradient some steps late. Heavy-ball momentum overshoots on what is late:
- * Nesterov's, which is that of PowerSGD's paper (Vogels et al. 2019, algorithm 2), less so; and while the first gradients
- * are the largest, the rate rises slowly, as in Deep Gradient Compression (Lin et al. 2018, section 3.3).
+ * Where steps do not know all of the gradients before them. Heavy-ball momentum overshoots on what comes late: Nesterov's,
+ * which is that of PowerSGD's paper (Vogels et al. 2019, algorithm 2), less so; and while the first gradients are the
+ * largest, the rate rises slowly, as in Deep Gradient Compression (Lin et al. 2018, section 3.3).
  */
 const lateGradients = { optimizer: "nesterov", warmupSteps: 100 } as const;
 
-/** By a compression's name, without its parameter; of any model. */
+/** What an algorithm wants instead of that, of any model: diloco its paper's optimiser, at a rate that suits the small ones. */
+export const algorithmDefaults: Readonly<Record<string, TrainConfigInput>> = {
+  "local-sgd": lateGradients,
+  diloco: { optimizer: "adamw", lr: 0.001 },
+};
+
+/** By a compression's name, without its parameter: those that send most of a gradient some steps late; of any model. */
 export const compressionDefaults: Readonly<Record<string, TrainConfigInput>> = {
   powersgd: lateGradients,
   "top-k": lateGradients,

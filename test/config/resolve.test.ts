@@ -76,7 +76,7 @@ test("the channel follows the storage unless it is given", async () => {
   assert.equal(given.config.channel, "fs:/dev/shm/frames");
 });
 
-test("a compression that sends gradients late brings Nesterov's momentum and a warm-up, which any setting overrides", async () => {
+test("where gradients come late, compressions and local-sgd bring Nesterov's momentum and a warm-up, which any setting overrides", async () => {
   const brought = async (flags: Record<string, unknown>) => {
     const { config } = await resolve({ flags });
     return [config.optimizer, config.warmupSteps];
@@ -85,7 +85,8 @@ test("a compression that sends gradients late brings Nesterov's momentum and a w
     assert.deepEqual(await brought({ compress }), ["nesterov", 100]);
   assert.deepEqual(await brought({ compress: "int8" }), ["momentum", 0]);
   assert.deepEqual(await brought({ compress: "sign", optimizer: "sgd" }), ["sgd", 100]);
-  assert.deepEqual(await brought({ compress: "sign", algorithm: "local-sgd" }), ["momentum", 0]);
+  assert.deepEqual(await brought({ algorithm: "local-sgd" }), ["nesterov", 100]);
+  assert.deepEqual(await brought({ compress: "sign", algorithm: "diloco" }), ["adamw", 0]);
 });
 
 test("a model brings its own defaults, which any setting overrides", async () => {
