@@ -18,6 +18,8 @@ export default class Train extends SltrainCommand {
     "<%= config.bin %> <%= command.id %>",
     "<%= config.bin %> <%= command.id %> --model mlp --data fashion-mnist --target-accuracy 0.87",
     "<%= config.bin %> <%= command.id %> --model model.json --data samples.csv --workers 4 --epochs 10",
+    "<%= config.bin %> <%= command.id %> --storage s3://my-bucket/runs --channel memcached://10.0.0.7 --compress bf16",
+    "<%= config.bin %> <%= command.id %> --algorithm local-sgd --sync-every epoch --reduce tree",
   ];
   static override flags = { ...trainFlags, json: jsonFlag };
 

@@ -47,8 +47,17 @@ export async function openStorage(uri: string, retry?: RetryOptions): Promise<St
   return open(storages, formsOf(storages), uri, retry);
 }
 
-/** Opens what carries a run's frames; it may forget. Throws SltrainError "storage-unknown", "storage-query-invalid". */
+/** Opens what carries a run's frames; it may forget. Throws SltrainError "storage-unknown", "storage-unsupported", "storage-query-invalid". */
 export async function openChannel(uri: string, retry?: RetryOptions): Promise<Channel & Metered> {
+  if (splitUri(uri).scheme === SERVERS.scheme) {
+    throw new SltrainError({
+      code: "storage-unsupported",
+      message: `storage: expected a store of objects, but got ${withoutCredentials(uri)}: parameter servers keep none`,
+      suggestions: [
+        `Give ${SERVERS.form} to \`sltrain train --channel\` or \`sltrain bench exchange --channel\`.`,
+      ],
+    });
+  }
   const all = { ...storages, ...channels };
   return open<Channel>(all, [...formsOf(all), SERVERS.form], uri, retry);
 }

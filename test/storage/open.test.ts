@@ -42,6 +42,7 @@ test("what only carries frames is refused as a storage, and parameter servers ar
   for (const uri of ["memcached://h", "ps://h:1"]) {
     await assert.rejects(openStorage(uri), { code: "storage-unsupported" });
   }
+  await assert.rejects(openChannel("ps://h:1"), { code: "storage-unsupported", message: /keep none/ });
   await assert.rejects(openChannel("pss:h"), /memcached:\/\/HOST, ps:\/\/HOST:PORT, but/);
 });
 

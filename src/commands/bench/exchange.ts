@@ -1,5 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { Flags, ux } from "@oclif/core";
+import { reduceNames } from "../../allreduce/patterns/index.ts";
+import { codecNames } from "../../shard/codec/codecs.ts";
 import { reportFlag } from "../../ui/report-flag.ts";
 import { SltrainCommand, jsonFlag } from "../../ui/sltrain-command.ts";
 
@@ -12,6 +14,7 @@ export default class BenchExchange extends SltrainCommand {
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
     "<%= config.bin %> <%= command.id %> --reduce scatter-reduce,textbook --workers 2,4,8 --bytes 224,12MB,89MB",
+    "<%= config.bin %> <%= command.id %> --storage redis://127.0.0.1 --compress f32,bf16 --reduce tree:1,2,4,hierarchical --workers 4",
     "<%= config.bin %> <%= command.id %> --storage fs:/mnt/efs --prices s3 --json",
   ];
   static override flags = {
@@ -27,21 +30,22 @@ export default class BenchExchange extends SltrainCommand {
       helpValue: "LIST",
     }),
     reduce: Flags.string({
-      summary: "Patterns; textbook is LambdaML's ScatterReduce.",
+      summary: `${reduceNames.join(", ")}, as in train; textbook is LambdaML's ScatterReduce.`,
       default: "scatter-reduce,textbook",
       helpValue: "LIST",
     }),
-    compress: Flags.string({ summary: "Codecs.", default: "f32", helpValue: "LIST" }),
+    compress: Flags.string({ summary: `${codecNames.join(", ")}.`, default: "f32", helpValue: "LIST" }),
     zstd: Flags.option({
       summary: "Compress what codecs leave; auto: where that saves time.",
       options: ["auto", "on", "off"] as const,
       default: "auto",
     })(),
-    rounds: Flags.integer({ summary: "Rounds that count, at most.", default: 20, min: 1 }),
+    rounds: Flags.integer({ summary: "Rounds that count, at most.", default: 20, min: 1, helpValue: "N" }),
     "bucket-bytes": Flags.integer({
       summary: "Gradient bytes that are exchanged together.",
       default: 4_194_304,
       min: 4096,
+      helpValue: "N",
     }),
     prices: Flags.option({
       summary: "Price the requests as this store does.",

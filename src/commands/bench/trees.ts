@@ -11,11 +11,21 @@ export default class BenchTrees extends SltrainCommand {
     "<%= config.bin %> <%= command.id %> --workers 27 --latency-ms 20 --json",
   ];
   static override flags = {
-    workers: Flags.integer({ summary: "Ranks.", default: 100, min: 2, max: 1000 }),
-    bytes: Flags.integer({ summary: "Size of the gradient in f32.", default: 40_000, min: 4 }),
-    "latency-ms": Flags.integer({ summary: "Latency of a request.", default: 5, min: 0 }),
-    "link-mbs": Flags.integer({ summary: "Bandwidth of each rank's link in MB/s.", default: 4, min: 1 }),
-    rounds: Flags.integer({ summary: "Rounds that count, at most.", default: 5, min: 1 }),
+    workers: Flags.integer({ summary: "Ranks.", default: 100, min: 2, max: 1000, helpValue: "N" }),
+    bytes: Flags.integer({
+      summary: "Size of the gradient in f32.",
+      default: 40_000,
+      min: 4,
+      helpValue: "N",
+    }),
+    "latency-ms": Flags.integer({ summary: "Latency of a request.", default: 5, min: 0, helpValue: "N" }),
+    "link-mbs": Flags.integer({
+      summary: "Bandwidth of each rank's link in MB/s.",
+      default: 4,
+      min: 1,
+      helpValue: "N",
+    }),
+    rounds: Flags.integer({ summary: "Rounds that count, at most.", default: 5, min: 1, helpValue: "N" }),
     json: jsonFlag,
   };
 

@@ -18,17 +18,25 @@ export default class PsServe extends SltrainCommand {
     "<%= config.bin %> <%= command.id %> --port 0 --json",
   ];
   static override flags = {
-    host: Flags.string({ summary: "Address to listen on.", default: "127.0.0.1" }),
-    port: Flags.integer({ summary: "Port; 0: any that is free.", default: 7070, min: 0, max: 65_535 }),
+    host: Flags.string({ summary: "Address to listen on.", default: "127.0.0.1", helpValue: "ADDRESS" }),
+    port: Flags.integer({
+      summary: "Port; 0: any that is free.",
+      default: 7070,
+      min: 0,
+      max: 65_535,
+      helpValue: "N",
+    }),
     token: Flags.string({
       summary: "What workers must know, as their SLTRAIN_PS_TOKEN. Without one, a new one is printed.",
       env: "SLTRAIN_PS_TOKEN",
+      helpValue: "TOKEN",
       // A manifest or a help text would hold the environment's value.
       noCacheDefault: true,
     }),
     "memory-mib": Flags.integer({
       summary: "Most memory for frames, sums and means. Default: half of the machine's.",
       min: 1,
+      helpValue: "N",
     }),
     json: jsonFlag,
   };

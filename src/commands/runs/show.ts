@@ -9,7 +9,7 @@ export default class RunsShow extends SltrainCommand {
   static override summary = "Show one run: its configuration, its curve and its results";
   static override examples = [
     "<%= config.bin %> <%= command.id %> 20261122-235901-lenet5-3f9a",
-    "<%= config.bin %> <%= command.id %> my-run --json",
+    "<%= config.bin %> <%= command.id %> my-run --storage s3://my-bucket/runs --json",
   ];
   static override args = {
     run: Args.string({ description: "Run id, as `sltrain runs ls` lists it.", required: true }),
