@@ -23,7 +23,7 @@ const BASELINE = "f32";
 const METHODS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   [BASELINE]: {},
   // What top-k, powersgd and local-sgd bring by default: how much of their accuracy is the optimiser's.
-  "f32, nesterov": { optimizer: "nesterov", "warmup-steps": 100 },
+  "f32 nesterov": { optimizer: "nesterov", "warmup-steps": 100 },
   bf16: { compress: "bf16" },
   int8: { compress: "int8" },
   "top-k:1%": { compress: "top-k:1%" },
@@ -60,7 +60,7 @@ interface Run extends Job {
   readonly commit: string;
 }
 
-const [models, methods] = [options.models.split(","), options.methods.split(/,(?! )/)];
+const [models, methods] = [options.models.split(","), options.methods.split(",")];
 const [epochs, workers] = [Number(options.epochs), Number(options.workers)];
 const path = options.results;
 const runs: Run[] =
