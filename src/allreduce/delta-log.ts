@@ -21,7 +21,7 @@ import { frameKey } from "./keys.ts";
 import { NO_PEAKS } from "./rank-ordered-sum.ts";
 
 /** Apart from the lanes of collectives. */
-export const DELTA_LANE = 255;
+const DELTA_LANE = 255;
 /** Peers whose updates are read at a time: each takes a buffer. */
 const READERS = 4;
 /** Steps between two sweeps: one request deletes many keys. */

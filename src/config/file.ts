@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import { SltrainError } from "../errors.ts";
 import type { TrainConfigInput } from "./schema.ts";
 
-export const CONFIG_FILE_NAMES = ["sltrain.config.ts", "sltrain.config.js", "sltrain.config.json"] as const;
+const CONFIG_FILE_NAMES = ["sltrain.config.ts", "sltrain.config.js", "sltrain.config.json"] as const;
 
 export interface ConfigFile {
   readonly name: string;

@@ -62,13 +62,13 @@ export const modelDefaults: Readonly<Record<string, TrainConfigInput>> = {
 const lateGradients = { optimizer: "nesterov", warmupSteps: 100 } as const;
 
 /** What an algorithm wants instead of that, of any model: diloco its paper's optimiser, at a rate that suits the small ones. */
-export const algorithmDefaults: Readonly<Record<string, TrainConfigInput>> = {
+const algorithmDefaults: Readonly<Record<string, TrainConfigInput>> = {
   "local-sgd": lateGradients,
   diloco: { optimizer: "adamw", lr: 0.001 },
 };
 
 /** By a compression's name, without its parameter: those that send most of a gradient some steps late; of any model. */
-export const compressionDefaults: Readonly<Record<string, TrainConfigInput>> = {
+const compressionDefaults: Readonly<Record<string, TrainConfigInput>> = {
   powersgd: lateGradients,
   "top-k": lateGradients,
   sign: lateGradients,

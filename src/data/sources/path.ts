@@ -98,7 +98,7 @@ function requireSameRows(train: Table, validation: Table, folder: string): void 
 const SPLIT_NAMES: Readonly<Record<Split, RegExp>> = { train: /^train/i, validation: /^(t10k|test|val)/i };
 
 /** The images file of each split. */
-export async function findIdxPairs(folder: string): Promise<Record<Split, string>> {
+async function findIdxPairs(folder: string): Promise<Record<Split, string>> {
   const names = await readdir(folder).catch((cause: unknown) => {
     throw missing(folder, "a folder that can be read", String(cause));
   });
