@@ -4,7 +4,7 @@ import { collectiveLanes, openCollective } from "../../src/allreduce/open-collec
 import { parseReduce } from "../../src/allreduce/patterns/index.ts";
 import type { Codec } from "../../src/shard/codec/codec.ts";
 import { f32 } from "../../src/shard/codec/f32.ts";
-import type { CollectiveImplementation } from "../contract/collective.ts";
+import type { CollectiveImplementation } from "../contract/world.ts";
 
 /** The patterns that the suite runs over. */
 export const reduceSpecs = ["scatter-reduce", "scatter-reduce:1", "tree", "hierarchical"];

@@ -3,139 +3,15 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import type { Collective, RoundResult } from "../../src/allreduce/collective.ts";
-import { frameKey, framePrefixes, type ObjectAddress } from "../../src/allreduce/keys.ts";
-import type { LaneOptions } from "../../src/allreduce/lane.ts";
 import { traffic } from "../../src/allreduce/traffic.ts";
-import { SltrainError } from "../../src/errors.ts";
 import { RandomStream } from "../../src/random.ts";
-import type { Layout } from "../../src/shard/layout.ts";
 import { withMeter } from "../../src/storage/layers/meter.ts";
 import type { Channel, Storage } from "../../src/storage/storage.ts";
-import { collect } from "./collect.ts";
+import { collectiveErrors } from "./collective-errors.ts";
+import { assertSameBits, layout, type Outcome, partOf, range, runRound, TIMEOUT_MS } from "./round.ts";
+import { type CollectiveImplementation, grid, worldsOf } from "./world.ts";
 
-export interface CollectiveOptions {
-  readonly channel: Channel;
-  readonly runId: string;
-  readonly rank: number;
-  readonly worldSize: number;
-  readonly generation: number;
-  readonly layout: Layout;
-  readonly bucketBytes: number;
-}
-
-export interface CollectiveImplementation {
-  readonly name: string;
-  open(options: CollectiveOptions): Promise<Collective>;
-  /** How gradients and the scalars of epochs are exchanged. */
-  lanes(
-    grid: Pick<CollectiveOptions, "layout" | "bucketBytes">,
-  ): Readonly<Record<"gradients" | "scalars", LaneOptions>>;
-  /** The largest error of a mean, relative to the largest sum behind it. */
-  readonly tolerance?: number;
-}
-
-const layout: Layout = {
-  entries: [
-    { name: "filter", shape: [5, 6, 5], offset: 0, length: 150 },
-    { name: "bias", shape: [6], offset: 192, length: 6 },
-    { name: "weights", shape: [2000], offset: 256, length: 2000 },
-    { name: "last", shape: [10], offset: 2304, length: 10 },
-  ],
-  length: 2368,
-};
-/** Buckets of 64, 2048, 64 and 192 values. */
-const grid = { layout, bucketBytes: 256 };
 const whole = { begin: 0, end: layout.length };
-const TIMEOUT_MS = 5000;
-
-/** One rank's part of one round; the weight is what its sums stand for. */
-interface Part {
-  readonly sums: Float32Array;
-  readonly weight: number;
-  readonly scalars: Float64Array;
-}
-
-interface Outcome {
-  readonly result: RoundResult;
-  readonly mean: Float32Array;
-}
-
-function partOf(rank: number, step: number, salt = 0): Part {
-  const random = new RandomStream(salt, "part", step * 1000 + rank);
-  const weight = rank > 0 && (rank * 7 + step) % 4 === 3 ? 0 : 1 + random.nextInt(64);
-  return {
-    // Sums without samples are zeros.
-    sums: Float32Array.from({ length: layout.length }, () =>
-      weight === 0 ? 0 : random.nextNormal() * 10 ** random.nextInt(4),
-    ),
-    weight,
-    scalars: Float64Array.of(random.nextNormal(), rank, 1),
-  };
-}
-
-const range = (length: number): number[] => Array.from({ length }, (_, i) => i);
-const weightOf = (parts: readonly Part[]): number => parts.reduce((total, { weight }) => total + weight, 0);
-
-/** Runs one rank's round; `pause` delays each push. The mean takes the place of the sums. */
-async function runRound(
-  collective: Collective,
-  step: number,
-  part: Part,
-  { pause = () => Promise.resolve(), timeoutMs = TIMEOUT_MS, signal }: RunOptions = {},
-): Promise<Outcome> {
-  const { weight, scalars } = part;
-  const round = collective.begin({ step, weight, timeoutMs, ...(signal === undefined ? {} : { signal }) });
-  const vector = Float32Array.from(part.sums);
-  for (const [i, { begin, end }] of collective.buckets.entries()) {
-    await pause();
-    round.push(i, vector.subarray(begin, end));
-  }
-  await pause();
-  return { result: await round.finish(scalars, vector), mean: vector };
-}
-
-interface RunOptions {
-  readonly pause?: () => Promise<unknown>;
-  readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
-}
-
-function assertOracle(parts: readonly Part[], { result, mean }: Outcome, tolerance = 1e-7): void {
-  const weight = weightOf(parts);
-  assert.equal(result.weight, weight);
-  for (const [i, got] of mean.entries()) {
-    const want = parts.reduce((total, { sums }) => total + sums[i]!, 0) / weight;
-    assert.ok(
-      Math.abs(got - want) <= tolerance * Math.max(...parts.map(({ sums }) => Math.abs(sums[i]!)), 1e-30),
-      `element ${i}: ${got}, not ${want}`,
-    );
-  }
-  range(3).forEach((i) => {
-    const want = parts.reduce((total, { scalars }) => total + scalars[i]!, 0);
-    // Patterns differ in the order in which they add.
-    assert.ok(Math.abs(result.scalars[i]! - want) <= 1e-12 * Math.max(1, Math.abs(want)));
-  });
-}
-
-function assertSameBits(outcomes: readonly Outcome[]): void {
-  const bits = ({ mean, result }: Outcome) =>
-    Buffer.concat([
-      Buffer.from(mean.buffer),
-      Buffer.from(Float64Array.of(result.weight, ...result.scalars).buffer),
-    ]);
-  for (const outcome of outcomes) assert.equal(Buffer.compare(bits(outcome), bits(outcomes[0]!)), 0);
-}
-
-const coded =
-  (code: string, ...words: string[]) =>
-  (error: unknown) => {
-    assert.ok(error instanceof SltrainError, String(error));
-    assert.equal(error.code, code, error.message);
-    for (const word of words)
-      assert.ok(error.message.includes(word), `${error.message} does not name ${word}`);
-    return true;
-  };
 
 /** A channel that overwrites nothing but repeats every put, as a client does whose first answer was lost. */
 function repeatingPuts(channel: Channel): Channel {
@@ -173,33 +49,8 @@ export function collectiveContract(
   openStorage: (name: string) => Promise<Storage>,
 ): void {
   const { name } = implementation;
-  const lanes = implementation.lanes(grid);
-  const checked = (parts: readonly Part[], outcome: Outcome) =>
-    assertOracle(parts, outcome, implementation.tolerance);
-  const keysOf = async ({ storage, runId }: { storage: Storage; runId: string }): Promise<string[]> =>
-    (await Promise.all(framePrefixes(runId).map((prefix) => collect(storage.list(prefix))))).flat();
-  let runs = 0;
-  const world = async (
-    worldSize: number,
-    wrap: (channel: Channel, rank: number) => Channel = (channel) => channel,
-  ) => {
-    const runId = `run-${runs++}`;
-    const storage = await openStorage("all");
-    const join = (rank: number, generation = 0, channel = wrap(storage, rank)) =>
-      implementation.open({ channel, runId, rank, worldSize, generation, ...grid });
-    return {
-      runId,
-      storage,
-      worldSize,
-      join,
-      ranks: await Promise.all(range(worldSize).map((rank) => join(rank))),
-    };
-  };
-  type World = Awaited<ReturnType<typeof world>>;
-  const runAll = ({ ranks }: World, step: number, options?: RunOptions): Promise<Outcome[]> =>
-    Promise.all(ranks.map((rank, r) => runRound(rank, step, partOf(r, step), options)));
-  const partsOf = ({ worldSize }: World, step: number): Part[] =>
-    range(worldSize).map((rank) => partOf(rank, step));
+  const worlds = worldsOf(implementation, openStorage);
+  const { lanes, checked, keysOf, world, runAll, partsOf } = worlds;
 
   describe(`collective contract: ${name} over ${storageName}`, () => {
     for (const worldSize of [1, 2, 3, 8]) {
@@ -389,93 +240,6 @@ export function collectiveContract(
       });
     }
 
-    test("a round without samples is an error on every rank", async () => {
-      const group = await world(2);
-      const rounds = group.ranks.map((rank, r) => runRound(rank, 7, { ...partOf(r, 0), weight: 0 }));
-      for (const round of await Promise.allSettled(rounds)) {
-        assert.ok(round.status === "rejected" && coded("weight-zero", "step 7")(round.reason));
-      }
-    });
-
-    const damages: readonly (readonly [
-      what: string,
-      code: string,
-      change: (bytes: Uint8Array) => Uint8Array,
-    ])[] = [
-      ["flipped bit in its head", "frame-damaged", (bytes) => bytes.with(70, bytes[70]! ^ 4)],
-      ["flipped bit", "frame-damaged", (bytes) => bytes.with(bytes.length - 3, bytes.at(-3)! ^ 4)],
-      ["cut end", "frame-damaged", (bytes) => bytes.subarray(0, -1)],
-      ["cut header", "frame-damaged", (bytes) => bytes.subarray(0, 30)],
-      ["added byte", "frame-damaged", (bytes) => Buffer.concat([bytes, Uint8Array.of(0)])],
-    ];
-    /** An object that one rank of two reads of the other, in the longest bucket. */
-    const readObject = (stage: "sum" | "mean", step: number): { reader: number; address: ObjectAddress } => {
-      const { buckets, reduce, packed } = lanes.gradients;
-      const bucket = buckets.length > 1 ? 1 : 0;
-      const plan = reduce.plan(buckets[bucket]!, 2, bucket);
-      const common = { lane: 0, step, bucket };
-      if (stage === "mean") {
-        const rank = plan.means[0]!.owner;
-        return { reader: 1 - rank, address: { ...common, level: plan.levels, piece: 0, rank } };
-      }
-      const published = range(plan.levels).flatMap((level) => range(2).map((rank) => ({ level, rank })));
-      const { level, rank } = published.find((one) => plan.published(one.level, one.rank).length > 0)!;
-      return { reader: 1 - rank, address: { ...common, level, ...(packed ? {} : { piece: 0 }), rank } };
-    };
-    for (const stage of ["sum", "mean"] as const) {
-      // What is behind the frames in their slots is never read.
-      const visible = lanes.gradients.packed && stage === "sum" ? damages.slice(0, 1) : damages;
-      for (const [what, code, change] of visible) {
-        test(`a ${stage} with a ${what} is an error that names the key`, async () => {
-          const source = await world(2);
-          await runAll(source, 0);
-          const { reader, address } = readObject(stage, 0);
-          const bytes = await source.storage.get({ key: frameKey(source.runId, address) });
-          assert.ok(bytes !== undefined);
-          await source.storage.put(frameKey(source.runId, address), [change(bytes)]);
-          await assert.rejects(
-            runRound(await source.join(reader), 0, partOf(reader, 0)),
-            coded(code, frameKey(source.runId, address)),
-          );
-        });
-      }
-
-      test(`a ${stage} of another step is an error that names the key and both steps`, async () => {
-        const group = await world(2);
-        await runAll(group, 0);
-        const { address } = readObject(stage, 0);
-        const bytes = await group.storage.get({ key: frameKey(group.runId, address) });
-        const key = frameKey(group.runId, { ...address, step: 3 });
-        await group.storage.put(key, [bytes!]);
-        await assert.rejects(
-          Promise.all(group.ranks.map((rank, r) => runRound(rank, 3, partOf(r, 3), { timeoutMs: 300 }))),
-          coded("frame-foreign", key, "step 3", "got 0"),
-        );
-      });
-    }
-
-    test("a missing peer times out with its rank, the step and the key", async () => {
-      const group = await world(3);
-      const present = [0, 2].map((r) => runRound(group.ranks[r]!, 5, partOf(r, 5), { timeoutMs: 60 }));
-      const messages = (await Promise.allSettled(present)).map((round) => {
-        assert.ok(round.status === "rejected" && coded("peer-missing", "step 5", group.runId)(round.reason));
-        return (round.reason as Error).message;
-      });
-      // Whoever waits for it says so; a rank that waits for a mean hears of nobody but its owner.
-      assert.ok(messages.some((message) => /rank 1's part .* within \d+ ms/.test(message)));
-    });
-
-    test("an abort ends the round with its reason", async () => {
-      const group = await world(2);
-      const stop = new AbortController();
-      const reason = new Error("stop asked for");
-      const round = runRound(group.ranks[0]!, 0, partOf(0, 0), { signal: stop.signal });
-      const ended = assert.rejects(round, reason);
-      await setTimeout(10);
-      stop.abort(reason);
-      await ended;
-    });
-
     test("runs in one storage do not see each other", async () => {
       const storage = await openStorage("all");
       const parts = [range(2).map((rank) => partOf(rank, 0, 0)), range(2).map((rank) => partOf(rank, 0, 1))];
@@ -506,5 +270,7 @@ export function collectiveContract(
       const { exchangeMs, waitMs } = group.ranks[1]!.stats;
       assert.ok(exchangeMs > 0 && waitMs > 0);
     });
+
+    collectiveErrors(worlds);
   });
 }
