@@ -13,7 +13,11 @@ async function leaveRun(runId: string, createdAt: string): Promise<void> {
   const storage = await openStorage(`fs:${folder.path}/store`);
   await putJson(storage, runKeys(runId).manifest, {
     ...{ schemaVersion: 1, runId, createdAt, loss: "softmax-cross-entropy", parameterCount: 7850 },
-    config: { model: "lr", data: "mnist", workers: 2, epochs: 5, batchSize: 64, provider: "local" },
+    config: {
+      ...{ model: "lr", data: "mnist", workers: 2, epochs: 5, batchSize: 64, provider: "local" },
+      ...{ algorithm: "ga-sgd", sync: "bsp", syncEvery: null, compress: "f32", reduce: "scatter-reduce" },
+      ...{ storage: "fs:store", channel: "fs:store" },
+    },
     data: { counts: { train: 9000, validation: 1000 } },
     versions: { node: "24.0.0" },
     machine: { cpu: "a CPU", cores: 2 },
