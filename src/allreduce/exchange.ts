@@ -5,7 +5,7 @@ import type { ZstdMode } from "../shard/zstd-trial.ts";
 import { loadZstd } from "../shard/zstd.ts";
 import { FUNCTION_USD_PER_SECOND } from "../storage/prices.ts";
 import { type Carrier, channelCarrier } from "./carrier.ts";
-import type { CollectiveState, CollectiveStats, Round, RoundOptions } from "./collective.ts";
+import type { CollectiveState, CollectiveStats, Round, RoundOptions, RoundResult } from "./collective.ts";
 import { ExchangeClock } from "./exchange-clock.ts";
 import { Lane, type LaneOptions } from "./lane.ts";
 import type { Medium } from "./medium.ts";
@@ -120,4 +120,11 @@ export async function openExchange<Name extends string>(
     sweep: (currentStep, durableStep) => carrier.sweep(currentStep, durableStep),
     close: () => carrier.close(),
   };
+}
+
+/** A round of a lane without values, for what rides with frames: scalars (f64, added in rank order) and weights. */
+export function scalarsAlone(round: Round, scalars: Float64Array): Promise<RoundResult> {
+  const nothing = new Float32Array(0);
+  round.push(0, nothing);
+  return round.finish(scalars, nothing);
 }

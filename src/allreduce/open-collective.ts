@@ -11,7 +11,7 @@ import type { ElementRange, Layout } from "../shard/layout.ts";
 import type { ZstdMode } from "../shard/zstd-trial.ts";
 import type { Channel } from "../storage/storage.ts";
 import type { Collective, Round } from "./collective.ts";
-import { type ExchangeMember, openExchange } from "./exchange.ts";
+import { type ExchangeMember, openExchange, scalarsAlone } from "./exchange.ts";
 import { askKey, frameKey } from "./keys.ts";
 import type { LaneOptions } from "./lane.ts";
 import { pricesOf } from "./medium.ts";
@@ -99,12 +99,7 @@ export async function openCollective(options: CollectiveOptions): Promise<Collec
       if (statistics === undefined) return round;
       return joined(round, gradients.buckets.length, exchange.begin("statistics", options), length);
     },
-    reduceScalars(round, scalars) {
-      const nothing = new Float32Array(0);
-      const only = exchange.begin("scalars", round);
-      only.push(0, nothing);
-      return only.finish(scalars, nothing);
-    },
+    reduceScalars: (round, scalars) => scalarsAlone(exchange.begin("scalars", round), scalars),
     sweep: (currentStep, durableStep) => exchange.sweep(currentStep, durableStep),
     close: () => exchange.close(),
   };

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { after } from "node:test";
 import type { Collective } from "../../src/allreduce/collective.ts";
-import { openParameterServer } from "../../src/allreduce/parameter-server.ts";
+import { openCollective } from "../../src/allreduce/open-collective.ts";
+import { served } from "../../src/allreduce/patterns/served.ts";
 import type { SltrainError } from "../../src/errors.ts";
 import { type RunningServer, startParameterServer } from "../../src/ps/server.ts";
 import type { Codec } from "../../src/shard/codec/codec.ts";
@@ -51,9 +52,13 @@ interface RunChoice {
 export function world(options: RunChoice = {}) {
   const { servers = shared.slice(0, 1), worldSize = 3, runId = `run-${runs++}` } = options;
   const { codec = f32, zstd = "off" } = options;
-  const join = async (rank: number, more: { generation?: number; token?: string; seed?: number } = {}) => {
-    const collective = await openParameterServer({
-      ...{ servers: servers.map(({ port }) => `127.0.0.1:${port}`), token: TOKEN, runId, rank, worldSize },
+  const join = async (
+    rank: number,
+    { token = TOKEN, ...more }: { generation?: number; token?: string; seed?: number } = {},
+  ) => {
+    const channel = { servers: servers.map(({ port }) => `127.0.0.1:${port}`), token };
+    const collective = await openCollective({
+      ...{ channel, reduce: served(servers.length), runId, rank, worldSize },
       ...{ generation: 0, seed: 1, layout, statistics, bucketBytes: 256, codec, zstd },
       ...more,
     });

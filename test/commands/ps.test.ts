@@ -9,7 +9,8 @@ import type { Readable } from "node:stream";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openParameterServer } from "../../src/allreduce/parameter-server.ts";
+import { openCollective } from "../../src/allreduce/open-collective.ts";
+import { served } from "../../src/allreduce/patterns/served.ts";
 import { f32 } from "../../src/shard/codec/f32.ts";
 import { eventsOf, sltrain, temporaryFolder, type JsonEvent } from "../support/cli.ts";
 
@@ -55,8 +56,16 @@ test("a server that is killed in mid-round and started again is told what it los
   const token = "known to all";
   const first = await startServer("--port", "0", "--token", token);
   const join = (rank: number) =>
-    openParameterServer({
-      ...{ servers: [first.host], token, runId: "killed", rank, worldSize: 2, generation: 0, seed: 1 },
+    openCollective({
+      ...{
+        channel: { servers: [first.host], token },
+        reduce: served(1),
+        runId: "killed",
+        rank,
+        worldSize: 2,
+        generation: 0,
+        seed: 1,
+      },
       ...{ layout, bucketBytes: 1e6, codec: f32, zstd: "auto" },
     });
   const ranks = await Promise.all([join(0), join(1)]);
