@@ -20,6 +20,7 @@ const starters = {
 } as const satisfies Record<string, () => Promise<TestServer>>;
 
 export type ServerName = keyof typeof starters;
+export const serverNames = Object.keys(starters) as ServerName[];
 
 /** Hands the addresses of running servers to test files: JSON of `ServerAddress` by name. */
 export const SERVERS_VARIABLE = "SLTRAIN_TEST_SERVERS";
@@ -46,10 +47,12 @@ export async function useServer(name: ServerName): Promise<TestServer | undefine
   return { ...server, uri: `${server.uri}/${randomBytes(4).toString("hex")}` };
 }
 
-/** Starts, side by side, all servers that are installed. If one fails, the others are stopped before its error is thrown. */
-export async function startServers(): Promise<Map<ServerName, TestServer>> {
+/** Starts, side by side, those of the servers that are installed. If one fails, the others are stopped before its error is thrown. */
+export async function startServers(
+  wanted: readonly ServerName[] = serverNames,
+): Promise<Map<ServerName, TestServer>> {
   const missing = missingRequirements();
-  const names = (Object.keys(starters) as ServerName[]).filter((name) => !missing.includes(name));
+  const names = wanted.filter((name) => !missing.includes(name));
   const started = await Promise.allSettled(names.map((name) => starters[name]()));
   const servers = new Map<ServerName, TestServer>();
   for (const [i, result] of started.entries()) {
