@@ -8,12 +8,12 @@ import type { Storage } from "../storage/storage.ts";
 import type { TrainEvent } from "./events.ts";
 import { lambdaEstimate } from "./lambda-estimate.ts";
 import type { PreparedRun } from "./prepare.ts";
-import type { Invocation, Provider } from "./provider.ts";
+import type { Invocation, ProcessProvider } from "./provider.ts";
 import { watchRun } from "./watch.ts";
 
 export interface RunWorkersOptions extends PreparedRun {
   readonly storage: Storage;
-  readonly provider: Provider;
+  readonly provider: ProcessProvider;
   /** Epochs that earlier attempts have finished. */
   readonly epochsBefore: number;
   readonly onEvent: (event: TrainEvent) => void;

@@ -23,7 +23,7 @@ import type { Storage } from "../storage/storage.ts";
 import { credentialsToEnvironment } from "../storage/uri.ts";
 import type { TrainEvent } from "./events.ts";
 import { prepareRun, type PreparedRun } from "./prepare.ts";
-import type { Provider } from "./provider.ts";
+import type { ProcessProvider } from "./provider.ts";
 import { runWorkers } from "./run-workers.ts";
 import { summarise } from "./summarise.ts";
 
@@ -31,7 +31,7 @@ export interface TrainOptions {
   readonly config: TrainConfig;
   readonly sources: Readonly<Record<string, ConfigSource>>;
   readonly sltrainVersion: string;
-  readonly createProvider: (runId: string) => Provider;
+  readonly createProvider: (runId: string) => ProcessProvider;
   readonly onEvent: (event: TrainEvent) => void;
   /** Aborted once: the workers are asked to stop at a step's end and the state is kept. */
   readonly signal: AbortSignal;

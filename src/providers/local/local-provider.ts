@@ -6,7 +6,7 @@ import { closeSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { FunctionExit, Invocation, Provider } from "../../coordinator/provider.ts";
+import type { FunctionExit, Invocation, ProcessProvider } from "../../coordinator/provider.ts";
 import { SltrainError } from "../../errors.ts";
 import type { WorkerEvent } from "../../run/records.ts";
 
@@ -26,7 +26,7 @@ export function logDirectory(storageUri: string, runId: string): string {
   return join(root, "runs", runId, "logs");
 }
 
-export class LocalProvider implements Provider {
+export class LocalProvider implements ProcessProvider {
   readonly name = "local";
   readonly #logDirectory: string;
 
