@@ -44,15 +44,19 @@ export function trim(client: { readonly middlewareStack: { remove(name: string):
   for (const name of NOT_NEEDED) client.middlewareStack.remove(name);
 }
 
-/** Where the user says that `service` is, if not at AWS. Throws "storage-unreachable" for what is no address. */
-export function customEndpoint(service: "s3" | "dynamodb", env: NodeJS.ProcessEnv): URL | undefined {
-  const name = `AWS_ENDPOINT_URL_${service.toUpperCase()}`;
-  const text = env[name] || env.AWS_ENDPOINT_URL;
+/** As the SDK spells them in AWS_ENDPOINT_URL_*, in capitals. */
+type ServiceName = "s3" | "dynamodb" | "lambda" | "cloudformation" | "cloudwatch_logs" | "sts" | "iam";
+
+/** Where the user says that `service` is, if not at AWS. Throws "aws-endpoint" for what is no address. */
+export function customEndpoint(service: ServiceName, env: NodeJS.ProcessEnv): URL | undefined {
+  const own = `AWS_ENDPOINT_URL_${service.toUpperCase()}`;
+  const name = env[own] ? own : "AWS_ENDPOINT_URL";
+  const text = env[name];
   if (!text) return undefined;
   const url = URL.parse(text);
   if (url !== null && /^https?:$/.test(url.protocol)) return url;
   throw new SltrainError({
-    code: "storage-unreachable",
+    code: "aws-endpoint",
     message: `${name}: expected an address such as http://127.0.0.1:9000, but got ${JSON.stringify(text)}`,
   });
 }
@@ -63,11 +67,11 @@ interface ClientAccount {
   readonly credentials: () => Promise<unknown>;
 }
 
-/** The client's region, once it has that and credentials. Throws "storage-region" or "storage-denied". */
+/** The client's region, once it has that and credentials. Throws "aws-region" or "aws-credentials". */
 export async function settledRegion({ region, credentials }: ClientAccount): Promise<string> {
   const found = await region().catch((cause: unknown) => {
     throw new SltrainError({
-      code: "storage-region",
+      code: "aws-region",
       message: `AWS: expected a region in AWS_REGION or in the profile, but got ${String(cause)}`,
       suggestions: ["Set AWS_REGION, for example AWS_REGION=us-east-1.", "Or run `aws configure`."],
       cause,

@@ -1,144 +1,23 @@
-// What AWS's error codes and the network's failures mean to somebody who chose a store of AWS's, or one that speaks its
-// protocol: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html and
-// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html.
+// From what the SDK throws to the user's error: a refusal of one of AWS's services, an answer that is none of theirs, no
+// answer, no credentials.
 
 import { SltrainError } from "../../errors.ts";
-
-/** Where a request went, for messages. */
-export interface RequestPlace {
-  /** `storage put runs/a/manifest.json`. */
-  readonly what: string;
-  /** `s3://bucket` or `dynamodb://table`. */
-  readonly store: string;
-  readonly endpoint: string;
-  readonly region: string;
-  /** The command that makes the bucket or the table. */
-  readonly createCommand: string;
-}
-
-/** What a service said. */
-interface ServiceError {
-  readonly status: number;
-  /** `NoSuchBucket`. */
-  readonly code: string;
-  readonly message: string;
-  /** The region where S3 says that the bucket is. */
-  readonly region?: string | undefined;
-}
-
-interface Explanation {
-  readonly code: string;
-  readonly expected: string;
-  readonly suggestions?: (place: RequestPlace, error: ServiceError) => readonly string[];
-  readonly retryable?: true;
-}
-
-const missing: Explanation = {
-  code: "storage-missing",
-  expected: "expected it to exist",
-  suggestions: ({ createCommand, store }) => [
-    `Create it with \`${createCommand}\`, or correct the name ${store}.`,
-  ],
-};
-const otherTable: Explanation = {
-  code: "storage-missing",
-  expected: "expected a table with sltrain's key",
-  suggestions: ({ createCommand }) => [`Use a table of its own: \`${createCommand}\`.`],
-};
-const denied: Explanation = {
-  code: "storage-denied",
-  expected: "expected these credentials to be allowed to do it",
-  suggestions: () => [
-    "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or AWS_PROFILE; `aws sts get-caller-identity` shows who you are.",
-    "Give that user or role access to the store (docs/stores.md has the policy).",
-  ],
-};
-const expired: Explanation = {
-  code: "storage-denied",
-  expected: "expected credentials that are still valid",
-  suggestions: () => ["Sign in again (`aws sso login`, or a new session token)."],
-};
-const skewed: Explanation = {
-  code: "storage-clock",
-  expected: "expected this machine's clock within 15 minutes of the store's",
-  suggestions: () => ["Set the clock of this machine (`timedatectl set-ntp true`)."],
-  // From such an answer on the SDK signs with the store's time.
-  retryable: true,
-};
-const elsewhere: Explanation = {
-  code: "storage-region",
-  expected: "expected it in the region that is asked",
-  suggestions: (_, { region }) => [
-    region === undefined ? "Set AWS_REGION to the store's region." : `Set AWS_REGION=${region}.`,
-  ],
-};
-const throttled: Explanation = {
-  code: "storage-throttled",
-  expected: "expected the store to keep up",
-  suggestions: () => ["Use fewer workers or larger buckets, or try again later."],
-  retryable: true,
-};
-const contested: Explanation = {
-  code: "storage-contested",
-  expected: "expected no other writer of this key at the same moment",
-  retryable: true,
-};
-const tooLarge: Explanation = { code: "value-too-large", expected: "expected a smaller object" };
-const busy: Explanation = {
-  code: "storage-failed",
-  expected: "expected the store to answer",
-  retryable: true,
-};
-const failed: Explanation = { code: "storage-failed", expected: "expected the store to do it" };
-
-const byCode: Readonly<Record<string, Explanation>> = {
-  NoSuchBucket: missing,
-  ResourceNotFoundException: missing,
-  ValidationException: otherTable,
-  AccessDenied: denied,
-  AccessDeniedException: denied,
-  AllAccessDisabled: denied,
-  InvalidAccessKeyId: denied,
-  SignatureDoesNotMatch: denied,
-  InvalidSignatureException: denied,
-  UnrecognizedClientException: denied,
-  MissingAuthenticationTokenException: denied,
-  InvalidToken: expired,
-  ExpiredToken: expired,
-  ExpiredTokenException: expired,
-  RequestTimeTooSkewed: skewed,
-  PermanentRedirect: elsewhere,
-  TemporaryRedirect: elsewhere,
-  AuthorizationHeaderMalformed: elsewhere,
-  IllegalLocationConstraintException: elsewhere,
-  SlowDown: throttled,
-  ServiceUnavailable: throttled,
-  ProvisionedThroughputExceededException: throttled,
-  ThrottlingException: throttled,
-  RequestLimitExceeded: throttled,
-  ConditionalRequestConflict: contested,
-  OperationAborted: contested,
-  TransactionConflictException: contested,
-  EntityTooLarge: tooLarge,
-  RequestTimeout: busy,
-};
-
-const byStatus: Readonly<Record<number, Explanation>> = {
-  301: elsewhere,
-  307: elsewhere,
-  401: denied,
-  403: denied,
-  409: contested,
-  413: tooLarge,
-  429: throttled,
-  503: throttled,
-};
+import {
+  type Explanation,
+  explanationOf,
+  foreign,
+  PARTS,
+  type RequestPlace,
+  type ServiceError,
+} from "./explanations.ts";
 
 /** An error of the SDK's that tells of an answer. */
 interface SdkServiceError extends Error {
   readonly $metadata: { readonly httpStatusCode: number };
   readonly $response?: { readonly headers: Readonly<Record<string, string>> };
   readonly Region?: string;
+  /** Absent where the answer could not be read as the service's. */
+  readonly $fault?: "client" | "server";
 }
 
 function isServiceError(error: unknown): error is SdkServiceError {
@@ -155,20 +34,24 @@ export function refusalCode(error: unknown): string | undefined {
 export function awsError(place: RequestPlace, error: unknown): unknown {
   if (error instanceof Error && error.name === "CredentialsProviderError") return noCredentials(error);
   if (!isServiceError(error)) return networkError(place, error);
-  const { $metadata, $response, name: code, message } = error;
+  const { $metadata, $response, $fault, name: code, message } = error;
+  const status = $metadata.httpStatusCode;
+  // A refusal of S3's to a HEAD has no code either: no body.
+  const isUnnamed = code === "Unknown" && status < 500 && place.part !== "storage";
+  if ($fault === undefined || isUnnamed) return foreignAnswer(place, `status ${status}`);
   const region = $response?.headers["x-amz-bucket-region"] ?? error.Region;
   // No cause: the SDK's error holds all that the service says of the signature that it expected.
-  return serviceError(place, { status: $metadata.httpStatusCode, code, message, region });
+  return serviceError(place, { status, code, message, region });
 }
 
 /** The user's error where the SDK finds no credentials, or cannot renew them. */
 export function noCredentials(cause: unknown): SltrainError {
   return new SltrainError({
-    code: "storage-denied",
+    code: "aws-credentials",
     message: `AWS: expected credentials in the environment, in a profile or from a role, but got ${String(cause)}`,
     suggestions: [
       "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE.",
-      "Or run `aws configure`.",
+      "Or run `aws configure`, or `aws sso login`.",
     ],
     cause,
   });
@@ -176,13 +59,27 @@ export function noCredentials(cause: unknown): SltrainError {
 
 /** The user's error for what a service refused. */
 export function serviceError(place: RequestPlace, error: ServiceError): SltrainError {
-  const explanation = byCode[error.code] ?? byStatus[error.status] ?? (error.status >= 500 ? busy : failed);
-  const got = `status ${error.status} ${error.code} ${error.message}`;
+  return explained(
+    place,
+    explanationOf(error),
+    error,
+    `status ${error.status} ${error.code} ${error.message}`,
+  );
+}
+
+/** The user's error for an answer that the service never gives: `got` says what came. */
+export function foreignAnswer(place: RequestPlace, got: string): SltrainError {
+  return explained(place, foreign, { status: 0, code: "", message: "" }, got);
+}
+
+function explained(place: RequestPlace, explanation: Explanation, error: ServiceError, got: string) {
+  const { part, what, resource, region, endpoint } = place;
+  const { trouble, expected, suggestions, retryable = false } = explanation;
   return new SltrainError({
-    code: explanation.code,
-    message: `${place.what}: ${explanation.expected} at ${place.store} (${place.region}, ${place.endpoint}), but got ${got}`,
-    suggestions: explanation.suggestions?.(place, error) ?? [],
-    retryable: explanation.retryable ?? false,
+    code: PARTS[part].codes[trouble] ?? `${part}-${trouble}`,
+    message: `${what}: ${expected} at ${resource} (${region}, ${endpoint}), but got ${got}`,
+    suggestions: suggestions?.(place, error) ?? [],
+    retryable,
   });
 }
 
@@ -190,16 +87,14 @@ export function serviceError(place: RequestPlace, error: ServiceError): SltrainE
 const LASTING = /^(ENOTFOUND|CERT_|ERR_TLS|ERR_SSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO)/;
 
 /** The user's error for a request that got no answer. */
-function networkError(place: RequestPlace, cause: unknown): unknown {
+function networkError({ part, what, resource, endpoint }: RequestPlace, cause: unknown): unknown {
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : undefined;
   if (code === undefined) return cause;
   if (cause instanceof SltrainError && code !== "storage-unreachable") return cause;
   return new SltrainError({
-    code: "storage-unreachable",
-    message:
-      `${place.what}: expected an answer from ${place.endpoint} for ${place.store}, ` +
-      `but got ${(cause as Error).message || code}`,
-    suggestions: ["Check the network, AWS_REGION and AWS_ENDPOINT_URL."],
+    code: `${part}-unreachable`,
+    message: `${what}: expected an answer from ${endpoint} for ${resource}, but got ${(cause as Error).message || code}`,
+    suggestions: [`Check the network, AWS_REGION and ${PARTS[part].endpoint}.`],
     retryable: !LASTING.test(code),
     cause,
   });

@@ -12,7 +12,8 @@ import {
 import { setTimeout as sleep } from "node:timers/promises";
 import { sideBySide } from "../side-by-side.ts";
 import { awsClientSettings, customEndpoint, settledRegion, trim } from "./account.ts";
-import { awsError, serviceError, type RequestPlace } from "./aws-error.ts";
+import { awsError, serviceError } from "./aws-error.ts";
+import type { RequestPlace } from "./explanations.ts";
 
 /** https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html */
 const BATCH_WRITE_ITEMS = 25;
@@ -56,12 +57,12 @@ export class DynamoTable {
     this.name = name;
     this.client = client;
     this.#place = {
-      ...{ store: `dynamodb://${name}`, endpoint: endpoint?.origin ?? "AWS", region },
+      ...{ part: "storage", resource: `dynamodb://${name}`, endpoint: endpoint?.origin ?? "AWS", region },
       createCommand: createTableCommand(name, region),
     };
   }
 
-  /** Sends nothing. Throws "storage-region", "storage-denied", or "storage-unreachable" for a bad AWS_ENDPOINT_URL. */
+  /** Sends nothing. Throws "aws-region", "aws-credentials", or "aws-endpoint" for a bad AWS_ENDPOINT_URL. */
   static async open(name: string, env: NodeJS.ProcessEnv): Promise<DynamoTable> {
     const endpoint = customEndpoint("dynamodb", env);
     const client = new DynamoDBClient(awsClientSettings(endpoint, env));

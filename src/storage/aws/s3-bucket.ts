@@ -3,7 +3,8 @@
 import { S3Client, type _Error as S3Error } from "@aws-sdk/client-s3";
 import type { SltrainError } from "../../errors.ts";
 import { awsClientSettings, customEndpoint, settledRegion, trim } from "./account.ts";
-import { awsError, serviceError, type RequestPlace } from "./aws-error.ts";
+import { awsError, serviceError } from "./aws-error.ts";
+import type { RequestPlace } from "./explanations.ts";
 
 export class S3Bucket {
   readonly name: string;
@@ -17,12 +18,12 @@ export class S3Bucket {
     this.isDirectory = name.endsWith("--x-s3");
     this.client = client;
     this.#place = {
-      ...{ store: `s3://${name}`, endpoint: endpoint?.origin ?? "AWS", region },
+      ...{ part: "storage", resource: `s3://${name}`, endpoint: endpoint?.origin ?? "AWS", region },
       createCommand: `aws s3 mb s3://${name} --region ${region}`,
     };
   }
 
-  /** Sends nothing. Throws "storage-region", "storage-denied", or "storage-unreachable" for a bad AWS_ENDPOINT_URL. */
+  /** Sends nothing. Throws "aws-region", "aws-credentials", or "aws-endpoint" for a bad AWS_ENDPOINT_URL. */
   static async open(name: string, env: NodeJS.ProcessEnv): Promise<S3Bucket> {
     const endpoint = customEndpoint("s3", env);
     const client = new S3Client({

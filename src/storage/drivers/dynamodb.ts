@@ -40,7 +40,7 @@ const LOCATION = /^\/\/([A-Za-z0-9_.-]{3,255})(?:\/(.*))?$/;
 /** An object's item: `bytes` (absent if empty), or `parts` and `size`, where its parts are. */
 type Head = Item;
 
-/** Throws "storage-unknown" for a location of another form, "storage-region" and "storage-denied". Sends nothing. */
+/** Throws "storage-unknown" for a location of another form, "aws-region" and "aws-credentials". Sends nothing. */
 export async function open(location: string): Promise<Storage> {
   const [tableName, prefix] = parseLocation(location);
   const table = await DynamoTable.open(tableName, process.env);

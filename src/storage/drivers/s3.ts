@@ -31,7 +31,7 @@ const MAX_SINGLE_PUT_BYTES = 5 * 1024 ** 3;
 /** Three to 63 characters, no slash: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html */
 const LOCATION = /^\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/;
 
-/** Throws "storage-unknown" for a location of another form, "storage-region" and "storage-denied". Sends nothing. */
+/** Throws "storage-unknown" for a location of another form, "aws-region" and "aws-credentials". Sends nothing. */
 export async function open(location: string): Promise<Storage> {
   const [bucketName, prefix] = parseLocation(location);
   const bucket = await S3Bucket.open(bucketName, process.env);
