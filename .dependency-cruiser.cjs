@@ -3,7 +3,7 @@
 const ranks = [
   ["kernels", "shard", "storage"],
   ["device"],
-  ["graph", "allreduce", "data", "optim", "tfjs"],
+  ["graph", "allreduce", "data", "optim", "tfjs", "functions"],
   ["plan", "models", "config"],
   ["algorithms", "run"],
   ["worker", "coordinator", "ps"],

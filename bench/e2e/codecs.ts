@@ -16,6 +16,7 @@ import { runKeys } from "../../src/run/keys.ts";
 import { type EpochMetrics, RUN_SCHEMA_VERSION, type WorkerEvent } from "../../src/run/records.ts";
 import { openStorage } from "../../src/storage/open.ts";
 import { startCursor } from "../../src/worker/checkpoint.ts";
+import { Invocation } from "../../src/worker/invocation.ts";
 import { runWorker } from "../../src/worker/run-worker.ts";
 import { describeProvenance } from "../machine.ts";
 
@@ -87,9 +88,17 @@ async function train({ model, method, seed, epochs, workers }: Job, folder: stri
   const { runId } = manifest;
   const events = Array.from({ length: workers }, (_, rank): WorkerEvent => {
     const channel = `memory:${runId}`;
-    return { schemaVersion: RUN_SCHEMA_VERSION, runId, storage: config.storage, channel, rank, attempt: 0 };
+    const member = { kind: "worker", rank, attempt: 0, generation: 0, reason: "start" } as const;
+    return { schemaVersion: RUN_SCHEMA_VERSION, runId, storage: config.storage, channel, ...member };
   });
-  const results = await Promise.all(events.map((event) => runWorker(event, storage, startCursor())));
+  const context = {
+    awsRequestId: "bench",
+    memoryLimitInMB: "1769",
+    getRemainingTimeInMillis: () => Infinity,
+  };
+  const results = await Promise.all(
+    events.map((event) => runWorker(event, new Invocation(context), storage, startCursor())),
+  );
   if (new Set(results.map(({ parametersSha256 }) => parametersSha256)).size !== 1)
     throw new Error(`${model} ${method} ${seed}: expected equal replicas`);
   const accuracy = (await getJsonLines<EpochMetrics>(storage, runKeys(runId).metrics)).at(-1)!.accuracy!;

@@ -47,7 +47,8 @@ for (let run = 0; run < Number(values.runs); run++) {
   writeFileSync(join(runFolder(runId), "manifest.json"), JSON.stringify({ ...manifest, runId }));
   writeFileSync(join(runFolder(runId), "stop.json"), "{}");
   const event: WorkerEvent = {
-    ...{ schemaVersion: RUN_SCHEMA_VERSION, runId, storage: STORAGE, channel: STORAGE, rank: 0, attempt: 0 },
+    ...{ schemaVersion: RUN_SCHEMA_VERSION, kind: "worker", runId, storage: STORAGE, channel: STORAGE },
+    ...{ rank: 0, attempt: 0, generation: 0, reason: "start" },
   };
   node([RUNTIME, BUNDLE], JSON.stringify(event));
   results.push(

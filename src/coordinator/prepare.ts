@@ -186,8 +186,8 @@ async function refuseIfActive(storage: Storage, { runId, createdAt, config }: Ru
   const aliveMs = Math.max(ALIVE_MS, ALIVE_BEATS * beatMs);
   const signs = [{ who: "it was started", at: resumed?.at ?? createdAt }];
   for (let rank = 0; rank < config.workers; rank++) {
-    const heartbeat = await getJson<Heartbeat>(storage, keys.heartbeat(attempt, rank));
-    if (heartbeat) signs.push({ who: `worker ${rank} was alive`, at: heartbeat.at });
+    const heartbeat = await getJson<Heartbeat>(storage, keys.heartbeat(attempt, rank, 0));
+    if (heartbeat?.state === "training") signs.push({ who: `worker ${rank} was alive`, at: heartbeat.at });
   }
   for (const { who, at } of signs) {
     const ageMs = Date.now() - Date.parse(at);

@@ -40,7 +40,8 @@ export async function runWorkers(options: RunWorkersOptions): Promise<WorkerResu
   if (signal.aborted) requestStop();
   try {
     for (let rank = 0; rank < config.workers; rank++) {
-      const event = { schemaVersion: RUN_SCHEMA_VERSION, runId, rank, attempt } as const;
+      const member = { schemaVersion: RUN_SCHEMA_VERSION, kind: "worker", runId, rank, attempt } as const;
+      const event = { ...member, generation: 0, reason: "start" } as const;
       invocations.push(await provider.invoke({ ...event, ...uris }));
     }
     return await watchRun({

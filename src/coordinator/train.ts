@@ -157,7 +157,15 @@ function startedEvent(
 /** A finished run leaves only its results; a stopped one also what it needs to go on. */
 async function deleteTransients(storage: Storage, keys: RunKeys, status: RunStatus): Promise<void> {
   const toGoOn = [...keys.frames, keys.checkpoints, keys.attempts];
-  const folders = [keys.heartbeats, keys.results, keys.failures, ...(status === "completed" ? toGoOn : [])];
+  const ofWorkers = [
+    keys.leases,
+    keys.heartbeats,
+    keys.summonses,
+    keys.handovers,
+    keys.results,
+    keys.failures,
+  ];
+  const folders = [...ofWorkers, ...(status === "completed" ? toGoOn : [])];
   for (const folder of folders) await storage.deleteFolder(folder);
   await storage.delete([keys.stop]);
 }

@@ -75,7 +75,7 @@ export class RunWatch {
       const isNews = !this.#started.has(rank);
       const heartbeat =
         rank === 0 || isNews
-          ? await getJson<Heartbeat>(storage, this.#keys.heartbeat(attempt, rank))
+          ? await getJson<Heartbeat>(storage, this.#keys.heartbeat(attempt, rank, 0))
           : undefined;
       // All ranks end at the same step.
       const mayHaveEnded = rank === 0 || this.#results.has(0) || exit !== undefined;
@@ -146,7 +146,7 @@ async function workerError(
   failure: WorkerFailure | undefined,
   exit: FunctionExit | undefined,
 ): Promise<SltrainError> {
-  const heartbeatKey = runKeys(runId).heartbeat(attempt, invocation.rank);
+  const heartbeatKey = runKeys(runId).heartbeat(attempt, invocation.rank, 0);
   const step = failure?.step ?? (await getJson<Heartbeat>(storage, heartbeatKey))?.step;
   const where = `worker ${invocation.rank}${step === undefined ? " before its first step" : ` at step ${step}`}`;
   if (failure && failure.code !== "worker-crashed") {

@@ -20,13 +20,24 @@ export interface RunKeys {
   readonly frames: readonly string[];
   readonly checkpoints: string;
   readonly attempts: string;
+  readonly leases: string;
   readonly heartbeats: string;
+  readonly summonses: string;
+  readonly handovers: string;
   readonly results: string;
   readonly failures: string;
   attempt(attempt: number): string;
   /** The state that all ranks share, or one rank's own. */
   checkpoint(step: number, part: "shared" | number): string;
-  heartbeat(attempt: number, rank: number): string;
+  /** Of one generation of a rank: who acts as it, */
+  lease(attempt: number, rank: number, generation: number): string;
+  /** where it is, */
+  heartbeat(attempt: number, rank: number, generation: number): string;
+  /** who starts it, once for each try, */
+  summons(attempt: number, rank: number, generation: number, tryNumber: number): string;
+  /** and the state that it left for the next. */
+  handover(attempt: number, rank: number, generation: number): string;
+  /** Equal for all generations of a rank. */
   result(attempt: number, rank: number): string;
   workerFailure(attempt: number, rank: number): string;
 }
@@ -35,11 +46,14 @@ export function runKeys(runId: string): RunKeys {
   const prefix = `runs/${runId}/`;
   const checkpoints = `${prefix}checkpoints/`;
   const attempts = `${prefix}attempts/`;
+  const leases = `${prefix}leases/`;
   const heartbeats = `${prefix}heartbeats/`;
+  const summonses = `${prefix}summons/`;
+  const handovers = `${prefix}handovers/`;
   const results = `${prefix}results/`;
   const failures = `${prefix}failures/`;
   return {
-    ...{ checkpoints, attempts, heartbeats, results, failures },
+    ...{ checkpoints, attempts, leases, heartbeats, summonses, handovers, results, failures },
     manifest: `${prefix}manifest.json`,
     metrics: `${prefix}metrics.jsonl`,
     stop: `${prefix}stop.json`,
@@ -52,7 +66,11 @@ export function runKeys(runId: string): RunKeys {
     attempt: (attempt) => `${attempts}${attempt}.json`,
     // Zero-padded, so that the lexicographic order of a listing is the order of the steps.
     checkpoint: (step, part) => `${checkpoints}${String(step).padStart(9, "0")}/${part}.safetensors`,
-    heartbeat: (attempt, rank) => `${heartbeats}${attempt}/${rank}.json`,
+    lease: (attempt, rank, generation) => `${leases}${attempt}/${rank}/${generation}.json`,
+    heartbeat: (attempt, rank, generation) => `${heartbeats}${attempt}/${rank}/${generation}.json`,
+    summons: (attempt, rank, generation, tryNumber) =>
+      `${summonses}${attempt}/${rank}/${generation}-${tryNumber}.json`,
+    handover: (attempt, rank, generation) => `${handovers}${attempt}/${rank}/${generation}.safetensors`,
     result: (attempt, rank) => `${results}${attempt}/${rank}.json`,
     workerFailure: (attempt, rank) => `${failures}${attempt}/${rank}.json`,
   };

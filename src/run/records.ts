@@ -7,7 +7,7 @@ import type { LossName } from "../models/build.ts";
 import type { Topology } from "../models/topology.ts";
 import type { FrameBudget } from "./frame-budget.ts";
 
-export const RUN_SCHEMA_VERSION = 1;
+export const RUN_SCHEMA_VERSION = 2;
 
 /** Everything that decides the run's result, written once before the first worker starts. */
 export interface RunManifest {
@@ -29,15 +29,55 @@ export interface RunManifest {
   };
 }
 
-/** What a function is started with; nothing else reaches it. At most 256 KB as JSON (Lambda's asynchronous payload). */
-export interface WorkerEvent {
+/** What a function is started with; nothing else reaches it. */
+interface RunEvent {
   readonly schemaVersion: typeof RUN_SCHEMA_VERSION;
   readonly runId: string;
   readonly storage: string;
   readonly channel: string;
-  readonly rank: number;
-  /** 0 for a fresh run; each resumption counts one up. */
+  /** What starts functions (functions/open-functions.ts); absent where a worker can start none. */
+  readonly functions?: string;
+  /** The run's crew: 0 for a fresh run; each resumption counts one up. */
   readonly attempt: number;
+}
+
+/** `start`: with its crew. `handover`: to take over what the one before it hands over. `rescue`: in place of a dead one. */
+export type StartReason = "start" | "handover" | "rescue";
+
+/** Becomes one worker of a crew. */
+export interface WorkerEvent extends RunEvent {
+  readonly kind: "worker";
+  readonly rank: number;
+  /** How often this rank of the crew was started before. */
+  readonly generation: number;
+  readonly reason: StartReason;
+}
+
+/** Starts workers, or further starters for parts of them. */
+export interface StarterEvent extends RunEvent {
+  readonly kind: "starter";
+  /** Ranks [begin, end). */
+  readonly ranks: readonly [begin: number, end: number];
+}
+
+export type FunctionEvent = WorkerEvent | StarterEvent;
+
+/** Who acts as a generation of a rank: put if absent. The next generation's fences it off. */
+export interface Lease {
+  /** Of the invocation that holds it. */
+  readonly requestId: string;
+  readonly reason: StartReason;
+  readonly at: string;
+  /** Steps that the run had finished as far as the holder knew. */
+  readonly step: number;
+}
+
+/** Who wants a generation of a rank to be started: put if absent, and whoever puts it invokes. */
+export interface Summons {
+  readonly reason: StartReason;
+  /** The rank that wants it, or `coordinator`. */
+  readonly by: string;
+  readonly at: string;
 }
 
 /** Where time went, and what was sent. Of one worker: sums. Of a run or an epoch: times are means over the workers, the rest sums. */
@@ -52,11 +92,30 @@ export interface WorkTotals {
   readonly requestsUsd: number;
 }
 
+/** What one generation of a worker is billed for. */
+export interface Usage {
+  /** Start of the process to the call of its handler; 0 where a warm process was called. */
+  readonly initMs: number;
+  /** So far, of all its invocation, `initMs` included. */
+  readonly billedMs: number;
+  /** Memory of the function, by which its time is billed. */
+  readonly memoryMiB: number;
+}
+
+/** `handed-over`: its state lies there for the next generation. `fenced`: another acts for its rank. */
+export type WorkerState = "training" | "handed-over" | "ended" | "fenced";
+
+/** Of one generation of a rank. Its last one stays: it tells how it ended, and what it is billed for. */
 export interface Heartbeat {
   readonly rank: number;
+  readonly attempt: number;
+  readonly generation: number;
+  /** Counts up: who watches compares objects, never clocks. */
+  readonly beat: number;
+  readonly state: WorkerState;
+  readonly usage: Usage;
   /** Of the worker's process on its own machine. */
   readonly pid: number;
-  readonly attempt: number;
   readonly step: number;
   readonly epoch: number;
   /** Samples of the whole run in this epoch so far, by the steps of this worker. */

@@ -1,35 +1,70 @@
-// The event that starts a worker, checked by hand: a function should not pay for a schema library at its cold start.
+// The events that start functions, checked by hand: a function should not pay for a schema library at its cold start.
 
 import { SltrainError } from "../errors.ts";
-import { RUN_SCHEMA_VERSION, type WorkerEvent } from "../run/records.ts";
+import {
+  type FunctionEvent,
+  RUN_SCHEMA_VERSION,
+  type StarterEvent,
+  type StartReason,
+  type WorkerEvent,
+} from "../run/records.ts";
 
-const FIELDS = {
-  schemaVersion: "number",
-  runId: "string",
-  storage: "string",
-  channel: "string",
-  rank: "number",
-  attempt: "number",
-} as const satisfies Record<keyof WorkerEvent, "string" | "number">;
-
-/** Throws "event-invalid" naming the field, what was expected and what came. */
-export function parseWorkerEvent(event: unknown): WorkerEvent {
-  const fields = (typeof event === "object" && event !== null ? event : {}) as Record<string, unknown>;
-  for (const [name, type] of Object.entries(FIELDS)) {
-    if (typeof fields[name] !== type) {
-      throw invalid(`expected ${name} to be a ${type}, got ${JSON.stringify(fields[name])}`);
-    }
-  }
-  if (fields.schemaVersion !== RUN_SCHEMA_VERSION) {
-    throw invalid(`expected schemaVersion ${RUN_SCHEMA_VERSION}, got ${String(fields.schemaVersion)}`);
-  }
-  return fields as unknown as WorkerEvent;
+interface Check {
+  readonly expected: string;
+  readonly holds: (value: unknown) => boolean;
 }
 
-function invalid(what: string): SltrainError {
+type Checks<E> = Readonly<Record<keyof E, Check>>;
+
+const reasons: readonly unknown[] = ["start", "handover", "rescue"] satisfies StartReason[];
+
+const isWhole = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 0;
+const aText: Check = { expected: "a string", holds: (value) => typeof value === "string" };
+const aWhole: Check = { expected: "a whole number from 0", holds: isWhole };
+
+const ofAll = {
+  schemaVersion: { expected: String(RUN_SCHEMA_VERSION), holds: (value) => value === RUN_SCHEMA_VERSION },
+  kind: { expected: "worker or starter", holds: (value) => value === "worker" || value === "starter" },
+  runId: aText,
+  storage: aText,
+  channel: aText,
+  functions: { expected: "a string or nothing", holds: (value) => value === undefined || aText.holds(value) },
+  attempt: aWhole,
+} satisfies Record<string, Check>;
+
+const checks: {
+  readonly worker: Checks<Required<WorkerEvent>>;
+  readonly starter: Checks<Required<StarterEvent>>;
+} = {
+  worker: {
+    ...ofAll,
+    rank: aWhole,
+    generation: aWhole,
+    reason: { expected: "start, handover or rescue", holds: (value) => reasons.includes(value) },
+  },
+  starter: {
+    ...ofAll,
+    ranks: {
+      expected: "two whole numbers from 0",
+      holds: (value) => Array.isArray(value) && value.length === 2 && value.every(isWhole),
+    },
+  },
+};
+
+/** Throws "event-invalid" naming the field, what was expected and what came. */
+export function parseFunctionEvent(event: unknown): FunctionEvent {
+  const fields = (typeof event === "object" && event !== null ? event : {}) as Record<string, unknown>;
+  const wanted: Readonly<Record<string, Check>> = fields.kind === "starter" ? checks.starter : checks.worker;
+  for (const [name, { expected, holds }] of Object.entries(wanted)) {
+    if (!holds(fields[name])) throw eventInvalid(name, expected, fields[name]);
+  }
+  return fields as unknown as FunctionEvent;
+}
+
+export function eventInvalid(name: string, expected: string, got: unknown): SltrainError {
   return new SltrainError({
     code: "event-invalid",
-    message: `worker event: ${what}`,
-    suggestions: ["Start workers with the sltrain version that wrote the run."],
+    message: `function event: expected ${name} to be ${expected}, got ${JSON.stringify(got)}`,
+    suggestions: ["Start functions with the sltrain version that wrote the run."],
   });
 }

@@ -2,7 +2,7 @@
 // it: a slow storage delays the next beat, not the training.
 
 import { getJson, putJson } from "../run/json-object.ts";
-import type { Heartbeat } from "../run/records.ts";
+import type { Heartbeat, WorkerState } from "../run/records.ts";
 import type { Storage } from "../storage/storage.ts";
 
 export interface HeartbeatOptions {
@@ -11,19 +11,20 @@ export interface HeartbeatOptions {
   readonly stopKey: string;
   readonly beatMs: number;
   readonly stopCheckMs: number;
-  readonly read: () => Omit<Heartbeat, "at">;
+  readonly read: () => Omit<Heartbeat, "at" | "beat" | "state">;
 }
 
 export class HeartbeatTimer {
   readonly #options: HeartbeatOptions;
   readonly #timers: readonly RepeatedAction[];
+  #beats = 0;
   #stopRequested = false;
   #error: Error | undefined;
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
     this.#timers = [
-      new RepeatedAction(options.beatMs, () => this.#guard(() => this.#beat())),
+      new RepeatedAction(options.beatMs, () => this.#guard(() => this.#beat("training"))),
       new RepeatedAction(options.stopCheckMs, () => this.#guard(() => this.#lookForStop())),
     ];
   }
@@ -42,15 +43,16 @@ export class HeartbeatTimer {
     await Promise.all(this.#timers.map((timer) => timer.stop()));
   }
 
-  /** Ends the beating and takes the last beat away: who has ended in good order is no longer alive. */
-  async close(): Promise<void> {
+  /** Ends the beating with a last beat that says how. */
+  async end(state: WorkerState): Promise<void> {
     await this.stop();
-    await this.#options.storage.delete([this.#options.heartbeatKey]);
+    await this.#beat(state);
   }
 
-  async #beat(): Promise<void> {
+  async #beat(state: WorkerState): Promise<void> {
     const { storage, heartbeatKey, read } = this.#options;
-    await putJson(storage, heartbeatKey, { ...read(), at: new Date().toISOString() } satisfies Heartbeat);
+    const beat: Heartbeat = { ...read(), beat: this.#beats++, state, at: new Date().toISOString() };
+    await putJson(storage, heartbeatKey, beat);
   }
 
   async #lookForStop(): Promise<void> {

@@ -26,13 +26,13 @@ export interface OpenPeersOptions {
 }
 
 export async function openPeers(
-  { runId, rank, attempt, channel }: WorkerEvent,
+  { runId, rank, attempt, generation, channel }: WorkerEvent,
   { config, frames }: RunManifest,
   storage: Channel & Metered,
   { replica: { parameters: layout, statistics }, ioThread }: OpenPeersOptions,
 ): Promise<Peers> {
   const { workers: worldSize, seed, zstd, bucketBytes, reduce, compress } = config;
-  const member = { runId, rank, worldSize, generation: attempt, seed, zstd };
+  const member = { runId, rank, worldSize, generation: attempt + generation, seed, zstd };
   const lockstep = frames.staleness === null;
   const job: CollectiveJob = {
     ...{ ...member, channel, layout, statistics, bucketBytes, reduce },

@@ -24,6 +24,7 @@ import { availableThreads, planThreads } from "./available-threads.ts";
 import { type Cursor, readNewestCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { durableState, restoreState } from "./durable-state.ts";
 import { HeartbeatTimer } from "./heartbeat.ts";
+import type { Invocation } from "./invocation.ts";
 import { openPeers } from "./peers.ts";
 import { StartupClock } from "./startup-clock.ts";
 import { trainLoop } from "./train-loop.ts";
@@ -35,11 +36,12 @@ const FIRST_LOSSES = 20;
 /** `cursor` is advanced in place, so that a failure can tell its step. */
 export async function runWorker(
   event: WorkerEvent,
+  invocation: Invocation,
   storage: Storage & Metered,
   cursor: Cursor,
 ): Promise<WorkerResult> {
-  const { runId, rank, attempt } = event;
-  const clock = new StartupClock();
+  const { runId, rank, attempt, generation } = event;
+  const clock = new StartupClock(invocation);
   clock.end("load");
   const keys = runKeys(runId);
   const manifest = await readManifest(storage, event);
@@ -75,7 +77,8 @@ export async function runWorker(
     stale: log && staleness !== null ? { log, staleness, batchSamples } : undefined,
   });
   const place = { storage, keys, rank, worldSize };
-  const checkpoint = attempt > 0 ? await readNewestCheckpoint(place, await algorithm.state()) : undefined;
+  const checkpoint =
+    attempt + generation > 0 ? await readNewestCheckpoint(place, await algorithm.state()) : undefined;
   if (checkpoint) {
     restoreState(algorithm, collective, checkpoint);
     Object.assign(cursor, checkpoint.cursor);
@@ -85,16 +88,17 @@ export async function runWorker(
   );
   const resumedFrom = { steps: cursor.step, epochs: metrics.length };
   const meter = new WorkMeter(peers);
-  const firsts = new FirstSteps();
+  const firsts = new FirstSteps(invocation);
   const pace = watchPace(storage.capabilities.prices, config);
   const heartbeat = new HeartbeatTimer({
     storage,
-    heartbeatKey: keys.heartbeat(attempt, rank),
+    heartbeatKey: keys.heartbeat(attempt, rank, generation),
     stopKey: keys.stop,
     beatMs: rank === 0 ? pace.leaderBeatMs : pace.beatMs,
     stopCheckMs: pace.stopCheckMs,
     read: () => ({
-      ...{ rank, attempt, pid: process.pid, step: cursor.step, epoch: metrics.length + 1 },
+      ...{ rank, attempt, generation, pid: process.pid, usage: invocation.usage },
+      ...{ step: cursor.step, epoch: metrics.length + 1 },
       samples: (cursor.step - metrics.length * schedule.stepsPerEpoch) * config.batchSize,
       loss: cursor.epochSamples > 0 ? cursor.epochLoss / cursor.epochSamples : null,
       ...(firsts.stepMs === undefined ? {} : { firstStepMs: firsts.stepMs }),
@@ -132,8 +136,8 @@ export async function runWorker(
     const result: WorkerResult = {
       ...{ rank, attempt, reason, steps: cursor.step, epochs: metrics.length, resumedFrom },
       pid: process.pid,
-      wallMs: performance.now(),
-      firstStepMs: firsts.stepMs ?? performance.now(),
+      wallMs: invocation.elapsedMs,
+      firstStepMs: firsts.stepMs ?? invocation.elapsedMs,
       startupMs: clock.stagesMs,
       firstLosses: firsts.losses,
       parametersSha256: tensorsSha256(tensors),
@@ -143,7 +147,7 @@ export async function runWorker(
       ...(collective.stats.zstd && { compresses: collective.stats.zstd.compresses }),
     };
     // No beat may follow the result: the coordinator clears them away.
-    await heartbeat.close();
+    await heartbeat.end("ended");
     await putJson(storage, keys.result(attempt, rank), result);
     return result;
   } finally {
@@ -156,11 +160,16 @@ export async function runWorker(
 /** When the first step was finished, and the mean losses of the first exchanges. */
 class FirstSteps {
   readonly losses: number[] = [];
-  /** Since the start of the process. */
+  /** By the invocation's clock. */
   stepMs: number | undefined;
+  readonly #invocation: Invocation;
+
+  constructor(invocation: Invocation) {
+    this.#invocation = invocation;
+  }
 
   add(outcome: ExchangeOutcome | undefined): void {
-    this.stepMs ??= performance.now();
+    this.stepMs ??= this.#invocation.elapsedMs;
     if (outcome && this.losses.length < FIRST_LOSSES) this.losses.push(outcome.loss);
   }
 }

@@ -239,7 +239,7 @@ describe("faults", () => {
   test("a worker that is killed ends the run with its rank, step and log, and the checkpoint remains", async () => {
     const long = await startLongRun("killed");
     const heartbeat = JSON.parse(
-      readFileSync(join(folder.path, ".sltrain/runs/killed/heartbeats/0/1.json"), "utf8"),
+      readFileSync(join(folder.path, ".sltrain/runs/killed/heartbeats/0/1/0.json"), "utf8"),
     ) as { pid: number };
     process.kill(heartbeat.pid, "SIGKILL");
     const ended = await long.ended;

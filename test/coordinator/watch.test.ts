@@ -25,7 +25,7 @@ async function watching(name: string, invocations: readonly Invocation[]) {
     onEpoch: ({ epoch }) => events.push(`epoch ${epoch}`),
     onProgress: ({ step }) => events.push(`step ${step}`),
   };
-  const beat = (rank: number, step: number) => putJson(storage, keys.heartbeat(0, rank), { rank, step });
+  const beat = (rank: number, step: number) => putJson(storage, keys.heartbeat(0, rank, 0), { rank, step });
   return { storage, events, watch: new RunWatch(options), beat };
 }
 

@@ -5,6 +5,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import type { FunctionContext } from "../../src/worker/invocation.ts";
 
 const folder = fileURLToPath(new URL("../../dist/function/", import.meta.url));
 const files = readdirSync(folder, { recursive: true, withFileTypes: true })
@@ -25,24 +26,26 @@ test("the bundle holds neither zstd-codec nor what only the command line needs",
 
 test("its handler refuses an event that is none, naming the field", async () => {
   const { handler } = (await import(join(folder, "handler.mjs"))) as {
-    handler: (event: unknown) => Promise<unknown>;
+    handler: (event: unknown, context: FunctionContext) => Promise<unknown>;
   };
+  const context = { awsRequestId: "r", memoryLimitInMB: "1769", getRemainingTimeInMillis: () => 900_000 };
+  const handle = (event: unknown) => handler(event, context);
   const event = {
-    schemaVersion: 1,
-    runId: "r",
-    storage: "memory:s",
-    channel: "memory:s",
-    rank: 0,
-    attempt: 0,
+    ...{ schemaVersion: 2, kind: "worker", runId: "r", storage: "memory:s", channel: "memory:s" },
+    ...{ rank: 0, attempt: 0, generation: 0, reason: "start" },
   };
   await assert.rejects(
-    handler({ ...event, rank: "0" }),
-    /worker event: expected rank to be a number, got "0"/,
+    handle({ ...event, rank: "0" }),
+    /function event: expected rank to be a whole number from 0, got "0"/,
   );
-  await assert.rejects(handler({ ...event, schemaVersion: 2 }), /expected schemaVersion 1, got 2/);
-  await assert.rejects(handler(undefined), /expected schemaVersion to be a number, got undefined/);
+  await assert.rejects(handle({ ...event, schemaVersion: 1 }), /expected schemaVersion to be 2, got 1/);
   await assert.rejects(
-    handler(event),
+    handle({ ...event, reason: "fun" }),
+    /reason to be start, handover or rescue, got "fun"/,
+  );
+  await assert.rejects(handle(undefined), /expected schemaVersion to be 2, got undefined/);
+  await assert.rejects(
+    handle(event),
     /expected a run manifest under runs\/r\/manifest\.json in memory:s, got none/,
   );
 });

@@ -18,6 +18,7 @@ try {
   const event: unknown = JSON.parse(readFileSync(0, "utf8"));
   await handler(event, {
     awsRequestId: `local-${process.pid}`,
+    memoryLimitInMB: "1769",
     getRemainingTimeInMillis: () => TIMEOUT_MS - performance.now(),
   });
 } catch (error) {

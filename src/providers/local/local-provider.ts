@@ -7,11 +7,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { FunctionExit, Invocation, ProcessProvider } from "../../coordinator/provider.ts";
-import { SltrainError } from "../../errors.ts";
+import { encodeEvent } from "../../functions/functions.ts";
 import type { WorkerEvent } from "../../run/records.ts";
-
-/** Lambda's limit for an asynchronous invocation when sltrain was designed; it has since become 1 MB. */
-const MAX_EVENT_BYTES = 256 * 1024;
 
 /** The runtime lies beside this file, built or not; the bundle exists only as built. */
 const RUNTIME = fileURLToPath(
@@ -37,13 +34,7 @@ export class LocalProvider implements ProcessProvider {
   }
 
   async invoke(event: WorkerEvent): Promise<Invocation> {
-    const payload = JSON.stringify(event);
-    if (Buffer.byteLength(payload) > MAX_EVENT_BYTES) {
-      throw new SltrainError({
-        code: "event-too-large",
-        message: `worker event: expected at most ${MAX_EVENT_BYTES} bytes, got ${Buffer.byteLength(payload)}`,
-      });
-    }
+    const payload = encodeEvent(event);
     const base = join(this.#logDirectory, `worker-${event.attempt}-${event.rank}`);
     const logPath = `${base}.log`;
     writeFileSync(`${base}.event.json`, payload);

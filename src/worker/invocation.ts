@@ -1,0 +1,44 @@
+// One invocation of this process: when it began, what is left of its time, and what it is billed for.
+
+import type { Usage } from "../run/records.ts";
+
+/** What Lambda tells a handler beside its event: https://docs.aws.amazon.com/lambda/latest/dg/nodejs-context.html */
+export interface FunctionContext {
+  readonly awsRequestId: string;
+  /** Binary megabytes, as a decimal number. */
+  readonly memoryLimitInMB: string;
+  getRemainingTimeInMillis(): number;
+}
+
+let isWarm = false;
+
+export class Invocation {
+  readonly requestId: string;
+  /** Start of the process to this call; 0 if the process has been called before. */
+  readonly initMs: number;
+  readonly #beganMs = performance.now();
+  readonly #context: FunctionContext;
+
+  /** To be made at once when the handler is called. */
+  constructor(context: FunctionContext) {
+    this.requestId = context.awsRequestId;
+    this.initMs = isWarm ? 0 : this.#beganMs;
+    this.#context = context;
+    isWarm = true;
+  }
+
+  /** Since the start of the process, or of this call if the process is warm. */
+  get elapsedMs(): number {
+    return this.initMs + performance.now() - this.#beganMs;
+  }
+
+  get remainingMs(): number {
+    return this.#context.getRemainingTimeInMillis();
+  }
+
+  /** Initialisation is billed as well: https://aws.amazon.com/lambda/pricing/ */
+  get usage(): Usage {
+    const memoryMiB = Number(this.#context.memoryLimitInMB);
+    return { initMs: this.initMs, billedMs: Math.ceil(this.elapsedMs), memoryMiB };
+  }
+}
