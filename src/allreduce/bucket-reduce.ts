@@ -64,7 +64,7 @@ export class BucketReduce {
     const contribution = { contributors: 1, weight: this.#round.weight, scalars, peaks };
     let held: Held | undefined = { ...this.#range, values: sums, contribution };
     this.#publish(0, held, sums);
-    this.adopted = this.#lane.replaying && worldSize > 1 && (await this.#adopt());
+    this.adopted = this.#lane.replaying && (await this.#adopt());
     if (!this.adopted) {
       for (let level = 1; level <= this.#plan.levels; level++) {
         const merge = this.#plan.merge(level, rank);
@@ -75,6 +75,14 @@ export class BucketReduce {
     await Promise.all(this.#puts);
     const { lane, step, bucket } = this.#address(0, 0);
     await frames.release({ lane, step, bucket });
+    return this.#means as readonly Received[];
+  }
+
+  /** The means of an earlier start of this rank, as `run` gives them; undefined if one of them is not there. */
+  async replay(): Promise<readonly Received[] | undefined> {
+    if (!(await this.#adopt())) return undefined;
+    this.adopted = true;
+    await Promise.all(this.#puts);
     return this.#means as readonly Received[];
   }
 

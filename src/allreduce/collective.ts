@@ -80,6 +80,15 @@ export interface Collective {
    */
   reduceScalars(options: RoundOptions, scalars: Float64Array): Promise<RoundResult>;
   /**
+   * The next round as an earlier start of this rank left it, from its mean frames alone: nothing is pushed, `mean` and the
+   * result are what `finish` gave. undefined, and nothing has changed, if one of the frames is not there, or where it
+   * takes the rank's sums to know what the round left it with: with a biased codec and PowerSGD, whose residuals are made
+   * of them, and with parameter servers. The round is then begun as any other.
+   */
+  replay(options: RoundOptions, mean: Float32Array): Promise<RoundResult | undefined>;
+  /** The same for the next round of `reduceScalars`. */
+  replayScalars(options: RoundOptions): Promise<RoundResult | undefined>;
+  /**
    * Deletes what this rank wrote and no rank can need any more: sums of steps up to `currentStep` - 2, for a rank that
    * begins `currentStep` knows that all have finished that step; and means up to `durableStep`, the newest step whose
    * checkpoint is known to be durable, for a rank that starts anew replays the means after it (-1: none yet).

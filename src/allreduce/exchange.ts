@@ -10,6 +10,7 @@ import { ExchangeClock } from "./exchange-clock.ts";
 import { Lane, type LaneOptions } from "./lane.ts";
 import type { Medium } from "./medium.ts";
 import { served } from "./patterns/served.ts";
+import { NO_SCALARS } from "./rank-ordered-sum.ts";
 import { ASK_AFTER_MS } from "./resend.ts";
 import { LaneRound } from "./round.ts";
 
@@ -43,6 +44,11 @@ export interface Exchange<Name extends string> {
   restore(state: CollectiveState): void;
   /** Opens a lane's next round. Rounds of several lanes may be open at a time. */
   begin(lane: Name, options: RoundOptions): Round;
+  /**
+   * The next rounds of these lanes, where an earlier start of this rank left all their means: ready to be finished,
+   * without any push. See `Collective.replay`.
+   */
+  replay(lanes: readonly Name[], options: RoundOptions): Promise<readonly Round[] | undefined>;
   /** See `Collective.sweep`. */
   sweep(currentStep: number, durableStep: number): Promise<void>;
   close(): Promise<void>;
@@ -117,14 +123,35 @@ export async function openExchange<Name extends string>(
       if (worldSize > 1) carrier.opened(lane, round.step);
       return new LaneRound(lane, round);
     },
+    async replay(names, options) {
+      const own = names.map((name) => lanes.get(name)!);
+      // Servers keep means to themselves until a rank has sent its part.
+      if ("servers" in channel || !own.every((lane) => lane.replaying)) return undefined;
+      const rounds = own.map((lane) => new LaneRound(lane, options));
+      const found = await clock.finishing(() => Promise.all(rounds.map((round) => round.replay())));
+      if (found.includes(false)) return undefined;
+      for (const lane of own) carrier.opened(lane, options.step);
+      return rounds;
+    },
     sweep: (currentStep, durableStep) => carrier.sweep(currentStep, durableStep),
     close: () => carrier.close(),
   };
 }
 
+const NO_VALUES = new Float32Array(0);
+
 /** A round of a lane without values, for what rides with frames: scalars (f64, added in rank order) and weights. */
 export function scalarsAlone(round: Round, scalars: Float64Array): Promise<RoundResult> {
-  const nothing = new Float32Array(0);
-  round.push(0, nothing);
-  return round.finish(scalars, nothing);
+  round.push(0, NO_VALUES);
+  return round.finish(scalars, NO_VALUES);
+}
+
+/** The same of an earlier start of this rank; see `Collective.replayScalars`. */
+export async function replayedScalars<Name extends string>(
+  exchange: Exchange<Name>,
+  lane: Name,
+  options: RoundOptions,
+): Promise<RoundResult | undefined> {
+  const rounds = await exchange.replay([lane], options);
+  return rounds?.[0]!.finish(NO_SCALARS, NO_VALUES);
 }

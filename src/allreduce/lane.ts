@@ -77,7 +77,7 @@ export class Lane {
     const levels = packed ? Math.max(...this.plans.map((plan) => plan.levels)) : 0;
     this.peaks = new Int32Array(new SharedArrayBuffer(levels * Int32Array.BYTES_PER_ELEMENT));
     this.#residuals = codec.biased ? new Residuals(this.plans, this.codecs, buckets, group.rank) : undefined;
-    this.#replaying = group.generation > 0 && !this.keepsParts;
+    this.#replaying = group.generation > 0 && group.worldSize > 1 && !this.keepsParts;
   }
 
   /**

@@ -11,12 +11,13 @@ import type { ElementRange, Layout } from "../shard/layout.ts";
 import type { ZstdMode } from "../shard/zstd-trial.ts";
 import type { Channel } from "../storage/storage.ts";
 import type { Collective, Round } from "./collective.ts";
-import { type ExchangeMember, openExchange, scalarsAlone } from "./exchange.ts";
+import { type ExchangeMember, openExchange, replayedScalars, scalarsAlone } from "./exchange.ts";
 import { askKey, frameKey } from "./keys.ts";
 import type { LaneOptions } from "./lane.ts";
 import { pricesOf } from "./medium.ts";
 import { meanObjects } from "./objects.ts";
 import { patternAt, type ReducePattern } from "./pattern.ts";
+import { NO_SCALARS } from "./rank-ordered-sum.ts";
 
 export interface CollectiveOptions extends ExchangeMember {
   /** Of the gradients. */
@@ -99,6 +100,16 @@ export async function openCollective(options: CollectiveOptions): Promise<Collec
       if (statistics === undefined) return round;
       return joined(round, gradients.buckets.length, exchange.begin("statistics", options), length);
     },
+    async replay(options, mean) {
+      const names =
+        statistics === undefined ? (["gradients"] as const) : (["gradients", "statistics"] as const);
+      const rounds = await exchange.replay(names, options);
+      if (rounds === undefined) return undefined;
+      const [first, second] = rounds as readonly [Round, Round?];
+      const round = second === undefined ? first : joined(first, gradients.buckets.length, second, length);
+      return round.finish(NO_SCALARS, mean);
+    },
+    replayScalars: (options) => replayedScalars(exchange, "scalars", options),
     reduceScalars: (round, scalars) => scalarsAlone(exchange.begin("scalars", round), scalars),
     sweep: (currentStep, durableStep) => exchange.sweep(currentStep, durableStep),
     close: () => exchange.close(),

@@ -15,7 +15,7 @@ import type { ElementRange, LayoutEntry } from "../shard/layout.ts";
 import type { RequestPrices } from "../storage/prices.ts";
 import { restoreState, sharedFloats } from "./collective-state.ts";
 import type { Collective, CollectiveState, Round, RoundOptions, RoundResult } from "./collective.ts";
-import { type Exchange, openExchange, scalarsAlone } from "./exchange.ts";
+import { type Exchange, openExchange, replayedScalars, scalarsAlone } from "./exchange.ts";
 import { pricesOf } from "./medium.ts";
 import { type MatrixShape, orthonormal, takeProduct, timesLeft, timesRight } from "./low-rank.ts";
 import type { LaneOptions } from "./lane.ts";
@@ -129,6 +129,9 @@ export async function openPowerSgd(options: PowerSgdOptions): Promise<Collective
       factors.restore(state);
     },
     begin: (round) => new PowerSgdRound(factors, exchange, ranges, round),
+    // A rank's residual comes from its own sums alone.
+    replay: () => Promise.resolve(undefined),
+    replayScalars: (options) => replayedScalars(exchange, "scalars", options),
     reduceScalars: (round, scalars) => scalarsAlone(exchange.begin("scalars", round), scalars),
     sweep: (currentStep, durableStep) => exchange.sweep(currentStep, durableStep),
     close: () => exchange.close(),

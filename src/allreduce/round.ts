@@ -45,12 +45,16 @@ export class LaneRound implements Round {
       sums.length === range.end - range.begin,
       `bucket ${bucket} has ${range.end - range.begin} values, not ${sums.length}`,
     );
-    group.clock.blocking(() => {
-      this.#tasks.set(
-        bucket,
-        this.#reduce(bucket, sums).catch((error: unknown) => this.#fail(error)),
-      );
-    });
+    group.clock.blocking(() => this.#track(bucket, this.#reduce(bucket, sums)));
+  }
+
+  /** Takes the place of all pushes where an earlier start of this rank left all means; whether it did. */
+  async replay(): Promise<boolean> {
+    const buckets = this.#lane.options.buckets.map((_, i) => new BucketReduce(this.#lane, this.#context, i));
+    const found = await Promise.all(buckets.map((bucket) => bucket.replay()));
+    if (found.includes(undefined)) return false;
+    for (const [i, bucket] of buckets.entries()) this.#track(i, this.#complete(bucket, i, found[i]!));
+    return true;
   }
 
   async finish(scalars: Float64Array, mean: Float32Array): Promise<RoundResult> {
@@ -72,7 +76,7 @@ export class LaneRound implements Round {
       if (result.weight === 0 && mean.length > 0) throw noWeight(this.#options.step);
       return result;
     });
-    this.#lane.zstd.ended(group.costUsd() - this.#costBeforeUsd);
+    if (!this.#adopted) this.#lane.zstd.ended(group.costUsd() - this.#costBeforeUsd);
     return result;
   }
 
@@ -84,7 +88,17 @@ export class LaneRound implements Round {
 
   async #reduce(bucket: number, sums: Float32Array): Promise<void> {
     const reduce = new BucketReduce(this.#lane, this.#context, bucket);
-    const means = await reduce.run(sums);
+    await this.#complete(reduce, bucket, await reduce.run(sums));
+  }
+
+  #track(bucket: number, work: Promise<void>): void {
+    this.#tasks.set(
+      bucket,
+      work.catch((error: unknown) => this.#fail(error)),
+    );
+  }
+
+  async #complete(reduce: BucketReduce, bucket: number, means: readonly Received[]): Promise<void> {
     // The mean may take the place of the sums, so all is decoded when the last is there.
     const mean = await this.#mean.promise;
     await this.#lane.group.clock.working(() => this.#write(bucket, means, mean));

@@ -8,6 +8,7 @@ import { RandomStream } from "../../src/random.ts";
 import { withMeter } from "../../src/storage/layers/meter.ts";
 import type { Channel, Storage } from "../../src/storage/storage.ts";
 import { collectiveErrors } from "./collective-errors.ts";
+import { collectiveReplay } from "./collective-replay.ts";
 import { assertSameBits, layout, type Outcome, partOf, range, runRound, TIMEOUT_MS } from "./round.ts";
 import { type CollectiveImplementation, grid, worldsOf } from "./world.ts";
 
@@ -271,6 +272,7 @@ export function collectiveContract(
       assert.ok(exchangeMs > 0 && waitMs > 0);
     });
 
+    collectiveReplay(worlds);
     collectiveErrors(worlds);
   });
 }

@@ -23,6 +23,14 @@ export type Call =
       readonly scalars: Float64Array;
       readonly mean: Float32Array;
     }
+  /** `mean` views shared memory. */
+  | {
+      readonly kind: "replay";
+      readonly id: number;
+      readonly options: PlainRoundOptions;
+      readonly mean: Float32Array;
+    }
+  | { readonly kind: "replayScalars"; readonly id: number; readonly options: PlainRoundOptions }
   | {
       readonly kind: "reduceScalars";
       readonly id: number;
@@ -43,7 +51,7 @@ export interface Opened {
   readonly state: CollectiveState;
 }
 
-/** Of `open`; of `finish` and `reduceScalars`; of the others. */
+/** Of `open`; of rounds; of those that were not replayed, and of the others. */
 export type Value = Opened | RoundResult | undefined;
 
 export type Outcome =

@@ -133,12 +133,28 @@ class RemoteCollective implements Collective {
     };
   }
 
+  async replay({ signal, ...options }: RoundOptions, mean: Float32Array): Promise<RoundResult | undefined> {
+    const shared = this.#shared(mean, 0);
+    const id = this.#link.nextId();
+    const result = await this.#stoppable({ kind: "replay", id, options, mean: shared }, signal);
+    if (result !== undefined && shared !== mean) mean.set(shared);
+    return result;
+  }
+
+  replayScalars({ signal, ...options }: RoundOptions): Promise<RoundResult | undefined> {
+    return this.#stoppable({ kind: "replayScalars", id: this.#link.nextId(), options }, signal);
+  }
+
   reduceScalars({ signal, ...options }: RoundOptions, scalars: Float64Array): Promise<RoundResult> {
     const id = this.#link.nextId();
-    const done = this.#spending(() =>
-      this.#link.call({ kind: "reduceScalars", id, options, scalars }, signal),
-    );
-    return (done as Promise<RoundResult>).finally(this.#link.forward(signal, id));
+    const done = this.#stoppable({ kind: "reduceScalars", id, options, scalars }, signal);
+    return done as Promise<RoundResult>;
+  }
+
+  /** A call that is a whole round. */
+  #stoppable(call: Call, signal: AbortSignal | undefined): Promise<RoundResult | undefined> {
+    const done = this.#spending(() => this.#link.call(call, signal));
+    return (done as Promise<RoundResult | undefined>).finally(this.#link.forward(signal, call.id));
   }
 
   async sweep(currentStep: number, durableStep: number): Promise<void> {

@@ -75,6 +75,10 @@ class CollectiveServer {
         return opened(this.#collective);
       case "finish":
         return (await this.#round(call.id)).finish(call.scalars, call.mean);
+      case "replay":
+        return this.#collective.replay(this.#stoppable(call.id, call.options), call.mean);
+      case "replayScalars":
+        return this.#collective.replayScalars(this.#stoppable(call.id, call.options));
       case "reduceScalars":
         return this.#collective.reduceScalars(this.#stoppable(call.id, call.options), call.scalars);
       case "sweep":
