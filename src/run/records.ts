@@ -5,6 +5,7 @@ import type { DataManifest } from "../data/manifest.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { LossName } from "../models/build.ts";
 import type { Topology } from "../models/topology.ts";
+import type { BilledUse } from "../plan/run-cost.ts";
 import type { FrameBudget } from "./frame-budget.ts";
 
 export const RUN_SCHEMA_VERSION = 2;
@@ -92,14 +93,10 @@ export interface WorkTotals {
   readonly requestsUsd: number;
 }
 
-/** What one generation of a worker is billed for. */
-export interface Usage {
-  /** Start of the process to the call of its handler; 0 where a warm process was called. */
+/** What one generation of a worker is billed for, so far; its time is that of all its invocation. */
+export interface Usage extends BilledUse {
+  /** Start of the process to the call of its handler; 0 where a warm process was called. A part of `billedMs`. */
   readonly initMs: number;
-  /** So far, of all its invocation, `initMs` included. */
-  readonly billedMs: number;
-  /** Memory of the function, by which its time is billed. */
-  readonly memoryMiB: number;
 }
 
 /** `handed-over`: its state lies there for the next generation. `fenced`: another acts for its rank. */

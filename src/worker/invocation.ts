@@ -37,8 +37,12 @@ export class Invocation {
   }
 
   /** Initialisation is billed as well: https://aws.amazon.com/lambda/pricing/ */
-  get usage(): Usage {
-    const memoryMiB = Number(this.#context.memoryLimitInMB);
-    return { initMs: this.initMs, billedMs: Math.ceil(this.elapsedMs), memoryMiB };
+  get usage(): Omit<Usage, "requestsUsd"> {
+    return {
+      initMs: this.initMs,
+      billedMs: Math.ceil(this.elapsedMs),
+      memoryMiB: Number(this.#context.memoryLimitInMB),
+      architecture: process.arch === "arm64" ? "arm64" : "x86_64",
+    };
   }
 }

@@ -97,7 +97,8 @@ export async function runWorker(
     beatMs: rank === 0 ? pace.leaderBeatMs : pace.beatMs,
     stopCheckMs: pace.stopCheckMs,
     read: () => ({
-      ...{ rank, attempt, generation, pid: process.pid, usage: invocation.usage },
+      ...{ rank, attempt, generation, pid: process.pid },
+      usage: { ...invocation.usage, requestsUsd: peers.stats.requestsUsd },
       ...{ step: cursor.step, epoch: metrics.length + 1 },
       samples: (cursor.step - metrics.length * schedule.stepsPerEpoch) * config.batchSize,
       loss: cursor.epochSamples > 0 ? cursor.epochLoss / cursor.epochSamples : null,

@@ -1,0 +1,28 @@
+// How a generation of a rank is started: once for each try, however many want it.
+
+import type { Functions } from "../functions/functions.ts";
+import type { Storage } from "../storage/storage.ts";
+import { putJson } from "./json-object.ts";
+import { runKeys } from "./keys.ts";
+import type { Summons, WorkerEvent } from "./records.ts";
+
+export interface SummonOptions {
+  readonly storage: Storage;
+  readonly functions: Functions;
+  readonly event: WorkerEvent;
+  /** The rank that wants it, or `coordinator`. */
+  readonly by: string;
+  /** Counts up where an earlier try brought nobody. Default 0. */
+  readonly tryNumber?: number;
+}
+
+/** Whether this call was the one that invoked the function. Throws what `Functions.invoke` throws. */
+export async function summon(options: SummonOptions): Promise<boolean> {
+  const { storage, functions, event, by, tryNumber = 0 } = options;
+  const { runId, attempt, rank, generation, reason } = event;
+  const key = runKeys(runId).summons(attempt, rank, generation, tryNumber);
+  const summons: Summons = { reason, by, at: new Date().toISOString() };
+  if ((await putJson(storage, key, summons, { ifAbsent: true })) === "exists") return false;
+  await functions.invoke(event);
+  return true;
+}
