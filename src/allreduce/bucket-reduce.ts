@@ -9,6 +9,7 @@ import type { ExpectedObject, Packed, Received } from "./frame-coder.ts";
 import type { Lane } from "./lane.ts";
 import type { Merge, Piece, ReducePlan, Writer } from "./pattern.ts";
 import { type Contribution, NO_SCALARS, RankOrderedSum } from "./rank-ordered-sum.ts";
+import { refuseFork, type Statement } from "./refuse-fork.ts";
 import { packSlots, slotBytesFor, slotRange } from "./slots.ts";
 
 /** A merger may be waiting for the part of a third rank. Whoever waits for that part as well shall name the rank first. */
@@ -133,7 +134,6 @@ export class BucketReduce {
     }
   }
 
-  /** Whoever wrote the key first is heard; a twin of this rank that was faster changes nothing here. */
   async #putAlone(
     level: number,
     held: Held,
@@ -145,8 +145,10 @@ export class BucketReduce {
     const address = this.#address(level, piece);
     // Small payloads are ready: they are on their way before the push returns.
     const packed = coded instanceof Promise ? await coded : coded;
-    const expected = { address, elements: range.end - range.begin };
-    await frames.put(address, frames.frame(expected, packed, this.#carried(held, range)));
+    const contribution = this.#carried(held, range);
+    const frame = frames.frame({ address, elements: range.end - range.begin }, packed, contribution);
+    if ((await frames.put(address, frame)) === "stored") return;
+    await this.#winner(this.#partOf(level, range, address), { ...contribution, values: packed });
   }
 
   async #putTogether(
@@ -168,7 +170,27 @@ export class BucketReduce {
       return frames.frame(expected, one, this.#carried(held, range));
     });
     const { piece: _, ...object } = this.#address(level, 0, rank);
-    await frames.put(object, packSlots(sealed, this.#lane.slotBytes(this.#bucket, level)));
+    const slots = packSlots(sealed, this.#lane.slotBytes(this.#bucket, level));
+    if ((await frames.put(object, slots)) === "stored") return;
+    await Promise.all(
+      pieces.map((range, piece) => {
+        const mine = { ...this.#carried(held, range), values: packed[piece]! };
+        return this.#winner(this.#partOf(level, range, { piece, rank }), mine);
+      }),
+    );
+  }
+
+  /**
+   * Whoever wrote first is heard: the frame of a twin of this rank, if it is still there. Throws "frame-forked" unless it
+   * says what is `mine`.
+   */
+  async #winner({ roomBytes, ...object }: Expected, mine: Statement): Promise<Received | undefined> {
+    const { frames } = this.#lane.group;
+    // Memory of its own: the lane's is for what is still to be read.
+    const [winner] = (await frames.read({ ...object, into: new Uint8Array(roomBytes) })) ?? [];
+    if (winner !== undefined)
+      refuseFork(frames.keyOf(object.address), object.frames[0]!.elements, mine, winner);
+    return winner;
   }
 
   /** Adds up what the plan says, and publishes it: at the top level the mean, below it pieces of the sums. */
@@ -211,10 +233,7 @@ export class BucketReduce {
     const parts =
       worldSize > 1 ? frames.frame({ address, elements: values.length }, packed, contribution) : [];
     if (worldSize > 1 && (await frames.put(address, parts, { isMean: true })) === "exists") {
-      // Memory of its own: the lane's is for what is still to be read.
-      const { roomBytes, ...mean } = this.#meanOf(piece);
-      const into = new Uint8Array(roomBytes);
-      const [winner] = (await frames.read({ ...mean, into })) ?? [];
+      const winner = await this.#winner(this.#meanOf(piece), { ...contribution, values: packed });
       if (winner === undefined) throw deleted(frames.keyOf(address));
       this.#means[piece] = winner;
     } else {
@@ -289,7 +308,7 @@ export class BucketReduce {
     };
   }
 
-  /** What a merge reads of one of its writers. */
+  /** What a merge reads of one of its writers: a part of the level that it merges. */
   #partOf(level: number, { begin, end }: ElementRange, writer: Writer): Expected {
     const address = this.#address(level, writer.piece, writer.rank);
     const alone = this.#frameAt(address, end - begin);
@@ -335,5 +354,6 @@ function deleted(key: string): SltrainError {
   return new SltrainError({
     code: "frame-missing",
     message: `collective: expected ${key}, which another start of this rank wrote, but it was deleted since`,
+    retryable: true,
   });
 }

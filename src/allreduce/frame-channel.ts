@@ -43,7 +43,8 @@ export class FrameChannel extends FrameCoder implements Frames {
   }
 
   async read(expected: ExpectedObject): Promise<Received[] | undefined> {
-    const bytes = await this.#options.channel.get({ key: this.keyOf(expected.address) }, expected.into);
+    const { into, ...ref } = this.#refOf(expected);
+    const bytes = await this.#options.channel.get(ref, into);
     return bytes === undefined ? undefined : this.#unpack(expected, bytes);
   }
 
@@ -56,12 +57,7 @@ export class FrameChannel extends FrameCoder implements Frames {
     if (expected.length === 0) return;
     const { channel, clock, resend } = this.#options;
     const missing = new Set(expected.keys());
-    const refs = expected.map(({ address, into, slot }) => {
-      const key = this.keyOf(address);
-      return slot === undefined
-        ? { key, into }
-        : { key, range: slot, into: into.subarray(0, slot.end - slot.begin) };
-    });
+    const refs = expected.map((object) => this.#refOf(object));
     const arrivals =
       resend?.waitFor(
         refs,
@@ -83,6 +79,13 @@ export class FrameChannel extends FrameCoder implements Frames {
         throw error;
       throw this.#peerMissing(expected[first]!.address, missing.size, options.timeoutMs, error);
     }
+  }
+
+  #refOf({ address, into, slot }: ExpectedObject) {
+    const key = this.keyOf(address);
+    return slot === undefined
+      ? { key, into }
+      : { key, range: slot, into: into.subarray(0, slot.end - slot.begin) };
   }
 
   async #unpack(expected: ExpectedObject, bytes: Uint8Array): Promise<Received[]> {

@@ -9,7 +9,7 @@ import { withMeter } from "../../src/storage/layers/meter.ts";
 import type { Channel, Storage } from "../../src/storage/storage.ts";
 import { collectiveErrors } from "./collective-errors.ts";
 import { collectiveReplay } from "./collective-replay.ts";
-import { assertSameBits, layout, type Outcome, partOf, range, runRound, TIMEOUT_MS } from "./round.ts";
+import { assertSameBits, coded, layout, type Outcome, partOf, range, runRound, TIMEOUT_MS } from "./round.ts";
 import { type CollectiveImplementation, grid, worldsOf } from "./world.ts";
 
 const whole = { begin: 0, end: layout.length };
@@ -119,15 +119,38 @@ export function collectiveContract(
     });
 
     for (const twin of [0, 2]) {
-      test(`a second worker of rank ${twin} with other sums leaves all with the same bits`, async () => {
+      test(`a second worker of rank ${twin} leaves all with the same bits`, async () => {
         const group = await world(3);
         const double = await group.join(twin);
         for (const step of range(3)) {
           const twinFirst = step % 2 === 0;
           const late = () => setTimeout(10);
-          const doubled = runRound(double, step, partOf(twin, step, 1), twinFirst ? {} : { pause: late });
+          const doubled = runRound(double, step, partOf(twin, step), twinFirst ? {} : { pause: late });
           const outcomes = await runAll(group, step, twinFirst ? { pause: late } : {});
           assertSameBits([...outcomes, await doubled]);
+        }
+      });
+    }
+
+    for (const liesFirst of [true, false]) {
+      test(`a second worker of a rank that would write ${liesFirst ? "other sums first" : "other sums late"} is noticed`, async () => {
+        for (const rank of range(3)) {
+          const group = await world(3);
+          const liar = await group.join(rank);
+          const { sums, ...rest } = partOf(rank, 0);
+          const lie = { ...rest, sums: sums.with(700, sums[700]! + 1) };
+          const late = { pause: () => setTimeout(10) };
+          const twins = [
+            runRound(group.ranks[rank]!, 0, { ...rest, sums }, liesFirst ? late : {}),
+            runRound(liar, 0, lie, liesFirst ? {} : late),
+          ];
+          const others = group.ranks.map((one, r) => (r === rank ? [] : [runRound(one, 0, partOf(r, 0))]));
+          const ended = await Promise.allSettled([...twins, ...others.flat()]);
+          const second = ended[liesFirst ? 0 : 1]!;
+          assert.ok(second.status === "rejected" && coded("frame-forked", "value")(second.reason));
+          const outcomes = ended.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+          assert.equal(outcomes.length, 3);
+          assertSameBits(outcomes);
         }
       });
     }
@@ -139,7 +162,7 @@ export function collectiveContract(
       const read = () => Promise.all(keys.map((key) => group.storage.get({ key })));
       const before = await read();
       for (const rank of range(3)) {
-        const second = await runRound(await group.join(rank), 0, partOf(rank, 0, 1));
+        const second = await runRound(await group.join(rank), 0, partOf(rank, 0));
         assertSameBits([...outcomes, second]);
       }
       assert.deepEqual(await read(), before);
