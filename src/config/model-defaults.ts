@@ -30,6 +30,9 @@ export const generalDefaults = {
   provider: "local",
   // One vCPU's worth of memory on AWS Lambda.
   memoryMiB: 1769,
+  // AWS Lambda's longest.
+  timeoutS: 900,
+  leaseMs: 3000,
   ioThread: "auto",
   bucketBytes: 1 << 20,
   // Mean frames are kept until the next checkpoint: for momentum, one weighs as much as two of them.

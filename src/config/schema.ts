@@ -139,6 +139,10 @@ export const trainFields = {
   memoryMiB: wholeNumber(128, 10_240).describe(
     "Memory of one function; also the basis of the Lambda cost estimate.",
   ),
+  timeoutS: wholeNumber(3, 900).describe("Longest life of one function; another one goes on where it ends."),
+  leaseMs: wholeNumber(100, 900_000).describe(
+    "A worker that gives no sign of life for so long is taken for dead.",
+  ),
   threads: wholeNumber(1, 64)
     .optional()
     .describe("Threads of one function; the result is the same for any number."),

@@ -32,6 +32,7 @@ const VALUES = {
   storage: "uri",
   channel: "uri",
   provider: "local",
+  timeoutS: "n",
   seed: "n",
   runId: "name",
 } as const satisfies Partial<Record<TrainConfigKey, string>>;
