@@ -8,6 +8,7 @@ const ranks = [
   ["algorithms", "run"],
   ["worker", "coordinator", "ps"],
   ["providers", "ui"],
+  ["doctor"],
   ["commands", "hooks"],
 ];
 

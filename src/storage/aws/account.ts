@@ -7,7 +7,7 @@ import { SltrainError } from "../../errors.ts";
 import { noCredentials } from "./aws-error.ts";
 import { Transport } from "./transport.ts";
 
-type AwsClientSettings = Pick<
+export type AwsClientSettings = Pick<
   S3ClientConfig,
   "requestHandler" | "maxAttempts" | "region" | "credentials" | "endpoint"
 >;
@@ -45,7 +45,7 @@ export function trim(client: { readonly middlewareStack: { remove(name: string):
 }
 
 /** As the SDK spells them in AWS_ENDPOINT_URL_*, in capitals. */
-type ServiceName = "s3" | "dynamodb" | "lambda" | "cloudformation" | "cloudwatch_logs" | "sts" | "iam";
+export type ServiceName = "s3" | "dynamodb" | "lambda" | "cloudformation" | "cloudwatch_logs" | "sts" | "iam";
 
 /** Where the user says that `service` is, if not at AWS. Throws "aws-endpoint" for what is no address. */
 export function customEndpoint(service: ServiceName, env: NodeJS.ProcessEnv): URL | undefined {
