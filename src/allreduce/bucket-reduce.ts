@@ -328,7 +328,7 @@ export class BucketReduce {
   }
 
   /** Waits for objects of a level. */
-  #receive(
+  async #receive(
     level: number,
     expected: readonly ExpectedObject[],
     take: (frames: readonly Received[], index: number) => void,
@@ -336,14 +336,20 @@ export class BucketReduce {
     const { timeoutMs, signal, beganMs } = this.#round;
     const { arrivals, group } = this.#lane;
     const sinceBeganMs = (): number => performance.now() - beganMs;
+    const patience = 1 + PATIENCE_PER_LEVEL * level;
+    const { leaseMs, onLate: tell } = group;
+    const lateMs = Math.max(leaseMs, (arrivals.lateMs(level) ?? 0) - sinceBeganMs());
     const wait = {
-      timeoutMs: timeoutMs * (1 + PATIENCE_PER_LEVEL * level),
+      timeoutMs: timeoutMs * patience,
       expectedMs: Math.max(0, arrivals.expectedMs(level) - sinceBeganMs()),
       signal,
+      ...(tell && { late: { afterMs: lateMs * patience, tell } }),
     };
-    return group.frames.receive(expected, wait, take, ({ atOnce = false }) =>
+    if (expected.length === 0) return;
+    await group.frames.receive(expected, wait, take, ({ atOnce = false }) =>
       arrivals.note(level, sinceBeganMs(), atOnce),
     );
+    arrivals.noteLast(level, sinceBeganMs());
   }
 }
 

@@ -2,10 +2,14 @@
 
 import type { Collective } from "./collective.ts";
 import { type CompressedOptions, openCompressed, parseCompression } from "./compression.ts";
+import type { OnLate } from "./frame-coder.ts";
 import { closeMedium, type Medium, openMedium } from "./medium.ts";
 import { parseReduce } from "./patterns/index.ts";
 
-export interface CollectiveJob extends Omit<CompressedOptions, "channel" | "reduce" | "compression"> {
+export interface CollectiveJob extends Omit<
+  CompressedOptions,
+  "channel" | "reduce" | "compression" | "onLate"
+> {
   /** The URI of what carries frames. */
   readonly channel: string;
   /** As users write them. */
@@ -25,10 +29,11 @@ export interface OpenedJob {
 export async function openJob(
   { channel: uri, reduce, compress, ...options }: CollectiveJob,
   env: NodeJS.ProcessEnv,
+  onLate?: OnLate,
 ): Promise<OpenedJob> {
   const medium = await openMedium(uri, env);
   const collective = await openCompressed({
-    ...{ ...options, channel: medium },
+    ...{ ...options, channel: medium, ...(onLate && { onLate }) },
     ...{ reduce: parseReduce(reduce), compression: parseCompression(compress) },
   });
   return {

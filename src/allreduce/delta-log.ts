@@ -16,7 +16,7 @@ import type { Channel } from "../storage/storage.ts";
 import type { CollectiveState } from "./collective.ts";
 import { ExchangeClock } from "./exchange-clock.ts";
 import { FrameChannel } from "./frame-channel.ts";
-import type { ExpectedObject, Received } from "./frame-coder.ts";
+import type { ExpectedObject, OnLate, Received } from "./frame-coder.ts";
 import { frameKey } from "./keys.ts";
 import { NO_PEAKS } from "./rank-ordered-sum.ts";
 
@@ -36,6 +36,9 @@ export interface DeltaLogOptions {
   readonly generation: number;
   /** Decides stochastic rounding. */
   readonly seed: number;
+  /** A peer that is waited for is late after so long. Default 0. */
+  readonly leaseMs?: number;
+  readonly onLate?: OnLate;
   /** Elements of an update. */
   readonly length: number;
   readonly codec: Codec;
@@ -218,9 +221,9 @@ export class DeltaLog {
     while (this.#positions[peer]! < before) {
       const expected = this.#expected(peer, this.#positions[peer]!, buffer);
       if (this.#positions[peer]! < until) {
-        await this.#frames.receive([expected], { timeoutMs }, ([frame]) =>
-          this.#add(peer, frame!, parameters),
-        );
+        const { leaseMs = 0, onLate: tell } = this.#options;
+        const wait = { timeoutMs, ...(tell && { late: { afterMs: leaseMs, tell } }) };
+        await this.#frames.receive([expected], wait, ([frame]) => this.#add(peer, frame!, parameters));
         continue;
       }
       const [frame] = (await this.#clock.working(() => this.#frames.read(expected))) ?? [];

@@ -7,6 +7,7 @@ import { FUNCTION_USD_PER_SECOND } from "../storage/prices.ts";
 import { type Carrier, channelCarrier } from "./carrier.ts";
 import type { CollectiveState, CollectiveStats, Round, RoundOptions, RoundResult } from "./collective.ts";
 import { ExchangeClock } from "./exchange-clock.ts";
+import type { OnLate } from "./frame-coder.ts";
 import { Lane, type LaneOptions } from "./lane.ts";
 import type { Medium } from "./medium.ts";
 import { served } from "./patterns/served.ts";
@@ -25,6 +26,10 @@ export interface ExchangeMember {
   readonly generation: number;
   /** Of the run: decides stochastic rounding. */
   readonly seed: number;
+  /** A rank that is waited for is late after the time in which its frames usually come, but never before so long. */
+  readonly leaseMs?: number;
+  /** Told of ranks that are late, again in every round and of every object; may be one that itself waits for another. */
+  readonly onLate?: OnLate;
   /** On a channel that may forget: an object that has not come for so long is asked for again. */
   readonly askAfterMs?: number;
 }
@@ -90,9 +95,13 @@ export async function openExchange<Name extends string>(
     });
   }
   const { frames } = carrier;
+  const { leaseMs = 0, onLate } = options;
   const costUsd = (): number =>
     ((clock.exchangeMs + clock.waitMs) / 1000) * FUNCTION_USD_PER_SECOND + carrier.requestsUsd;
-  const group = { rank, worldSize, generation, seed, frames, clock, zstd: options.zstd, costUsd };
+  const group = {
+    ...{ rank, worldSize, generation, seed, leaseMs, onLate, frames, clock },
+    ...{ zstd: options.zstd, costUsd },
+  };
   const lanes = new Map<string, Lane>(
     named.map(([name, lane], number) => [name, new Lane({ number, ...group }, lane)]),
   );

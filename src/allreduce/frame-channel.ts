@@ -2,13 +2,14 @@
 
 import { SltrainError } from "../errors.ts";
 import { frameDamaged, frameLength } from "../shard/frame.ts";
-import type { Arrival, Channel, PutOutcome, WaitOptions } from "../storage/storage.ts";
+import type { Arrival, Channel, PutOutcome } from "../storage/storage.ts";
 import type { ExchangeClock } from "./exchange-clock.ts";
 import {
   type ExpectedObject,
   FrameCoder,
   type FrameCoderOptions,
   type Frames,
+  type ReceiveOptions,
   type Received,
 } from "./frame-coder.ts";
 import type { ObjectAddress } from "./keys.ts";
@@ -50,7 +51,7 @@ export class FrameChannel extends FrameCoder implements Frames {
 
   async receive(
     expected: readonly ExpectedObject[],
-    options: WaitOptions,
+    options: ReceiveOptions,
     take: (frames: readonly Received[], index: number) => void,
     onFirst?: (arrival: Arrival) => void,
   ): Promise<void> {
@@ -64,6 +65,8 @@ export class FrameChannel extends FrameCoder implements Frames {
         expected.map(({ address }) => address.rank),
         options,
       ) ?? channel.waitFor(refs, options);
+    const { late } = options;
+    const lateTimer = late && setTimeout(() => late.tell(writersOf(expected, missing)), late.afterMs);
     try {
       for await (const arrival of arrivals) {
         const { index, bytes } = arrival;
@@ -78,6 +81,8 @@ export class FrameChannel extends FrameCoder implements Frames {
       if (first === undefined || !(error instanceof SltrainError) || error.code !== "wait-timeout")
         throw error;
       throw this.#peerMissing(expected[first]!.address, missing.size, options.timeoutMs, error);
+    } finally {
+      clearTimeout(lateTimer);
     }
   }
 
@@ -127,4 +132,9 @@ export class FrameChannel extends FrameCoder implements Frames {
       retryable: true,
     });
   }
+}
+
+/** Of the objects `indices`, each once. */
+function writersOf(expected: readonly ExpectedObject[], indices: Iterable<number>): number[] {
+  return [...new Set(Array.from(indices, (index) => expected[index]!.address.rank))];
 }

@@ -45,6 +45,14 @@ export interface ExpectedObject {
   readonly slot?: { readonly begin: number; readonly end: number };
 }
 
+/** Ranks that write what is waited for. */
+export type OnLate = (ranks: readonly number[]) => void;
+
+export interface ReceiveOptions extends WaitOptions {
+  /** After so long `tell` is called once with the ranks whose objects have not come; the wait goes on. */
+  readonly late?: { readonly afterMs: number; readonly tell: OnLate };
+}
+
 /** Payloads as they travel. */
 export interface Packed extends Coded {
   readonly payload: Payload;
@@ -122,7 +130,7 @@ export interface Frames extends FrameCoder {
    */
   receive(
     expected: readonly ExpectedObject[],
-    options: WaitOptions,
+    options: ReceiveOptions,
     take: (frames: readonly Received[], index: number) => void,
     onFirst?: (arrival: Arrival) => void,
   ): Promise<void>;

@@ -11,7 +11,7 @@ import { ArrivalPredictor } from "./arrival-predictor.ts";
 import { restoreState } from "./collective-state.ts";
 import type { CollectiveState } from "./collective.ts";
 import type { ExchangeClock } from "./exchange-clock.ts";
-import type { Frames, Packed } from "./frame-coder.ts";
+import type { Frames, OnLate, Packed } from "./frame-coder.ts";
 import { LaneMemory } from "./lane-memory.ts";
 import { levelCodecs } from "./level-codecs.ts";
 import type { ReducePattern, ReducePlan } from "./pattern.ts";
@@ -39,6 +39,9 @@ export interface LaneGroup {
   readonly worldSize: number;
   readonly generation: number;
   readonly seed: number;
+  /** Nobody is late before. */
+  readonly leaseMs: number;
+  readonly onLate: OnLate | undefined;
   readonly frames: Frames;
   readonly clock: ExchangeClock;
   /** Whether payloads are compressed: never, where it makes them smaller, or where that saves time or money. */

@@ -48,6 +48,26 @@ test("one slow round changes little", () => {
   assert.ok(run(predictor, 1, () => 30_000) <= 340);
 });
 
+test("late is what comes after nearly all of the last rounds, once some are known", () => {
+  const random = new RandomStream(2, "arrivals");
+  const predictor = new ArrivalPredictor();
+  const delayMs = () => 500 + 40 * random.nextNormal();
+  for (let i = 0; i < 3; i++) predictor.noteLast(0, delayMs());
+  assert.equal(predictor.lateMs(0), undefined);
+  for (let i = 0; i < 20; i++) predictor.noteLast(0, delayMs());
+  const lateMs = predictor.lateMs(0)!;
+  assert.ok(lateMs > 600 && lateMs < 900, `${lateMs} ms`);
+  predictor.noteLast(0, 60_000);
+  assert.ok(predictor.lateMs(0)! < 900);
+  assert.equal(predictor.lateMs(1), undefined);
+});
+
+test("of rounds that were all equally long, one is not late for a tenth more", () => {
+  const predictor = new ArrivalPredictor();
+  for (let i = 0; i < 9; i++) predictor.noteLast(2, 100);
+  assert.ok(predictor.lateMs(2)! > 130);
+});
+
 test("kinds are apart", () => {
   const predictor = new ArrivalPredictor();
   predictor.note(0, 100, false);

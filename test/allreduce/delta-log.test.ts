@@ -77,6 +77,18 @@ async function runStep(
   await log.fold(parameters, { until, before: steps, timeoutMs: TIMEOUT_MS });
 }
 
+test("a peer that is waited for is late after a lease, and is waited for all the same", async () => {
+  const channel = await openStorage("memory:delta-late");
+  const told = Promise.withResolvers<readonly number[]>();
+  const crew = { runId: "run", worldSize: 2, leaseMs: 15, onLate: told.resolve };
+  const [waiting, late] = await Promise.all([0, 1].map((rank) => openWorker(rank, channel, crew)));
+  const folded = waiting!.log.fold(waiting!.parameters, { until: 1, before: 1, timeoutMs: TIMEOUT_MS });
+  assert.deepEqual(await told.promise, [1]);
+  await late!.log.append(updateOf(1, 0), late!.parameters);
+  await folded;
+  assert.deepEqual(waiting!.parameters, updateOf(1, 0));
+});
+
 describe("delta log", () => {
   for (const worldSize of [1, 2, 7]) {
     test(`no update is lost or added twice by ${worldSize} ranks under random delays`, async () => {

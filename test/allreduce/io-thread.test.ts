@@ -46,11 +46,11 @@ for (const packed of [false, true]) {
     async open(options: Parameters<typeof direct.open>[0]) {
       const { port1, port2 } = new MessageChannel();
       endings.push(() => port1.close());
-      serveCollective(port2, async () => {
-        const collective = await direct.open(options);
+      serveCollective(port2, async (_, onLate) => {
+        const collective = await direct.open({ ...options, onLate });
         return { collective, close: () => collective.close() };
       });
-      return remoteCollective(port1, jobOf("unused", options.rank));
+      return remoteCollective(port1, jobOf("unused", options.rank), { onLate: options.onLate });
     },
   };
   collectiveContract(behindMessages, "memory", (name) => openStorage(`memory:io-${packed}-${name}`));

@@ -96,6 +96,17 @@ describe("a server that is restarted in mid-round", () => {
   });
 });
 
+test("ranks that wait for means are told whom the servers wait for", async () => {
+  const group = world({ servers: shared });
+  const told = Promise.withResolvers<readonly number[]>();
+  const ranks = await Promise.all(
+    range(3).map((rank) => group.join(rank, { leaseMs: 20, onLate: told.resolve })),
+  );
+  const present = [0, 2].map((rank) => runRound(ranks[rank]!, 0, partOf(rank, 0)));
+  assert.deepEqual(await told.promise, [1]);
+  assertExact(3, 0, await Promise.all([...present, runRound(ranks[1]!, 0, partOf(1, 0))]));
+});
+
 describe("an error", () => {
   test("names rank, step and key of a peer that does not come", async () => {
     const { runId, joinAll } = world();

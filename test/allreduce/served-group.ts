@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after } from "node:test";
 import type { Collective } from "../../src/allreduce/collective.ts";
+import type { OnLate } from "../../src/allreduce/frame-coder.ts";
 import { openCollective } from "../../src/allreduce/open-collective.ts";
 import { served } from "../../src/allreduce/patterns/served.ts";
 import type { SltrainError } from "../../src/errors.ts";
@@ -54,7 +55,10 @@ export function world(options: RunChoice = {}) {
   const { codec = f32, zstd = "off" } = options;
   const join = async (
     rank: number,
-    { token = TOKEN, ...more }: { generation?: number; token?: string; seed?: number } = {},
+    {
+      token = TOKEN,
+      ...more
+    }: { generation?: number; token?: string; seed?: number; leaseMs?: number; onLate?: OnLate } = {},
   ) => {
     const channel = { servers: servers.map(({ port }) => `127.0.0.1:${port}`), token };
     const collective = await openCollective({

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { frameKey, type ObjectAddress } from "../../src/allreduce/keys.ts";
-import { coded, partOf, range, runRound } from "./round.ts";
+import { assertSameBits, coded, partOf, range, runRound } from "./round.ts";
 import type { Worlds } from "./world.ts";
 
 export function collectiveErrors({ lanes, world, runAll }: Worlds): void {
@@ -82,6 +82,39 @@ export function collectiveErrors({ lanes, world, runAll }: Worlds): void {
     });
     // Whoever waits for it says so; a rank that waits for a mean hears of nobody but its owner.
     assert.ok(messages.some((message) => /rank 1's part .* within \d+ ms/.test(message)));
+  });
+
+  test("ranks are told of a peer that is late, and go on with it when it has come", async () => {
+    for (const late of [0, 1, 2]) {
+      const told: (readonly [by: number, ranks: readonly number[]])[] = [];
+      const enough = Promise.withResolvers<undefined>();
+      const group = await world(3, undefined, (by) => ({
+        leaseMs: 15,
+        onLate(ranks) {
+          told.push([by, ranks]);
+          if (ranks.includes(late)) enough.resolve(undefined);
+        },
+      }));
+      const rounds = group.ranks.map((rank, r) =>
+        runRound(rank, 0, partOf(r, 0), r === late ? { pause: () => enough.promise } : {}),
+      );
+      assertSameBits(await Promise.all(rounds));
+      assert.ok(told.every(([by, ranks]) => !ranks.includes(by)));
+    }
+  });
+
+  test("nobody is late before a lease has passed", async () => {
+    const group = await world(3, undefined, () => ({
+      leaseMs: 60_000,
+      onLate: (ranks) => assert.fail(String(ranks)),
+    }));
+    for (const step of range(6)) {
+      const pause = step === 5 ? () => setTimeout(20) : undefined;
+      const rounds = group.ranks.map((rank, r) =>
+        runRound(rank, step, partOf(r, step), r === 1 && pause ? { pause } : {}),
+      );
+      assertSameBits(await Promise.all(rounds));
+    }
   });
 
   test("an abort ends the round with its reason", async () => {

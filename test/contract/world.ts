@@ -1,6 +1,7 @@
 // Groups of ranks in one process over one storage, of any implementation of a collective.
 
 import type { Collective } from "../../src/allreduce/collective.ts";
+import type { OnLate } from "../../src/allreduce/frame-coder.ts";
 import { framePrefixes } from "../../src/allreduce/keys.ts";
 import type { LaneOptions } from "../../src/allreduce/lane.ts";
 import type { Layout } from "../../src/shard/layout.ts";
@@ -25,6 +26,8 @@ export interface CollectiveOptions {
   readonly generation: number;
   readonly layout: Layout;
   readonly bucketBytes: number;
+  readonly leaseMs?: number;
+  readonly onLate?: OnLate;
 }
 
 export interface CollectiveImplementation {
@@ -67,11 +70,12 @@ export function worldsOf(
   const world = async (
     worldSize: number,
     wrap: (channel: Channel, rank: number) => Channel = (channel) => channel,
+    lateOf: (rank: number) => Pick<CollectiveOptions, "leaseMs" | "onLate"> = () => ({}),
   ): Promise<World> => {
     const runId = `run-${runs++}`;
     const storage = await openStorage("all");
     const join = (rank: number, generation = 0, channel = wrap(storage, rank)) =>
-      implementation.open({ channel, runId, rank, worldSize, generation, ...grid });
+      implementation.open({ channel, runId, rank, worldSize, generation, ...grid, ...lateOf(rank) });
     return {
       runId,
       storage,

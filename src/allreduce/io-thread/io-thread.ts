@@ -4,4 +4,4 @@ import { type MessagePort, workerData } from "node:worker_threads";
 import { type CollectiveJob, openJob } from "../collective-job.ts";
 import { serveCollective } from "./serve-collective.ts";
 
-serveCollective(workerData as MessagePort, (job: CollectiveJob) => openJob(job, process.env));
+serveCollective(workerData as MessagePort, (job: CollectiveJob, onLate) => openJob(job, process.env, onLate));

@@ -60,6 +60,11 @@ export type Outcome =
   /** By the caller's signal, who knows the reason. */
   | { readonly aborted: true };
 
+/** Ranks that are late, to whoever opened the collective. */
+export interface Late {
+  readonly late: readonly number[];
+}
+
 export interface Answer {
   readonly id: number;
   readonly outcome: Outcome;

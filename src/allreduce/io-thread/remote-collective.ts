@@ -12,19 +12,23 @@ import type {
   RoundOptions,
   RoundResult,
 } from "../collective.ts";
-import type { Answer, Call, Notice, Opened, Value } from "./messages.ts";
+import type { OnLate } from "../frame-coder.ts";
+import type { Answer, Call, Late, Notice, Opened, Value } from "./messages.ts";
 import { receivedError } from "./posted-error.ts";
 
-/**
- * The collective that `serveCollective` at the port's other end opens for `job`. Throws what opening it threw. `lost`
- * is aborted when the other thread is gone: its reason is what all calls then throw.
- */
+export interface RemoteOptions {
+  readonly onLate?: OnLate | undefined;
+  /** Aborted when the other thread is gone: its reason is what all calls then throw. */
+  readonly lost?: AbortSignal;
+}
+
+/** The collective that `serveCollective` at the port's other end opens for `job`. Throws what opening it threw. */
 export async function remoteCollective(
   port: MessagePort,
   job: CollectiveJob,
-  lost?: AbortSignal,
+  options: RemoteOptions = {},
 ): Promise<Collective> {
-  const link = new Link(port, lost);
+  const link = new Link(port, options);
   const opened = (await link.call({ kind: "open", id: link.nextId(), job })) as Opened;
   return new RemoteCollective(link, opened);
 }
@@ -38,12 +42,13 @@ class Link {
   /** The other side's, as of its last answer. */
   stats: CollectiveStats | undefined;
 
-  constructor(port: MessagePort, lost: AbortSignal | undefined) {
+  constructor(port: MessagePort, { onLate, lost }: RemoteOptions) {
     this.#port = port;
     this.#lost = lost;
-    port.on("message", (answer: Answer) => {
-      this.stats = answer.stats ?? this.stats;
-      this.#waiting.get(answer.id)!(answer);
+    port.on("message", (message: Answer | Late) => {
+      if ("late" in message) return onLate?.(message.late);
+      this.stats = message.stats ?? this.stats;
+      this.#waiting.get(message.id)!(message);
     });
     port.unref();
   }

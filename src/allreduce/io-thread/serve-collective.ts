@@ -4,7 +4,8 @@ import type { MessagePort } from "node:worker_threads";
 import { assert } from "../../errors.ts";
 import type { CollectiveJob } from "../collective-job.ts";
 import type { Collective, Round, RoundOptions } from "../collective.ts";
-import type { Answer, Call, Notice, Opened, Outcome, PlainRoundOptions, Value } from "./messages.ts";
+import type { OnLate } from "../frame-coder.ts";
+import type { Answer, Call, Late, Notice, Opened, Outcome, PlainRoundOptions, Value } from "./messages.ts";
 import { postedError } from "./posted-error.ts";
 
 /** What is open, and how it is closed. */
@@ -14,8 +15,12 @@ interface Served {
 }
 
 /** `port` has a `remoteCollective` at its other end, which calls `open` once. */
-export function serveCollective(port: MessagePort, open: (job: CollectiveJob) => Promise<Served>): void {
-  const server = new CollectiveServer(open);
+export function serveCollective(
+  port: MessagePort,
+  open: (job: CollectiveJob, onLate: OnLate) => Promise<Served>,
+): void {
+  const onLate: OnLate = (late) => port.postMessage({ late } satisfies Late);
+  const server = new CollectiveServer((job) => open(job, onLate));
   port.on("message", (message: Notice | Call) => {
     if (isNotice(message)) server.take(message);
     else void server.answer(message).then((answer) => port.postMessage(answer));

@@ -5,11 +5,12 @@ import { extname } from "node:path";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { SltrainError } from "../../errors.ts";
 import type { CollectiveJob, OpenedJob } from "../collective-job.ts";
+import type { OnLate } from "../frame-coder.ts";
 import { remoteCollective } from "./remote-collective.ts";
 
 export interface IoThread {
   /** Once; the thread ends if it fails. Throws what `openJob` throws; a collective of a thread that is gone throws "thread-lost". */
-  open(job: CollectiveJob): Promise<OpenedJob>;
+  open(job: CollectiveJob, onLate?: OnLate): Promise<OpenedJob>;
   /** Ends the thread, also amid its work. */
   stop(): Promise<void>;
 }
@@ -28,8 +29,9 @@ export function startIoThread(): IoThread {
     await worker.terminate();
   };
   return {
-    async open(job) {
-      const collective = await remoteCollective(port, job, lost.signal).catch(async (error: unknown) => {
+    async open(job, onLate) {
+      const options = { onLate, lost: lost.signal };
+      const collective = await remoteCollective(port, job, options).catch(async (error: unknown) => {
         await stop();
         throw error;
       });

@@ -3,13 +3,15 @@
 
 import { SltrainError } from "../../errors.ts";
 import type { FrameAddress } from "../../shard/frame.ts";
-import type { PutOutcome, WaitOptions } from "../../storage/storage.ts";
+import type { PutOutcome } from "../../storage/storage.ts";
 import type { ExchangeClock } from "../exchange-clock.ts";
 import {
   type ExpectedObject,
   FrameCoder,
   type FrameCoderOptions,
   type Frames,
+  type OnLate,
+  type ReceiveOptions,
   type Received,
 } from "../frame-coder.ts";
 import { type ObjectAddress, frameKey } from "../keys.ts";
@@ -64,16 +66,17 @@ export class ServedFrames extends FrameCoder implements Frames {
 
   async receive(
     expected: readonly ExpectedObject[],
-    { timeoutMs, signal }: WaitOptions,
+    { timeoutMs, signal, late }: ReceiveOptions,
     take: (frames: readonly Received[], index: number) => void,
   ): Promise<void> {
     if (expected.length === 0) return;
     const { clock } = this.#options;
     const round = this.#roundOf(expected[0]!.address);
     if (signal !== undefined) round.endWith(signal);
-    const late = Promise.withResolvers<never>();
+    const missed = Promise.withResolvers<never>();
+    const lateTimer = late && setTimeout(() => void this.#tellLate(round, late.tell), late.afterMs);
     const deadline = setTimeout(() => {
-      this.#explain(round, timeoutMs).then(late.reject, late.reject);
+      this.#explain(round, timeoutMs).then(missed.reject, missed.reject);
     }, timeoutMs);
     const all = Promise.all(
       expected.map(async ({ frames, codec, address }, index) => {
@@ -84,9 +87,10 @@ export class ServedFrames extends FrameCoder implements Frames {
       }),
     );
     try {
-      await Promise.race([all, late.promise]);
+      await Promise.race([all, missed.promise]);
     } finally {
       clearTimeout(deadline);
+      clearTimeout(lateTimer);
     }
   }
 
@@ -121,6 +125,17 @@ export class ServedFrames extends FrameCoder implements Frames {
     });
     lane.rounds = [...kept, opened];
     return opened;
+  }
+
+  /** The ranks that servers wait for, of those servers that answer. */
+  async #tellLate({ owing, options: { lane, step } }: ServedRound, tell: OnLate): Promise<void> {
+    const asked = owing.map((connection) =>
+      connection.missing(lane, step, AbortSignal.timeout(EXPLAIN_TIMEOUT_MS)),
+    );
+    const answers = await Promise.allSettled(asked);
+    const parts = answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []));
+    const ranks = new Set(parts.flatMap((part) => part.ranks));
+    if (ranks.size > 0) tell([...ranks]);
   }
 
   /** Whom a round waited for, or which server could not be asked. */
