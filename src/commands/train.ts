@@ -1,6 +1,6 @@
 import { resolveTrainConfig } from "../config/resolve.ts";
 import { train } from "../coordinator/train.ts";
-import { LocalProvider, logDirectory } from "../providers/local/local-provider.ts";
+import { LocalProcesses, logDirectory } from "../providers/local/local-processes.ts";
 import { SltrainCommand, exitCodeOf, explainFlag, jsonFlag } from "../ui/sltrain-command.ts";
 import { chooseView } from "../ui/train-view.ts";
 import { trainFlags } from "../ui/train-flags.ts";
@@ -50,7 +50,7 @@ export default class Train extends SltrainCommand {
         config,
         sources,
         sltrainVersion: this.config.version,
-        createProvider: (runId) => new LocalProvider(logDirectory(config.storage, runId)),
+        createProvider: (runId) => new LocalProcesses(logDirectory(config.storage, runId)),
         onEvent: (event) => view.show(event),
         signal: abort.signal,
       });

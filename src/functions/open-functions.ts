@@ -12,6 +12,7 @@ interface Driver {
 
 const drivers: Readonly<Record<string, () => Promise<Driver>>> = {
   lambda: () => import("./lambda.ts"),
+  local: () => import("./local.ts"),
 };
 
 /** Throws SltrainError "functions-unknown" naming the known schemes, and what the driver throws. */

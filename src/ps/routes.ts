@@ -10,6 +10,7 @@ import {
   SUM_LEVEL,
 } from "../allreduce/ps/protocol.ts";
 import { SltrainError } from "../errors.ts";
+import { answerByRoutes, answerJson, type Call, route, type Route } from "../http-routes.ts";
 import type { Zstd } from "../shard/zstd.ts";
 import { addFrame, adoptMean, type Place } from "./add-frame.ts";
 import type { Lane } from "./lane.ts";
@@ -28,23 +29,9 @@ export interface RunEvent {
   readonly neededBytes: number;
 }
 
-interface Call {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  /** The named parts of the path, decoded. */
-  readonly path: Readonly<Record<string, string>>;
-  readonly query: URLSearchParams;
-}
-
-interface Route {
-  readonly method: string;
-  readonly path: RegExp;
-  readonly handle: (call: Call) => void | Promise<void>;
-}
-
-/** `/v1/runs/:run/:step` as an expression with groups of these names. */
-function pattern(path: string): RegExp {
-  return new RegExp(`^/v${PROTOCOL_VERSION}${path.replace(/:(\w+)/g, "(?<$1>[^/]+)")}$`);
+/** A path of the protocol's version. */
+function row(method: string, path: string, handle: Route["handle"]): Route {
+  return route(method, `/v${PROTOCOL_VERSION}${path}`, handle);
 }
 
 export class Routes {
@@ -56,34 +43,20 @@ export class Routes {
 
   /** The most frequent first. */
   readonly #routes: readonly Route[] = [
-    {
-      method: "PUT",
-      path: pattern("/runs/:run/:incarnation/:lane/:step/:level/:bucket/:piece/:rank"),
-      handle: (call) => this.#putFrame(call),
-    },
-    {
-      method: "GET",
-      path: pattern("/runs/:run/:incarnation/:lane/:step"),
-      handle: (call) => this.#follow(call),
-    },
-    {
-      method: "GET",
-      path: pattern("/runs/:run/:incarnation"),
-      handle: (call) => {
-        this.#runOf(call);
-        call.response.writeHead(204).end();
-      },
-    },
-    {
-      method: "GET",
-      path: pattern("/runs/:run/:incarnation/:lane/:step/missing"),
-      handle: (call) => {
-        answerJson(call.response, this.#followed(call).missing());
-      },
-    },
-    { method: "PUT", path: pattern("/runs/:run"), handle: (call) => this.#join(call) },
-    { method: "DELETE", path: pattern("/runs/:run"), handle: (call) => this.#forget(call) },
-    { method: "GET", path: pattern(""), handle: ({ response }) => answerJson(response, this.report()) },
+    row("PUT", "/runs/:run/:incarnation/:lane/:step/:level/:bucket/:piece/:rank", (call) =>
+      this.#putFrame(call),
+    ),
+    row("GET", "/runs/:run/:incarnation/:lane/:step", (call) => this.#follow(call)),
+    row("GET", "/runs/:run/:incarnation", (call) => {
+      this.#runOf(call);
+      call.response.writeHead(204).end();
+    }),
+    row("GET", "/runs/:run/:incarnation/:lane/:step/missing", (call) =>
+      answerJson(call.response, this.#followed(call).missing()),
+    ),
+    row("PUT", "/runs/:run", (call) => this.#join(call)),
+    row("DELETE", "/runs/:run", (call) => this.#forget(call)),
+    row("GET", "", ({ response }) => answerJson(response, this.report())),
   ];
 
   constructor(memoryBytes: number, onRun: (event: RunEvent) => void, zstd: Zstd) {
@@ -99,17 +72,8 @@ export class Routes {
 
   /** Throws what the request is refused with, before anything was answered. */
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { pathname, searchParams: query } = new URL(request.url ?? "/", "http://server");
-    for (const { method, path, handle } of this.#routes) {
-      const groups = request.method === method ? path.exec(pathname) : null;
-      if (groups === null) continue;
-      const parts = Object.entries(groups.groups ?? {}).map(([name, part]) => [
-        name,
-        decodeURIComponent(part),
-      ]);
-      return handle({ request, response, query, path: Object.fromEntries(parts) as Record<string, string> });
-    }
-    throw requestInvalid("route-unknown", "a request of this version", `${request.method!} ${pathname}`);
+    if (await answerByRoutes(this.#routes, request, response)) return;
+    throw requestInvalid("route-unknown", "a request of this version", `${request.method!} ${request.url!}`);
   }
 
   async #join({ request, response, path }: Call): Promise<void> {
@@ -229,10 +193,6 @@ function contentLength(request: IncomingMessage, mostBytes: number): number {
 
 async function drain(request: IncomingMessage): Promise<void> {
   for await (const _ of request);
-}
-
-function answerJson(response: ServerResponse, body: object): void {
-  response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(body));
 }
 
 function requestInvalid(code: string, expected: string, got: string): SltrainError {

@@ -1,21 +1,19 @@
-// Functions as processes of this machine. A worker gets its event as a file on standard input and its log as a file
-// on standard output: no pipe, socket or memory ties it to the coordinator, which may die without harm.
+// Functions of this machine: a service of the run's own (service.ts), which lives as long as it has something to do.
 
-import { spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, writeFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import type { FunctionExit, Invocation, ProcessProvider } from "../../coordinator/provider.ts";
-import { encodeEvent } from "../../functions/functions.ts";
-import type { WorkerEvent } from "../../run/records.ts";
+import type { LogLine, LogQuery, ProvidedRun, Provider } from "../../coordinator/provider.ts";
+import { SltrainError } from "../../errors.ts";
+import { localUri } from "../../functions/local.ts";
+import { functionFolder, HANDLER } from "../function-bundle.ts";
+import { readLogs } from "./log-reader.ts";
+import { type ServiceProcess, startServiceProcess } from "./service-process.ts";
 
-/** The runtime lies beside this file, built or not; the bundle exists only as built. */
-const RUNTIME = fileURLToPath(
-  import.meta.resolve(import.meta.url.endsWith(".ts") ? "./function-runtime.ts" : "./function-runtime.js"),
-);
-const PACKAGE_ROOT = import.meta.url.endsWith(".ts") ? "../../../" : "../../../../";
-const BUNDLE = fileURLToPath(new URL(`${PACKAGE_ROOT}dist/function/handler.mjs`, import.meta.url));
+/** A worker that hands over and its successor run at one time; a rescued one may still be there as well. */
+const CONCURRENCY_PER_WORKER = 3;
+const STARTERS = 10;
+const IDLE_MS = 60_000;
 
 /** Beside the run's other files where storage is a folder, else in a folder of that name here. */
 export function logDirectory(storageUri: string, runId: string): string {
@@ -23,40 +21,50 @@ export function logDirectory(storageUri: string, runId: string): string {
   return join(root, "runs", runId, "logs");
 }
 
-export class LocalProvider implements ProcessProvider {
+export class LocalProvider implements Provider {
   readonly name = "local";
-  readonly #logDirectory: string;
+  readonly #logFolder: string;
+  #service: ServiceProcess | undefined;
 
-  /** Logs and events go to files in `logDirectory`, which is created. */
-  constructor(logDirectory: string) {
-    this.#logDirectory = logDirectory;
-    mkdirSync(logDirectory, { recursive: true });
+  /** Where functions of this run log, and have logged. */
+  constructor(logFolder: string) {
+    this.#logFolder = logFolder;
   }
 
-  async invoke(event: WorkerEvent): Promise<Invocation> {
-    const payload = encodeEvent(event);
-    const base = join(this.#logDirectory, `worker-${event.attempt}-${event.rank}`);
-    const logPath = `${base}.log`;
-    writeFileSync(`${base}.event.json`, payload);
-    const input = openSync(`${base}.event.json`, "r");
-    const log = openSync(logPath, "w");
-    // A process group of its own: Ctrl-C on the terminal reaches the coordinator, which asks the workers to stop.
-    const child = spawn(process.execPath, [RUNTIME, BUNDLE], { stdio: [input, log, log], detached: true });
-    closeSync(input);
-    closeSync(log);
-    const exited = new Promise<FunctionExit>((resolve, reject) => {
-      child.once("exit", (code, signal) => resolve({ code, signal }));
-      child.once("error", reject);
+  /** Throws SltrainError "provider-failed". */
+  async open({ workers, memoryMiB, timeoutS }: ProvidedRun): Promise<{ readonly functions: string }> {
+    if (!existsSync(functionFolder)) {
+      throw new SltrainError({
+        code: "provider-failed",
+        message: `local functions: expected the built function in ${functionFolder}, got nothing there`,
+        suggestions: ["Run `npm run build`."],
+      });
+    }
+    // Unguessable: others on this machine reach the same loopback.
+    const name = `sltrain-${randomBytes(12).toString("hex")}`;
+    this.#service = await startServiceProcess({
+      ...{ port: 0, logFolder: this.#logFolder, idleMs: IDLE_MS },
+      accountConcurrency: CONCURRENCY_PER_WORKER * workers + STARTERS,
+      functions: [
+        {
+          ...{ name, memoryMiB, timeoutS },
+          environment: {},
+          bundlePath: functionFolder,
+          handler: HANDLER,
+          // A storage may be a path from where the user is.
+          workingDirectory: process.cwd(),
+        },
+      ],
     });
-    await new Promise<void>((resolve, reject) => {
-      child.once("spawn", resolve);
-      child.once("error", reject);
-    });
-    return {
-      rank: event.rank,
-      exited,
-      kill: () => child.kill("SIGKILL"),
-      logTail: async (lines) => (await readFile(logPath, "utf8")).trimEnd().split("\n").slice(-lines),
-    };
+    return { functions: localUri(this.#service.endpoint, name) };
+  }
+
+  logs(query: LogQuery): AsyncIterable<LogLine> {
+    return readLogs(this.#logFolder, query);
+  }
+
+  async close(): Promise<void> {
+    await this.#service?.stop();
+    this.#service = undefined;
   }
 }

@@ -12,16 +12,9 @@ import {
   type FunctionRef,
   type Local,
   type ModuleBuilder,
-} from "../../../wasm/emitter.ts";
-import { f32x4, shuffle32, v128, type Body, type V128 } from "../../../wasm/instructions.ts";
-import {
-  FLOAT_BYTES,
-  multiplyAdd,
-  storeRow,
-  VECTOR_FLOATS,
-  vectorsOf,
-  type Vector,
-} from "../../../wasm/lanes.ts";
+} from "../emit/emitter.ts";
+import { f32x4, shuffle32, v128, type Body, type V128 } from "../emit/instructions.ts";
+import { FLOAT_BYTES, multiplyAdd, storeRow, VECTOR_FLOATS, vectorsOf, type Vector } from "../emit/lanes.ts";
 import type { PixelTiles } from "../convolution/pixel-tiles.ts";
 
 /**

@@ -1,0 +1,18 @@
+// The local service as a process of its own: argv[2] has its options as JSON. When it listens, it prints one line of JSON
+// (ServiceAddress); it ends when it has nothing to do, or by a signal.
+
+import { CONTROL_TOKEN_VARIABLE } from "./control-api.ts";
+import { startLambdaService, type ServiceOptions } from "./service.ts";
+import type { ServiceAddress } from "./service-process.ts";
+
+const options = JSON.parse(process.argv[2]!) as ServiceOptions;
+const controlToken = process.env[CONTROL_TOKEN_VARIABLE];
+// Functions get the rest of this environment.
+Reflect.deleteProperty(process.env, CONTROL_TOKEN_VARIABLE);
+const service = await startLambdaService({ ...options, controlToken });
+console.log(JSON.stringify({ endpoint: service.endpoint } satisfies ServiceAddress));
+const signalled = new Promise((resolve) => {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, resolve);
+});
+await Promise.race([service.idle, signalled]);
+await service.close();
