@@ -2,10 +2,11 @@
 // https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html. Each sandbox has an address of its own. One HTTP server
 // serves all of them: what listens for a sandbox is a bare socket, a few kilobytes.
 
-import { createServer, type Server, type ServerResponse } from "node:http";
+import type { Server, ServerResponse } from "node:http";
 import { type AddressInfo, createServer as createListener, type Socket } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { answerByRoutes, answerJson, type Call, route } from "../../http-routes.ts";
+import { createServer } from "../../node-http.ts";
 import { MAX_SYNC_BYTES } from "./payload-limits.ts";
 
 /** What the runtime of one sandbox tells. */

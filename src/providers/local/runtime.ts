@@ -2,12 +2,13 @@
 // then for ever: ask the Runtime API for an event, call the handler, answer.
 
 import { existsSync } from "node:fs";
-import { Agent, type IncomingMessage, request } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { enableCompileCache } from "node:module";
 import { resolve } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
 import { format } from "node:util";
+import { Agent, request } from "../../node-http.ts";
 
 type Handler = (event: unknown, context: object) => unknown;
 

@@ -26,7 +26,7 @@ export interface SandboxOptions {
   readonly onEnded: (sandbox: Sandbox) => void;
 }
 
-/** An invocation in this sandbox, until its outcome. */
+/** An invocation in this sandbox, until the process is free again: whoever calls next finds it warm. */
 interface Running {
   readonly invocation: Invocation;
   readonly resolve: (outcome: Outcome) => void;
@@ -35,6 +35,7 @@ interface Running {
   /** When the runtime got it; absent before. */
   beganMs?: number;
   timer?: NodeJS.Timeout;
+  outcome?: Outcome;
 }
 
 export class Sandbox implements RuntimePeer {
@@ -109,16 +110,17 @@ export class Sandbox implements RuntimePeer {
     clearTimeout(this.#initTimer);
     this.#initMs ??= performance.now() - this.#startedMs;
     this.#deliver = deliver;
+    this.#settle();
     if (this.#running) this.#deliverEvent();
     else this.#options.onIdle(this);
   }
 
   responded(requestId: string, payload: Uint8Array): void {
-    if (this.invocation?.requestId === requestId) this.#finish(payload);
+    if (this.#owes(requestId)) this.#finish(payload);
   }
 
   failed(requestId: string, error: Uint8Array): void {
-    if (this.invocation?.requestId === requestId) this.#finish(error, errorTypeOf(error));
+    if (this.#owes(requestId)) this.#finish(error, errorTypeOf(error));
   }
 
   initFailed(error: Uint8Array): void {
@@ -164,7 +166,8 @@ export class Sandbox implements RuntimePeer {
   #exited(code: number | null, signal: NodeJS.Signals | null): void {
     clearTimeout(this.#initTimer);
     if (this.#confinement.ranOutOfMemory()) this.#endReason ??= "out-of-memory";
-    if (this.invocation) this.#finishExited(this.invocation, code, signal);
+    if (this.#running && !this.#running.outcome) this.#finishExited(this.#running.invocation, code, signal);
+    this.#settle();
     this.#confinement.release();
     this.#endpoint.close();
     this.#options.onEnded(this);
@@ -183,12 +186,12 @@ export class Sandbox implements RuntimePeer {
     this.#finish(new TextEncoder().encode(JSON.stringify(error)), error.errorType);
   }
 
+  /** The answer, once; the caller hears it from `#settle`. */
   #finish(payload: Uint8Array, errorType?: string): void {
-    const { invocation, resolve, logBytes, beganMs, timer } = this.#running!;
+    const running = this.#running!;
+    const { invocation, logBytes, beganMs } = running;
     const { log } = this.#options;
     const now = performance.now();
-    clearTimeout(timer);
-    this.#running = undefined;
     if (this.pid !== undefined) this.#peakBytes = Math.max(this.#peakBytes, peakResidentBytes(this.pid));
     const { memoryMiB } = this.spec;
     log.end({
@@ -199,6 +202,18 @@ export class Sandbox implements RuntimePeer {
       initMs: this.#initReported ? undefined : (this.#initMs ?? now - this.#startedMs),
     });
     this.#initReported = true;
-    resolve({ payload, errorType, logTail: log.tail(logBytes) });
+    running.outcome = { payload, errorType, logTail: log.tail(logBytes) };
+  }
+
+  #settle(): void {
+    if (this.#running?.outcome === undefined) return;
+    const { resolve, outcome, timer } = this.#running;
+    clearTimeout(timer);
+    this.#running = undefined;
+    resolve(outcome);
+  }
+
+  #owes(requestId: string): boolean {
+    return this.invocation?.requestId === requestId && this.#running?.outcome === undefined;
   }
 }

@@ -1,11 +1,12 @@
 // Lambda on this machine: its Invoke API on loopback, over processes that live and die by its rules. It knows nothing of
 // training; any function for Lambda's Node runtime runs in it.
 
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { SltrainError } from "../../errors.ts";
 import { answerByRoutes, type Route } from "../../http-routes.ts";
+import { createServer } from "../../node-http.ts";
 import { controlRoutes } from "./control-api.ts";
 import { EventQueue } from "./event-queue.ts";
 import { Faults } from "./faults.ts";

@@ -57,7 +57,10 @@ test("memory that no kernel limits is measured, and who takes too much is ended"
 
 test("cgroups of sandboxes are gone when the service is", async (t) => {
   const { service, invoke } = await serve({ functions: [functionOf("echo")] });
-  if (service.enforces.memory !== "cgroup-v1") { t.skip("no writable cgroup v1"); return; }
+  if (service.enforces.memory !== "cgroup-v1") {
+    t.skip("no writable cgroup v1");
+    return;
+  }
   await invoke("echo", {});
   const groups = () =>
     readdirSync("/sys/fs/cgroup/memory", { recursive: true, encoding: "utf8" }).filter((name) =>
