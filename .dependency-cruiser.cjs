@@ -1,6 +1,7 @@
 // Imports inside src/ point downwards only (docs/architecture.md). A folder's rank is its line in this list:
 // it may import folders of lower ranks and itself, never an equal or a higher one.
 const ranks = [
+  ["wasm"],
   ["kernels", "shard", "storage"],
   ["device"],
   ["graph", "allreduce", "data", "optim", "tfjs", "functions"],

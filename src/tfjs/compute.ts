@@ -2,7 +2,7 @@
 
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { elementCount, f32, i32 } from "../kernels/tensor.ts";
-import { FLOAT_BYTES } from "../kernels/wasm/emit/lanes.ts";
+import { FLOAT_BYTES } from "../wasm/lanes.ts";
 import type { Heap } from "./heap.ts";
 import type { Computation, Unsupported } from "./kernel-rule.ts";
 import type { Routines } from "./routines.ts";

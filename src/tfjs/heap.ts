@@ -5,7 +5,7 @@ import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import { util, type TensorInfo } from "@tensorflow/tfjs-core";
 import { SltrainError } from "../errors.ts";
 import { SLACK_BYTES } from "../kernels/wasm/kernel.ts";
-import { FLOAT_BYTES } from "../kernels/wasm/emit/lanes.ts";
+import { FLOAT_BYTES } from "../wasm/lanes.ts";
 
 /** What Emscripten makes of the backend's module; its types leave the memory out. */
 interface EmscriptenModule {

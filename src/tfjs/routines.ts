@@ -5,7 +5,7 @@ import type { KernelCall } from "../kernels/kernel.ts";
 import type { AnyOp } from "../kernels/op.ts";
 import type { TensorType } from "../kernels/tensor.ts";
 import { chooseWasmKernel } from "../kernels/wasm/choose.ts";
-import { ModuleBuilder } from "../kernels/wasm/emit/emitter.ts";
+import { ModuleBuilder } from "../wasm/emitter.ts";
 import { SLACK_BYTES, type WasmTarget } from "../kernels/wasm/kernel.ts";
 
 /** All addresses that WebAssembly has; a memory's own maximum is at most this. */

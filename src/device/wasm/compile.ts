@@ -4,11 +4,11 @@
 import { SltrainError, assert } from "../../errors.ts";
 import type { KernelCall } from "../../kernels/kernel.ts";
 import { elementCount, formatType } from "../../kernels/tensor.ts";
-import { ModuleBuilder } from "../../kernels/wasm/emit/emitter.ts";
-import { memory } from "../../kernels/wasm/emit/instructions.ts";
+import { ModuleBuilder } from "../../wasm/emitter.ts";
+import { memory } from "../../wasm/instructions.ts";
 import { singlePhase, SLACK_BYTES, type WasmRoutine, type WasmTarget } from "../../kernels/wasm/kernel.ts";
 import { chooseWasmKernel } from "../../kernels/wasm/choose.ts";
-import { FLOAT_BYTES } from "../../kernels/wasm/emit/lanes.ts";
+import { FLOAT_BYTES } from "../../wasm/lanes.ts";
 import type { Instruction, Program, ValueId } from "../device.ts";
 import { SlicedCall } from "./sliced-call.ts";
 import type { ThreadPool } from "./thread-pool.ts";

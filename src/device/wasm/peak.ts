@@ -1,13 +1,7 @@
 // What this machine can do at most, measured in this process: the ceiling that kernels are compared with.
 
-import {
-  ModuleBuilder,
-  increase,
-  repeat,
-  type FunctionBuilder,
-  type Local,
-} from "../../kernels/wasm/emit/emitter.ts";
-import { f32x4, i32, v128, type Body } from "../../kernels/wasm/emit/instructions.ts";
+import { ModuleBuilder, increase, repeat, type FunctionBuilder, type Local } from "../../wasm/emitter.ts";
+import { f32x4, i32, v128, type Body } from "../../wasm/instructions.ts";
 import type { WasmTarget } from "../../kernels/wasm/kernel.ts";
 import { probeWasmTarget } from "./target.ts";
 

@@ -4,9 +4,9 @@
 import { setFlagsFromString } from "node:v8";
 import { SltrainError } from "../../errors.ts";
 import { remembered } from "./autotune-cache.ts";
-import { ModuleBuilder } from "../../kernels/wasm/emit/emitter.ts";
+import { ModuleBuilder } from "../../wasm/emitter.ts";
 import { emitGemm, type GemmSpec } from "../../kernels/wasm/products/gemm.ts";
-import { f32x4, v128 } from "../../kernels/wasm/emit/instructions.ts";
+import { f32x4, v128 } from "../../wasm/instructions.ts";
 import { SLACK_BYTES, type WasmTarget } from "../../kernels/wasm/kernel.ts";
 import { TILE_WIDTHS, type TileWidth } from "../../kernels/wasm/products/tile.ts";
 

@@ -3,7 +3,7 @@
 
 import { assert } from "../../errors.ts";
 import type { WasmTarget } from "../../kernels/wasm/kernel.ts";
-import { FLOAT_BYTES } from "../../kernels/wasm/emit/lanes.ts";
+import { FLOAT_BYTES } from "../../wasm/lanes.ts";
 import type { Device, DeviceVector, Plan, Program, Step, ValueId } from "../device.ts";
 import { bindVectors } from "../bind-vectors.ts";
 import { compileProgram } from "./compile.ts";

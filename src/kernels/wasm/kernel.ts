@@ -5,7 +5,7 @@
 
 import type { KernelCall } from "../kernel.ts";
 import type { AnyOp } from "../op.ts";
-import type { FunctionRef, ModuleBuilder } from "./emit/emitter.ts";
+import type { FunctionRef, ModuleBuilder } from "../../wasm/emitter.ts";
 
 export const SLACK_BYTES = 64;
 

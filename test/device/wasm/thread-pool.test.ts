@@ -2,13 +2,8 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { suite, test } from "node:test";
 import { ThreadPool } from "../../../src/device/wasm/thread-pool.ts";
-import {
-  forRange,
-  ModuleBuilder,
-  whileLoop,
-  type FunctionRef,
-} from "../../../src/kernels/wasm/emit/emitter.ts";
-import { i32, type I32 } from "../../../src/kernels/wasm/emit/instructions.ts";
+import { forRange, ModuleBuilder, whileLoop, type FunctionRef } from "../../../src/wasm/emitter.ts";
+import { i32, type I32 } from "../../../src/wasm/instructions.ts";
 
 const PAGES = 4;
 const WORD_BYTES = 4;

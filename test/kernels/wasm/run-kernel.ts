@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { SLACK_BYTES, type WasmKernel, type WasmRoutine } from "../../../src/kernels/wasm/kernel.ts";
 import { chooseWasmKernel } from "../../../src/kernels/wasm/choose.ts";
-import { ModuleBuilder } from "../../../src/kernels/wasm/emit/emitter.ts";
+import { ModuleBuilder } from "../../../src/wasm/emitter.ts";
 import type { KernelCall } from "../../../src/kernels/kernel.ts";
 import type { AnyOp } from "../../../src/kernels/op.ts";
 import { elementCount, f32, i32 } from "../../../src/kernels/tensor.ts";

@@ -4,11 +4,11 @@ import type { KernelCall } from "../../kernel.ts";
 import { byteShuffle, byteUnshuffle, planeWords } from "../../ops/byte-shuffle.ts";
 import type { DecodeParams } from "../../ops/half-precision.ts";
 import { elementCount } from "../../tensor.ts";
-import { shuffle8, v128, type V128 } from "../emit/instructions.ts";
+import { shuffle8, v128, type V128 } from "../../../wasm/instructions.ts";
 import { singlePhase, type WasmKernel } from "../kernel.ts";
-import { FLOAT_BYTES, storeRow, sweepStreams, vectorsOf } from "../emit/lanes.ts";
-import { keepLanes } from "../emit/rows.ts";
-import { transpose4x4 } from "../emit/transpose.ts";
+import { FLOAT_BYTES, storeRow, sweepStreams, vectorsOf } from "../../../wasm/lanes.ts";
+import { keepLanes } from "../../../wasm/rows.ts";
+import { transpose4x4 } from "../../../wasm/transpose.ts";
 
 const PASS_WORDS = 16;
 

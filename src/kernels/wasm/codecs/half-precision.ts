@@ -6,8 +6,8 @@ import type { KernelCall } from "../../kernel.ts";
 import type { AnyOp } from "../../op.ts";
 import { bf16Decode, bf16Encode, f16Decode, f16Encode } from "../../ops/half-precision.ts";
 import { elementCount } from "../../tensor.ts";
-import type { FunctionBuilder, Local } from "../emit/emitter.ts";
-import { f32x4, i16x8, i32x4, v128, type Body } from "../emit/instructions.ts";
+import type { FunctionBuilder, Local } from "../../../wasm/emitter.ts";
+import { f32x4, i16x8, i32x4, v128, type Body } from "../../../wasm/instructions.ts";
 import { singlePhase, type WasmKernel } from "../kernel.ts";
 import {
   FLOAT_BYTES,
@@ -17,9 +17,9 @@ import {
   VECTOR_BYTES,
   VECTOR_FLOATS,
   vectorsOf,
-} from "../emit/lanes.ts";
-import { keepLanes } from "../emit/rows.ts";
-import { VectorMath } from "../emit/vector-math.ts";
+} from "../../../wasm/lanes.ts";
+import { keepLanes } from "../../../wasm/rows.ts";
+import { VectorMath } from "../../../wasm/vector-math.ts";
 
 const HALF_BYTES = 2;
 /** f32's. */

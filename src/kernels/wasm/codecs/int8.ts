@@ -12,8 +12,18 @@ import {
   type Int8EncodeParams,
 } from "../../ops/int8.ts";
 import { elementCount } from "../../tensor.ts";
-import { forRange, type FunctionBuilder, type Local } from "../emit/emitter.ts";
-import { f32, f32x4, i16x8, i32, i32x4, i8x16, v128, type Body, type V128 } from "../emit/instructions.ts";
+import { forRange, type FunctionBuilder, type Local } from "../../../wasm/emitter.ts";
+import {
+  f32,
+  f32x4,
+  i16x8,
+  i32,
+  i32x4,
+  i8x16,
+  v128,
+  type Body,
+  type V128,
+} from "../../../wasm/instructions.ts";
 import { singlePhase, type WasmKernel } from "../kernel.ts";
 import {
   FLOAT_BYTES,
@@ -23,10 +33,10 @@ import {
   VECTOR_FLOATS,
   vectorsOf,
   type Slice,
-} from "../emit/lanes.ts";
-import { philoxBlocks } from "../emit/philox.ts";
-import { acrossLanes, keepLanes } from "../emit/rows.ts";
-import { VectorMath } from "../emit/vector-math.ts";
+} from "../../../wasm/lanes.ts";
+import { philoxBlocks } from "../../../wasm/philox.ts";
+import { acrossLanes, keepLanes } from "../../../wasm/rows.ts";
+import { VectorMath } from "../../../wasm/vector-math.ts";
 
 /** Elements that one round of encoding covers: four Philox blocks. */
 const PASS_ELEMENTS = 4 * ELEMENTS_PER_RANDOM_BLOCK;

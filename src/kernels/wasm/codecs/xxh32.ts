@@ -3,10 +3,10 @@
 import type { KernelCall } from "../../kernel.ts";
 import { xxh32, XXH32_PRIMES, type Xxh32Params } from "../../ops/xxh32.ts";
 import { elementCount } from "../../tensor.ts";
-import { forRange, increase, repeat, when } from "../emit/emitter.ts";
-import { i32, i32x4, v128, type Body } from "../emit/instructions.ts";
+import { forRange, increase, repeat, when } from "../../../wasm/emitter.ts";
+import { i32, i32x4, v128, type Body } from "../../../wasm/instructions.ts";
 import { singlePhase, type WasmKernel } from "../kernel.ts";
-import { FLOAT_BYTES, VECTOR_BYTES, VECTOR_FLOATS } from "../emit/lanes.ts";
+import { FLOAT_BYTES, VECTOR_BYTES, VECTOR_FLOATS } from "../../../wasm/lanes.ts";
 
 const PIECES = 4;
 const WORD_BYTES = FLOAT_BYTES;

@@ -1,8 +1,8 @@
 // Images with a border of zeros, for tiles that span taps which reach different parts of the image.
 
-import { increase, repeat, type FunctionRef, type ModuleBuilder } from "../emit/emitter.ts";
-import { v128 } from "../emit/instructions.ts";
-import { FLOAT_BYTES, storeRow, sweep } from "../emit/lanes.ts";
+import { increase, repeat, type FunctionRef, type ModuleBuilder } from "../../../wasm/emitter.ts";
+import { v128 } from "../../../wasm/instructions.ts";
+import { FLOAT_BYTES, storeRow, sweep } from "../../../wasm/lanes.ts";
 
 /** One image [height, width, channels] inside a larger one. Extents in cells. */
 export interface Border {

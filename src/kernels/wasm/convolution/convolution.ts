@@ -2,13 +2,13 @@
 // pixel of neighbouring images, or neighbouring pixels where there are too few images; its reduction runs over the
 // taps that lie inside the image.
 
-import { forRange, increase, repeat, when, type ModuleBuilder } from "../emit/emitter.ts";
+import { forRange, increase, repeat, when, type ModuleBuilder } from "../../../wasm/emitter.ts";
 import { packFilter } from "./filter-panels.ts";
-import { i32, type Body } from "../emit/instructions.ts";
+import { i32, type Body } from "../../../wasm/instructions.ts";
 import type { WasmRoutine } from "../kernel.ts";
-import { FLOAT_BYTES } from "../emit/lanes.ts";
+import { FLOAT_BYTES } from "../../../wasm/lanes.ts";
 import { forPanels } from "../products/panels.ts";
-import { balancedPieces } from "../emit/pieces.ts";
+import { balancedPieces } from "../../../wasm/pieces.ts";
 import { stretchesOf, type Reach, type Stretch } from "./reach.ts";
 import { emitSlidingTile } from "./sliding-tile.ts";
 import { isWide, tileRows, TILE_SPILL_BYTES, type TileWidth } from "../products/tile.ts";

@@ -3,11 +3,11 @@
 // several taps, and then x needs a border. The batch is cut into groups, whose sums are added up in order.
 
 import { emitBorder, isBordered, outerBytes } from "./border.ts";
-import { forRange, increase, repeat, when, whileLoop, type ModuleBuilder } from "../emit/emitter.ts";
+import { forRange, increase, repeat, when, whileLoop, type ModuleBuilder } from "../../../wasm/emitter.ts";
 import { filterPieces, lineBlocks, type FilterGradientSpec, type FilterPiece } from "./filter-pieces.ts";
-import { i32, memory, type Body, type I32 } from "../emit/instructions.ts";
+import { i32, memory, type Body, type I32 } from "../../../wasm/instructions.ts";
 import type { WasmRoutine } from "../kernel.ts";
-import { FLOAT_BYTES } from "../emit/lanes.ts";
+import { FLOAT_BYTES } from "../../../wasm/lanes.ts";
 import { columnsOf } from "../products/panels.ts";
 import { clearPhase, combinePhases, sharedBytesOf, type PartialSums } from "../emit/partial-sums.ts";
 import type { OutputRange } from "./reach.ts";

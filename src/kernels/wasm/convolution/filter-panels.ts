@@ -2,10 +2,10 @@
 // part of the outputs, in the order of their summation. Packed once per call, in a phase of its own.
 
 import type { ConvolutionSpec } from "./convolution.ts";
-import { forRange, when, type Local, type ModuleBuilder } from "../emit/emitter.ts";
-import { i32, type Body, type I32 } from "../emit/instructions.ts";
+import { forRange, when, type Local, type ModuleBuilder } from "../../../wasm/emitter.ts";
+import { i32, type Body, type I32 } from "../../../wasm/instructions.ts";
 import type { Phase } from "../kernel.ts";
-import { FLOAT_BYTES } from "../emit/lanes.ts";
+import { FLOAT_BYTES } from "../../../wasm/lanes.ts";
 import { emitPack } from "../products/pack.ts";
 import { columnsOf, packedBytes, packedStep, type Columns } from "../products/panels.ts";
 import type { Reach } from "./reach.ts";

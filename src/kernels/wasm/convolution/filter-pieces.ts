@@ -3,8 +3,8 @@
 
 import type { Border } from "./border.ts";
 import type { Image } from "./convolution.ts";
-import { FLOAT_BYTES } from "../emit/lanes.ts";
-import { balancedPieces } from "../emit/pieces.ts";
+import { FLOAT_BYTES } from "../../../wasm/lanes.ts";
+import { balancedPieces } from "../../../wasm/pieces.ts";
 import { reachedOutputs, type OutputRange, type Reach } from "./reach.ts";
 
 export interface FilterGradientSpec {

@@ -1,7 +1,7 @@
 // A row of outputs cut into tiles of neighbouring pixels, and the products of each, borders included: decided when code
 // is written, so that neither a test at run time nor a border of zeros is needed.
 
-import { balancedPieces } from "../emit/pieces.ts";
+import { balancedPieces } from "../../../wasm/pieces.ts";
 import type { Reach } from "./reach.ts";
 
 /** One product of a row: what tap `tap` (an index) of the tile's pixel `pixel` meets. */

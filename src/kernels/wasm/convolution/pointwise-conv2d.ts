@@ -12,7 +12,7 @@ import {
   type Conv2dInputGradParams,
   type Conv2dParams,
 } from "../../ops/conv2d.ts";
-import type { ModuleBuilder } from "../emit/emitter.ts";
+import type { ModuleBuilder } from "../../../wasm/emitter.ts";
 import { emitGemm, type GemmSpec } from "../products/gemm.ts";
 import { singlePhase, type WasmKernel, type WasmRoutine } from "../kernel.ts";
 import { suits, TILE_ROWS, type TileWidth } from "../products/tile.ts";

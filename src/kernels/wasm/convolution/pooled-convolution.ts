@@ -7,10 +7,10 @@ import { conv2dMaxPoolGeometry, type Conv2dMaxPoolParams } from "../../ops/conv2
 import { f32 } from "../../tensor.ts";
 import { forwardSpec, type ConvolutionLayout } from "./conv2d.ts";
 import { emitConvolution } from "./convolution.ts";
-import { forRange, increase, repeat, when, type ModuleBuilder } from "../emit/emitter.ts";
-import { i32, type Body } from "../emit/instructions.ts";
+import { forRange, increase, repeat, when, type ModuleBuilder } from "../../../wasm/emitter.ts";
+import { i32, type Body } from "../../../wasm/instructions.ts";
 import { SLACK_BYTES, type WasmRoutine } from "../kernel.ts";
-import { FLOAT_BYTES } from "../emit/lanes.ts";
+import { FLOAT_BYTES } from "../../../wasm/lanes.ts";
 import { columnsOf, packedStep, widthsOf } from "../products/panels.ts";
 import { tileRows, type TileWidth } from "../products/tile.ts";
 import { emitTurn } from "../products/turn.ts";

@@ -4,7 +4,7 @@
 // Every element is one chain of multiply-adds in the order of the nest, begun at zero; what is accumulated in memory
 // is added at the end. So tiles of any shape give equal bits.
 
-import { increase, repeat, whileLoop, type FunctionRef, type ModuleBuilder } from "../emit/emitter.ts";
+import { increase, repeat, whileLoop, type FunctionRef, type ModuleBuilder } from "../../../wasm/emitter.ts";
 import { registerTile, unrollOf, type RegisterTileSpec } from "../products/register-tile.ts";
 
 /** How an operand's address moves along the nest `runs` x `segments` x `length`, and from tile to tile, in bytes. */

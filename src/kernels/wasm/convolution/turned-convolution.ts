@@ -3,13 +3,13 @@
 // way out. Every sum has the order of convolution.ts.
 
 import type { ConvolutionSpec } from "./convolution.ts";
-import { forRange, increase, repeat, when, type ModuleBuilder } from "../emit/emitter.ts";
-import { i32, type Body } from "../emit/instructions.ts";
+import { forRange, increase, repeat, when, type ModuleBuilder } from "../../../wasm/emitter.ts";
+import { i32, type Body } from "../../../wasm/instructions.ts";
 import { singlePhase, type WasmRoutine } from "../kernel.ts";
-import { FLOAT_BYTES } from "../emit/lanes.ts";
+import { FLOAT_BYTES } from "../../../wasm/lanes.ts";
 import { emitPack } from "../products/pack.ts";
 import { columnsOf, packedStep } from "../products/panels.ts";
-import { balancedPieces } from "../emit/pieces.ts";
+import { balancedPieces } from "../../../wasm/pieces.ts";
 import { stretchesOf, type Reach, type Stretch } from "./reach.ts";
 import { emitSlidingTile } from "./sliding-tile.ts";
 import { isWide, TILE_ROWS, TILE_SPILL_BYTES, TILE_WIDTHS, type TileWidth } from "../products/tile.ts";

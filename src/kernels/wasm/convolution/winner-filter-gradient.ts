@@ -9,10 +9,10 @@ import {
   type FunctionRef,
   type Local,
   type ModuleBuilder,
-} from "../emit/emitter.ts";
-import { f32x4, i32, memory, v128, type Body, type I32, type V128 } from "../emit/instructions.ts";
+} from "../../../wasm/emitter.ts";
+import { f32x4, i32, memory, v128, type Body, type I32, type V128 } from "../../../wasm/instructions.ts";
 import { emitBorder, isBordered, outerBytes, type Border } from "./border.ts";
-import { FLOAT_BYTES, VECTOR_BYTES, VECTOR_FLOATS } from "../emit/lanes.ts";
+import { FLOAT_BYTES, VECTOR_BYTES, VECTOR_FLOATS } from "../../../wasm/lanes.ts";
 
 export interface WinnerSpec {
   readonly batch: number;

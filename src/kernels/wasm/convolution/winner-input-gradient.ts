@@ -9,10 +9,10 @@ import {
   type FunctionRef,
   type Local,
   type ModuleBuilder,
-} from "../emit/emitter.ts";
-import { f32x4, i32, memory, v128, type Body, type V128 } from "../emit/instructions.ts";
+} from "../../../wasm/emitter.ts";
+import { f32x4, i32, memory, v128, type Body, type V128 } from "../../../wasm/instructions.ts";
 import type { WasmRoutine } from "../kernel.ts";
-import { FLOAT_BYTES, storeRow, VECTOR_BYTES, vectorsOf } from "../emit/lanes.ts";
+import { FLOAT_BYTES, storeRow, VECTOR_BYTES, vectorsOf } from "../../../wasm/lanes.ts";
 import { cellOffset, PAIR_BYTES, PAIR_FLOATS, type WinnerSpec } from "./winner-filter-gradient.ts";
 
 /** Up to so many pairs of a filter are unrolled. */

@@ -1,9 +1,9 @@
 // Max-pooling that notes the winners: windows side by side, the first of equal cells wins.
 
 import type { Activation } from "../../ops/elementwise.ts";
-import { increase, repeat, type FunctionRef, type ModuleBuilder } from "../emit/emitter.ts";
-import { f32x4, i32x4, v128 } from "../emit/instructions.ts";
-import { FLOAT_BYTES, storeRow, sweep, SWEEP_FLOATS, VECTOR_FLOATS } from "../emit/lanes.ts";
+import { increase, repeat, type FunctionRef, type ModuleBuilder } from "../../../wasm/emitter.ts";
+import { f32x4, i32x4, v128 } from "../../../wasm/instructions.ts";
+import { FLOAT_BYTES, storeRow, sweep, SWEEP_FLOATS, VECTOR_FLOATS } from "../../../wasm/lanes.ts";
 
 export interface WinnerPoolSpec {
   /** Cells of a row of the image, and floats of a cell: channels, or channels of several images. */

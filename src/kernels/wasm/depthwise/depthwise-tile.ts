@@ -12,9 +12,16 @@ import {
   type FunctionRef,
   type Local,
   type ModuleBuilder,
-} from "../emit/emitter.ts";
-import { f32x4, shuffle32, v128, type Body, type V128 } from "../emit/instructions.ts";
-import { FLOAT_BYTES, multiplyAdd, storeRow, VECTOR_FLOATS, vectorsOf, type Vector } from "../emit/lanes.ts";
+} from "../../../wasm/emitter.ts";
+import { f32x4, shuffle32, v128, type Body, type V128 } from "../../../wasm/instructions.ts";
+import {
+  FLOAT_BYTES,
+  multiplyAdd,
+  storeRow,
+  VECTOR_FLOATS,
+  vectorsOf,
+  type Vector,
+} from "../../../wasm/lanes.ts";
 import type { PixelTiles } from "../convolution/pixel-tiles.ts";
 
 /**

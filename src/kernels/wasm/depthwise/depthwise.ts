@@ -9,11 +9,11 @@ import {
   type FilterLine,
 } from "./depthwise-tile.ts";
 import type { Image } from "../convolution/convolution.ts";
-import { forRange, increase, repeat, type FunctionRef, type ModuleBuilder } from "../emit/emitter.ts";
-import { cacheLinesOf, emitFetch, FETCH_MINIMUM_BYTES } from "../emit/fetch.ts";
-import { i32, type Body, type I32 } from "../emit/instructions.ts";
+import { forRange, increase, repeat, type FunctionRef, type ModuleBuilder } from "../../../wasm/emitter.ts";
+import { cacheLinesOf, emitFetch, FETCH_MINIMUM_BYTES } from "../../../wasm/fetch.ts";
+import { i32, type Body, type I32 } from "../../../wasm/instructions.ts";
 import type { WasmRoutine } from "../kernel.ts";
-import { FLOAT_BYTES } from "../emit/lanes.ts";
+import { FLOAT_BYTES } from "../../../wasm/lanes.ts";
 import { clearPhase, combinePhases, sharedBytesOf, type PartialSums } from "../emit/partial-sums.ts";
 import { pixelTiles } from "../convolution/pixel-tiles.ts";
 import { stretchesOf, type Reach, type Stretch } from "../convolution/reach.ts";

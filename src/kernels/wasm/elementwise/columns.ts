@@ -4,9 +4,9 @@ import type { KernelCall } from "../../kernel.ts";
 import { biasAdd, columnSum } from "../../ops/bias.ts";
 import { elementCount } from "../../tensor.ts";
 import { addGroups, groupSumsPhase, partialBytes, rowGroups } from "../emit/column-sums.ts";
-import { f32x4, type Body } from "../emit/instructions.ts";
+import { f32x4, type Body } from "../../../wasm/instructions.ts";
 import type { WasmKernel } from "../kernel.ts";
-import { storeRow, SWEEP_FLOATS, sweepSlice } from "../emit/lanes.ts";
+import { storeRow, SWEEP_FLOATS, sweepSlice } from "../../../wasm/lanes.ts";
 import { rowsPhase } from "../emit/row-blocks.ts";
 
 const biasAddKernel: WasmKernel = {

@@ -2,10 +2,10 @@
 
 import type { KernelCall } from "../../kernel.ts";
 import { concat, rowsOf, slice, type SliceParams } from "../../ops/concat.ts";
-import { forRange, increase, type FunctionBuilder, type Local } from "../emit/emitter.ts";
-import { i32, v128, type Body } from "../emit/instructions.ts";
+import { forRange, increase, type FunctionBuilder, type Local } from "../../../wasm/emitter.ts";
+import { i32, v128, type Body } from "../../../wasm/instructions.ts";
 import { singlePhase, type WasmKernel } from "../kernel.ts";
-import { FLOAT_BYTES, storeRow, sweep, SWEEP_FLOATS } from "../emit/lanes.ts";
+import { FLOAT_BYTES, storeRow, sweep, SWEEP_FLOATS } from "../../../wasm/lanes.ts";
 
 /** A function of (source, target): copies `floats` elements and leaves both behind them. */
 function stretchCopier(f: FunctionBuilder) {

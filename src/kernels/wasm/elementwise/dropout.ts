@@ -4,12 +4,19 @@
 import type { KernelCall } from "../../kernel.ts";
 import { dropout, DROPOUT_KEY, dropoutThreshold, type DropoutParams } from "../../ops/dropout.ts";
 import { elementCount } from "../../tensor.ts";
-import { forRange, increase } from "../emit/emitter.ts";
-import { f32x4, i32, i32x4, v128, type Body } from "../emit/instructions.ts";
+import { forRange, increase } from "../../../wasm/emitter.ts";
+import { f32x4, i32, i32x4, v128, type Body } from "../../../wasm/instructions.ts";
 import { singlePhase, type WasmKernel } from "../kernel.ts";
-import { FLOAT_BYTES, storeRow, sweep, SWEEP_FLOATS, VECTOR_FLOATS, type Vector } from "../emit/lanes.ts";
-import { philoxBlocks } from "../emit/philox.ts";
-import { VectorMath } from "../emit/vector-math.ts";
+import {
+  FLOAT_BYTES,
+  storeRow,
+  sweep,
+  SWEEP_FLOATS,
+  VECTOR_FLOATS,
+  type Vector,
+} from "../../../wasm/lanes.ts";
+import { philoxBlocks } from "../../../wasm/philox.ts";
+import { VectorMath } from "../../../wasm/vector-math.ts";
 
 const dropoutKernel: WasmKernel = {
   name: "f32-dropout-philox-wasm",

@@ -5,11 +5,11 @@
 import type { KernelCall } from "../../kernel.ts";
 import type { AnyOp } from "../../op.ts";
 import { elementCount } from "../../tensor.ts";
-import type { FunctionBuilder, Local } from "../emit/emitter.ts";
-import { v128, type Body, type I32, type V128 } from "../emit/instructions.ts";
+import type { FunctionBuilder, Local } from "../../../wasm/emitter.ts";
+import { v128, type Body, type I32, type V128 } from "../../../wasm/instructions.ts";
 import { singlePhase, type WasmKernel } from "../kernel.ts";
-import { storeRow, SWEEP_FLOATS, sweepSlice, vectorsOf, type Vector } from "../emit/lanes.ts";
-import { VectorMath } from "../emit/vector-math.ts";
+import { storeRow, SWEEP_FLOATS, sweepSlice, vectorsOf, type Vector } from "../../../wasm/lanes.ts";
+import { VectorMath } from "../../../wasm/vector-math.ts";
 
 /** Computes four elements: appends statements, returns one value per output. */
 export interface Lanes {

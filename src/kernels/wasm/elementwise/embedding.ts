@@ -4,10 +4,10 @@
 import type { KernelCall } from "../../kernel.ts";
 import { embedding, embeddingGrad } from "../../ops/embedding.ts";
 import { elementCount } from "../../tensor.ts";
-import { forRange, increase, repeat, when } from "../emit/emitter.ts";
-import { f32, f32x4, i32, v128 } from "../emit/instructions.ts";
+import { forRange, increase, repeat, when } from "../../../wasm/emitter.ts";
+import { f32, f32x4, i32, v128 } from "../../../wasm/instructions.ts";
 import { singlePhase, type WasmKernel } from "../kernel.ts";
-import { FLOAT_BYTES, storeRow, sweep, SWEEP_FLOATS, sweepSlice } from "../emit/lanes.ts";
+import { FLOAT_BYTES, storeRow, sweep, SWEEP_FLOATS, sweepSlice } from "../../../wasm/lanes.ts";
 
 const embeddingKernel: WasmKernel = {
   name: "f32-embedding-wasm",

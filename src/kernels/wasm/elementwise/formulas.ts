@@ -31,11 +31,11 @@ import {
   squaredHingeGrad,
 } from "../../ops/losses.ts";
 import { elementwiseKernel, type FormulaContext, type Lanes } from "./elementwise.ts";
-import type { FunctionBuilder, Local } from "../emit/emitter.ts";
-import { f32x4, v128, type Body, type V128 } from "../emit/instructions.ts";
+import type { FunctionBuilder, Local } from "../../../wasm/emitter.ts";
+import { f32x4, v128, type Body, type V128 } from "../../../wasm/instructions.ts";
 import type { WasmKernel } from "../kernel.ts";
 import { margin, signOf } from "../losses/losses.ts";
-import type { VectorMath } from "../emit/vector-math.ts";
+import type { VectorMath } from "../../../wasm/vector-math.ts";
 
 /** A formula that is one expression of its inputs. */
 function expression(

@@ -4,11 +4,11 @@
 import type { KernelCall } from "../../kernel.ts";
 import { sumOfSquares } from "../../ops/sum-of-squares.ts";
 import { elementCount } from "../../tensor.ts";
-import { forRange, increase, when } from "../emit/emitter.ts";
-import { f32, f32x4, f64, i32, v128, type Body } from "../emit/instructions.ts";
+import { forRange, increase, when } from "../../../wasm/emitter.ts";
+import { f32, f32x4, f64, i32, v128, type Body } from "../../../wasm/instructions.ts";
 import type { WasmKernel } from "../kernel.ts";
-import { FLOAT_BYTES } from "../emit/lanes.ts";
-import { rowSums } from "../emit/rows.ts";
+import { FLOAT_BYTES } from "../../../wasm/lanes.ts";
+import { rowSums } from "../../../wasm/rows.ts";
 
 /** Sixteen chains of 256 squares each: few enough for f32. */
 const GROUP_ELEMENTS = 4096;

@@ -11,10 +11,10 @@ import {
   type MomentumUpdateParams,
 } from "../../ops/updates.ts";
 import { elementwiseKernel, type FormulaContext } from "./elementwise.ts";
-import type { Local } from "../emit/emitter.ts";
-import { f32, f32x4, v128, type Body, type V128 } from "../emit/instructions.ts";
+import type { Local } from "../../../wasm/emitter.ts";
+import { f32, f32x4, v128, type Body, type V128 } from "../../../wasm/instructions.ts";
 import type { WasmKernel } from "../kernel.ts";
-import { FLOAT_BYTES } from "../emit/lanes.ts";
+import { FLOAT_BYTES } from "../../../wasm/lanes.ts";
 
 /** Index into the vector `hyper`. */
 const HYPER = {

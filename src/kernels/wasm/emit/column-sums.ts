@@ -9,10 +9,10 @@ import {
   type FunctionBuilder,
   type Local,
   type ModuleBuilder,
-} from "./emitter.ts";
-import { f32x4, i32, memory, v128, type Body, type V128 } from "./instructions.ts";
+} from "../../../wasm/emitter.ts";
+import { f32x4, i32, memory, v128, type Body, type V128 } from "../../../wasm/instructions.ts";
 import type { Phase } from "../kernel.ts";
-import { FLOAT_BYTES, SWEEP_FLOATS, type Vector } from "./lanes.ts";
+import { FLOAT_BYTES, SWEEP_FLOATS, type Vector } from "../../../wasm/lanes.ts";
 import { blockRows, rowBlocks, type Load, type Operands } from "./row-blocks.ts";
 
 /** A group has about so many bytes, so that its partial sums are little beside it, but no more rows than ... */

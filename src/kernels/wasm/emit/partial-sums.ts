@@ -1,10 +1,10 @@
 // Sums that slices of work make apart from each other: the first part is made in the output itself, the others in the
 // routine's shared bytes. They are cleared before, and added to the output in order afterwards.
 
-import { increase, repeat, when, whileLoop, type Local, type ModuleBuilder } from "./emitter.ts";
-import { f32x4, i32, memory, v128, type Body } from "./instructions.ts";
+import { increase, repeat, when, whileLoop, type Local, type ModuleBuilder } from "../../../wasm/emitter.ts";
+import { f32x4, i32, memory, v128, type Body } from "../../../wasm/instructions.ts";
 import type { Phase } from "../kernel.ts";
-import { FLOAT_BYTES, storeRow, SWEEP_FLOATS, vectorsOf, type Vector } from "./lanes.ts";
+import { FLOAT_BYTES, storeRow, SWEEP_FLOATS, vectorsOf, type Vector } from "../../../wasm/lanes.ts";
 
 export interface PartialSums {
   readonly elements: number;

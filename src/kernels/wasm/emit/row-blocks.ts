@@ -1,10 +1,16 @@
 // Walks matrices [rows, columns] in the order of memory: blocks of rows, in a block pairs of vectors from left to right.
 // What belongs to a column is loaded once for the rows of a block, and V8 joins the pairs into 256-bit operations.
 
-import { increase, whileLoop, type FunctionBuilder, type Local, type ModuleBuilder } from "./emitter.ts";
-import { i32, v128, type Body, type V128 } from "./instructions.ts";
+import {
+  increase,
+  whileLoop,
+  type FunctionBuilder,
+  type Local,
+  type ModuleBuilder,
+} from "../../../wasm/emitter.ts";
+import { i32, v128, type Body, type V128 } from "../../../wasm/instructions.ts";
 import type { Phase } from "../kernel.ts";
-import { FLOAT_BYTES, storeRow, sweep, type Vector } from "./lanes.ts";
+import { FLOAT_BYTES, storeRow, sweep, type Vector } from "../../../wasm/lanes.ts";
 
 /** A block ends within so many bytes: longer jumps from row to row defeat the processor's prefetching (3 times slower). */
 const BLOCK_BYTES = 512;

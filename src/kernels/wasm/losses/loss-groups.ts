@@ -1,8 +1,8 @@
 // Losses in two phases: groups of rows or elements each leave the sum of their losses and the count of their right
 // answers in `shared`, then these are added in double precision, in order. The groups follow from the shape alone.
 
-import { forRange, increase, type Local, type ModuleBuilder } from "../emit/emitter.ts";
-import { f32, f64, i32, type Body, type F64 } from "../emit/instructions.ts";
+import { forRange, increase, type Local, type ModuleBuilder } from "../../../wasm/emitter.ts";
+import { f32, f64, i32, type Body, type F64 } from "../../../wasm/instructions.ts";
 import type { Phase } from "../kernel.ts";
 
 /** Of a group in `shared`: an f64, then an i32. */

@@ -5,13 +5,13 @@ import type { KernelCall } from "../../kernel.ts";
 import type { AnyOp } from "../../op.ts";
 import { hinge, meanSquaredError, sigmoidCrossEntropy, squaredHinge } from "../../ops/losses.ts";
 import { elementCount } from "../../tensor.ts";
-import { forRange, increase, type FunctionBuilder, type Local } from "../emit/emitter.ts";
-import { f32x4, f64, i32, i32x4, v128, type Body, type V128 } from "../emit/instructions.ts";
+import { forRange, increase, type FunctionBuilder, type Local } from "../../../wasm/emitter.ts";
+import { f32x4, f64, i32, i32x4, v128, type Body, type V128 } from "../../../wasm/instructions.ts";
 import type { WasmKernel } from "../kernel.ts";
-import { sweepSlice } from "../emit/lanes.ts";
+import { sweepSlice } from "../../../wasm/lanes.ts";
 import { groupsBytes, storeGroup, totalsPhase } from "./loss-groups.ts";
-import { keepLanes, sumLanes } from "../emit/rows.ts";
-import { VectorMath } from "../emit/vector-math.ts";
+import { keepLanes, sumLanes } from "../../../wasm/rows.ts";
+import { VectorMath } from "../../../wasm/vector-math.ts";
 
 const GROUP_ELEMENTS = 4096;
 

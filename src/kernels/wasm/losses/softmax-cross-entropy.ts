@@ -8,15 +8,32 @@ import {
   softmaxCrossEntropyGrad,
   softmaxCrossEntropyWithGrad,
 } from "../../ops/losses.ts";
-import { forRange, increase, when, whileLoop, type FunctionBuilder, type Local } from "../emit/emitter.ts";
-import { f32, f32x4, f64, i32, i32x4, v128, type Body, type I32, type V128 } from "../emit/instructions.ts";
+import {
+  forRange,
+  increase,
+  when,
+  whileLoop,
+  type FunctionBuilder,
+  type Local,
+} from "../../../wasm/emitter.ts";
+import {
+  f32,
+  f32x4,
+  f64,
+  i32,
+  i32x4,
+  v128,
+  type Body,
+  type I32,
+  type V128,
+} from "../../../wasm/instructions.ts";
 import type { WasmKernel } from "../kernel.ts";
-import { FLOAT_BYTES, storeRow, sweep, VECTOR_BYTES, VECTOR_FLOATS, vectorsOf } from "../emit/lanes.ts";
+import { FLOAT_BYTES, storeRow, sweep, VECTOR_BYTES, VECTOR_FLOATS, vectorsOf } from "../../../wasm/lanes.ts";
 import { groupsBytes, storeGroup, totalsPhase } from "./loss-groups.ts";
-import { sumLanes } from "../emit/rows.ts";
+import { sumLanes } from "../../../wasm/rows.ts";
 import { rowExponentials, rowMaximum } from "./softmax.ts";
-import { transpose4x4 } from "../emit/transpose.ts";
-import { VectorMath } from "../emit/vector-math.ts";
+import { transpose4x4 } from "../../../wasm/transpose.ts";
+import { VectorMath } from "../../../wasm/vector-math.ts";
 
 /** Up to so many classes lie in registers, or nearly. */
 const MAXIMUM_CLASSES_SIDE_BY_SIDE = 16;

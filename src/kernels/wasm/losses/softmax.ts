@@ -3,12 +3,12 @@
 import type { KernelCall } from "../../kernel.ts";
 import type { AnyOp } from "../../op.ts";
 import { softmax, softmaxGrad } from "../../ops/softmax.ts";
-import { forRange, increase, type FunctionBuilder, type Local } from "../emit/emitter.ts";
-import { f32x4, i32, v128, type Body, type I32 } from "../emit/instructions.ts";
+import { forRange, increase, type FunctionBuilder, type Local } from "../../../wasm/emitter.ts";
+import { f32x4, i32, v128, type Body, type I32 } from "../../../wasm/instructions.ts";
 import { singlePhase, type WasmKernel } from "../kernel.ts";
-import { FLOAT_BYTES, storeRow, sweep, SWEEP_FLOATS, VECTOR_FLOATS } from "../emit/lanes.ts";
-import { keepLanes, maximumOfLanes, rowSums, sumLanes } from "../emit/rows.ts";
-import { VectorMath } from "../emit/vector-math.ts";
+import { FLOAT_BYTES, storeRow, sweep, SWEEP_FLOATS, VECTOR_FLOATS } from "../../../wasm/lanes.ts";
+import { keepLanes, maximumOfLanes, rowSums, sumLanes } from "../../../wasm/rows.ts";
+import { VectorMath } from "../../../wasm/vector-math.ts";
 
 /** maximum = the row's largest value, in every lane. */
 export function rowMaximum(

@@ -3,8 +3,8 @@
 import type { KernelCall } from "../../kernel.ts";
 import { elementCount } from "../../tensor.ts";
 import { rowGroups, type RowGroups } from "../emit/column-sums.ts";
-import type { FunctionBuilder } from "../emit/emitter.ts";
-import { f32x4, type Body, type V128 } from "../emit/instructions.ts";
+import type { FunctionBuilder } from "../../../wasm/emitter.ts";
+import { f32x4, type Body, type V128 } from "../../../wasm/instructions.ts";
 import type { Load, Operands } from "../emit/row-blocks.ts";
 
 const { add, sub, mul } = f32x4;

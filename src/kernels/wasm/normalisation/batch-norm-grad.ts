@@ -6,10 +6,10 @@ import { batchNormGrad, type BatchNormGradParams } from "../../ops/batch-norm.ts
 import type { Activation } from "../../ops/elementwise.ts";
 import { affine, groupsOf } from "./batch-norm-affine.ts";
 import { addGroups, groupSumsPhase, partialBytes } from "../emit/column-sums.ts";
-import type { FunctionBuilder } from "../emit/emitter.ts";
-import { f32x4, v128, type Body, type V128 } from "../emit/instructions.ts";
+import type { FunctionBuilder } from "../../../wasm/emitter.ts";
+import { f32x4, v128, type Body, type V128 } from "../../../wasm/instructions.ts";
 import type { WasmKernel } from "../kernel.ts";
-import { splat, storeRow, SWEEP_FLOATS, sweepSlice } from "../emit/lanes.ts";
+import { splat, storeRow, SWEEP_FLOATS, sweepSlice } from "../../../wasm/lanes.ts";
 import { rowsPhase, type Load, type Operands } from "../emit/row-blocks.ts";
 
 const { sub, mul } = f32x4;

@@ -7,10 +7,18 @@ import type { Activation } from "../../ops/elementwise.ts";
 import { affine, groupsOf } from "./batch-norm-affine.ts";
 import { batchNormGradKernel } from "./batch-norm-grad.ts";
 import { bytesPerGroup, groupSumsPhase, partialBytes, type RowGroups } from "../emit/column-sums.ts";
-import { increase, repeat, type ModuleBuilder } from "../emit/emitter.ts";
-import { f32x4, i32, v128, type Body, type V128 } from "../emit/instructions.ts";
+import { increase, repeat, type ModuleBuilder } from "../../../wasm/emitter.ts";
+import { f32x4, i32, v128, type Body, type V128 } from "../../../wasm/instructions.ts";
 import type { Phase, WasmKernel } from "../kernel.ts";
-import { FLOAT_BYTES, splat, storeRow, sweep, SWEEP_FLOATS, sweepSlice, type Vector } from "../emit/lanes.ts";
+import {
+  FLOAT_BYTES,
+  splat,
+  storeRow,
+  sweep,
+  SWEEP_FLOATS,
+  sweepSlice,
+  type Vector,
+} from "../../../wasm/lanes.ts";
 import { rowsPhase } from "../emit/row-blocks.ts";
 
 const { add, sub, mul, div } = f32x4;

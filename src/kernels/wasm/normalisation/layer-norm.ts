@@ -4,11 +4,11 @@ import type { KernelCall } from "../../kernel.ts";
 import { layerNorm, layerNormGrad, type LayerNormParams } from "../../ops/layer-norm.ts";
 import { elementCount } from "../../tensor.ts";
 import { addGroups, bytesPerGroup, partialBytes, rowGroups } from "../emit/column-sums.ts";
-import { forRange, increase } from "../emit/emitter.ts";
-import { f32, f32x4, i32, memory, v128, type V128 } from "../emit/instructions.ts";
+import { forRange, increase } from "../../../wasm/emitter.ts";
+import { f32, f32x4, i32, memory, v128, type V128 } from "../../../wasm/instructions.ts";
 import { singlePhase, type WasmKernel } from "../kernel.ts";
-import { FLOAT_BYTES, splat, storeRow, sweep, SWEEP_FLOATS, sweepSlice } from "../emit/lanes.ts";
-import { rowSums } from "../emit/rows.ts";
+import { FLOAT_BYTES, splat, storeRow, sweep, SWEEP_FLOATS, sweepSlice } from "../../../wasm/lanes.ts";
+import { rowSums } from "../../../wasm/rows.ts";
 
 const { add, sub, mul, div } = f32x4;
 

@@ -8,11 +8,18 @@ import {
   type LocalResponseNormParams,
 } from "../../ops/local-response-norm.ts";
 import { elementCount } from "../../tensor.ts";
-import { forRange, increase, type FunctionBuilder, type Local } from "../emit/emitter.ts";
-import { f32x4, i32, memory, v128, type Body, type V128 } from "../emit/instructions.ts";
+import { forRange, increase, type FunctionBuilder, type Local } from "../../../wasm/emitter.ts";
+import { f32x4, i32, memory, v128, type Body, type V128 } from "../../../wasm/instructions.ts";
 import { singlePhase, type WasmKernel } from "../kernel.ts";
-import { FLOAT_BYTES, storeRow, sweep, SWEEP_FLOATS, VECTOR_FLOATS, type Vector } from "../emit/lanes.ts";
-import { VectorMath } from "../emit/vector-math.ts";
+import {
+  FLOAT_BYTES,
+  storeRow,
+  sweep,
+  SWEEP_FLOATS,
+  VECTOR_FLOATS,
+  type Vector,
+} from "../../../wasm/lanes.ts";
+import { VectorMath } from "../../../wasm/vector-math.ts";
 
 const { add, mul, div, sqrt } = f32x4;
 

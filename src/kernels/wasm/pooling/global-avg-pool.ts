@@ -4,10 +4,10 @@ import type { KernelCall } from "../../kernel.ts";
 import { globalAvgPool, globalAvgPoolGrad } from "../../ops/global-avg-pool.ts";
 import { elementCount } from "../../tensor.ts";
 import { groupSumsPhase, partialBytes, type RowGroups } from "../emit/column-sums.ts";
-import { forRange, increase } from "../emit/emitter.ts";
-import { f32, f32x4, i32, v128 } from "../emit/instructions.ts";
+import { forRange, increase } from "../../../wasm/emitter.ts";
+import { f32, f32x4, i32, v128 } from "../../../wasm/instructions.ts";
 import { singlePhase, type WasmKernel } from "../kernel.ts";
-import { FLOAT_BYTES, storeRow, sweep, SWEEP_FLOATS } from "../emit/lanes.ts";
+import { FLOAT_BYTES, storeRow, sweep, SWEEP_FLOATS } from "../../../wasm/lanes.ts";
 import { rowBlocks } from "../emit/row-blocks.ts";
 
 const PARTIALS = { sums: 1 };

@@ -11,9 +11,9 @@ import {
   type AvgPoolGradParams,
   type PoolParams,
 } from "../../ops/pooling.ts";
-import { f32x4, v128, type Body, type V128 } from "../emit/instructions.ts";
+import { f32x4, v128, type Body, type V128 } from "../../../wasm/instructions.ts";
 import { singlePhase, type WasmKernel } from "../kernel.ts";
-import { splat, storeRow } from "../emit/lanes.ts";
+import { splat, storeRow } from "../../../wasm/lanes.ts";
 import { emitWindowWalk, type WindowContext } from "./window-walk.ts";
 
 interface Pool<P extends PoolParams> {

@@ -11,9 +11,9 @@ import {
   type FunctionRef,
   type Local,
   type ModuleBuilder,
-} from "../emit/emitter.ts";
-import { i32, memory, type Body, type I32 } from "../emit/instructions.ts";
-import { FLOAT_BYTES, sweep, type Vector } from "../emit/lanes.ts";
+} from "../../../wasm/emitter.ts";
+import { i32, memory, type Body, type I32 } from "../../../wasm/instructions.ts";
+import { FLOAT_BYTES, sweep, type Vector } from "../../../wasm/lanes.ts";
 import { forwardReach, stretchesOf, type Stretch } from "../convolution/reach.ts";
 
 /** Windows of up to this many cells are unrolled. */

@@ -14,13 +14,13 @@ import {
   type FunctionRef,
   type Local,
   type ModuleBuilder,
-} from "../emit/emitter.ts";
-import { f32x4, i32, v128, type Body, type V128 } from "../emit/instructions.ts";
+} from "../../../wasm/emitter.ts";
+import { f32x4, i32, v128, type Body, type V128 } from "../../../wasm/instructions.ts";
 import type { WasmKernel } from "../kernel.ts";
-import { FLOAT_BYTES, multiplyAdd, storeRow, VECTOR_BYTES, vectorsOf } from "../emit/lanes.ts";
-import { balancedPieces } from "../emit/pieces.ts";
+import { FLOAT_BYTES, multiplyAdd, storeRow, VECTOR_BYTES, vectorsOf } from "../../../wasm/lanes.ts";
+import { balancedPieces } from "../../../wasm/pieces.ts";
 import { isWide, suits, TILE_ROWS, type TileWidth } from "./tile.ts";
-import { transpose4x4 } from "../emit/transpose.ts";
+import { transpose4x4 } from "../../../wasm/transpose.ts";
 import { emitTurn } from "./turn.ts";
 
 /** Chains of an element, two vectors. */

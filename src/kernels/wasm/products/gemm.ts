@@ -4,13 +4,20 @@
 // A panel of b is packed right before it is used, so that it stays in the first-level cache, while a block of a stays
 // in the second. Where c has few rows or columns it is computed transposed: see `isTurned`.
 
-import { increase, repeat, when, whileLoop, type FunctionRef, type ModuleBuilder } from "../emit/emitter.ts";
-import { cacheLinesOf, emitFetch, FETCH_MINIMUM_BYTES } from "../emit/fetch.ts";
-import { i32, type Body, type I32 } from "../emit/instructions.ts";
-import { FLOAT_BYTES, VECTOR_BYTES } from "../emit/lanes.ts";
+import {
+  increase,
+  repeat,
+  when,
+  whileLoop,
+  type FunctionRef,
+  type ModuleBuilder,
+} from "../../../wasm/emitter.ts";
+import { cacheLinesOf, emitFetch, FETCH_MINIMUM_BYTES } from "../../../wasm/fetch.ts";
+import { i32, type Body, type I32 } from "../../../wasm/instructions.ts";
+import { FLOAT_BYTES, VECTOR_BYTES } from "../../../wasm/lanes.ts";
 import { emitPack } from "./pack.ts";
 import { columnsOf, packedStep } from "./panels.ts";
-import { balancedPieces } from "../emit/pieces.ts";
+import { balancedPieces } from "../../../wasm/pieces.ts";
 import { emitTile, isWide, TILE_ROWS, TILE_SPILL_BYTES, tileRows, type TileWidth } from "./tile.ts";
 import { emitTurn } from "./turn.ts";
 

@@ -13,10 +13,17 @@ import {
   whileLoop,
   type FunctionRef,
   type ModuleBuilder,
-} from "../emit/emitter.ts";
-import { f32x4, i32, i32x4, shuffle32, v128, type Body } from "../emit/instructions.ts";
+} from "../../../wasm/emitter.ts";
+import { f32x4, i32, i32x4, shuffle32, v128, type Body } from "../../../wasm/instructions.ts";
 import type { WasmKernel } from "../kernel.ts";
-import { FLOAT_BYTES, multiplyAdd, splat, VECTOR_BYTES, VECTOR_FLOATS, vectorsOf } from "../emit/lanes.ts";
+import {
+  FLOAT_BYTES,
+  multiplyAdd,
+  splat,
+  VECTOR_BYTES,
+  VECTOR_FLOATS,
+  vectorsOf,
+} from "../../../wasm/lanes.ts";
 import { emitPack } from "./pack.ts";
 import { columnsOf, packedBytes, packedStep, widthsOf } from "./panels.ts";
 import { suits, type TileWidth } from "./tile.ts";

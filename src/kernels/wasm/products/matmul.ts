@@ -2,7 +2,7 @@
 
 import type { KernelCall } from "../../kernel.ts";
 import { dense, matmul, type DenseParams, type MatmulParams } from "../../ops/matmul.ts";
-import type { ModuleBuilder } from "../emit/emitter.ts";
+import type { ModuleBuilder } from "../../../wasm/emitter.ts";
 import { emitGemm, type GemmSpec } from "./gemm.ts";
 import { singlePhase, type WasmKernel, type WasmRoutine } from "../kernel.ts";
 import { suits, TILE_ROWS, type TileWidth } from "./tile.ts";

@@ -8,11 +8,11 @@ import {
   type FunctionRef,
   type Local,
   type ModuleBuilder,
-} from "../emit/emitter.ts";
-import { i32, v128, type Body } from "../emit/instructions.ts";
-import { VECTOR_BYTES, VECTOR_FLOATS, vectorsOf } from "../emit/lanes.ts";
+} from "../../../wasm/emitter.ts";
+import { i32, v128, type Body } from "../../../wasm/instructions.ts";
+import { VECTOR_BYTES, VECTOR_FLOATS, vectorsOf } from "../../../wasm/lanes.ts";
 import { packedStep } from "./panels.ts";
-import { transpose4x4 } from "../emit/transpose.ts";
+import { transpose4x4 } from "../../../wasm/transpose.ts";
 
 /** How an operand lies in memory. Strides in bytes. */
 export interface PackSource {

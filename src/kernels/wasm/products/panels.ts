@@ -1,9 +1,9 @@
 // The columns of a product's right operand, cut into panels of the tile's width: packed one [K x width] block after
 // the other in scratch, or read in place where packing does not pay.
 
-import { forRange, increase, type Local } from "../emit/emitter.ts";
-import type { Body } from "../emit/instructions.ts";
-import { FLOAT_BYTES, VECTOR_BYTES, VECTOR_FLOATS } from "../emit/lanes.ts";
+import { forRange, increase, type Local } from "../../../wasm/emitter.ts";
+import type { Body } from "../../../wasm/instructions.ts";
+import { FLOAT_BYTES, VECTOR_BYTES, VECTOR_FLOATS } from "../../../wasm/lanes.ts";
 
 /** The columns of a matrix cut into panels: `full` of `width`, then one of `rest` (0: none). */
 export interface Columns {

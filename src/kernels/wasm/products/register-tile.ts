@@ -1,9 +1,16 @@
 // What all micro-kernels share: a tile c[rows x width] of sums that stays in registers, one step of multiply-adds, and
 // the way out: adding to what is there, bias, clamp, mask, and stores that write nothing beside the tile.
 
-import { increase, type FunctionBuilder, type Local, type ModuleBuilder } from "../emit/emitter.ts";
-import { f32x4, v128, type Body, type I32 } from "../emit/instructions.ts";
-import { FLOAT_BYTES, multiplyAdd, storeRow, VECTOR_BYTES, VECTOR_FLOATS, vectorsOf } from "../emit/lanes.ts";
+import { increase, type FunctionBuilder, type Local, type ModuleBuilder } from "../../../wasm/emitter.ts";
+import { f32x4, v128, type Body, type I32 } from "../../../wasm/instructions.ts";
+import {
+  FLOAT_BYTES,
+  multiplyAdd,
+  storeRow,
+  VECTOR_BYTES,
+  VECTOR_FLOATS,
+  vectorsOf,
+} from "../../../wasm/lanes.ts";
 
 export interface RegisterTileSpec {
   /** Bytes in a from the first row of c to each: at most `tileRows`, so that the sums fit the registers. */

@@ -10,10 +10,17 @@ import {
   type SparseDenseGradParams,
 } from "../../ops/sparse-dense.ts";
 import { elementCount } from "../../tensor.ts";
-import { forRange, increase, when, whileLoop, type FunctionBuilder, type Local } from "../emit/emitter.ts";
-import { f32x4, i32, memory, v128, type Body, type I32, type V128 } from "../emit/instructions.ts";
+import {
+  forRange,
+  increase,
+  when,
+  whileLoop,
+  type FunctionBuilder,
+  type Local,
+} from "../../../wasm/emitter.ts";
+import { f32x4, i32, memory, v128, type Body, type I32, type V128 } from "../../../wasm/instructions.ts";
 import { singlePhase, type WasmKernel } from "../kernel.ts";
-import { FLOAT_BYTES, multiplyAdd, storeRow, sweep, SWEEP_FLOATS } from "../emit/lanes.ts";
+import { FLOAT_BYTES, multiplyAdd, storeRow, sweep, SWEEP_FLOATS } from "../../../wasm/lanes.ts";
 
 type Csr = Readonly<Record<"values" | "columns" | "rowStarts", Local<"i32">>>;
 

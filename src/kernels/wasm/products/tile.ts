@@ -4,9 +4,9 @@
 // Every element is one chain of multiply-adds in the order of the reduction, begun at zero; what is accumulated in
 // memory is added at the end. So tiles of any shape give equal bits.
 
-import { increase, repeat, whileLoop, type FunctionRef, type ModuleBuilder } from "../emit/emitter.ts";
+import { increase, repeat, whileLoop, type FunctionRef, type ModuleBuilder } from "../../../wasm/emitter.ts";
 import type { WasmTarget } from "../kernel.ts";
-import { VECTOR_BYTES } from "../emit/lanes.ts";
+import { VECTOR_BYTES } from "../../../wasm/lanes.ts";
 import { registerTile, unrollOf } from "./register-tile.ts";
 
 /** All strides in bytes. */

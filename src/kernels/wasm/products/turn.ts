@@ -1,9 +1,16 @@
 // The last leg of a product that was computed transposed: a block of c^T goes from scratch into c.
 
-import { forRange, increase, type FunctionRef, type ModuleBuilder } from "../emit/emitter.ts";
-import { f32x4, v128, type Body } from "../emit/instructions.ts";
-import { FLOAT_BYTES, storeRow, VECTOR_BYTES, VECTOR_FLOATS, vectorsOf, type Vector } from "../emit/lanes.ts";
-import { transpose4x4 } from "../emit/transpose.ts";
+import { forRange, increase, type FunctionRef, type ModuleBuilder } from "../../../wasm/emitter.ts";
+import { f32x4, v128, type Body } from "../../../wasm/instructions.ts";
+import {
+  FLOAT_BYTES,
+  storeRow,
+  VECTOR_BYTES,
+  VECTOR_FLOATS,
+  vectorsOf,
+  type Vector,
+} from "../../../wasm/lanes.ts";
+import { transpose4x4 } from "../../../wasm/transpose.ts";
 
 /** Strides in bytes. The source has `columns` rows of at least `rows` floats. */
 export interface TurnSpec {

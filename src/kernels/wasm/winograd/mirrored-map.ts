@@ -2,8 +2,8 @@
 // from points and their negatives, so their rows, or their columns, are mirrored in pairs: (1, 2), (3, 4) and so on are
 // equal in even places and opposite in odd ones. What the two have in common is computed once.
 
-import type { FunctionBuilder, Local, ModuleBuilder } from "../emit/emitter.ts";
-import { f32, f32x4, type Body, type V128 } from "../emit/instructions.ts";
+import type { FunctionBuilder, Local, ModuleBuilder } from "../../../wasm/emitter.ts";
+import { f32, f32x4, type Body, type V128 } from "../../../wasm/instructions.ts";
 import type { Matrix } from "./winograd-matrices.ts";
 
 /** Vectors of neighbouring lanes; two of them make a pair that V8 joins. */

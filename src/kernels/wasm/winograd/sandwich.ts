@@ -1,8 +1,8 @@
 // The products T X T^T of small constant matrices T with a matrix X of vectors: what Winograd's transforms are made
 // of. A row or two of T X at a time, so that little is live at once.
 
-import type { FunctionBuilder, Local, ModuleBuilder } from "../emit/emitter.ts";
-import { v128, type Body } from "../emit/instructions.ts";
+import type { FunctionBuilder, Local, ModuleBuilder } from "../../../wasm/emitter.ts";
+import { v128, type Body } from "../../../wasm/instructions.ts";
 import { MirroredMap, type Lanes } from "./mirrored-map.ts";
 import type { Matrix } from "./winograd-matrices.ts";
 

@@ -1,9 +1,9 @@
 // Images cut into square patches that lie `step` cells apart and may stick out of the image: which cells of which
 // patches exist, and a walk over them. Decided when code is written, so that the edges cost no tests at run time.
 
-import { forRange, increase, when, type FunctionRef, type ModuleBuilder } from "../emit/emitter.ts";
-import { i32, type Body } from "../emit/instructions.ts";
-import { FLOAT_BYTES } from "../emit/lanes.ts";
+import { forRange, increase, when, type FunctionRef, type ModuleBuilder } from "../../../wasm/emitter.ts";
+import { i32, type Body } from "../../../wasm/instructions.ts";
+import { FLOAT_BYTES } from "../../../wasm/lanes.ts";
 
 /** One spatial axis, in cells. */
 export interface GridAxis {

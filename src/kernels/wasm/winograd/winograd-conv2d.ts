@@ -14,7 +14,7 @@ import {
   type Conv2dInputGradParams,
   type Conv2dParams,
 } from "../../ops/conv2d.ts";
-import type { ModuleBuilder } from "../emit/emitter.ts";
+import type { ModuleBuilder } from "../../../wasm/emitter.ts";
 import type { WasmKernel, WasmRoutine } from "../kernel.ts";
 import { suits, TILE_ROWS, type TileWidth } from "../products/tile.ts";
 import { emitWinograd, tilesOf, WINOGRAD_PARAMETERS } from "./winograd.ts";

@@ -5,11 +5,18 @@
 // The tiles are cut into parts, and the components into rows, so that there is work for many slices. A part's sum is
 // its own, and parts are added up in order: bits depend on the shapes alone.
 
-import { forRange, increase, repeat, when, type FunctionRef, type ModuleBuilder } from "../emit/emitter.ts";
-import { f32x4, i32, memory, v128, type Body, type V128 } from "../emit/instructions.ts";
-import { balancedPieces } from "../emit/pieces.ts";
+import {
+  forRange,
+  increase,
+  repeat,
+  when,
+  type FunctionRef,
+  type ModuleBuilder,
+} from "../../../wasm/emitter.ts";
+import { f32x4, i32, memory, v128, type Body, type V128 } from "../../../wasm/instructions.ts";
+import { balancedPieces } from "../../../wasm/pieces.ts";
 import type { WasmRoutine } from "../kernel.ts";
-import { FLOAT_BYTES, storeRow, VECTOR_BYTES, vectorsOf, type Vector } from "../emit/lanes.ts";
+import { FLOAT_BYTES, storeRow, VECTOR_BYTES, vectorsOf, type Vector } from "../../../wasm/lanes.ts";
 import { columnsOf, forPanels } from "../products/panels.ts";
 import { sandwich } from "./sandwich.ts";
 import { emitTile, isWide, TILE_ROWS, TILE_SPILL_BYTES, type TileWidth } from "../products/tile.ts";

@@ -1,9 +1,9 @@
 // The filters of a Winograd convolution, transformed and packed: for every component a matrix of panels, as the
 // micro-kernel reads them.
 
-import { forRange, increase, when, type FunctionRef, type ModuleBuilder } from "../emit/emitter.ts";
-import { i32, v128, type Body } from "../emit/instructions.ts";
-import { FLOAT_BYTES, VECTOR_BYTES } from "../emit/lanes.ts";
+import { forRange, increase, when, type FunctionRef, type ModuleBuilder } from "../../../wasm/emitter.ts";
+import { i32, v128, type Body } from "../../../wasm/instructions.ts";
+import { FLOAT_BYTES, VECTOR_BYTES } from "../../../wasm/lanes.ts";
 import { SLACK_BYTES } from "../kernel.ts";
 import { emitPack } from "../products/pack.ts";
 import { packedStep, type Columns } from "../products/panels.ts";

@@ -1,9 +1,16 @@
 // Winograd's transforms between images and components: patches of an image become one row of every component's
 // matrix [patches x channels], and rows of products become tiles of an image.
 
-import { increase, repeat, whileLoop, type FunctionRef, type ModuleBuilder } from "../emit/emitter.ts";
-import { f32x4, v128, type Body, type V128 } from "../emit/instructions.ts";
-import { FLOAT_BYTES, storeRow, VECTOR_BYTES, VECTOR_FLOATS, vectorsOf, type Vector } from "../emit/lanes.ts";
+import { increase, repeat, whileLoop, type FunctionRef, type ModuleBuilder } from "../../../wasm/emitter.ts";
+import { f32x4, v128, type Body, type V128 } from "../../../wasm/instructions.ts";
+import {
+  FLOAT_BYTES,
+  storeRow,
+  VECTOR_BYTES,
+  VECTOR_FLOATS,
+  vectorsOf,
+  type Vector,
+} from "../../../wasm/lanes.ts";
 import { sandwich } from "./sandwich.ts";
 import { emitGridWalk, type Stretch, type TileGrid } from "./tile-grid.ts";
 import type { Matrix } from "./winograd-matrices.ts";

@@ -3,10 +3,10 @@
 //
 // Every sum over channels is one chain of multiply-adds, so bits do not depend on how tiles are blocked or sliced.
 
-import { forRange, increase, type FunctionRef, type ModuleBuilder } from "../emit/emitter.ts";
-import { i32, type Body } from "../emit/instructions.ts";
+import { forRange, increase, type FunctionRef, type ModuleBuilder } from "../../../wasm/emitter.ts";
+import { i32, type Body } from "../../../wasm/instructions.ts";
 import { SLACK_BYTES, type WasmRoutine } from "../kernel.ts";
-import { FLOAT_BYTES } from "../emit/lanes.ts";
+import { FLOAT_BYTES } from "../../../wasm/lanes.ts";
 import { columnsOf, forPanels, packedBytes, packedStep } from "../products/panels.ts";
 import { emitTile, isWide, TILE_ROWS, TILE_SPILL_BYTES, type TileWidth } from "../products/tile.ts";
 import type { GridAxis, TileGrid } from "./tile-grid.ts";

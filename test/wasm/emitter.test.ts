@@ -1,22 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  forRange,
-  increase,
-  ModuleBuilder,
-  repeat,
-  when,
-  whileLoop,
-} from "../../../src/kernels/wasm/emit/emitter.ts";
-import {
-  f32,
-  f32x4,
-  i32,
-  i64,
-  memory as bulk,
-  shuffle32,
-  v128,
-} from "../../../src/kernels/wasm/emit/instructions.ts";
+import { forRange, increase, ModuleBuilder, repeat, when, whileLoop } from "../../src/wasm/emitter.ts";
+import { f32, f32x4, i32, i64, memory as bulk, shuffle32, v128 } from "../../src/wasm/instructions.ts";
 
 const memory = new WebAssembly.Memory({ initial: 1, maximum: 2, shared: true });
 const words = new Int32Array(memory.buffer);

@@ -1,13 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  forRange,
-  ModuleBuilder,
-  type FunctionBuilder,
-  type Local,
-} from "../../../src/kernels/wasm/emit/emitter.ts";
-import { v128, type Body } from "../../../src/kernels/wasm/emit/instructions.ts";
-import { VectorMath } from "../../../src/kernels/wasm/emit/vector-math.ts";
+import { forRange, ModuleBuilder, type FunctionBuilder, type Local } from "../../src/wasm/emitter.ts";
+import { v128, type Body } from "../../src/wasm/instructions.ts";
+import { VectorMath } from "../../src/wasm/vector-math.ts";
 
 const COUNT = 40_000;
 const memory = new WebAssembly.Memory({ initial: 8, maximum: 8, shared: true });
