@@ -2,7 +2,7 @@
 
 import { Replica } from "../../src/algorithms/replica.ts";
 import type { Device } from "../../src/device/device.ts";
-import { buildTrainingProgram } from "../../src/graph/program.ts";
+import { buildTrainingProgram, flopsOf } from "../../src/graph/program.ts";
 import { buildModel, defaultLoss, parameterCount } from "../../src/models/build.ts";
 import type { Topology } from "../../src/models/topology.ts";
 import { hyperAt, optimizerOf } from "../../src/optim/optimizer.ts";
@@ -51,15 +51,11 @@ export async function prepareOwnSteps(
   }
 
   const { program } = buildTrainingProgram(graph, objective!, { loss: objective! });
-  const typesOf = (ids: readonly number[]) => ids.map((id) => program.values[id]!.type);
   return {
     name: "sltrain",
     parameters: parameterCount(topology),
     arenaBytes: step.arenaBytes,
-    flops: program.instructions.reduce(
-      (sum, { op, inputs, params }) => sum + op.flops(typesOf(inputs), params),
-      0,
-    ),
+    flops: flopsOf(program),
     async run(budgetMs, minSteps): Promise<Run> {
       const meanLoss = async () => (await device.readF32(vectors["result.loss"]!))[0]! / batchSize;
       const timesMs: number[] = [];

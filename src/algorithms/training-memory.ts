@@ -7,6 +7,7 @@ import { SltrainError } from "../errors.ts";
 import { buildTrainingProgram, type TrainingProgram } from "../graph/program.ts";
 import { buildModel, type LossName } from "../models/build.ts";
 import type { Topology } from "../models/topology.ts";
+import { leastMemoryMiB } from "../plan/function-memory.ts";
 import { buildUpdateProgram, type Optimizer } from "../optim/optimizer.ts";
 import { formatBytes, formatCount } from "../units.ts";
 
@@ -75,17 +76,31 @@ function totalBytes({ arenaBytes, vectorsBytes }: TrainingMemory): number {
   return arenaBytes + vectorsBytes;
 }
 
-/** Throws SltrainError "out-of-memory" naming need, limit and the largest count if `count` samples need too much. */
-export function refuseWithoutMemory(job: TrainingJob, count: number, limitBytes: number): void {
+/** What a worker has for training, and what for. */
+export interface FunctionShare {
+  readonly memoryMiB: number;
+  readonly data: DataManifest;
+}
+
+/**
+ * Throws SltrainError "out-of-memory" if `count` samples need too much, naming need and limit, the largest count and the
+ * memory that would do.
+ */
+export function refuseWithoutMemory(job: TrainingJob, count: number, share: FunctionShare): void {
+  const { memoryMiB, data } = share;
+  const limitBytes = memoryShares(memoryMiB, data).trainingBytes;
   const need = trainingMemory(job, count);
-  if (totalBytes(need) <= limitBytes) return;
+  const needBytes = totalBytes(need);
+  if (needBytes <= limitBytes) return;
   const largest = largestCount(job, limitBytes, count);
+  const enoughMiB = leastMemoryMiB(memoryMiB, (more) => needBytes <= memoryShares(more, data).trainingBytes);
   const parts = `${formatBytes(need.arenaBytes)} of activations, ${formatBytes(need.vectorsBytes)} of parameters, state and batch`;
   throw new SltrainError({
     code: "out-of-memory",
     message:
-      `${job.topology.name}: expected steps that fit the ${formatBytes(limitBytes)} which a function has for training, ` +
-      `got ${formatCount(count)} samples per worker, which need ${formatBytes(totalBytes(need))} (${parts}); ` +
+      `${job.topology.name}: expected steps that fit the ${formatBytes(limitBytes)} which a function of ` +
+      `${formatCount(memoryMiB)} MiB has for training, got ${formatCount(count)} samples per worker, which need ` +
+      `${formatBytes(needBytes)} (${parts}); ` +
       (largest > 0 ? `at most ${formatCount(largest)} fit` : "not even one fits"),
     suggestions: [
       ...(largest > 0
@@ -93,7 +108,9 @@ export function refuseWithoutMemory(job: TrainingJob, count: number, limitBytes:
             `Use at most ${formatCount(largest)} samples per worker: a smaller --batch-size, or more --workers.`,
           ]
         : []),
-      "Give functions more memory: memoryMiB in sltrain.config.ts, or SLTRAIN_MEMORY_MIB.",
+      enoughMiB === undefined
+        ? "Use a smaller model: no function has so much memory."
+        : `Give functions more memory: --memory-mib ${enoughMiB}.`,
     ],
   });
 }

@@ -3,7 +3,6 @@
 
 import { randomBytes } from "node:crypto";
 import { arch, cpus, platform, totalmem } from "node:os";
-import { memoryShares, refuseWithoutMemory } from "../algorithms/training-memory.ts";
 import { areParameterServers, forgetRun, parameterServers } from "../allreduce/parameter-servers.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import type { ConfigSource } from "../config/resolve.ts";
@@ -28,6 +27,7 @@ import {
 } from "../run/records.ts";
 import type { RequestPrices } from "../storage/prices.ts";
 import type { Storage } from "../storage/storage.ts";
+import { checkFunction } from "./check-function.ts";
 import { checkReach } from "./check-reach.ts";
 import { formatDuration } from "../units.ts";
 
@@ -48,7 +48,7 @@ export interface PrepareOptions {
 }
 
 /**
- * Throws "storage-unshared", "storage-unsupported", "too-many-workers", "out-of-memory", "run-active", "run-completed", "run-differs", and what storage, data
+ * Throws "storage-unshared", "storage-unsupported", "too-many-workers", "out-of-memory", "timeout-too-short", "run-active", "run-completed", "run-differs", and what storage, data
  * and model throw; nothing of a refused run is left behind.
  */
 export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> {
@@ -89,9 +89,7 @@ async function createRun(
     outputs,
     regression: data.task === "regression",
   });
-  const { trainingBytes } = memoryShares(config.memoryMiB, data);
-  const largestShare = Math.ceil(Math.min(config.batchSize, train) / config.workers);
-  refuseWithoutMemory({ topology, loss, optimizer: optimizerOf(config) }, largestShare, trainingBytes);
+  await checkFunction(config, data, { topology, loss, optimizer: optimizerOf(config) });
   const runId = config.runId ?? newRunId(config.model);
   const manifest: RunManifest = {
     schemaVersion: RUN_SCHEMA_VERSION,

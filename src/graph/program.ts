@@ -92,3 +92,9 @@ export function buildInferenceProgram(
   const { program, plan } = assemble(fuse(graph, tensorsOf(wanted)), wanted, resultSizes(results));
   return { program, plan, parameters: layoutOf(graph.parameters), statistics: layoutOf(graph.statistics) };
 }
+
+/** Of one run, by the ops' definitions. */
+export function flopsOf({ instructions, values }: Program): number {
+  const typesOf = (ids: readonly number[]) => ids.map((id) => values[id]!.type);
+  return instructions.reduce((sum, { op, inputs, params }) => sum + op.flops(typesOf(inputs), params), 0);
+}

@@ -2,9 +2,7 @@
 
 import { availableParallelism } from "node:os";
 import type { TrainConfig } from "../config/schema.ts";
-
-/** https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html: "At 1,769 MB, a function has the equivalent of one vCPU". */
-const LAMBDA_MB_PER_VCPU = 1769;
+import { vcpusOf } from "../plan/function-memory.ts";
 
 export interface ThreadsQuestion {
   /** Of the run; on one machine they share its cores. */
@@ -17,7 +15,7 @@ export interface ThreadsQuestion {
 /** Whole vCPUs of this function, at least 1: a part of one is no help to a second thread. */
 export function availableThreads({ workers, env, cores = availableParallelism() }: ThreadsQuestion): number {
   const lambdaMb = Number(env["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] ?? 0);
-  const vcpus = lambdaMb > 0 ? lambdaMb / LAMBDA_MB_PER_VCPU : cores / workers;
+  const vcpus = lambdaMb > 0 ? vcpusOf(lambdaMb) : cores / workers;
   return Math.max(1, Math.min(cores, Math.floor(vcpus)));
 }
 

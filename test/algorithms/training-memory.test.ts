@@ -11,6 +11,7 @@ import {
 import type { DataManifest } from "../../src/data/manifest.ts";
 import type { Device } from "../../src/device/device.ts";
 import { createReferenceDevice } from "../../src/device/reference/reference-device.ts";
+import { SltrainError } from "../../src/errors.ts";
 import { builtinModels } from "../../src/models/builtin.ts";
 import { optimizerOf } from "../../src/optim/optimizer.ts";
 
@@ -55,31 +56,9 @@ test("the largest count fits and one more does not", () => {
   assert.equal(largestCount(job, total(1) - 1, 1000), 0);
 });
 
-test("steps that do not fit are refused, naming need, limit and the largest count that fits", () => {
-  const limitBytes = total(64);
-  refuseWithoutMemory(job, 64, limitBytes);
-  const largest = largestCount(job, limitBytes, 4096);
-  assert.throws(
-    () => refuseWithoutMemory(job, 4096, limitBytes),
-    (error: Error & { code?: string }) => {
-      assert.equal(error.code, "out-of-memory");
-      assert.match(
-        error.message,
-        /^mlp: expected steps that fit the .* KiB .*, got 4,096 samples per worker/,
-      );
-      assert.match(
-        error.message,
-        /which need .* MiB \(.* of activations, .* of parameters, state and batch\)/,
-      );
-      assert.ok(error.message.endsWith(`at most ${largest} fit`), error.message);
-      return true;
-    },
-  );
-  assert.throws(() => refuseWithoutMemory(job, 8, 1000), /not even one fits$/);
-});
-
-test("data may take half of a function's memory; training has what data and runtime leave", () => {
-  const data = (rows: number): DataManifest => ({
+/** Rows of 1,024 bytes and a label. */
+function data(rows: number): DataManifest {
+  return {
     ...{
       schemaVersion: 1,
       name: "any",
@@ -91,7 +70,45 @@ test("data may take half of a function's memory; training has what data and runt
     },
     ...{ featureShape: [1024], featureType: "u8", counts: { train: rows, validation: 1 } },
     blocks: { train: [], validation: [] },
-  });
+  };
+}
+
+test("steps that do not fit are refused, naming need, limit, the largest count and the memory that fit", () => {
+  const share = { memoryMiB: 128, data: data(1) };
+  const { trainingBytes } = memoryShares(share.memoryMiB, share.data);
+  refuseWithoutMemory(job, 64, share);
+  const tooMany = 1 << 17;
+  const largest = largestCount(job, trainingBytes, tooMany);
+  assert.throws(
+    () => refuseWithoutMemory(job, tooMany, share),
+    (error: unknown) => {
+      assert.ok(error instanceof SltrainError && error.code === "out-of-memory", String(error));
+      assert.match(
+        error.message,
+        /^mlp: expected steps that fit the .* MiB which a function of 128 MiB has .*, got 131,072 samples per worker/,
+      );
+      assert.match(
+        error.message,
+        /which need .* MiB \(.* of activations, .* of parameters, state and batch\)/,
+      );
+      assert.ok(error.message.endsWith(`at most ${largest.toLocaleString("en-US")} fit`), error.message);
+      const enough = Number(/--memory-mib (\d+)/.exec(error.suggestions.join())?.[1]);
+      refuseWithoutMemory(job, tooMany, { ...share, memoryMiB: enough });
+      assert.throws(() => refuseWithoutMemory(job, tooMany, { ...share, memoryMiB: enough - 64 }));
+      return true;
+    },
+  );
+});
+
+test("a model that no function holds is refused without a memory that would do", () => {
+  const share = { memoryMiB: 10_240, data: data(1) };
+  assert.throws(
+    () => refuseWithoutMemory(job, 1 << 28, share),
+    (error: SltrainError) => /smaller model/.test(error.suggestions.join()),
+  );
+});
+
+test("data may take half of a function's memory; training has what data and runtime leave", () => {
   const none = memoryShares(512, data(0));
   assert.equal(none.dataBytes, 256 * 2 ** 20);
   assert.ok(none.trainingBytes < 512 * 2 ** 20);

@@ -1,0 +1,38 @@
+// Whether a function of the chosen memory and time-out can make the run's steps: told before anything is started.
+
+import { availableParallelism } from "node:os";
+import { longestStepMs, measureStepMs } from "../algorithms/step-time.ts";
+import { refuseWithoutMemory, type TrainingJob } from "../algorithms/training-memory.ts";
+import type { TrainConfig } from "../config/schema.ts";
+import type { DataManifest } from "../data/manifest.ts";
+import { type FunctionLife, livesLongEnough, refuseShortLife } from "../plan/function-life.ts";
+import { vcpusOf } from "../plan/function-memory.ts";
+
+/** Throws "out-of-memory" or "timeout-too-short", naming what would do. Measures a step where it may be too long. */
+export async function checkFunction(
+  config: TrainConfig,
+  data: DataManifest,
+  job: TrainingJob,
+): Promise<void> {
+  const { memoryMiB, workers, timeoutS } = config;
+  const samples = Math.ceil(Math.min(config.batchSize, data.counts.train) / workers);
+  refuseWithoutMemory(job, samples, { memoryMiB, data });
+  const life = {
+    ...{ timeoutS, memoryMiB, workers, samples },
+    vcpusWith: (memory: number) => usableVcpus(config, memory),
+    stepMs: longestStepMs(job, samples),
+  } satisfies FunctionLife;
+  if (livesLongEnough(life)) return;
+  refuseShortLife({ ...life, stepMs: await measureStepMs(job, samples) });
+}
+
+interface Processors extends Pick<TrainConfig, "workers" | "threads"> {
+  readonly provider: string;
+}
+
+/** A part of a vCPU, or whole ones, as many as there are threads; local workers share the machine's. */
+function usableVcpus({ provider, workers, threads }: Processors, memoryMiB: number): number {
+  const vcpus = vcpusOf(memoryMiB);
+  const used = vcpus < 1 ? vcpus : Math.min(Math.floor(vcpus), threads ?? Infinity);
+  return provider === "local" ? Math.min(used, availableParallelism() / workers) : used;
+}

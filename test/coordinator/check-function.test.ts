@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { resolveTrainConfig } from "../../src/config/resolve.ts";
+import { checkFunction } from "../../src/coordinator/check-function.ts";
+import type { DataManifest } from "../../src/data/manifest.ts";
+import { builtinModels } from "../../src/models/builtin.ts";
+import { optimizerOf } from "../../src/optim/optimizer.ts";
+
+const data: DataManifest = {
+  ...{ schemaVersion: 1, name: "any", contentHash: "0", source: "any", task: "classification", classes: 10 },
+  ...{ transform: { scale: [1], offset: [0] }, featureShape: [28, 28, 1], featureType: "u8" },
+  counts: { train: 60_000, validation: 100 },
+  blocks: { train: [], validation: [] },
+};
+const topology = builtinModels
+  .find(({ name }) => name === "lenet5")!
+  .topology({ inputShape: data.featureShape, outputs: 10 });
+
+async function check(env: Record<string, string>): Promise<void> {
+  const { config } = await resolveTrainConfig({ flags: {}, env, cwd: "/", cores: 1 });
+  await checkFunction(config, data, {
+    topology,
+    loss: "softmax-cross-entropy",
+    optimizer: optimizerOf(config),
+  });
+}
+
+test("steps that a function has time for are taken", async () => {
+  await check({ SLTRAIN_TIMEOUT_S: "3", SLTRAIN_MEMORY_MIB: "1769" });
+  await check({ SLTRAIN_MEMORY_MIB: "128" });
+});
+
+test("a function that would end within its first steps is refused with what a measured step takes", async () => {
+  const much = { SLTRAIN_BATCH_SIZE: "2048", SLTRAIN_MEMORY_MIB: "256" };
+  await assert.rejects(check({ ...much, SLTRAIN_TIMEOUT_S: "3" }), {
+    code: "timeout-too-short",
+    message: /got 3 s, which leave .* for steps of .* \(2,048 samples on 0\.14 vCPU\)/,
+  });
+});
