@@ -19,6 +19,8 @@ export class PeerProcess {
   readonly #suggestion: string;
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #answers: AsyncIterator<string, undefined>;
+  /** All that it printed is read then. */
+  readonly #closed: Promise<void>;
   #log = "";
   #failure: Error | undefined;
 
@@ -30,6 +32,7 @@ export class PeerProcess {
     // A peer that has ended is noticed by the answer that is missing.
     this.#child.stdin.on("error", (error) => (this.#failure ??= error));
     this.#child.stderr.setEncoding("utf8").on("data", (text: string) => (this.#log += text));
+    this.#closed = new Promise((resolve) => this.#child.once("close", () => resolve()));
     this.#answers = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 
@@ -37,6 +40,7 @@ export class PeerProcess {
   async read<T>(): Promise<T> {
     const line = await this.#answers.next();
     if (line.done !== true) return JSON.parse(line.value) as T;
+    await this.#closed;
     const log = this.#log.trim().split("\n");
     const lastWords = this.#failure?.message ?? log.findLast((text) => text.includes("Error")) ?? log.at(-1);
     throw new SltrainError({
