@@ -33,6 +33,7 @@ export const generalDefaults = {
   // AWS Lambda's longest.
   timeoutS: 900,
   leaseMs: 3000,
+  maxRestarts: 3,
   ioThread: "auto",
   bucketBytes: 1 << 20,
   // Mean frames are kept until the next checkpoint: for momentum, one weighs as much as two of them.

@@ -143,6 +143,9 @@ export const trainFields = {
   leaseMs: wholeNumber(100, 900_000).describe(
     "A worker that gives no sign of life for so long is taken for dead.",
   ),
+  maxRestarts: wholeNumber(0, 1000).describe(
+    "Workers that are started in place of one that died at a step, before the run ends for it.",
+  ),
   threads: wholeNumber(1, 64)
     .optional()
     .describe("Threads of one function; the result is the same for any number."),

@@ -78,6 +78,8 @@ export interface Summons {
   readonly reason: StartReason;
   /** The rank that wants it, or `coordinator`. */
   readonly by: string;
+  /** Steps that the run had finished as far as that one knew. */
+  readonly step: number;
   readonly at: string;
 }
 
