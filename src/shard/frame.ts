@@ -3,19 +3,19 @@
 // expected.
 //
 // Little-endian: header (72 bytes, below), scalars (f64 each), peaks (u32 each, an even number of them), payload. The
-// checksum is CRC-32 over all but itself.
+// checksum (checksum.ts) is over all but itself.
 //
 //   0 u32 magic    4 u8 version    5 u8 lane    6 u8 level    7 u8 codec       8 u64 run      16 u32 step
-//  20 u32 bucket  24 u32 piece    28 u32 rank  32 u32 generation              36 u32 contributors
-//  40 u32 elements                44 u32 flags 48 f64 weight  56 u16 scalars  58 u16 peaks    60 u32 payload bytes
-//  64 u32 codec's parameter       68 u32 checksum
+//  20 u32 bucket  24 u32 piece    28 u32 rank  32 u32 generation    36 u32 codec's parameter     40 u32 elements
+//  44 u16 contributors            46 u16 flags 48 f64 weight  56 u16 scalars  58 u16 peaks    60 u32 payload bytes
+//  64 u64 checksum
 
-import { crc32 } from "node:zlib";
 import { SltrainError } from "../errors.ts";
+import { checksum } from "./checksum.ts";
 
 const MAGIC = 0x46544c53; // "SLTF"
-const VERSION = 2;
-const CHECKSUM_OFFSET = 68;
+const VERSION = 3;
+const CHECKSUM_OFFSET = 64;
 export const FRAME_HEADER_BYTES = 72;
 const SCALAR_BYTES = 8;
 const PEAK_BYTES = 4;
@@ -108,24 +108,24 @@ export function encodeFrame(
   view.setUint32(24, identity.piece, true);
   view.setUint32(28, identity.rank, true);
   view.setUint32(32, content.generation, true);
-  view.setUint32(36, content.contributors, true);
+  view.setUint32(36, codec.parameter, true);
   view.setUint32(40, identity.elements, true);
-  view.setUint32(44, content.zstd ? FLAG_ZSTD : 0, true);
+  view.setUint16(44, content.contributors, true);
+  view.setUint16(46, content.zstd ? FLAG_ZSTD : 0, true);
   view.setFloat64(48, content.weight, true);
   view.setUint16(56, scalars.length, true);
   view.setUint16(58, peaks.length, true);
   view.setUint32(60, payloadBytes, true);
-  view.setUint32(64, codec.parameter, true);
   scalars.forEach((scalar, i) => view.setFloat64(FRAME_HEADER_BYTES + i * SCALAR_BYTES, scalar, true));
   const peaksAt = FRAME_HEADER_BYTES + scalars.length * SCALAR_BYTES;
   peaks.forEach((peak, i) => view.setUint32(peaksAt + i * PEAK_BYTES, peak, true));
-  view.setUint32(CHECKSUM_OFFSET, checksumOf(head, payload), true);
+  view.setBigUint64(CHECKSUM_OFFSET, checksumOf(head, payload), true);
   return [head, ...payload];
 }
 
-function checksumOf(head: Uint8Array, payload: readonly Uint8Array[]): number {
-  const own = crc32(head.subarray(FRAME_HEADER_BYTES), crc32(head.subarray(0, CHECKSUM_OFFSET)));
-  return payload.reduce((checksum, part) => crc32(part, checksum), own);
+/** `first` begins with the header. */
+function checksumOf(first: Uint8Array, others: readonly Uint8Array[]): bigint {
+  return checksum([first.subarray(0, CHECKSUM_OFFSET), first.subarray(FRAME_HEADER_BYTES), ...others]);
 }
 
 /** Where the frame that begins with `header` says that it belongs; nothing of it is checked yet. */
@@ -168,14 +168,11 @@ export function decodeFrame<C extends FrameCodec>(
   if (version !== VERSION) throw frameForeign(key, "version", VERSION, version);
   const wholeBytes = frameLength(bytes);
   if (bytes.byteLength !== wholeBytes) throw frameDamaged(key, `${wholeBytes} bytes`, `${bytes.byteLength}`);
-  const headBytes = wholeBytes - view.getUint32(60, true);
-  const payload = bytes.subarray(headBytes);
-  const checksum = checksumOf(bytes.subarray(0, headBytes), [payload]);
-  const written = view.getUint32(CHECKSUM_OFFSET, true);
-  if (checksum !== written)
-    throw frameDamaged(key, `checksum ${written.toString(16)}`, checksum.toString(16));
+  const found = checksumOf(bytes, []);
+  const written = view.getBigUint64(CHECKSUM_OFFSET, true);
+  if (found !== written) throw frameDamaged(key, `checksum ${written.toString(16)}`, found.toString(16));
 
-  const flags = view.getUint32(44, true);
+  const flags = view.getUint16(46, true);
   const facts: readonly (readonly [what: string, expected: unknown, got: unknown])[] = [
     ["run", expected.run, view.getBigUint64(8, true)],
     ["lane", expected.lane, view.getUint8(5)],
@@ -188,7 +185,7 @@ export function decodeFrame<C extends FrameCodec>(
     ["flags", flags & FLAG_ZSTD, flags],
   ];
   for (const [what, want, got] of facts) if (want !== got) throw frameForeign(key, what, want, got);
-  const [id, parameter] = [view.getUint8(7), view.getUint32(64, true)];
+  const [id, parameter] = [view.getUint8(7), view.getUint32(36, true)];
   const codec = codecs.find((known) => known.id === id && known.parameter === parameter);
   if (codec === undefined) {
     const known = codecs.map((one) => `${one.id}/${one.parameter}`).join(" or ");
@@ -199,7 +196,7 @@ export function decodeFrame<C extends FrameCodec>(
   return {
     codec,
     generation: view.getUint32(32, true),
-    contributors: view.getUint32(36, true),
+    contributors: view.getUint16(44, true),
     weight: view.getFloat64(48, true),
     scalars: Float64Array.from({ length: scalarCount }, (_, i) =>
       view.getFloat64(FRAME_HEADER_BYTES + i * SCALAR_BYTES, true),
@@ -208,7 +205,7 @@ export function decodeFrame<C extends FrameCodec>(
       view.getUint32(peaksAt + i * PEAK_BYTES, true),
     ),
     zstd: (flags & FLAG_ZSTD) !== 0,
-    payload,
+    payload: bytes.subarray(wholeBytes - view.getUint32(60, true)),
   };
 }
 

@@ -155,7 +155,10 @@ export const i32 = {
 export const i64 = {
   extendI32U: unary("i32", "i64", 0xad),
   const: (value: bigint): I64 => ({ type: "i64", code: [0x42, encodeSigned64(BigInt.asIntN(64, value))] }),
+  load: load("i64", 0x29, 3),
+  store: store("i64", 0x37, 3),
   mul: binary("i64", "i64", 0x7e),
+  xor: binary("i64", "i64", 0x85),
   shrU: binary("i64", "i64", 0x88),
 };
 
@@ -187,6 +190,9 @@ export const v128 = {
   zero: { type: "v128", code: [simd(12), new Array<number>(16).fill(0)] } as V128,
   load: load("v128", simd(0), 2),
   load32Splat: load("v128", simd(9), 2),
+  load64Splat: load("v128", simd(10), 3),
+  /** Eight bytes, then zeros. */
+  load64Zero: load("v128", simd(0x5d), 3),
   store: store("v128", simd(11), 2),
   store32Lane: storeLane(0x5a, 2),
   store64Lane: storeLane(0x5b, 2),
@@ -221,6 +227,8 @@ export const f32x4 = {
   /** `a < b ? b : a`: a NaN in `a` stays. */
   pmax: binary("v128", "v128", simd(0xeb)),
   convertI32x4S: unary("v128", "v128", simd(0xfa)),
+  /** Of two f64 lanes; the last two are zeros. */
+  demoteF64x2Zero: unary("v128", "v128", simd(0x5e)),
   /** `a * b + c`, rounded once or twice as the machine prefers (relaxed SIMD). */
   relaxedMadd: ternary(simd(0x105)),
   /** `c - a * b`, rounded likewise. */
@@ -254,6 +262,8 @@ export const i32x4 = {
   shrS: shift(0xac),
   shrU: shift(0xad),
   truncSatF32x4S: unary("v128", "v128", simd(0xf8)),
+  /** Of two f64 lanes; the last two are zeros. */
+  truncSatF64x2SZero: unary("v128", "v128", simd(0xfc)),
   /** Of eight lanes the first or the last four. */
   extendLowI16x8S: unary("v128", "v128", simd(0xa7)),
   extendHighI16x8S: unary("v128", "v128", simd(0xa8)),
@@ -275,8 +285,21 @@ export const i8x16 = {
   narrowI16x8S: binary("v128", "v128", simd(0x65)),
 };
 
+/** Two f64 lanes. */
+export const f64x2 = {
+  floor: unary("v128", "v128", simd(0x75)),
+  add: binary("v128", "v128", simd(0xf0)),
+  mul: binary("v128", "v128", simd(0xf2)),
+  div: binary("v128", "v128", simd(0xf3)),
+  /** Of the first two of four f32 lanes. */
+  promoteLowF32x4: unary("v128", "v128", simd(0x5f)),
+};
+
 /** Two i64 lanes. */
 export const i64x2 = {
+  add: binary("v128", "v128", simd(0xce)),
+  mul: binary("v128", "v128", simd(0xd5)),
+  shrU: shift(0xcd),
   /** Whole products of the first or the last two lanes of four. */
   extmulLowI32x4U: binary("v128", "v128", simd(0xde)),
   extmulHighI32x4U: binary("v128", "v128", simd(0xdf)),

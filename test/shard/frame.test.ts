@@ -135,8 +135,8 @@ test("frames that follow each other are told apart by their length", () => {
 
 test("a frame of another version is foreign", () => {
   const next = Uint8Array.from(bytes);
-  next[4] = 3;
-  assert.throws(() => decodeFrame("some/key", next, identity, [codec]), /expected version 2, but got 3/);
+  next[4] = 4;
+  assert.throws(() => decodeFrame("some/key", next, identity, [codec]), /expected version 3, but got 4/);
 });
 
 test("the payload is aligned for f64 if the frame is", () => {

@@ -3,6 +3,7 @@
 
 import { floatsOf, inBlocks } from "./blocks.ts";
 import type { UnbiasedCodec } from "./codec.ts";
+import { bytesOf, copyAll } from "../simd/window.ts";
 import { f32Planes } from "./f32-planes.ts";
 
 const VALUE_BYTES = 4;
@@ -20,17 +21,13 @@ export const f32: UnbiasedCodec = {
   maxCompressibleBytes: () => 0,
   accepts: (compressibleBytes) => compressibleBytes === 0,
   encode: (values) => ({ rest: bytesOf(values), compressible: nothing }),
-  decode: ({ rest }, out) => bytesOf(out).set(rest.subarray(0, out.byteLength)),
+  decode: ({ rest }, out) => copyAll(rest, bytesOf(out)),
   accumulate({ rest }, sums, mode) {
     const values = floatsOf(rest, sums.length);
     if (mode === "set") sums.set(values);
     else inBlocks(sums.length, BLOCK, (begin, end) => add(values, sums, begin, end));
   },
 };
-
-function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
-}
 
 function add(values: Float32Array, sums: Float64Array, begin: number, end: number): void {
   for (let i = begin; i < end; i++) sums[i]! += values[i]!;
