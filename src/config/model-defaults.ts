@@ -28,6 +28,7 @@ export const generalDefaults = {
   seed: 1,
   storage: "fs:.sltrain",
   provider: "local",
+  stack: "sltrain",
   // One vCPU's worth of memory on AWS Lambda.
   memoryMiB: 1769,
   // AWS Lambda's longest.

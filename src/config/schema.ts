@@ -136,6 +136,15 @@ export const trainFields = {
   storage: storageUri().describe("Durable storage: data partitions, checkpoints, results, the list of runs."),
   channel: storageUri().describe("Carries gradient frames only, and may forget."),
   provider: oneOf(["local"]).describe("Where functions run."),
+  stack: text("a stack's name").describe(
+    "CloudFormation stack of functions that provider lambda uses, and deploys where needed.",
+  ),
+  endpointUrl: text("an address such as http://127.0.0.1:9001")
+    .refine((url) => withoutCredentials(url) === url, "an address without credentials")
+    .optional()
+    .describe(
+      "Another address for Lambda, CloudFormation and its logs, such as that of `sltrain lambda serve`.",
+    ),
   memoryMiB: wholeNumber(128, 10_240).describe(
     "Memory of one function; also the basis of the Lambda cost estimate.",
   ),

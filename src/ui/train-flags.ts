@@ -32,6 +32,9 @@ const VALUES = {
   storage: "uri",
   channel: "uri",
   provider: "local",
+  stack: "name",
+  endpointUrl: "url",
+  memoryMiB: "n",
   timeoutS: "n",
   seed: "n",
   runId: "name",
@@ -41,6 +44,9 @@ const CHOICES: Partial<Record<TrainConfigKey, readonly string[]>> = {
   optimizer: optimizerNames,
   algorithm: algorithmNames,
 };
+
+/** Lambda's own word. */
+const ALIASES: Partial<Record<TrainConfigKey, string>> = { memoryMiB: "memory" };
 
 /** What holds without the flag, where it is no plain value of `generalDefaults`. */
 const DEFAULTS: Partial<Record<TrainConfigKey, string>> = {
@@ -60,6 +66,7 @@ export const trainFlags = Object.fromEntries(
     return [
       flagName(key).slice("--".length),
       Flags.string({
+        ...(ALIASES[key] && { aliases: [ALIASES[key]] }),
         summary: trainFields[key].description! + choices,
         helpValue: VALUES[key],
         ...(value === undefined ? {} : { defaultHelp: () => Promise.resolve(value) }),
