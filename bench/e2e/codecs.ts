@@ -15,7 +15,7 @@ import { getJsonLines } from "../../src/run/json-object.ts";
 import { runKeys } from "../../src/run/keys.ts";
 import { type EpochMetrics, RUN_SCHEMA_VERSION, type WorkerEvent } from "../../src/run/records.ts";
 import { openStorage } from "../../src/storage/open.ts";
-import { startCursor } from "../../src/worker/checkpoint.ts";
+import { startCursor } from "../../src/worker/cursor.ts";
 import { Invocation } from "../../src/worker/invocation.ts";
 import { runWorker } from "../../src/worker/run-worker.ts";
 import { describeProvenance } from "../machine.ts";
@@ -96,9 +96,16 @@ async function train({ model, method, seed, epochs, workers }: Job, folder: stri
     memoryLimitInMB: "1769",
     getRemainingTimeInMillis: () => Infinity,
   };
-  const results = await Promise.all(
-    events.map((event) => runWorker(event, new Invocation(context), storage, startCursor())),
+  const ends = await Promise.all(
+    events.map((event) =>
+      runWorker({ event, manifest, invocation: new Invocation(context), storage, cursor: startCursor() }),
+    ),
   );
+  const results = ends.map((end) => {
+    if (end.state !== "ended")
+      throw new Error(`${model} ${method} ${seed}: expected an end, got ${end.state}`);
+    return end.result;
+  });
   if (new Set(results.map(({ parametersSha256 }) => parametersSha256)).size !== 1)
     throw new Error(`${model} ${method} ${seed}: expected equal replicas`);
   const accuracy = (await getJsonLines<EpochMetrics>(storage, runKeys(runId).metrics)).at(-1)!.accuracy!;

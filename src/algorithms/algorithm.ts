@@ -12,6 +12,8 @@ export interface AlgorithmOptions {
   readonly stepsPerEpoch: number;
   /** Longest wait for a peer. */
   readonly timeoutMs: number;
+  /** Ends a wait for peers: `step` then throws its reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export type TrainedReplica = Pick<
@@ -28,6 +30,11 @@ export interface TrainingStep {
   readonly hyper: Float32Array;
   /** Nonzero asks all ranks to stop after the next exchange. */
   readonly stopVote: number;
+}
+
+export interface ReplayedStep extends Pick<TrainingStep, "step" | "hyper"> {
+  /** Samples of this rank's slice. */
+  readonly weight: number;
 }
 
 /** What an exchange told every rank, equal bit for bit: of all samples since the one before. */
@@ -55,6 +62,11 @@ export interface Algorithm {
    * parameters and statistics are equal on all ranks. Throws "loss-not-finite" and what the collective throws.
    */
   step(options: TrainingStep): Promise<ExchangeOutcome | undefined>;
+  /**
+   * The step as an earlier start of this rank did it, from what all ranks were told by it, with nothing computed but the
+   * update. undefined, and nothing has changed, if that is not all there. Absent where a step leaves more than that.
+   */
+  replay?(options: ReplayedStep): Promise<ExchangeOutcome | undefined>;
   state(): Promise<AlgorithmState>;
   /** Takes over what `state` was after an exchange. */
   restore(state: AlgorithmState): void;

@@ -8,6 +8,7 @@ import {
   type AlgorithmOptions,
   type ExchangeOutcome,
   outcomeOf,
+  type ReplayedStep,
   scalarsOf,
   type TrainingStep,
   vectorsOf,
@@ -18,6 +19,7 @@ export function gaSgd(options: AlgorithmOptions): Algorithm {
   const { replica, optimizerState } = options;
   return {
     step: (step) => gradientStep(options, step),
+    replay: (step) => replayedStep(options, step),
     state: async () => ({
       shared: await vectorsOf(replica, ["parameters", "statistics", ...optimizerState]),
       own: {},
@@ -29,12 +31,12 @@ export function gaSgd(options: AlgorithmOptions): Algorithm {
 }
 
 async function gradientStep(
-  { replica, collective, timeoutMs }: AlgorithmOptions,
+  { replica, collective, timeoutMs, signal }: AlgorithmOptions,
   { step, batch, hyper, stopVote }: TrainingStep,
 ): Promise<ExchangeOutcome> {
   const { buckets } = collective;
   const weight = batch?.count ?? 0;
-  const round = collective.begin({ step, weight, timeoutMs });
+  const round = collective.begin({ step, weight, timeoutMs, signal });
   const gradients = await replica.read("gradients");
   const statistics = await replica.read("statistics");
   const push = (bucket: number) => {
@@ -69,15 +71,36 @@ async function gradientStep(
     buckets.forEach((_, bucket) => push(bucket));
   }
 
-  // Without statistics the mean goes straight to where the update reads it.
-  const mean = statistics.length === 0 ? gradients : new Float32Array(gradients.length + statistics.length);
+  const mean = meanOf(gradients, statistics);
   const result = await round.finish(scalarsOf(sums, stopVote), mean);
-  if (mean !== gradients) {
-    gradients.set(mean.subarray(0, gradients.length));
-    statistics.set(mean.subarray(gradients.length));
-  }
+  takeMean(mean, gradients, statistics);
   await replica.applyUpdate(hyper);
   return outcomeOf(result);
+}
+
+async function replayedStep(
+  { replica, collective, timeoutMs, signal }: AlgorithmOptions,
+  { step, hyper, weight }: ReplayedStep,
+): Promise<ExchangeOutcome | undefined> {
+  const gradients = await replica.read("gradients");
+  const statistics = await replica.read("statistics");
+  const mean = meanOf(gradients, statistics);
+  const result = await collective.replay({ step, weight, timeoutMs, signal }, mean);
+  if (result === undefined) return undefined;
+  takeMean(mean, gradients, statistics);
+  await replica.applyUpdate(hyper);
+  return outcomeOf(result);
+}
+
+/** Where the mean of both is written: without statistics straight to where the update reads it. */
+function meanOf(gradients: Float32Array, statistics: Float32Array): Float32Array {
+  return statistics.length === 0 ? gradients : new Float32Array(gradients.length + statistics.length);
+}
+
+function takeMean(mean: Float32Array, gradients: Float32Array, statistics: Float32Array): void {
+  if (mean === gradients) return;
+  gradients.set(mean.subarray(0, gradients.length));
+  statistics.set(mean.subarray(gradients.length));
 }
 
 /** Which buckets are complete after which instruction: a bucket waits for the last of its parameters. */

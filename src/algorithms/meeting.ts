@@ -31,6 +31,7 @@ export interface MeetingOptions {
   readonly replica: TrainedReplica;
   readonly collective: Collective;
   readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
   readonly outer?: OuterUpdate;
 }
 
@@ -65,14 +66,14 @@ export class Meeting {
   }
 
   async meet(step: number, stopVote: number): Promise<ExchangeOutcome> {
-    const { replica, collective, timeoutMs } = this.#options;
+    const { replica, collective, timeoutMs, signal } = this.#options;
     const { samples: weight, ...sums } = this.#sums;
     this.#sums = { samples: 0, loss: 0, correct: 0 };
     const parameters = await replica.read("parameters");
     const statistics = await replica.read("statistics");
     const way = this.#exchanged.subarray(0, parameters.length);
 
-    const round = collective.begin({ step, weight, timeoutMs });
+    const round = collective.begin({ step, weight, timeoutMs, signal });
     weighWay(parameters, this.#point, weight, way);
     const weighted = statistics.map((value) => value * weight);
     this.#exchanged.set(weighted, parameters.length);

@@ -55,6 +55,8 @@ export class Replica {
   readonly parameters: Layout;
   readonly statistics: Layout;
   readonly #options: ReplicaOptions;
+  /** By vector; all others begin with zeros. */
+  readonly #initialised: Readonly<Record<string, readonly Parameter[]>>;
   readonly #shared: Record<string, DeviceVector> = {};
   readonly #training = new Map<number, Promise<TrainingStep>>();
   readonly #evaluation = new Map<number, Promise<Compiled>>();
@@ -65,17 +67,21 @@ export class Replica {
   constructor(options: ReplicaOptions) {
     const { graph } = buildModel(options.topology, 1, { training: false });
     this.#options = options;
+    this.#initialised = { parameters: graph.parameters, statistics: graph.statistics };
     this.parameters = layoutOf(graph.parameters);
     this.statistics = layoutOf(graph.statistics);
-    this.#initialise("parameters", this.parameters, graph.parameters);
-    this.#initialise("statistics", this.statistics, graph.statistics);
+    this.#shared.parameters = options.device.alloc(this.parameters.length, "parameters");
+    this.#shared.statistics = options.device.alloc(this.statistics.length, "statistics");
+    this.reset();
   }
 
-  #initialise(name: string, layout: Layout, tensors: readonly Parameter[]): void {
-    this.#shared[name] = this.#options.device.alloc(layout.length, name);
-    const values = new Float32Array(layout.length);
-    initializeParameters(tensors, this.#options.seed, values);
-    this.write(name, values);
+  /** Makes it as good as new; what was compiled stays. */
+  reset(): void {
+    for (const [name, { elements }] of Object.entries(this.#shared)) {
+      const values = new Float32Array(elements);
+      initializeParameters(this.#initialised[name] ?? [], this.#options.seed, values);
+      this.write(name, values);
+    }
   }
 
   /** Parameters and statistics under their names: what a stored model holds. */

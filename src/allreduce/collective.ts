@@ -18,7 +18,7 @@ export interface RoundOptions {
   readonly weight: number;
   /** Milliseconds to wait for a peer's frame before the round fails with "peer-missing" naming rank, step and key. */
   readonly timeoutMs: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Round {

@@ -1,4 +1,4 @@
-// How often a run looks after itself: heartbeats, looks for a stop request, the coordinator's polls. Where requests are
+// How often a run looks after itself while it goes on: heartbeats, looks for a stop request, the coordinator's polls. Where requests are
 // free, as often as is useful; where they have a price, so often that all of it costs at most a hundredth of what the
 // functions cost in the same time, a quarter of that for each kind. A pure function.
 
@@ -10,13 +10,13 @@ export interface WatchPace {
   readonly leaderBeatMs: number;
   /** Between those of every other rank, which only show that it lives. */
   readonly beatMs: number;
-  /** Between two looks of a worker for a stop request. */
-  readonly stopCheckMs: number;
+  /** Between two looks of a worker for a stop request and for another worker in its place. */
+  readonly lookMs: number;
   /** Between two looks of the coordinator at all workers. */
   readonly pollMs: number;
 }
 
-const WITHOUT_PRICE: WatchPace = { leaderBeatMs: 300, beatMs: 300, stopCheckMs: 300, pollMs: 100 };
+const WITHOUT_PRICE: WatchPace = { leaderBeatMs: 300, beatMs: 3000, lookMs: 300, pollMs: 100 };
 /** Small functions pay more than the hundredth for it, but a minute is what somebody waits for an answer. */
 const SLOWEST_MS = 60_000;
 const SHARE_OF_KIND = 0.01 / 4;
@@ -33,7 +33,7 @@ export function watchPace(
   return {
     leaderBeatMs: pace(prices.putUsd, workers, WITHOUT_PRICE.leaderBeatMs),
     beatMs: pace(prices.putUsd, 1, WITHOUT_PRICE.beatMs),
-    stopCheckMs: pace(prices.getUsd, 1, WITHOUT_PRICE.stopCheckMs),
+    lookMs: pace(lookUsd(prices), 1, WITHOUT_PRICE.lookMs),
     pollMs: pace(pollUsd(prices, workers), workers, WITHOUT_PRICE.pollMs),
   };
 }
@@ -41,6 +41,11 @@ export function watchPace(
 /** Whether one listing costs less than asking for `keys` objects. */
 export function listsCheaper(prices: RequestPrices | undefined, keys: number): boolean {
   return prices !== undefined && prices.listUsd < keys * prices.getUsd;
+}
+
+/** One look of a worker: for a stop request, the next generation's lease, the next attempt. */
+export function lookUsd(prices: RequestPrices): number {
+  return 3 * prices.getUsd;
 }
 
 /** One look of the coordinator: rank 0's heartbeat and result, the metrics, and whether a worker has failed. */

@@ -29,6 +29,9 @@ export interface RunKeys {
   attempt(attempt: number): string;
   /** The state that all ranks share, or one rank's own. */
   checkpoint(step: number, part: "shared" | number): string;
+  /** Folders of what all generations of a rank have. */
+  leasesOf(attempt: number, rank: number): string;
+  handoversOf(attempt: number, rank: number): string;
   /** Of one generation of a rank: who acts as it, */
   lease(attempt: number, rank: number, generation: number): string;
   /** where it is, */
@@ -66,6 +69,8 @@ export function runKeys(runId: string): RunKeys {
     attempt: (attempt) => `${attempts}${attempt}.json`,
     // Zero-padded, so that the lexicographic order of a listing is the order of the steps.
     checkpoint: (step, part) => `${checkpoints}${String(step).padStart(9, "0")}/${part}.safetensors`,
+    leasesOf: (attempt, rank) => `${leases}${attempt}/${rank}/`,
+    handoversOf: (attempt, rank) => `${handovers}${attempt}/${rank}/`,
     lease: (attempt, rank, generation) => `${leases}${attempt}/${rank}/${generation}.json`,
     heartbeat: (attempt, rank, generation) => `${heartbeats}${attempt}/${rank}/${generation}.json`,
     summons: (attempt, rank, generation, tryNumber) =>

@@ -46,9 +46,13 @@ export interface ObserveOptions {
 const LOOKS = 6;
 
 /** The newest generation that has a lease; -1 if none has. */
-export async function newestGeneration({ storage, keys, attempt, rank }: RankPlace): Promise<number> {
+export function newestGeneration({ storage, keys, attempt, rank }: RankPlace): Promise<number> {
+  return newestIn(storage, keys.leasesOf(attempt, rank));
+}
+
+/** The highest generation that has an object in a rank's folder; -1 if none has. */
+export async function newestIn(storage: Storage, folder: string): Promise<number> {
   let newest = -1;
-  const folder = `${keys.leases}${attempt}/${rank}/`;
   for await (const key of storage.list(folder))
     newest = Math.max(newest, Number.parseInt(key.slice(folder.length), 10));
   return newest;

@@ -65,12 +65,12 @@ export type FunctionEvent = WorkerEvent | StarterEvent;
 
 /** Who acts as a generation of a rank: put if absent. The next generation's fences it off. */
 export interface Lease {
-  /** Of the invocation that holds it. */
+  /** Of the invocation that holds it; its repetitions have the same. */
   readonly requestId: string;
+  /** Of this holder and no other. */
+  readonly nonce: string;
   readonly reason: StartReason;
   readonly at: string;
-  /** Steps that the run had finished as far as the holder knew. */
-  readonly step: number;
 }
 
 /** Who wants a generation of a rank to be started: put if absent, and whoever puts it invokes. */

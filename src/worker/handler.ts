@@ -1,45 +1,84 @@
-// What runs inside a function: Lambda calls `handler(event, context)`. All it knows is in the event and in the storage that the
-// event names; all it leaves is in that storage.
+// What runs inside a function: Lambda calls `handler(event, context)`. All it knows is in the event and in the storage that
+// the event names; all it leaves is in that storage.
 
-import { errorRecord } from "../errors.ts";
-import { putJson } from "../run/json-object.ts";
+import { errorRecord, SltrainError } from "../errors.ts";
+import { openFunctions } from "../functions/open-functions.ts";
+import { getJson, putJson } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
-import type { WorkerEvent, WorkerFailure, WorkerResult } from "../run/records.ts";
+import type { RunManifest, WorkerEvent, WorkerFailure } from "../run/records.ts";
 import { openStorage } from "../storage/open.ts";
 import type { Storage } from "../storage/storage.ts";
-import { startCursor } from "./checkpoint.ts";
+import { startCursor } from "./cursor.ts";
 import { eventInvalid, parseFunctionEvent } from "./event.ts";
 import { type FunctionContext, Invocation } from "./invocation.ts";
-import { runWorker } from "./run-worker.ts";
+import { runWorker, type WorkerEnd, type WorkerOptions } from "./run-worker.ts";
 
-/** Trains until all ranks decide to stop; the result is also left in storage, and so is a failure before it is thrown. */
-export async function handler(rawEvent: unknown, context: FunctionContext): Promise<WorkerResult> {
-  const invocation = new Invocation(context);
-  const event = parseFunctionEvent(rawEvent);
-  if (event.kind !== "worker") throw eventInvalid("kind", "worker", event.kind);
-  const storage = await openStorage(event.storage);
-  const cursor = startCursor();
+/** `failed`: in a way that no other start would mend, so the run ends with it. */
+export type FunctionEnd = WorkerEnd | ({ readonly state: "failed" } & WorkerFailure);
+
+export type Handler = (rawEvent: unknown, context: FunctionContext) => Promise<FunctionEnd>;
+
+/** `open` by the URI in the event. */
+export function handlerWith(open: typeof openFunctions): Handler {
+  return async (rawEvent, context) => {
+    const invocation = new Invocation(context);
+    const event = parseFunctionEvent(rawEvent);
+    if (event.kind !== "worker") throw eventInvalid("kind", "worker", event.kind);
+    const storage = await openStorage(event.storage);
+    const functions = event.functions === undefined ? undefined : await open(event.functions, process.env);
+    try {
+      const manifest = await readManifest(storage, event);
+      return await trainOrFail({ event, manifest, invocation, storage, functions, cursor: startCursor() });
+    } finally {
+      await functions?.close();
+      await storage.close();
+    }
+  };
+}
+
+/** Trains, until all ranks decide to stop or this one hands over. Throws what another start of the rank may mend. */
+export const handler = handlerWith(openFunctions);
+
+async function readManifest(storage: Storage, { runId, storage: uri }: WorkerEvent): Promise<RunManifest> {
+  const key = runKeys(runId).manifest;
+  const manifest = await getJson<RunManifest>(storage, key);
+  if (manifest) return manifest;
+  throw new SltrainError({
+    code: "run-missing",
+    message: `expected a run manifest under ${key} in ${uri}, got none`,
+    suggestions: ["Start the run with `sltrain train`; give the workers the same --storage."],
+  });
+}
+
+async function trainOrFail(options: WorkerOptions): Promise<FunctionEnd> {
   try {
-    return await runWorker(event, invocation, storage, cursor);
+    return await runWorker(options);
   } catch (error) {
-    await leaveFailure(storage, event, cursor.step, error);
-    throw error;
-  } finally {
-    await storage.close();
+    const mayPass = !(error instanceof SltrainError) || error.retryable;
+    // It is thrown for whoever starts this function again, or another in its place.
+    if (mayPass && options.functions !== undefined) throw error;
+    return { state: "failed", ...(await leaveFailure(options, error)) };
   }
 }
 
 async function leaveFailure(
-  storage: Storage,
-  event: WorkerEvent,
-  step: number,
+  { event, storage, cursor }: WorkerOptions,
   error: unknown,
-): Promise<void> {
-  const { rank, attempt } = event;
-  const failure: WorkerFailure = { rank, attempt, step, ...errorRecord(error, "worker-crashed") };
-  const key = runKeys(event.runId).workerFailure(attempt, rank);
-  await putJson(storage, key, failure).catch((putError: unknown) => {
-    // The storage may be what failed; the log still has it all.
+): Promise<WorkerFailure> {
+  const { runId, rank, attempt } = event;
+  const failure: WorkerFailure = {
+    ...{ rank, attempt, step: cursor.step },
+    ...errorRecord(error, "worker-crashed"),
+  };
+  console.error(error);
+  // The peer has left its own words.
+  if (failure.code === "peer-failed") return failure;
+  try {
+    await putJson(storage, runKeys(runId).workerFailure(attempt, rank), failure);
+    return failure;
+  } catch (putError) {
+    // The storage may be what failed; the log has it all.
     console.error(`could not leave the failure in storage: ${String(putError)}`);
-  });
+    throw error;
+  }
 }

@@ -1,32 +1,64 @@
-// Tells the run's watchers where this worker is, and looks whether it should stop, each at its pace. Nothing waits for
-// it: a slow storage delays the next beat, not the training.
+// Tells the run's watchers where this worker is, and looks whether it should stop or whether another acts for its rank,
+// each at its pace. Nothing waits for it: a slow storage delays the next beat, not the training.
 
 import { getJson, putJson } from "../run/json-object.ts";
-import type { Heartbeat, WorkerState } from "../run/records.ts";
+import type { RunKeys } from "../run/keys.ts";
+import type { Heartbeat, WorkerEvent, WorkerState } from "../run/records.ts";
 import type { Storage } from "../storage/storage.ts";
 
 export interface HeartbeatOptions {
   readonly storage: Storage;
-  readonly heartbeatKey: string;
-  readonly stopKey: string;
+  readonly keys: RunKeys;
+  /** Whose beats. */
+  readonly worker: Member;
+  /** Between two beats while steps are finished: whoever waits for this rank then sees it by them. */
   readonly beatMs: number;
-  readonly stopCheckMs: number;
-  readonly read: () => Omit<Heartbeat, "at" | "beat" | "state">;
+  /** Between two beats while none are. */
+  readonly stalledBeatMs: number;
+  /** Between two looks for a stop request and another worker of this rank, and before one while none are. */
+  readonly lookMs: number;
+  readonly read: () => Omit<Heartbeat, keyof Member | "pid" | "beat" | "state" | "at">;
+  /** Aborted with a `Fenced` when nobody needs this worker any more. */
+  readonly fence: AbortController;
+}
+
+type Member = Pick<WorkerEvent, "rank" | "attempt" | "generation">;
+
+/** Another generation of this rank acts, or another crew: a reason to end that is no failure. */
+export class Fenced extends Error {
+  override readonly name = "Fenced";
 }
 
 export class HeartbeatTimer {
   readonly #options: HeartbeatOptions;
   readonly #timers: readonly RepeatedAction[];
   #beats = 0;
+  #beatAtMs = -Infinity;
+  /** Of the last step, and how long one takes. */
+  #steppedAtMs = performance.now();
+  #stepMs = 0;
   #stopRequested = false;
   #error: Error | undefined;
 
+  /** Beats at once. */
   constructor(options: HeartbeatOptions) {
+    const { beatMs, stalledBeatMs, lookMs } = options;
     this.#options = options;
     this.#timers = [
-      new RepeatedAction(options.beatMs, () => this.#guard(() => this.#beat("training"))),
-      new RepeatedAction(options.stopCheckMs, () => this.#guard(() => this.#lookForStop())),
+      new RepeatedAction(Math.min(beatMs, stalledBeatMs), () => this.#guard(() => this.#beatIfDue())),
+      new RepeatedAction(lookMs, () => this.#guard(() => this.#look())),
     ];
+  }
+
+  get generation(): number {
+    return this.#options.worker.generation;
+  }
+
+  /** To be called when a step is finished. */
+  stepped(): void {
+    const now = performance.now();
+    this.#stepMs = now - this.#steppedAtMs;
+    this.#steppedAtMs = now;
   }
 
   /**
@@ -36,6 +68,12 @@ export class HeartbeatTimer {
   stopRequested(): boolean {
     if (this.#error) throw this.#error;
     return this.#stopRequested;
+  }
+
+  /** Whether another worker acts in this one's place, as of now. */
+  async isFenced(): Promise<boolean> {
+    await this.#look();
+    return this.#options.fence.signal.aborted;
   }
 
   /** Ends the beating. */
@@ -49,15 +87,35 @@ export class HeartbeatTimer {
     await this.#beat(state);
   }
 
-  async #beat(state: WorkerState): Promise<void> {
-    const { storage, heartbeatKey, read } = this.#options;
-    const beat: Heartbeat = { ...read(), beat: this.#beats++, state, at: new Date().toISOString() };
-    await putJson(storage, heartbeatKey, beat);
+  async #beatIfDue(): Promise<void> {
+    const { beatMs, stalledBeatMs } = this.#options;
+    const now = performance.now();
+    // Where a step always takes that long, nobody wonders yet.
+    const isStalled = now - this.#steppedAtMs > Math.max(stalledBeatMs, this.#stepMs);
+    if (!isStalled && now - this.#beatAtMs < beatMs) return;
+    await this.#beat("training");
+    // It may have been frozen for long.
+    if (isStalled) await this.#look();
   }
 
-  async #lookForStop(): Promise<void> {
-    const { storage, stopKey } = this.#options;
-    this.#stopRequested ||= (await getJson(storage, stopKey)) !== undefined;
+  async #beat(state: WorkerState): Promise<void> {
+    const { storage, keys, worker, read } = this.#options;
+    const { rank, attempt, generation } = worker;
+    this.#beatAtMs = performance.now();
+    const beat: Heartbeat = {
+      ...{ rank, attempt, generation, pid: process.pid, beat: this.#beats++, state },
+      ...{ ...read(), at: new Date().toISOString() },
+    };
+    await putJson(storage, keys.heartbeat(attempt, rank, generation), beat);
+  }
+
+  async #look(): Promise<void> {
+    const { storage, keys, worker, fence } = this.#options;
+    const { rank, attempt, generation } = worker;
+    const signs = [keys.stop, keys.lease(attempt, rank, generation + 1), keys.attempt(attempt + 1)];
+    const [stop, ...successors] = await Promise.all(signs.map((key) => getJson(storage, key)));
+    this.#stopRequested ||= stop !== undefined;
+    if (successors.some((found) => found !== undefined)) fence.abort(new Fenced());
   }
 
   async #guard(action: () => Promise<void>): Promise<void> {

@@ -1,6 +1,7 @@
 // One invocation of this process: when it began, what is left of its time, and what it is billed for.
 
 import type { Usage } from "../run/records.ts";
+import { StartupClock } from "./startup-clock.ts";
 
 /** What Lambda tells a handler beside its event: https://docs.aws.amazon.com/lambda/latest/dg/nodejs-context.html */
 export interface FunctionContext {
@@ -16,6 +17,7 @@ export class Invocation {
   readonly requestId: string;
   /** Start of the process to this call; 0 if the process has been called before. */
   readonly initMs: number;
+  readonly startup = new StartupClock(this);
   readonly #beganMs = performance.now();
   readonly #context: FunctionContext;
 
@@ -25,6 +27,7 @@ export class Invocation {
     this.initMs = isWarm ? 0 : this.#beganMs;
     this.#context = context;
     isWarm = true;
+    this.startup.end("load");
   }
 
   /** Since the start of the process, or of this call if the process is warm. */

@@ -6,6 +6,7 @@ import { type CollectiveJob, openJob } from "../allreduce/collective-job.ts";
 import type { Collective } from "../allreduce/collective.ts";
 import { parseCompression } from "../allreduce/compression.ts";
 import { type DeltaLog, openDeltaLog } from "../allreduce/delta-log.ts";
+import type { OnLate } from "../allreduce/frame-coder.ts";
 import type { IoThread } from "../allreduce/io-thread/start-io-thread.ts";
 import type { RunManifest, WorkerEvent, WorkTotals } from "../run/records.ts";
 import { type Metered, usd } from "../storage/layers/meter.ts";
@@ -23,28 +24,31 @@ export interface OpenPeersOptions {
   readonly replica: Replica;
   /** Where the exchange is to run; else on this thread. Ranks that are not in lockstep have none. */
   readonly ioThread: IoThread | undefined;
+  /** Called with ranks whose frames are late. */
+  readonly onLate: OnLate;
 }
 
 export async function openPeers(
   { runId, rank, attempt, generation, channel }: WorkerEvent,
   { config, frames }: RunManifest,
   storage: Channel & Metered,
-  { replica: { parameters: layout, statistics }, ioThread }: OpenPeersOptions,
+  { replica: { parameters: layout, statistics }, ioThread, onLate }: OpenPeersOptions,
 ): Promise<Peers> {
-  const { workers: worldSize, seed, zstd, bucketBytes, reduce, compress } = config;
-  const member = { runId, rank, worldSize, generation: attempt + generation, seed, zstd };
+  const { workers: worldSize, seed, zstd, leaseMs, bucketBytes, reduce, compress } = config;
+  const member = { runId, rank, worldSize, generation: attempt + generation, seed, zstd, leaseMs };
   const lockstep = frames.staleness === null;
   const job: CollectiveJob = {
     ...{ ...member, channel, layout, statistics, bucketBytes, reduce },
     // Out of lockstep it averages what should be equal but for rounding: an epoch's end loses nothing.
     compress: lockstep ? compress : "f32",
   };
-  const { collective, medium, close } = await (ioThread?.open(job) ?? openJob(job, process.env));
+  const { collective, medium, close } = await (ioThread?.open(job, onLate) ??
+    openJob(job, process.env, onLate));
   const log =
     lockstep || medium === undefined || "servers" in medium
       ? undefined
       : await openDeltaLog({
-          ...{ ...member, channel: medium },
+          ...{ ...member, channel: medium, onLate },
           ...{ length: layout.length, codec: parseCompression(compress).codec },
         });
   return {

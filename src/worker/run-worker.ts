@@ -1,223 +1,250 @@
-// One worker of one run: opens what the manifest names, trains, and leaves model and result.
+// One worker of one run, from its claim to its end: it takes up the newest state of its rank, trains, and leaves a result,
+// or its state to a successor.
 
-import type { ExchangeOutcome } from "../algorithms/algorithm.ts";
+import type { Algorithm } from "../algorithms/algorithm.ts";
 import { openAlgorithm } from "../algorithms/open-algorithm.ts";
-import { Replica } from "../algorithms/replica.ts";
-import { SampleSchedule } from "../algorithms/sample-schedule.ts";
-import { memoryShares } from "../algorithms/training-memory.ts";
+import type { OnLate } from "../allreduce/frame-coder.ts";
 import { startIoThread } from "../allreduce/io-thread/start-io-thread.ts";
-import type { Dataset } from "../data/dataset.ts";
-import { evenPart, type RowSlice } from "../data/order.ts";
-import { loadBytes, openPartitions } from "../data/reader.ts";
-import type { Device, Step } from "../device/device.ts";
-import { createWasmDevice } from "../device/wasm/wasm-device.ts";
-import { SltrainError } from "../errors.ts";
+import { exchangeSteps } from "../config/exchange-steps.ts";
+import { batchesPerEpoch } from "../data/order.ts";
+import type { Functions } from "../functions/functions.ts";
 import { encodeSafetensors, tensorsSha256 } from "../models/safetensors.ts";
-import { optimizerOf, type Optimizer } from "../optim/optimizer.ts";
 import { watchPace } from "../plan/watch-pace.ts";
-import { getJson, getJsonLines, putJson, putJsonLines } from "../run/json-object.ts";
+import { getJsonLines, putJson, putJsonLines } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
 import type { EpochMetrics, RunManifest, WorkerEvent, WorkerResult } from "../run/records.ts";
 import type { Metered } from "../storage/layers/meter.ts";
 import type { Storage } from "../storage/storage.ts";
 import { availableThreads, planThreads } from "./available-threads.ts";
-import { type Cursor, readNewestCheckpoint, writeCheckpoint } from "./checkpoint.ts";
-import { durableState, restoreState } from "./durable-state.ts";
-import { HeartbeatTimer } from "./heartbeat.ts";
+import { beginAttempt, type Cursor } from "./cursor.ts";
+import { equip, type Equipment, keepEquipment } from "./equipment.ts";
+import { Fenced, HeartbeatTimer } from "./heartbeat.ts";
 import type { Invocation } from "./invocation.ts";
-import { openPeers } from "./peers.ts";
-import { StartupClock } from "./startup-clock.ts";
+import { claim } from "./lease.ts";
+import { openPeers, type Peers } from "./peers.ts";
+import { Relay } from "./relay.ts";
+import { Rescue } from "./rescue.ts";
+import { StateKeeper } from "./state-keeper.ts";
 import { trainLoop } from "./train-loop.ts";
 import { WorkMeter } from "./work-meter.ts";
 
-/** Losses kept in the result, to compare runs step by step. */
-const FIRST_LOSSES = 20;
+export interface WorkerOptions {
+  readonly event: WorkerEvent;
+  readonly manifest: RunManifest;
+  readonly invocation: Invocation;
+  readonly storage: Storage & Metered;
+  /** What starts successors; without it the worker lives until the run ends, or its own time. */
+  readonly functions?: Functions | undefined;
+  /** Advanced in place, so that a failure can tell its step. */
+  readonly cursor: Cursor;
+}
 
-/** `cursor` is advanced in place, so that a failure can tell its step. */
-export async function runWorker(
-  event: WorkerEvent,
-  invocation: Invocation,
-  storage: Storage & Metered,
-  cursor: Cursor,
-): Promise<WorkerResult> {
-  const { runId, rank, attempt, generation } = event;
-  const clock = new StartupClock(invocation);
-  clock.end("load");
-  const keys = runKeys(runId);
-  const manifest = await readManifest(storage, event);
-  const { config } = manifest;
-  const worldSize = config.workers;
-  clock.end("manifest");
+/** `fenced`: nobody needs this worker, for another acts for its rank or the run is over. */
+export type WorkerEnd =
+  { readonly state: "ended"; readonly result: WorkerResult } | { readonly state: "handed-over" | "fenced" };
 
-  const { dataBytes } = memoryShares(config.memoryMiB, manifest.data);
+/** Throws what training throws, unless nobody needs this worker by then. */
+export async function runWorker(options: WorkerOptions): Promise<WorkerEnd> {
+  const { event, manifest, invocation, storage } = options;
+  const { startup } = invocation;
+  startup.end("manifest");
+  const { config, frames } = manifest;
   const threads = planThreads(config, {
-    lockstep: manifest.frames.staleness === null,
-    available: availableThreads({ workers: worldSize, env: process.env }),
+    lockstep: frames.staleness === null,
+    available: availableThreads({ workers: config.workers, env: process.env }),
   });
   const ioThread = threads.io ? startIoThread() : undefined;
-  const schedule = scheduleOf(manifest, rank, dataBytes);
-  const optimizer = optimizerOf(config);
-  const [data, { device, replica, step }] = await Promise.all([
-    openData(storage, manifest, { rows: schedule.rows, rank, memoryLimitBytes: dataBytes }),
-    compileReplica(manifest, optimizer, schedule.largestShare, { threads: threads.compute, clock }),
-  ]).catch(async (error: unknown) => {
+  const fence = new AbortController();
+  const isSuccessor = event.reason === "handover";
+  let equipment: Equipment | undefined;
+  let peers: Peers | undefined;
+  let post: HeartbeatTimer | undefined;
+  let rescue: Rescue | undefined;
+  const takePost = async (): Promise<void> => {
+    post = await openPost(options, fence, () => peers?.stats.requestsUsd ?? 0);
+  };
+  try {
+    // A successor is ready for all when it claims; others need not wait for their claim before they get ready.
+    const equipping = equip({ storage, manifest, rank: event.rank, threads: threads.compute, startup });
+    [equipment] = await both(equipping, isSuccessor ? undefined : takePost());
+    const member = { ...event, generation: post?.generation ?? event.generation };
+    const onLate: OnLate = (ranks) => rescue?.late(ranks);
+    peers = await openPeers(member, manifest, storage, { ...equipment, ioThread, onLate });
+    const algorithm = await algorithmOf(manifest, equipment, peers, fence.signal);
+    if (isSuccessor) await takePost();
+    const ready = { event: member, equipment, peers, algorithm, post: post!, fence };
+    rescue = new Rescue({
+      ...{ storage, functions: options.functions, event: member, worldSize: config.workers },
+      ...{ leaseMs: config.leaseMs, maxRestarts: config.maxRestarts, startMs: invocation.elapsedMs },
+      step: () => options.cursor.step,
+      onVain: (reason) => fence.abort(reason),
+    });
+    const end = await train(options, ready);
+    await post!.end(end.state);
+    if (end.state === "ended")
+      await putJson(storage, runKeys(event.runId).result(event.attempt, event.rank), end.result);
+    return end;
+  } catch (error) {
+    if (!(error instanceof Fenced) && !(await post?.isFenced())) throw error;
+    await post?.end("fenced");
+    return { state: "fenced" };
+  } finally {
+    await rescue?.close();
+    await post?.stop();
+    await peers?.close();
     await ioThread?.stop();
-    throw error;
-  });
-  clock.end("data");
+    if (equipment !== undefined) keepEquipment(equipment);
+  }
+}
 
-  const peers = await openPeers(event, manifest, storage, { replica, ioThread });
-  const { collective, log } = peers;
-  const { staleness } = manifest.frames;
+/** The first one's value, when both are done; throws what the second one throws, else what the first one does. */
+async function both<T>(first: Promise<T>, second: Promise<void> | undefined): Promise<[T]> {
+  const [value, done] = await Promise.allSettled([first, second]);
+  if (done.status === "rejected") throw done.reason;
+  if (value.status === "rejected") throw value.reason;
+  return [value.value];
+}
+
+/** Throws `Fenced` if the rank needs no other worker. */
+async function openPost(
+  { event, manifest: { config, data }, invocation, storage, cursor }: WorkerOptions,
+  fence: AbortController,
+  requestsUsd: () => number,
+): Promise<HeartbeatTimer> {
+  const { runId, rank, attempt, reason } = event;
+  const keys = runKeys(runId);
+  const pace = watchPace(storage.capabilities.prices, config);
+  const generation = await claim({
+    ...{ storage, keys, attempt, rank, generation: event.generation, reason },
+    requestId: invocation.requestId,
+    // The run's own sign of life is rank 0's.
+    silenceMs: Math.max(config.leaseMs, 2 * pace.leaderBeatMs),
+  });
+  if (generation === undefined) throw new Fenced();
+  const stepsPerEpoch = batchesPerEpoch(data.counts.train, config.batchSize);
+  return new HeartbeatTimer({
+    ...{ storage, keys, fence, worker: { rank, attempt, generation } },
+    ...{ beatMs: rank === 0 ? pace.leaderBeatMs : pace.beatMs, stalledBeatMs: config.leaseMs / 3 },
+    lookMs: pace.lookMs,
+    read: () => ({
+      usage: { ...invocation.usage, requestsUsd: requestsUsd() },
+      step: cursor.step,
+      epoch: Math.floor(cursor.step / stepsPerEpoch) + 1,
+      samples: (cursor.step % stepsPerEpoch) * config.batchSize,
+      loss: cursor.epochSamples > 0 ? cursor.epochLoss / cursor.epochSamples : null,
+      ...(cursor.firstStepMs === null ? {} : { firstStepMs: cursor.firstStepMs }),
+    }),
+  });
+}
+
+function algorithmOf(
+  { config, frames }: RunManifest,
+  { replica, optimizer, schedule }: Equipment,
+  { collective, log }: Peers,
+  signal: AbortSignal,
+): Promise<Algorithm> {
+  const { staleness } = frames;
   const batchSamples = (step: number) => schedule.batchSamples(step);
-  const algorithm = await openAlgorithm(config, {
-    ...{ replica, collective, optimizerState: optimizer.stateNames },
+  return openAlgorithm(config, {
+    ...{ replica, collective, signal, optimizerState: optimizer.stateNames },
     stepsPerEpoch: schedule.stepsPerEpoch,
     timeoutMs: config.roundTimeoutMs,
     stale: log && staleness !== null ? { log, staleness, batchSamples } : undefined,
   });
-  const place = { storage, keys, rank, worldSize };
-  const checkpoint =
-    attempt + generation > 0 ? await readNewestCheckpoint(place, await algorithm.state()) : undefined;
-  if (checkpoint) {
-    restoreState(algorithm, collective, checkpoint);
-    Object.assign(cursor, checkpoint.cursor);
-  }
-  const metrics = (await getJsonLines<EpochMetrics>(storage, keys.metrics)).filter(
-    (epoch) => epoch.step <= cursor.step,
-  );
-  const resumedFrom = { steps: cursor.step, epochs: metrics.length };
-  const meter = new WorkMeter(peers);
-  const firsts = new FirstSteps(invocation);
-  const pace = watchPace(storage.capabilities.prices, config);
-  const heartbeat = new HeartbeatTimer({
-    storage,
-    heartbeatKey: keys.heartbeat(attempt, rank, generation),
-    stopKey: keys.stop,
-    beatMs: rank === 0 ? pace.leaderBeatMs : pace.beatMs,
-    stopCheckMs: pace.stopCheckMs,
-    read: () => ({
-      ...{ rank, attempt, generation, pid: process.pid },
-      usage: { ...invocation.usage, requestsUsd: peers.stats.requestsUsd },
-      ...{ step: cursor.step, epoch: metrics.length + 1 },
-      samples: (cursor.step - metrics.length * schedule.stepsPerEpoch) * config.batchSize,
-      loss: cursor.epochSamples > 0 ? cursor.epochLoss / cursor.epochSamples : null,
-      ...(firsts.stepMs === undefined ? {} : { firstStepMs: firsts.stepMs }),
-    }),
-  });
-  try {
-    const reason = await trainLoop({
-      ...{
-        manifest,
-        replica,
-        optimizer,
-        algorithm,
-        collective,
-        schedule,
-        ...data,
-        cursor,
-        metrics,
-        meter,
-      },
-      stopRequested: () => heartbeat.stopRequested(),
-      onStep: (outcome) => {
-        clock.end("firstStep");
-        firsts.add(outcome);
-      },
-      onEpoch: async () => {
-        if (rank === 0) await putJsonLines(storage, keys.metrics, metrics);
-      },
-      onCheckpoint: async () => writeCheckpoint(place, await durableState(algorithm, collective), cursor),
-    });
-    const tensors = await replica.tensors();
-    if (rank === 0) {
-      const metadata = { format: "sltrain", model: config.model, run: runId };
-      await storage.put(keys.model, encodeSafetensors(tensors, metadata));
-    }
-    const result: WorkerResult = {
-      ...{ rank, attempt, reason, steps: cursor.step, epochs: metrics.length, resumedFrom },
-      pid: process.pid,
-      wallMs: invocation.elapsedMs,
-      firstStepMs: firsts.stepMs ?? invocation.elapsedMs,
-      startupMs: clock.stagesMs,
-      firstLosses: firsts.losses,
-      parametersSha256: tensorsSha256(tensors),
-      peakMemoryMiB: process.resourceUsage().maxRSS / 1024,
-      arenaMiB: step.arenaBytes / 2 ** 20,
-      totals: meter.totals,
-      ...(collective.stats.zstd && { compresses: collective.stats.zstd.compresses }),
-    };
-    // No beat may follow the result: the coordinator clears them away.
-    await heartbeat.end("ended");
-    await putJson(storage, keys.result(attempt, rank), result);
-    return result;
-  } finally {
-    await heartbeat.stop();
-    await peers.close();
-    device.destroy();
-  }
 }
 
-/** When the first step was finished, and the mean losses of the first exchanges. */
-class FirstSteps {
-  readonly losses: number[] = [];
-  /** By the invocation's clock. */
-  stepMs: number | undefined;
-  readonly #invocation: Invocation;
-
-  constructor(invocation: Invocation) {
-    this.#invocation = invocation;
-  }
-
-  add(outcome: ExchangeOutcome | undefined): void {
-    this.stepMs ??= this.#invocation.elapsedMs;
-    if (outcome && this.losses.length < FIRST_LOSSES) this.losses.push(outcome.loss);
-  }
+/** All that a worker has when it may begin. */
+interface Ready {
+  /** With the generation that it acts as. */
+  readonly event: WorkerEvent;
+  readonly equipment: Equipment;
+  readonly peers: Peers;
+  readonly algorithm: Algorithm;
+  readonly post: HeartbeatTimer;
+  readonly fence: AbortController;
 }
 
-async function readManifest(storage: Storage, { runId, storage: uri }: WorkerEvent): Promise<RunManifest> {
-  const key = runKeys(runId).manifest;
-  const manifest = await getJson<RunManifest>(storage, key);
-  if (manifest) return manifest;
-  throw new SltrainError({
-    code: "run-missing",
-    message: `expected a run manifest under ${key} in ${uri}, got none`,
-    suggestions: ["Start the run with `sltrain train`; give the workers the same --storage."],
-  });
-}
-
-/** Of all training rows where they fit into `dataBytes`, else of this rank's part of them. */
-function scheduleOf({ config, data }: RunManifest, rank: number, dataBytes: number): SampleSchedule {
-  const { batchSize, seed, workers: worldSize } = config;
-  const holdsAll = loadBytes(data, "train") <= dataBytes;
-  return new SampleSchedule({ count: data.counts.train, batchSize, seed, rank, worldSize, holdsAll });
-}
-
-/** The schedule's training rows, and this rank's part of the validation rows. */
-async function openData(
-  storage: Storage,
-  { config, data }: RunManifest,
-  { rows, rank, memoryLimitBytes }: { rows: RowSlice; rank: number; memoryLimitBytes: number },
-): Promise<{ train: Dataset; validation: Dataset }> {
-  const validationRows = evenPart(data.counts.validation, rank, config.workers);
-  return {
-    train: await openPartitions(storage, data, "train", { memoryLimitBytes, rows }),
-    validation: await openPartitions(storage, data, "validation", { memoryLimitBytes, rows: validationRows }),
+async function train(
+  { manifest, invocation, storage, functions, cursor }: WorkerOptions,
+  { event, equipment, peers, algorithm, post, fence }: Ready,
+): Promise<WorkerEnd> {
+  const { runId, rank, attempt, generation } = event;
+  const { config } = manifest;
+  const { schedule, optimizer, replica } = equipment;
+  const { stepsPerEpoch } = schedule;
+  const { collective } = peers;
+  const keys = runKeys(runId);
+  const of = { storage, keys, attempt, rank, worldSize: config.workers };
+  const keeper = new StateKeeper({ of, generation, algorithm, collective, cursor });
+  const isFirst = attempt === 0 && generation === 0;
+  if (!isFirst) await keeper.restore();
+  beginAttempt(cursor, attempt);
+  cursor.startMs = Math.max(cursor.startMs, invocation.elapsedMs);
+  const stored = isFirst || rank !== 0 ? [] : await getJsonLines<EpochMetrics>(storage, keys.metrics);
+  const epochs = stored.filter(({ step }) => step <= cursor.step);
+  const meter = new WorkMeter(peers, cursor);
+  const spend = (): void => {
+    cursor.spent = meter.totals;
+    cursor.epochSpent = meter.lapStart;
   };
-}
-
-/** The model on its device, ready for its first step. */
-async function compileReplica(
-  { config, topology, loss }: RunManifest,
-  optimizer: Optimizer,
-  batchSize: number,
-  { threads, clock }: { readonly threads: number; readonly clock: StartupClock },
-): Promise<{ device: Device; replica: Replica; step: Step }> {
-  const device = await createWasmDevice({ threads });
-  clock.end("device");
-  const replica = new Replica({ device, topology, loss, seed: config.seed });
-  await replica.useOptimizer(optimizer);
-  const { step } = await replica.training(batchSize);
-  clock.end("compile");
-  return { device, replica, step };
+  const relay =
+    functions &&
+    new Relay({
+      ...{ storage, functions, event, stepsPerEpoch },
+      exchangeSteps: exchangeSteps(config, stepsPerEpoch),
+      remainingMs: () => invocation.remainingMs,
+      startMs: cursor.startMs,
+      stateBytes: await keeper.sizeBytes(),
+      stateMs: () => keeper.longestMs,
+      validationSteps: Math.ceil(equipment.validation.count / schedule.largestShare),
+    });
+  const reason = await trainLoop({
+    ...{ manifest, replica, optimizer, algorithm, collective, schedule, cursor, meter },
+    ...{ train: equipment.train, validation: equipment.validation, signal: fence.signal },
+    replays: !isFirst,
+    stopRequested: () => post.stopRequested(),
+    onStep: (outcome) => {
+      invocation.startup.end("firstStep");
+      cursor.firstStepMs ??= invocation.elapsedMs;
+      post.stepped();
+      if (outcome !== undefined) relay?.exchanged();
+    },
+    onEpoch: async (epoch) => {
+      if (rank !== 0) return;
+      epochs.push(epoch);
+      await putJsonLines(storage, keys.metrics, epochs);
+    },
+    onCheckpoint: () => {
+      spend();
+      return keeper.checkpoint();
+    },
+    handsOver: (stepsLeft) => relay?.isDue(stepsLeft) ?? false,
+  });
+  if (reason === "handed-over") {
+    spend();
+    await keeper.handOver();
+  }
+  await relay?.close();
+  if (reason === "handed-over") return { state: reason };
+  const tensors = await replica.tensors();
+  if (rank === 0) {
+    const metadata = { format: "sltrain", model: config.model, run: runId };
+    await storage.put(keys.model, encodeSafetensors(tensors, metadata));
+  }
+  const epochsOf = (step: number): number => Math.floor(step / stepsPerEpoch);
+  const result: WorkerResult = {
+    ...{ rank, attempt, reason, steps: cursor.step, epochs: epochsOf(cursor.step) },
+    resumedFrom: { steps: cursor.began.step, epochs: epochsOf(cursor.began.step) },
+    pid: process.pid,
+    wallMs: invocation.elapsedMs,
+    firstStepMs: cursor.firstStepMs ?? invocation.elapsedMs,
+    startupMs: invocation.startup.stagesMs,
+    firstLosses: cursor.firstLosses,
+    parametersSha256: tensorsSha256(tensors),
+    peakMemoryMiB: process.resourceUsage().maxRSS / 1024,
+    arenaMiB: equipment.step.arenaBytes / 2 ** 20,
+    totals: meter.totals,
+    ...(collective.stats.zstd && { compresses: collective.stats.zstd.compresses }),
+  };
+  return { state: "ended", result };
 }

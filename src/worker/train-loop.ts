@@ -9,7 +9,7 @@ import type { Collective } from "../allreduce/collective.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { hyperAt, type Optimizer } from "../optim/optimizer.ts";
 import type { EpochMetrics, RunManifest, StopReason } from "../run/records.ts";
-import type { Cursor } from "./checkpoint.ts";
+import type { Cursor } from "./cursor.ts";
 import type { WorkMeter } from "./work-meter.ts";
 
 export interface TrainLoopOptions {
@@ -25,59 +25,83 @@ export interface TrainLoopOptions {
   readonly validation: Dataset;
   /** Advanced in place, so that heartbeats see it. */
   readonly cursor: Cursor;
-  /** Finished epochs; grows in place, equal on all ranks. */
-  readonly metrics: EpochMetrics[];
   readonly meter: WorkMeter;
+  /** An earlier start of this rank may have come further: what it did is taken from what all were told. */
+  readonly replays: boolean;
+  /** Ends a wait for peers; its reason is then thrown. */
+  readonly signal: AbortSignal;
   readonly stopRequested: () => boolean;
   /** Called after every step, with what all ranks know by it if it ended in an exchange. */
   readonly onStep: (outcome: ExchangeOutcome | undefined) => void;
-  /** Called on every rank after `metrics` has grown. */
-  readonly onEpoch: () => Promise<void>;
-  /** Makes the state at `cursor.step` durable; called on every rank at the same steps. */
+  /** Called on every rank, with what all know of the epoch. */
+  readonly onEpoch: (metrics: EpochMetrics) => Promise<void>;
+  /** Makes the state at the cursor durable; called on every rank at the same steps. */
   readonly onCheckpoint: () => Promise<void>;
+  /** Asked where the state could be handed over, at least one exchange after the loop began; true ends the loop. */
+  readonly handsOver: (stepsLeft: number) => boolean;
 }
 
-export async function trainLoop(options: TrainLoopOptions): Promise<StopReason> {
-  const { manifest, replica, optimizer, algorithm, collective, schedule, cursor, metrics } = options;
+/** Losses kept, to compare runs step by step. */
+const FIRST_LOSSES = 20;
+
+export async function trainLoop(options: TrainLoopOptions): Promise<StopReason | "handed-over"> {
+  const { manifest, replica, optimizer, algorithm, collective, schedule, cursor } = options;
   const { epochs, targetAccuracy } = manifest.config;
   const totalSteps = epochs * schedule.stepsPerEpoch;
   const reader = new BatchReader(options.train);
-  const reached = () => targetAccuracy !== undefined && (metrics.at(-1)?.accuracy ?? 0) >= targetAccuracy;
-  let exchangesSinceCheckpoint = 0;
-  let durableStep = -1;
+  const reached = () => targetAccuracy !== undefined && (cursor.accuracy ?? 0) >= targetAccuracy;
+  // Whoever begins at a checkpoint knows that it is durable.
+  let durableStep = cursor.checkpointStep;
+  let { replays } = options;
+  let mayHandOver = false;
 
   // A resumed run may have nothing left to do but to write its model.
   while (cursor.step < totalSteps && !reached()) {
+    if (mayHandOver && options.handsOver(totalSteps - cursor.step)) return "handed-over";
     const step = cursor.step;
-    const outcome = await algorithm.step({
-      step,
-      batch: readBatch(reader, schedule, replica, step),
-      stopVote: options.stopRequested() ? 1 : 0,
-      hyper: hyperAt(optimizer, step, totalSteps),
-    });
+    const hyper = hyperAt(optimizer, step, totalSteps);
+    const replayed = replays
+      ? await algorithm.replay?.({ step, hyper, weight: weightOf(schedule, step) })
+      : undefined;
+    replays = replayed !== undefined;
+    const stopVote = options.stopRequested() ? 1 : 0;
+    const batch = replays ? undefined : readBatch(reader, schedule, replica, step);
+    const outcome = replayed ?? (await algorithm.step({ step, batch, stopVote, hyper }));
     cursor.step++;
+    mayHandOver = outcome !== undefined;
+    if (outcome !== undefined) count(cursor, outcome);
     options.onStep(outcome);
     if (outcome === undefined) continue;
-    cursor.epochSamples += outcome.samples;
-    cursor.epochLoss += outcome.loss * outcome.samples;
-    cursor.epochCorrect += outcome.correct;
 
     const epochIsOver = cursor.step % schedule.stepsPerEpoch === 0;
-    if (epochIsOver) await finishEpoch(options, totalSteps);
+    if (epochIsOver) replays = await finishEpoch(options, { totalSteps, replays });
     // Whoever finished this exchange knows that all had made their last checkpoint durable before they sent their part.
     await collective.sweep(step, durableStep);
     const stopped = outcome.stopVotes > 0;
-    exchangesSinceCheckpoint++;
-    if (epochIsOver || stopped || exchangesSinceCheckpoint >= manifest.frames.checkpointEvery) {
+    if (epochIsOver || stopped || cursor.exchanges >= manifest.frames.checkpointEvery) {
+      cursor.exchanges = 0;
+      cursor.checkpointStep = step;
       await options.onCheckpoint();
-      durableStep = step;
-      exchangesSinceCheckpoint = 0;
     }
+    durableStep = cursor.checkpointStep;
     if (stopped) return "stop-requested";
   }
   // The last epoch's sums came from all ranks: none of them needs a gradient's frame any more.
   await collective.sweep(cursor.step + 1, cursor.step - 1);
   return reached() ? "target-reached" : "epochs-done";
+}
+
+function count(cursor: Cursor, { samples, loss, correct }: ExchangeOutcome): void {
+  cursor.epochSamples += samples;
+  cursor.epochLoss += loss * samples;
+  cursor.epochCorrect += correct;
+  cursor.exchanges++;
+  if (cursor.firstLosses.length < FIRST_LOSSES) cursor.firstLosses.push(loss);
+}
+
+function weightOf(schedule: SampleSchedule, step: number): number {
+  const { begin, end } = schedule.share(step);
+  return end - begin;
 }
 
 /** This rank's share of the step's batch; undefined if it has none. */
@@ -92,27 +116,40 @@ function readBatch(
   return { ...reader.read(order, begin, end, replica.wantsTargets), step, sampleOffset };
 }
 
-/** Validates on this rank's part, adds the ranks' sums, and starts the next epoch's sums at zero. */
-async function finishEpoch(options: TrainLoopOptions, totalSteps: number): Promise<void> {
-  const { manifest, replica, collective, validation, cursor, metrics, meter, optimizer } = options;
+/**
+ * Validates on this rank's part, adds the ranks' sums, and starts the next epoch's sums at zero. Replays that if it
+ * `replays` and an earlier start had done it: tells whether.
+ */
+async function finishEpoch(
+  options: TrainLoopOptions,
+  { totalSteps, replays }: { readonly totalSteps: number; readonly replays: boolean },
+): Promise<boolean> {
+  const { manifest, collective, schedule, validation, cursor, meter, optimizer, signal } = options;
   const { workers, roundTimeoutMs: timeoutMs } = manifest.config;
-  const own = await evaluateSlice(replica, validation, 0, validation.count);
-  const spent = meter.lap();
-  const parts = { ...own, ...spent, elapsedMs: meter.elapsedMs };
+  const epoch = cursor.step / schedule.stepsPerEpoch;
+  const round = { step: epoch - 1, weight: validation.count, timeoutMs, signal };
+  const replayed = replays ? await collective.replayScalars(round) : undefined;
+  const own = replayed
+    ? { loss: 0, correct: 0 }
+    : await evaluateSlice(options.replica, validation, 0, validation.count);
+  const parts = { ...own, ...meter.lap(), elapsedMs: meter.lapStart.wallMs };
   const names = Object.keys(parts) as (keyof typeof parts)[];
-  const round = await collective.reduceScalars(
-    { step: metrics.length, weight: validation.count, timeoutMs },
-    Float64Array.from(names, (name) => parts[name]),
-  );
-  const sum = Object.fromEntries(names.map((name, i) => [name, round.scalars[i]])) as typeof parts;
+  const { weight, scalars } =
+    replayed ??
+    (await collective.reduceScalars(
+      round,
+      Float64Array.from(names, (name) => parts[name]),
+    ));
+  const sum = Object.fromEntries(names.map((name, i) => [name, scalars[i]])) as typeof parts;
   const counted = manifest.loss !== "mean-squared-error";
-  metrics.push({
-    epoch: metrics.length + 1,
+  cursor.accuracy = counted ? sum.correct / weight : null;
+  const metrics: EpochMetrics = {
+    epoch,
     step: cursor.step,
     loss: cursor.epochLoss / cursor.epochSamples,
     trainAccuracy: counted ? cursor.epochCorrect / cursor.epochSamples : null,
-    validationLoss: sum.loss / round.weight,
-    accuracy: counted ? sum.correct / round.weight : null,
+    validationLoss: sum.loss / weight,
+    accuracy: cursor.accuracy,
     learningRate: hyperAt(optimizer, cursor.step - 1, totalSteps)[0]!,
     samplesPerS: cursor.epochSamples / (sum.wallMs / workers / 1000),
     elapsedMs: sum.elapsedMs / workers,
@@ -123,7 +160,8 @@ async function finishEpoch(options: TrainLoopOptions, totalSteps: number): Promi
     bytesDown: sum.bytesDown,
     requests: sum.requests,
     requestsUsd: sum.requestsUsd,
-  });
+  };
   cursor.epochLoss = cursor.epochCorrect = cursor.epochSamples = 0;
-  await options.onEpoch();
+  await options.onEpoch(metrics);
+  return replayed !== undefined;
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { estimateLambdaCostUsd } from "../../src/plan/lambda-cost.ts";
-import { pollUsd, watchPace } from "../../src/plan/watch-pace.ts";
+import { lookUsd, pollUsd, watchPace } from "../../src/plan/watch-pace.ts";
 import { REQUEST_PRICES } from "../../src/storage/prices.ts";
 
 const stores = Object.entries(REQUEST_PRICES);
@@ -10,12 +10,12 @@ test("looking after a run costs at most a hundredth of its functions, on any sto
   for (const [store, prices] of stores) {
     for (const workers of [1, 2, 8, 100, 1000]) {
       for (const memoryMiB of [1769, 10_240]) {
-        const { leaderBeatMs, beatMs, stopCheckMs, pollMs } = watchPace(prices, { workers, memoryMiB });
+        const { leaderBeatMs, beatMs, lookMs, pollMs } = watchPace(prices, { workers, memoryMiB });
         const hourMs = 3_600_000;
         const usd =
           (hourMs / leaderBeatMs) * prices.putUsd +
           (workers - 1) * (hourMs / beatMs) * prices.putUsd +
-          workers * (hourMs / stopCheckMs) * prices.getUsd +
+          workers * (hourMs / lookMs) * lookUsd(prices) +
           (hourMs / pollMs) * pollUsd(prices, workers);
         const requests = { put: 0, get: 0 };
         const { computeUsd } = estimateLambdaCostUsd({ workers, memoryMiB, wallMs: hourMs, requests });

@@ -5,12 +5,8 @@ import { SltrainError } from "../../src/errors.ts";
 import { runKeys } from "../../src/run/keys.ts";
 import { openStorage } from "../../src/storage/open.ts";
 import type { Storage } from "../../src/storage/storage.ts";
-import {
-  type CheckpointPlace,
-  readNewestCheckpoint,
-  startCursor,
-  writeCheckpoint,
-} from "../../src/worker/checkpoint.ts";
+import { type CheckpointPlace, readNewestCheckpoint, writeCheckpoint } from "../../src/worker/checkpoint.ts";
+import { startCursor } from "../../src/worker/cursor.ts";
 import { collect } from "../contract/collect.ts";
 
 const WORLD_SIZE = 3;

@@ -1,0 +1,53 @@
+// Where a worker stands: all that its next start needs to know beside the arrays of its state.
+
+import type { WorkTotals } from "../run/records.ts";
+
+/** Plain data. What is not said to be a rank's own is equal on all ranks after an exchange. */
+export interface Cursor {
+  /** Steps finished. */
+  step: number;
+  /** Sums of the epoch under way. */
+  epochLoss: number;
+  epochCorrect: number;
+  epochSamples: number;
+  /** Validation accuracy of the last finished epoch; null before, and where the loss has none. */
+  accuracy: number | null;
+  /** Exchanges since the newest checkpoint, which was made when the step `checkpointStep` was done; -1: there is none. */
+  exchanges: number;
+  checkpointStep: number;
+  /** Mean losses of the run's first exchanges. */
+  firstLosses: number[];
+  /** The attempt under way, and the step that it began with. */
+  began: { readonly attempt: number; readonly step: number };
+  /** A rank's own: what all its starts of the attempt have spent, until now and until the last epoch's end. */
+  spent: SpentTotals;
+  epochSpent: SpentTotals;
+  /** A rank's own: the longest of its starts, and when the first one of the attempt had finished a step; null before. */
+  startMs: number;
+  firstStepMs: number | null;
+}
+
+export type SpentTotals = Readonly<WorkTotals & { wallMs: number }>;
+
+const NOTHING_SPENT: SpentTotals = {
+  ...{ wallMs: 0, computeMs: 0, exchangeMs: 0, waitMs: 0 },
+  ...{ bytesUp: 0, bytesDown: 0, requests: 0, requestsUsd: 0 },
+};
+
+export function startCursor(): Cursor {
+  return {
+    ...{ step: 0, epochLoss: 0, epochCorrect: 0, epochSamples: 0, accuracy: null },
+    ...{ exchanges: 0, checkpointStep: -1, firstLosses: [] },
+    ...{ began: { attempt: 0, step: 0 }, spent: NOTHING_SPENT, epochSpent: NOTHING_SPENT },
+    ...{ startMs: 0, firstStepMs: null },
+  };
+}
+
+/** To be called by every worker of an attempt when it has its state: what it has spent counts from the attempt's begin. */
+export function beginAttempt(cursor: Cursor, attempt: number): void {
+  if (cursor.began.attempt === attempt) return;
+  cursor.began = { attempt, step: cursor.step };
+  cursor.spent = cursor.epochSpent = NOTHING_SPENT;
+  cursor.startMs = 0;
+  cursor.firstStepMs = null;
+}

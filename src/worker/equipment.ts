@@ -1,0 +1,111 @@
+// What a worker trains with: its data, and the model compiled on its device. It costs most of a start, so a process keeps
+// the last one for its next invocation.
+
+import { Replica } from "../algorithms/replica.ts";
+import { SampleSchedule } from "../algorithms/sample-schedule.ts";
+import { memoryShares } from "../algorithms/training-memory.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { evenPart, type RowSlice } from "../data/order.ts";
+import { loadBytes, openPartitions } from "../data/reader.ts";
+import type { Device, Step } from "../device/device.ts";
+import { createWasmDevice } from "../device/wasm/wasm-device.ts";
+import { optimizerOf, type Optimizer } from "../optim/optimizer.ts";
+import type { RunManifest } from "../run/records.ts";
+import type { Storage } from "../storage/storage.ts";
+import type { StartupClock } from "./startup-clock.ts";
+
+export interface Equipment {
+  /** Of the settings that it was made for. */
+  readonly key: string;
+  readonly schedule: SampleSchedule;
+  readonly optimizer: Optimizer;
+  /** The rows that the schedule speaks of. */
+  readonly train: Dataset;
+  /** This rank's part of the validation split; may be empty. */
+  readonly validation: Dataset;
+  readonly device: Device;
+  readonly replica: Replica;
+  /** Of the largest batch. */
+  readonly step: Step;
+}
+
+export interface EquipOptions {
+  readonly storage: Storage;
+  readonly manifest: RunManifest;
+  readonly rank: number;
+  /** That compute. */
+  readonly threads: number;
+  readonly startup: StartupClock;
+}
+
+/** At most one: nobody else uses it. */
+let kept: Equipment | undefined;
+
+/** As good as new. It is the caller's until it is kept or destroyed. */
+export async function equip({ storage, manifest, rank, threads, startup }: EquipOptions): Promise<Equipment> {
+  const key = keyOf(manifest, rank, threads);
+  const warm = kept?.key === key ? kept : undefined;
+  if (warm === undefined) kept?.device.destroy();
+  kept = undefined;
+  if (warm !== undefined) {
+    warm.replica.reset();
+    return warm;
+  }
+  const { dataBytes } = memoryShares(manifest.config.memoryMiB, manifest.data);
+  const schedule = scheduleOf(manifest, rank, dataBytes);
+  const optimizer = optimizerOf(manifest.config);
+  const [data, compiled] = await Promise.all([
+    openData(storage, manifest, { rows: schedule.rows, rank, memoryLimitBytes: dataBytes }),
+    compileReplica(manifest, optimizer, schedule.largestShare, { threads, startup }),
+  ]);
+  startup.end("data");
+  return { key, schedule, optimizer, ...data, ...compiled };
+}
+
+/** For the next invocation of this process. */
+export function keepEquipment(equipment: Equipment): void {
+  kept?.device.destroy();
+  kept = equipment;
+}
+
+/** All that it depends on: not the run's name, nor where the run is stored. */
+function keyOf({ config, data, topology, loss }: RunManifest, rank: number, threads: number): string {
+  const { runId: _, storage: __, channel: ___, ...settings } = config;
+  return JSON.stringify({ settings, data, topology, loss, rank, threads });
+}
+
+/** Of all training rows where they fit into `dataBytes`, else of this rank's part of them. */
+function scheduleOf({ config, data }: RunManifest, rank: number, dataBytes: number): SampleSchedule {
+  const { batchSize, seed, workers: worldSize } = config;
+  const holdsAll = loadBytes(data, "train") <= dataBytes;
+  return new SampleSchedule({ count: data.counts.train, batchSize, seed, rank, worldSize, holdsAll });
+}
+
+/** The schedule's training rows, and this rank's part of the validation rows. */
+async function openData(
+  storage: Storage,
+  { config, data }: RunManifest,
+  { rows, rank, memoryLimitBytes }: { rows: RowSlice; rank: number; memoryLimitBytes: number },
+): Promise<{ train: Dataset; validation: Dataset }> {
+  const validationRows = evenPart(data.counts.validation, rank, config.workers);
+  return {
+    train: await openPartitions(storage, data, "train", { memoryLimitBytes, rows }),
+    validation: await openPartitions(storage, data, "validation", { memoryLimitBytes, rows: validationRows }),
+  };
+}
+
+/** The model on its device, ready for its first step. */
+async function compileReplica(
+  { config, topology, loss }: RunManifest,
+  optimizer: Optimizer,
+  batchSize: number,
+  { threads, startup }: Pick<EquipOptions, "threads" | "startup">,
+): Promise<{ device: Device; replica: Replica; step: Step }> {
+  const device = await createWasmDevice({ threads });
+  startup.end("device");
+  const replica = new Replica({ device, topology, loss, seed: config.seed });
+  await replica.useOptimizer(optimizer);
+  const { step } = await replica.training(batchSize);
+  startup.end("compile");
+  return { device, replica, step };
+}

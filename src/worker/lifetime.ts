@@ -1,0 +1,74 @@
+// How much of a function's life is left, and what a worker should do about it: have its successor started in time, and
+// hand over at a step's end while there is time for it. By what this worker has measured; all in milliseconds.
+
+/** Steps that are remembered. */
+const REMEMBERED = 16;
+/** Longer than so many usual steps: it waited for a peer that had died. */
+const UNUSUAL = 4;
+/** A step may take longer than any before, and so may a write. */
+const CAUTION = 2;
+/** What nobody measures: timers, a pause of the garbage collector, the answer to whoever started the function. */
+const SLACK_MS = 100;
+/** Of a store that nothing was read from or written to: slow, for a small function. */
+const BYTES_PER_MS = 20_000;
+
+export interface LifetimeOptions {
+  readonly remainingMs: () => number;
+  /** Until it is ready to train: what a successor takes. */
+  readonly startMs: number;
+  readonly stateBytes: number;
+  /** The longest that the state has taken so far. */
+  readonly stateMs: () => number;
+  /** Validation at an epoch's end takes at most as long as so many steps. */
+  readonly validationSteps: number;
+}
+
+export class Lifetime {
+  readonly #options: LifetimeOptions;
+  readonly #stepsMs: number[] = [];
+  #epochEndMs: number | undefined;
+
+  constructor(options: LifetimeOptions) {
+    this.#options = options;
+  }
+
+  /** From where the state could be handed over to the end of the next exchange. */
+  tookStep(ms: number): void {
+    this.#stepsMs.push(ms);
+    if (this.#stepsMs.length > REMEMBERED) this.#stepsMs.shift();
+  }
+
+  /** From an epoch's last exchange to where the state could be handed over. */
+  tookEpochEnd(ms: number): void {
+    this.#epochEndMs = Math.max(this.#epochEndMs ?? 0, ms);
+  }
+
+  /** Whether the state should be handed over before the next exchange, which may end an epoch. */
+  isOver(endsEpoch: boolean): boolean {
+    return this.#options.remainingMs() < this.#marginMs(endsEpoch);
+  }
+
+  /** Whether a successor should be on its way: the run's last `exchanges` and `epochEnds` do not fit. */
+  needsSuccessor(exchanges: number, epochEnds: number): boolean {
+    const { remainingMs, startMs } = this.#options;
+    const leftMs = remainingMs() - this.#marginMs(true);
+    return leftMs < CAUTION * startMs && leftMs < exchanges * this.#stepMs + epochEnds * this.#endMs;
+  }
+
+  #marginMs(endsEpoch: boolean): number {
+    const { stateBytes, stateMs } = this.#options;
+    const writeMs = stateMs() || stateBytes / BYTES_PER_MS;
+    return CAUTION * (this.#stepMs + writeMs + (endsEpoch ? this.#endMs : 0)) + SLACK_MS;
+  }
+
+  get #endMs(): number {
+    return this.#epochEndMs ?? this.#options.validationSteps * this.#stepMs;
+  }
+
+  /** The longest of the usual ones. */
+  get #stepMs(): number {
+    const sorted = this.#stepsMs.toSorted((a, b) => a - b);
+    const usual = sorted[Math.floor(sorted.length / 2)] ?? 0;
+    return Math.max(0, ...sorted.filter((ms) => ms <= UNUSUAL * usual));
+  }
+}

@@ -1,0 +1,68 @@
+// When a worker lets the next generation of its rank go on: its successor is started while there is still time to train,
+// and waits with everything ready until the state lies there.
+
+import type { Functions } from "../functions/functions.ts";
+import type { WorkerEvent } from "../run/records.ts";
+import { summon } from "../run/summons.ts";
+import type { Storage } from "../storage/storage.ts";
+import { Lifetime, type LifetimeOptions } from "./lifetime.ts";
+
+export interface RelayOptions extends LifetimeOptions {
+  readonly storage: Storage;
+  readonly functions: Functions;
+  /** This worker's, with the generation that it acts as. */
+  readonly event: WorkerEvent;
+  readonly stepsPerEpoch: number;
+  /** Steps from one exchange to the next, at most. */
+  readonly exchangeSteps: number;
+}
+
+export class Relay {
+  readonly #options: RelayOptions;
+  readonly #lifetime: Lifetime;
+  #summoned: Promise<unknown> | undefined;
+  #boundaryMs = performance.now();
+  #exchangedMs = performance.now();
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
+    this.#lifetime = new Lifetime(options);
+  }
+
+  /** To be called after each exchange. */
+  exchanged(): void {
+    this.#exchangedMs = performance.now();
+    this.#lifetime.tookStep(this.#exchangedMs - this.#boundaryMs);
+  }
+
+  /** Whether the state is to be handed over, `stepsLeft` before the run's end; to be asked wherever it could be. */
+  isDue(stepsLeft: number): boolean {
+    const { stepsPerEpoch, exchangeSteps } = this.#options;
+    this.#boundaryMs = performance.now();
+    const leftOfEpoch = stepsLeft % stepsPerEpoch;
+    if (leftOfEpoch === 0) this.#lifetime.tookEpochEnd(this.#boundaryMs - this.#exchangedMs);
+    const exchanges = Math.ceil(stepsLeft / exchangeSteps);
+    if (this.#lifetime.needsSuccessor(exchanges, Math.ceil(stepsLeft / stepsPerEpoch))) {
+      this.#summoned ??= this.#summonSuccessor();
+    }
+    // A whole epoch, if none of it is done.
+    const endsEpoch = (leftOfEpoch || stepsPerEpoch) <= exchangeSteps;
+    return this.#summoned !== undefined && this.#lifetime.isOver(endsEpoch);
+  }
+
+  /** Until the successor's start is accepted, or given up: what is frozen after its answer sends nothing. */
+  async close(): Promise<void> {
+    await this.#summoned;
+  }
+
+  async #summonSuccessor(): Promise<void> {
+    const { storage, functions, event } = this.#options;
+    const successor: WorkerEvent = { ...event, generation: event.generation + 1, reason: "handover" };
+    try {
+      await summon({ storage, functions, event: successor, by: String(event.rank) });
+    } catch (error) {
+      // Whoever sees that the state was handed over and nobody takes it tries again.
+      console.error(`could not start the successor: ${String(error)}`);
+    }
+  }
+}
