@@ -30,7 +30,8 @@ const RETRIES = 2;
 /** Just long enough for both: a worker that is missed is started anew within seconds, by its peers. */
 const MAX_EVENT_AGE_S = 300;
 
-const MOUNT_PATH = "/mnt/sltrain";
+/** Where functions have the file system of the access point. */
+export const MOUNT_PATH = "/mnt/sltrain";
 
 const parameters: Readonly<Record<string, StackParameter>> = { ...code, ...settings, ...secrets };
 

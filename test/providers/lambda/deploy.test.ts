@@ -1,44 +1,27 @@
 // The real clients of CloudFormation, Lambda and S3, against the local service and a real S3 server.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { GetFunctionCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import { deploy, type DeployEvent, destroy, findDeployment } from "../../../src/providers/lambda/deploy.ts";
 import { type StackSettings } from "../../../src/providers/lambda/deploy.ts";
-import { deploymentRoutes } from "../../../src/providers/local/deployment-api.ts";
-import { type LambdaService, startLambdaService } from "../../../src/providers/local/service.ts";
 import { openStorage } from "../../../src/storage/open.ts";
-import { type TestServer, useServer } from "../../servers/index.ts";
 import { needs } from "../../support/requirement.ts";
+import { type LocalAws, startLocalAws } from "./local-aws.ts";
 
 describe("a stack on the local service", needs("s3"), () => {
-  const folder = mkdtempSync(join(tmpdir(), "sltrain-deploy-"));
-  let s3: TestServer | undefined;
-  let service: LambdaService;
-  let env: NodeJS.ProcessEnv;
+  let aws: LocalAws;
   const events: DeployEvent[] = [];
 
   before(async () => {
-    s3 = await useServer("s3");
-    service = await startLambdaService({ port: 0, accountConcurrency: 10, logFolder: join(folder, "logs") });
-    const { endpoint, registry } = service;
-    const place = { endpoint, registry, codeFolder: join(folder, "code"), logFolder: join(folder, "logs") };
-    service.routes.push(...deploymentRoutes({ ...place, region: "us-east-1" }));
-    env = { ...process.env, AWS_ENDPOINT_URL_CLOUDFORMATION: endpoint, AWS_ENDPOINT_URL_LAMBDA: endpoint };
+    aws = await startLocalAws(10);
   });
-  after(async () => {
-    await service.close();
-    await s3?.stop();
-    rmSync(folder, { recursive: true });
-  });
+  after(() => aws.close());
 
   const make = (stack: string, settings: StackSettings = {}) =>
-    deploy({ stack, settings, env, onEvent: (event) => events.push(event) });
+    deploy({ stack, settings, env: aws.env, onEvent: (event) => events.push(event) });
   const unmake = (stack: string, confirmed = true) =>
-    destroy({ stack, env, confirmed, onEvent: (event) => events.push(event) });
+    destroy({ stack, env: aws.env, confirmed, onEvent: (event) => events.push(event) });
 
   test("a deployment makes a bucket and a function, and a second one changes nothing", async () => {
     events.length = 0;
@@ -54,7 +37,7 @@ describe("a stack on the local service", needs("s3"), () => {
       assert.ok(steps.includes(step), steps.join("\n"));
     }
     assert.ok(steps.indexOf("code.uploaded") < steps.indexOf("Function CREATE_COMPLETE"));
-    const client = new LambdaClient({ endpoint: service.endpoint });
+    const client = new LambdaClient({ endpoint: aws.service.endpoint });
     const { Configuration } = await client.send(new GetFunctionCommand({ FunctionName: "once" }));
     assert.deepEqual([Configuration!.MemorySize, Configuration!.Timeout], [1769, 30]);
     client.destroy();
@@ -62,7 +45,7 @@ describe("a stack on the local service", needs("s3"), () => {
     events.length = 0;
     assert.deepEqual(await make("once", { TimeoutS: "30" }), { ...made, change: "none" });
     assert.deepEqual(events, []);
-    assert.deepEqual(await findDeployment({ stack: "once", env }), { ...made, change: "none" });
+    assert.deepEqual(await findDeployment({ stack: "once", env: aws.env }), { ...made, change: "none" });
   });
 
   test("a setting that is not given stays what it was", async () => {
@@ -71,7 +54,7 @@ describe("a stack on the local service", needs("s3"), () => {
     assert.equal(changed.change, "updated");
     const { MemoryMiB, TimeoutS, ReservedConcurrency } = changed.settings;
     assert.deepEqual([MemoryMiB, TimeoutS, ReservedConcurrency], ["512", "30", "4"]);
-    const { memoryMiB, reservedConcurrency, maximumRetryAttempts } = service.registry.find("kept")!;
+    const { memoryMiB, reservedConcurrency, maximumRetryAttempts } = aws.service.registry.find("kept")!;
     assert.deepEqual([memoryMiB, reservedConcurrency, maximumRetryAttempts], [512, 4, 2]);
   });
 
@@ -82,7 +65,7 @@ describe("a stack on the local service", needs("s3"), () => {
     });
     await assert.rejects(make("refused", { Architecture: "mips" }), { message: /Architecture/ });
     await assert.rejects(make("no name"), { code: "stack-invalid" });
-    await assert.rejects(findDeployment({ stack: "refused", env }), { code: "stack-missing" });
+    await assert.rejects(findDeployment({ stack: "refused", env: aws.env }), { code: "stack-missing" });
   });
 
   test("what fails is undone, told with the reason, and can be deployed again", async () => {
@@ -95,7 +78,7 @@ describe("a stack on the local service", needs("s3"), () => {
     await assert.rejects(make("failing", { AccessPointArn: accessPoint }), {
       message: /UPDATE_ROLLBACK_COMPLETE.*Function: the local service has no FileSystemConfigs/,
     });
-    assert.equal((await findDeployment({ stack: "failing", env })).settings.AccessPointArn, "");
+    assert.equal((await findDeployment({ stack: "failing", env: aws.env })).settings.AccessPointArn, "");
   });
 
   test("destroying wants a confirmation that says what is lost, and leaves nothing", async () => {
@@ -110,7 +93,7 @@ describe("a stack on the local service", needs("s3"), () => {
     await unmake("gone");
     await assert.rejects(storage.get({ key: "runs/a/manifest.json" }), { code: "storage-missing" });
     await storage.close();
-    assert.equal(service.registry.find("gone"), undefined);
+    assert.equal(aws.service.registry.find("gone"), undefined);
     await assert.rejects(unmake("gone"), { code: "stack-missing" });
   });
 });

@@ -5,9 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { framePrefixes } from "../../../src/allreduce/keys.ts";
-import { evaluate, holds, type Scope, type Value } from "../../../src/providers/lambda/intrinsics.ts";
+import { evaluate, type Scope } from "../../../src/providers/lambda/intrinsics.ts";
 import { settingFlag, type StackSetting } from "../../../src/providers/lambda/parameters.ts";
 import { template, templateText } from "../../../src/providers/lambda/template.ts";
+import { resourcesOf, scopeOf } from "./allowed.ts";
 
 const hasLint = process.env.PATH!.split(":").some((folder) => existsSync(join(folder, "cfn-lint")));
 
@@ -28,32 +29,8 @@ test(
   },
 );
 
-/** A stack of these parameters, with made-up names for what it makes. */
-function scopeOf(given: Readonly<Record<string, Value>> = {}): Scope {
-  const defaults = Object.entries(template.Parameters).map(([name, { Type, Default }]): [string, Value] => [
-    name,
-    Type === "CommaDelimitedList" ? String(Default).split(",").filter(Boolean) : Default,
-  ]);
-  const values: Record<string, Value> = {
-    ...Object.fromEntries(defaults),
-    ...{ "AWS::Partition": "aws", "AWS::Region": "eu-west-1", "AWS::AccountId": "1", "AWS::StackName": "s" },
-    ...given,
-  };
-  return {
-    ref: (name) => values[name] ?? `id-of-${name}`,
-    getAtt: (resource, attribute) => `${attribute}-of-${resource}`,
-    conditions: template.Conditions,
-  };
-}
-
 function properties(resource: string, scope: Scope): Record<string, unknown> {
   return evaluate(template.Resources[resource]!.Properties, scope) as Record<string, unknown>;
-}
-
-function resourcesOf(scope: Scope): string[] {
-  return Object.entries(template.Resources)
-    .filter(([, { Condition }]) => Condition === undefined || holds(Condition, scope))
-    .map(([name]) => name);
 }
 
 test("without settings there is one bucket, and a function only once there is code", () => {
@@ -67,7 +44,7 @@ test("without settings there is one bucket, and a function only once there is co
     [undefined, undefined, undefined],
   );
   assert.deepEqual(Environment, { Variables: {} });
-  assert.deepEqual(Code, { S3Bucket: "id-of-Bucket", S3Key: "functions/x.zip" });
+  assert.deepEqual(Code, { S3Bucket: "bucket", S3Key: "functions/x.zip" });
   assert.equal(MemorySize, 1769);
 });
 
