@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
-import type { Peak } from "../src/device/wasm/peak.ts";
+import { joinsVectors, type Peak } from "../src/device/wasm/peak.ts";
 import type { WasmTarget } from "../src/kernels/wasm/kernel.ts";
 
 export interface Machine {
@@ -36,11 +36,11 @@ export function formatMachine({ cpu, cores, node, tile }: Machine): string {
   return `${cpu}, ${cores} cores, Node ${node}, GEMM tile ${tile}`;
 }
 
-export function formatPeak({ fma128Gflops, fma256Gflops, memoryGBs }: Peak): string {
-  return (
-    `peak: ${fma128Gflops.toFixed(1)} GFLOP/s in 128-bit FMA, ${fma256Gflops.toFixed(1)} in 256-bit, ` +
-    `${memoryGBs.toFixed(1)} GB/s memory`
-  );
+export function formatPeak(peak: Peak): string {
+  const { fma128Gflops, fma256Gflops, memoryGBs } = peak;
+  // Where nothing was joined, both are the same measurement.
+  const wide = joinsVectors(peak) ? `, ${fma256Gflops.toFixed(1)} in 256-bit` : "";
+  return `peak: ${fma128Gflops.toFixed(1)} GFLOP/s in 128-bit FMA${wide}, ${memoryGBs.toFixed(1)} GB/s memory`;
 }
 
 export function describeProvenance(): Provenance {

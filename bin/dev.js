@@ -5,6 +5,7 @@ import { execute } from "@oclif/core";
 
 const pjson = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
 pjson.oclif.commands = "./src/commands";
+pjson.oclif.hooks = { command_not_found: "./src/hooks/command-not-found" };
 await execute({
   development: true,
   dir: import.meta.url,

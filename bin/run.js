@@ -1,9 +1,14 @@
 #!/usr/bin/env node
+import { existsSync } from "node:fs";
 const [major, minor] = process.versions.node.split(".").map(Number);
 if (major < 22 || (major === 22 && minor < 19)) {
   console.error(
     `sltrain needs Node >= 22.19, but this is ${process.version}. In a clone, \`npx sltrain\` brings its own.`,
   );
+  process.exit(1);
+}
+if (!existsSync(new URL("../dist/src/commands", import.meta.url))) {
+  console.error("sltrain is not built here. Run `npm run build` in its folder first (`npm ci` does it too).");
   process.exit(1);
 }
 // A reader that has seen enough (`| head`) closes the pipe: that is no failure.

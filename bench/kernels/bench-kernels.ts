@@ -5,6 +5,7 @@ import { measurePeak, type Peak } from "../../src/device/wasm/peak.ts";
 import { narrowWasmTarget, probeWasmTarget } from "../../src/device/wasm/target.ts";
 import { createWasmDevice } from "../../src/device/wasm/wasm-device.ts";
 import { SltrainError } from "../../src/errors.ts";
+import { nearestName } from "../../src/nearest-name.ts";
 import { describeMachine, describeProvenance, type Machine, type Provenance } from "../machine.ts";
 import { PeerProcess, peerScript } from "../peers/peer-process.ts";
 import type { PeerAnswer, PeerCase, TfjsFacts } from "../peers/tfjs-kernels.ts";
@@ -59,7 +60,7 @@ export interface BenchReport extends Provenance {
 /** tf.js is not asked for what would take it longer, by its speed at smaller shapes of the op. */
 const MAX_PEER_MS = 800;
 
-/** Throws "bench-nothing" if the selection is empty, naming the ops there are. */
+/** Throws "bench-nothing" if the selection is empty, with the op that was probably meant. */
 export async function benchKernels(options: BenchOptions): Promise<BenchReport> {
   const cases = selectCases(options);
   const target = options.target === "128" ? narrowWasmTarget() : await probeWasmTarget();
@@ -103,10 +104,16 @@ function selectCases({ op, filter, batchSize, quick: isQuick }: BenchOptions): r
         [entry.op.name, entry.shape, ...entry.models].some((name) => name.includes(filter))),
   );
   if (cases.length > 0) return cases;
+  const ops = [...new Set(all.map((entry) => entry.op.name))];
+  const near = op === undefined || ops.includes(op) ? undefined : nearestName(op, ops);
   throw new SltrainError({
     code: "bench-nothing",
     message: `expected kernels to bench, got none for op ${op ?? "(any)"} and filter ${filter ?? "(none)"}`,
-    suggestions: [`The ops are ${[...new Set(all.map((entry) => entry.op.name))].join(", ")}.`],
+    suggestions: [
+      near === undefined
+        ? "Leave out --op and --filter: the rows of the whole bench name all ops, shapes and models."
+        : `Did you mean ${near}?`,
+    ],
   });
 }
 

@@ -6,6 +6,7 @@ import { measurePeak, type Peak } from "../../src/device/wasm/peak.ts";
 import { probeWasmTarget } from "../../src/device/wasm/target.ts";
 import { createWasmDevice } from "../../src/device/wasm/wasm-device.ts";
 import { SltrainError } from "../../src/errors.ts";
+import { nearestName } from "../../src/nearest-name.ts";
 import { median, summariseTimes } from "../statistics.ts";
 import { describeMachine, describeProvenance, type Machine, type Provenance } from "../machine.ts";
 import { modelExamples, type ModelExample } from "../shapes/model-examples.ts";
@@ -106,10 +107,11 @@ function selectExamples(names: readonly string[]): readonly ModelExample[] {
   const known = examples.map(({ model }) => model.name);
   const missing = names.find((name) => !known.includes(name));
   if (missing !== undefined) {
+    const near = nearestName(missing, known);
     throw new SltrainError({
       code: "bench-nothing",
       message: `expected a built-in model to bench, got ${missing}`,
-      suggestions: [`The models are ${known.join(", ")}.`],
+      suggestions: [near === undefined ? `The models are ${known.join(", ")}.` : `Did you mean ${near}?`],
     });
   }
   return examples.filter(({ model, size }) =>

@@ -2,6 +2,7 @@
 
 import { availableParallelism } from "node:os";
 import { inspect } from "node:util";
+import type { z } from "zod";
 import { SltrainError } from "../errors.ts";
 import { refuseConflicts } from "./combinations.ts";
 import { readConfigFile } from "./file.ts";
@@ -143,8 +144,20 @@ function checkedValue({ source, key, value, where }: Given): unknown {
     suggestions: [
       ...(near === undefined ? [] : [`Did you mean ${near}?`]),
       ...(refused?.refusal.suggestions ?? []),
+      ...boundOf(issue),
     ],
   });
+}
+
+/** The nearest value that a number may have. */
+function boundOf(issue: z.core.$ZodIssue): string[] {
+  if (issue.code === "too_small" && issue.origin === "number" && issue.inclusive === true) {
+    return [`The smallest is ${issue.minimum}.`];
+  }
+  if (issue.code === "too_big" && issue.origin === "number" && issue.inclusive === true) {
+    return [`The largest is ${issue.maximum}.`];
+  }
+  return [];
 }
 
 /** Flags and variables are text; a setting that takes no text takes the number that the text spells. */

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { benchKernels } from "../../bench/kernels/bench-kernels.ts";
+import { formatPeak } from "../../bench/machine.ts";
+import { SltrainError } from "../../src/errors.ts";
 import { kernelCases, type KernelCase } from "../../bench/kernels/cases.ts";
 import { largestError } from "../../bench/kernels/check.ts";
 import { operandsOf } from "../../bench/kernels/operands.ts";
@@ -64,9 +66,28 @@ test("a row tells its speed, its limit and that tf.js was not asked", async () =
   assert.ok(peak.memoryGBs > 0);
 });
 
-test("an op that nothing needs is refused with the ops there are", async () => {
-  const options = { op: "relu7", quick: true, tfjs: false, target: "auto" } as const;
-  await assert.rejects(benchKernels(options), /none for op relu7/);
+test("an op that nothing needs is refused with the one that was probably meant", async () => {
+  const refusal = async (op: string): Promise<SltrainError> => {
+    const refused: unknown = await benchKernels({ op, quick: true, tfjs: false, target: "auto" }).then(
+      () => assert.fail("it was benched"),
+      (error: unknown) => error,
+    );
+    assert.ok(refused instanceof SltrainError, String(refused));
+    return refused;
+  };
+  const near = await refusal("con2d");
+  assert.match(near.message, /none for op con2d/);
+  assert.deepEqual(near.suggestions, ["Did you mean conv2d?"]);
+  assert.match((await refusal("attention")).suggestions.join(), /^Leave out --op/);
+});
+
+test("the peak of 256-bit operations is told only where V8 joins any", () => {
+  const peak = { fma128Gflops: 50, memoryGBs: 20, bandwidths: [] };
+  assert.match(
+    formatPeak({ ...peak, fma256Gflops: 100 }),
+    /50\.0 GFLOP\/s in 128-bit FMA, 100\.0 in 256-bit/,
+  );
+  assert.doesNotMatch(formatPeak({ ...peak, fma256Gflops: 51 }), /256-bit/);
 });
 
 test("every op that has a kernel is benched", () => {

@@ -22,12 +22,17 @@ test("a model's row tells its speed, its memory and that no peer ran", async () 
   assert.equal(report.torch, null);
 });
 
-test("a model that is not built in is refused with the names of those that are", async () => {
+test("a model that is not built in is refused with the one that was probably meant, or all names", async () => {
   await assert.rejects(benchSteps({ models: ["lenet6"], ...alone }), (error) => {
     assert.ok(error instanceof SltrainError);
     assert.equal(error.code, "bench-nothing");
     assert.match(error.message, /lenet6/);
-    assert.match(error.suggestions.join(), /lenet5/);
+    assert.deepEqual(error.suggestions, ["Did you mean lenet5?"]);
+    return true;
+  });
+  await assert.rejects(benchSteps({ models: ["transformer"], ...alone }), (error) => {
+    assert.ok(error instanceof SltrainError);
+    assert.match(error.suggestions.join(), /lr, mlp, lenet5/);
     return true;
   });
 });

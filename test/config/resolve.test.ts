@@ -241,6 +241,12 @@ test("a choice that is nearly right is answered with the right one", async () =>
   assert.deepEqual(error.suggestions, ["Did you mean adam?"]);
 });
 
+test("a number that is too small or too large is answered with the nearest that may be", async () => {
+  const suggestionFor = async (threads: string) => (await refusal({ flags: { threads } })).suggestions;
+  assert.deepEqual(await suggestionFor("0"), ["The smallest is 1."]);
+  assert.deepEqual(await suggestionFor("99"), ["The largest is 64."]);
+});
+
 test("a bad value is refused although a stronger one overrides it", async () => {
   const error = await refusal({ flags: { lr: "0.1" }, env: { SLTRAIN_LR: "abc" } });
   assert.match(error.message, /^SLTRAIN_LR: /);

@@ -16,6 +16,17 @@ export interface Peak {
   readonly bandwidths: readonly Bandwidth[];
 }
 
+/** From so much on the pairs are joined: noise is less. */
+const JOINED_RATIO = 1.2;
+
+/** Whether V8 has joined the pairs. */
+export function joinsVectors({
+  fma128Gflops,
+  fma256Gflops,
+}: Pick<Peak, "fma128Gflops" | "fma256Gflops">): boolean {
+  return fma256Gflops >= JOINED_RATIO * fma128Gflops;
+}
+
 export interface Bandwidth {
   /** Of source and target together. */
   readonly workingSetBytes: number;

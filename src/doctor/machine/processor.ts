@@ -1,7 +1,7 @@
 // What WebAssembly makes of this processor: tried and measured in this process.
 
 import { Worker } from "node:worker_threads";
-import { measureMultiplyAdds } from "../../device/wasm/peak.ts";
+import { joinsVectors, measureMultiplyAdds } from "../../device/wasm/peak.ts";
 import { probeWasmTarget } from "../../device/wasm/target.ts";
 import type { Finding } from "../check.ts";
 
@@ -16,15 +16,13 @@ export async function checkSimd(): Promise<Finding> {
   };
 }
 
-/** From so much on V8 does join vectors. */
-const JOINED_RATIO = 1.2;
-
 /** Throws "simd-missing". */
 export async function checkRevectoriser(): Promise<Finding> {
-  const { fma128Gflops, fma256Gflops } = measureMultiplyAdds(await probeWasmTarget());
+  const measured = measureMultiplyAdds(await probeWasmTarget());
+  const { fma128Gflops, fma256Gflops } = measured;
   const rate = `${Math.max(fma128Gflops, fma256Gflops).toFixed(0)} GFLOP/s a core`;
-  const ratio = fma256Gflops / fma128Gflops;
-  if (ratio >= JOINED_RATIO) {
+  if (joinsVectors(measured)) {
+    const ratio = fma256Gflops / fma128Gflops;
     return {
       outcome: "ok",
       found: `joins vectors to 256 bits: ${ratio.toFixed(1)} times the speed, ${rate}`,
