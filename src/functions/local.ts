@@ -21,8 +21,9 @@ export async function open(location: string): Promise<Functions> {
       message: `functions: expected local:http://127.0.0.1:PORT/NAME, got ${JSON.stringify(`local:${location}`)}`,
     });
   }
-  const { Pool } = await import("undici");
-  const pool = new Pool(endpoint, { connections: 4, headersTimeout: ANSWER_TIMEOUT_MS });
+  // By its default export: the bundle of functions has its names only there.
+  const { default: undici } = await import("undici");
+  const pool = new undici.Pool(endpoint, { connections: 4, headersTimeout: ANSWER_TIMEOUT_MS });
   return {
     async invoke(event) {
       const request = {

@@ -3,6 +3,7 @@
 
 import { errorRecord, SltrainError } from "../errors.ts";
 import { openFunctions } from "../functions/open-functions.ts";
+import { whenUsed } from "../functions/when-used.ts";
 import { getJson, putJson } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
 import type { RunManifest, WorkerEvent, WorkerFailure } from "../run/records.ts";
@@ -25,7 +26,8 @@ export function handlerWith(open: typeof openFunctions): Handler {
     const event = parseFunctionEvent(rawEvent);
     if (event.kind !== "worker") throw eventInvalid("kind", "worker", event.kind);
     const storage = await openStorage(event.storage);
-    const functions = event.functions === undefined ? undefined : await open(event.functions, process.env);
+    const { functions: uri } = event;
+    const functions = uri === undefined ? undefined : whenUsed(() => open(uri, process.env));
     try {
       const manifest = await readManifest(storage, event);
       return await trainOrFail({ event, manifest, invocation, storage, functions, cursor: startCursor() });
