@@ -8,7 +8,7 @@ import type { ElementRange } from "../shard/layout.ts";
 import type { ExpectedObject, Packed, Received } from "./frame-coder.ts";
 import type { Lane } from "./lane.ts";
 import type { Merge, Piece, ReducePlan, Writer } from "./pattern.ts";
-import { type Contribution, NO_SCALARS, RankOrderedSum } from "./rank-ordered-sum.ts";
+import { type Contribution, NO_ABSENT, NO_SCALARS, RankOrderedSum } from "./rank-ordered-sum.ts";
 import { refuseFork, type Statement } from "./refuse-fork.ts";
 import { packSlots, slotBytesFor, slotRange } from "./slots.ts";
 
@@ -42,6 +42,8 @@ export class BucketReduce {
   readonly #range: ElementRange;
   readonly #puts: Promise<unknown>[] = [];
   readonly #means: (Received | undefined)[];
+  /** This rank's sums as they were encoded, by their first element. */
+  readonly #sent = new Map<number, Packed>();
   /** The means that it gave were those of an earlier start of this rank. */
   adopted = false;
 
@@ -62,7 +64,8 @@ export class BucketReduce {
     const { rank, worldSize, frames } = this.#lane.group;
     const scalars = this.#isLast ? await this.#round.scalars : NO_SCALARS;
     const peaks = new Uint32Array(this.#lane.peaks.length);
-    const contribution = { contributors: 1, weight: this.#round.weight, scalars, peaks };
+    const { weight } = this.#round;
+    const contribution = { contributors: 1, weight, scalars, peaks, absent: NO_ABSENT };
     let held: Held | undefined = { ...this.#range, values: sums, contribution };
     this.#publish(0, held, sums);
     this.adopted = this.#lane.replaying && (await this.#adopt());
@@ -74,6 +77,7 @@ export class BucketReduce {
       if (worldSize > 1) await this.#receiveMeans();
     }
     await Promise.all(this.#puts);
+    this.#keepLeftOut();
     const { lane, step, bucket } = this.#address(0, 0);
     await frames.release({ lane, step, bucket });
     return this.#means as readonly Received[];
@@ -145,6 +149,7 @@ export class BucketReduce {
     const address = this.#address(level, piece);
     // Small payloads are ready: they are on their way before the push returns.
     const packed = coded instanceof Promise ? await coded : coded;
+    if (level === 0) this.#sent.set(range.begin, packed);
     const contribution = this.#carried(held, range);
     const frame = frames.frame({ address, elements: range.end - range.begin }, packed, contribution);
     if ((await frames.put(address, frame)) === "stored") return;
@@ -159,10 +164,11 @@ export class BucketReduce {
   ): Promise<void> {
     const { frames, rank } = this.#lane.group;
     const packed = await Promise.all(pieces.map(async (range, piece) => coded(piece, range)));
+    if (level === 0) pieces.forEach(({ begin }, piece) => this.#sent.set(begin, packed[piece]!));
     const { peaks } = held.contribution;
     peaks[level] = packed.reduce((most, one, piece) => {
-      const { scalars } = this.#carried(held, pieces[piece]!);
-      return Math.max(most, frames.sizeOf(one, { scalars, peaks }));
+      const { scalars, absent } = this.#carried(held, pieces[piece]!);
+      return Math.max(most, frames.sizeOf(one, { scalars, peaks, absent }));
     }, peaks[level]!);
     const sealed = packed.map((one, piece) => {
       const range = pieces[piece]!;
@@ -188,7 +194,9 @@ export class BucketReduce {
     const { frames } = this.#lane.group;
     // Memory of its own: the lane's is for what is still to be read.
     const [winner] = (await frames.read({ ...object, into: new Uint8Array(roomBytes) })) ?? [];
-    if (winner !== undefined)
+    // With a quorum, who is in a mean depends on timing.
+    const isOpen = object.address.level > 0 && this.#lane.group.quorum < 1;
+    if (winner !== undefined && !isOpen)
       refuseFork(frames.keyOf(object.address), object.frames[0]!.elements, mine, winner);
     return winner;
   }
@@ -208,8 +216,10 @@ export class BucketReduce {
     }
     const peers = [...writers.keys()].filter((writer) => writer !== own);
     const expected = this.#withRoom(peers.map((writer) => this.#partOf(level - 1, merge, writers[writer]!)));
-    await this.#receive(level - 1, expected, ([part], i) => sum.take(peers[i]!, part!));
-    const merged: Held = { begin, end, values: sums, contribution: sum.total };
+    const most = writers.length - this.#lane.quorumOf(writers.length);
+    await this.#receive(level - 1, expected, ([part], i) => sum.take(peers[i]!, part!), most);
+    const absent = Uint32Array.from(sum.settle(), (writer) => writers[writer]!.rank);
+    const merged: Held = { begin, end, values: sums, contribution: { ...sum.total, absent } };
     await clock.working(async () => {
       const values = memory.values(this.#bucket, level, length);
       if (level < this.#plan.levels) {
@@ -327,29 +337,47 @@ export class BucketReduce {
     return expected.map((object, i) => ({ ...object, into: slots[i]! }));
   }
 
-  /** Waits for objects of a level. */
+  /** What came too late for the mean of this round comes with the next. */
+  #keepLeftOut(): void {
+    const { rank } = this.#lane.group;
+    for (const [piece, { begin }] of this.#plan.means.entries())
+      if (this.#means[piece]!.absent.includes(rank))
+        this.#lane.leftOut(this.#bucket, begin, this.#sent.get(begin)!);
+  }
+
+  /** Waits for objects of a level, of which `most` may be left out when they are late. */
   async #receive(
     level: number,
     expected: readonly ExpectedObject[],
     take: (frames: readonly Received[], index: number) => void,
+    most = 0,
   ): Promise<void> {
     const { timeoutMs, signal, beganMs } = this.#round;
     const { arrivals, group } = this.#lane;
     const sinceBeganMs = (): number => performance.now() - beganMs;
     const patience = 1 + PATIENCE_PER_LEVEL * level;
     const { leaseMs, onLate: tell } = group;
-    const lateMs = Math.max(leaseMs, (arrivals.lateMs(level) ?? 0) - sinceBeganMs());
+    const usualMs = arrivals.lateMs(level);
+    const lateMs = Math.max(leaseMs, (usualMs ?? 0) - sinceBeganMs());
+    const needed = expected.length - most;
+    // Whoever is only slow lives: no lease has to pass.
+    const quorumMs = usualMs === undefined ? leaseMs : Math.max(0, usualMs - sinceBeganMs());
     const wait = {
       timeoutMs: timeoutMs * patience,
       expectedMs: Math.max(0, arrivals.expectedMs(level) - sinceBeganMs()),
       signal,
       ...(tell && { late: { afterMs: lateMs * patience, tell } }),
+      ...(most > 0 && { quorum: { afterMs: quorumMs, objects: needed } }),
     };
     if (expected.length === 0) return;
-    await group.frames.receive(expected, wait, take, ({ atOnce = false }) =>
+    let arrived = 0;
+    const count = (frames: readonly Received[], index: number): void => {
+      take(frames, index);
+      if (++arrived === needed) arrivals.noteLast(level, sinceBeganMs());
+    };
+    await group.frames.receive(expected, wait, count, ({ atOnce = false }) =>
       arrivals.note(level, sinceBeganMs(), atOnce),
     );
-    arrivals.noteLast(level, sinceBeganMs());
   }
 }
 

@@ -91,7 +91,8 @@ export interface Collective {
   /**
    * Deletes what this rank wrote and no rank can need any more: sums of steps up to `currentStep` - 2, for a rank that
    * begins `currentStep` knows that all have finished that step; and means up to `durableStep`, the newest step whose
-   * checkpoint is known to be durable, for a rank that starts anew replays the means after it (-1: none yet).
+   * checkpoint is known to be durable, for a rank that starts anew replays the means after it (-1: none yet). Nothing is
+   * deleted after a round that went without some rank's sums: that rank may be anywhere.
    */
   sweep(currentStep: number, durableStep: number): Promise<void>;
   /** Ends connections and threads; nothing may be under way. */

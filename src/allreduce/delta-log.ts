@@ -18,8 +18,9 @@ import { ExchangeClock } from "./exchange-clock.ts";
 import { FrameChannel } from "./frame-channel.ts";
 import type { ExpectedObject, OnLate, Received } from "./frame-coder.ts";
 import { frameKey } from "./keys.ts";
-import { NO_PEAKS } from "./rank-ordered-sum.ts";
+import { NO_ABSENT, NO_PEAKS } from "./rank-ordered-sum.ts";
 
+const NOTHING_MORE = { peaks: NO_PEAKS, absent: NO_ABSENT };
 /** Apart from the lanes of collectives. */
 const DELTA_LANE = 255;
 /** Peers whose updates are read at a time: each takes a buffer. */
@@ -173,7 +174,7 @@ export class DeltaLog {
         if (worldSize === 1) return;
         const address = this.#address(rank, step);
         const packed = await this.#frames.pack({ codec, encoded }, zstd !== "off");
-        const contribution = { contributors: 1, weight: 0, scalars: this.#released, peaks: NO_PEAKS };
+        const contribution = { contributors: 1, weight: 0, scalars: this.#released, ...NOTHING_MORE };
         const parts = this.#frames.frame({ address, elements: length }, packed, contribution);
         if ((await this.#frames.put(address, parts)) === "exists") {
           codec.decode(encoded, this.#decoded);

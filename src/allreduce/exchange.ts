@@ -26,6 +26,11 @@ export interface ExchangeMember {
   readonly generation: number;
   /** Of the run: decides stochastic rounding. */
   readonly seed: number;
+  /**
+   * Share of the parts of a sum with which a merger makes the mean when the others are late, at least one half: the mean
+   * says whose parts are missing, and they come with the next round. Only for patterns of one level. Default 1.
+   */
+  readonly quorum?: number;
   /** A rank that is waited for is late after the time in which its frames usually come, but never before so long. */
   readonly leaseMs?: number;
   /** Told of ranks that are late, again in every round and of every object; may be one that itself waits for another. */
@@ -95,11 +100,16 @@ export async function openExchange<Name extends string>(
     });
   }
   const { frames } = carrier;
-  const { leaseMs = 0, onLate } = options;
+  const { leaseMs = 0, quorum = 1, onLate } = options;
   const costUsd = (): number =>
     ((clock.exchangeMs + clock.waitMs) / 1000) * FUNCTION_USD_PER_SECOND + carrier.requestsUsd;
+  /** Whether all ranks are known to have finished the round before the last. */
+  let allAreNear = true;
+  const finished = (isComplete: boolean): void => {
+    allAreNear &&= isComplete;
+  };
   const group = {
-    ...{ rank, worldSize, generation, seed, leaseMs, onLate, frames, clock },
+    ...{ rank, worldSize, generation, seed, quorum, finished, leaseMs, onLate, frames, clock },
     ...{ zstd: options.zstd, costUsd },
   };
   const lanes = new Map<string, Lane>(
@@ -129,20 +139,25 @@ export async function openExchange<Name extends string>(
         `a weight is at least 0, not ${round.weight}`,
       );
       const lane = lanes.get(name)!;
+      allAreNear = true;
       if (worldSize > 1) carrier.opened(lane, round.step);
       return new LaneRound(lane, round);
     },
     async replay(names, options) {
       const own = names.map((name) => lanes.get(name)!);
       // Servers keep means to themselves until a rank has sent its part.
-      if ("servers" in channel || !own.every((lane) => lane.replaying)) return undefined;
+      // What was left out of a round is made of the rank's own sums.
+      if ("servers" in channel || quorum < 1 || !own.every((lane) => lane.replaying)) return undefined;
       const rounds = own.map((lane) => new LaneRound(lane, options));
       const found = await clock.finishing(() => Promise.all(rounds.map((round) => round.replay())));
       if (found.includes(false)) return undefined;
       for (const lane of own) carrier.opened(lane, options.step);
       return rounds;
     },
-    sweep: (currentStep, durableStep) => carrier.sweep(currentStep, durableStep),
+    async sweep(currentStep, durableStep) {
+      // Who was left out of a round may be far behind, and need all that is there.
+      if (allAreNear) await carrier.sweep(currentStep, durableStep);
+    },
     close: () => carrier.close(),
   };
 }

@@ -23,6 +23,9 @@ export interface FrameChannelOptions extends FrameCoderOptions {
   readonly resend?: ResendDesk;
 }
 
+/** Why a wait ends before all is there. */
+const ENOUGH = new Error("a quorum of the objects has come");
+
 export class FrameChannel extends FrameCoder implements Frames {
   readonly #options: FrameChannelOptions;
 
@@ -57,16 +60,30 @@ export class FrameChannel extends FrameCoder implements Frames {
   ): Promise<void> {
     if (expected.length === 0) return;
     const { channel, clock, resend } = this.#options;
+    const { late, quorum } = options;
     const missing = new Set(expected.keys());
+    const stop = new AbortController();
+    const signals = [stop.signal, ...(options.signal ? [options.signal] : [])];
+    const wait = quorum ? { ...options, signal: AbortSignal.any(signals) } : options;
+    let isLate = false;
+    const settle = (): void => {
+      if (quorum && isLate && expected.length - missing.size >= quorum.objects) stop.abort(ENOUGH);
+    };
     const refs = expected.map((object) => this.#refOf(object));
     const arrivals =
       resend?.waitFor(
         refs,
         expected.map(({ address }) => address.rank),
-        options,
-      ) ?? channel.waitFor(refs, options);
-    const { late } = options;
-    const lateTimer = late && setTimeout(() => late.tell(writersOf(expected, missing)), late.afterMs);
+        wait,
+      ) ?? channel.waitFor(refs, wait);
+    const timers = [
+      late && setTimeout(() => late.tell(writersOf(expected, missing)), late.afterMs),
+      quorum &&
+        setTimeout(() => {
+          isLate = true;
+          settle();
+        }, quorum.afterMs),
+    ];
     try {
       for await (const arrival of arrivals) {
         const { index, bytes } = arrival;
@@ -75,14 +92,16 @@ export class FrameChannel extends FrameCoder implements Frames {
         await clock.working(async () => {
           take(await this.#unpack(expected[index]!, bytes), index);
         });
+        settle();
       }
     } catch (error) {
+      if (error === ENOUGH) return;
       const [first] = missing;
       if (first === undefined || !(error instanceof SltrainError) || error.code !== "wait-timeout")
         throw error;
       throw this.#peerMissing(expected[first]!.address, missing.size, options.timeoutMs, error);
     } finally {
-      clearTimeout(lateTimer);
+      timers.forEach(clearTimeout);
     }
   }
 

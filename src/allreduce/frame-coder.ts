@@ -51,6 +51,8 @@ export type OnLate = (ranks: readonly number[]) => void;
 export interface ReceiveOptions extends WaitOptions {
   /** After so long `tell` is called once with the ranks whose objects have not come; the wait goes on. */
   readonly late?: { readonly afterMs: number; readonly tell: OnLate };
+  /** After so long the wait is over as soon as so many objects have come. */
+  readonly quorum?: { readonly afterMs: number; readonly objects: number };
 }
 
 /** Payloads as they travel. */
@@ -82,9 +84,12 @@ export class FrameCoder {
   }
 
   /** Bytes of the frame. */
-  sizeOf({ payload }: Packed, { scalars, peaks }: Pick<Contribution, "scalars" | "peaks">): number {
+  sizeOf(
+    { payload }: Packed,
+    { scalars, peaks, absent }: Pick<Contribution, "scalars" | "peaks" | "absent">,
+  ): number {
     const payloadBytes = payload.parts.reduce((total, part) => total + part.byteLength, 0);
-    return frameBytes(scalars.length, peaks.length, payloadBytes);
+    return frameBytes(scalars.length, peaks.length + absent.length, payloadBytes);
   }
 
   /** The parts of the frame. */
@@ -104,11 +109,11 @@ export class FrameCoder {
   ): Promise<Decoded> {
     const codecs = codec.shuffled === undefined ? [codec] : [codec, codec.shuffled];
     const frame = decodeFrame(key, bytes, { ...address, run: this.#run, elements }, codecs);
-    const { contributors, weight, scalars, peaks } = frame;
+    const { contributors, weight, scalars, peaks, absent } = frame;
     const encoded = await unpackPayload(key, frame, frame.codec, this.#options.zstd, elements);
     const values = { codec: frame.codec, encoded };
     const compressed = frame.zstd || frame.codec !== codec;
-    return { contributors, weight, scalars, peaks, values, compressed, parts: [bytes] };
+    return { contributors, weight, scalars, peaks, absent, values, compressed, parts: [bytes] };
   }
 }
 

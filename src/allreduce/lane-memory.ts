@@ -7,6 +7,7 @@ const ALIGNMENT_BYTES = 8;
 export class LaneMemory {
   readonly #sums = new Map<string, Float64Array>();
   readonly #values = new Map<string, Float32Array>();
+  readonly #carried = new Map<string, Float32Array>();
   readonly #rooms = new Map<string, Encoded>();
   readonly #slabs = new Map<number, Uint8Array>();
 
@@ -18,6 +19,11 @@ export class LaneMemory {
   /** The same rounded to f32, as it is published. */
   values(bucket: number, level: number, length: number): Float32Array {
     return remembered(this.#values, `${bucket}/${level}`, () => new Float32Array(length));
+  }
+
+  /** This rank's sums of a piece, with what was left out of the last rounds. */
+  carried(bucket: number, piece: number, length: number): Float32Array {
+    return remembered(this.#carried, `${bucket}/${piece}`, () => new Float32Array(length));
   }
 
   /** For `codec` to encode what this rank publishes. */

@@ -3,18 +3,19 @@
 
 import type { Codec } from "../shard/codec/codec.ts";
 import { encodeWithFeedback } from "../shard/error-feedback.ts";
-import type { FrameAddress } from "../shard/frame.ts";
+import { type FrameAddress, MAX_ABSENT } from "../shard/frame.ts";
 import type { ElementRange } from "../shard/layout.ts";
 import { maxFrameBytes } from "../shard/payload.ts";
 import { type ZstdMode, ZstdTrial } from "../shard/zstd-trial.ts";
 import { ArrivalPredictor } from "./arrival-predictor.ts";
-import { restoreState } from "./collective-state.ts";
+import { restoreState, sharedFloats } from "./collective-state.ts";
 import type { CollectiveState } from "./collective.ts";
 import type { ExchangeClock } from "./exchange-clock.ts";
 import type { Frames, OnLate, Packed } from "./frame-coder.ts";
 import { LaneMemory } from "./lane-memory.ts";
 import { levelCodecs } from "./level-codecs.ts";
 import type { ReducePattern, ReducePlan } from "./pattern.ts";
+import type { Coded } from "./rank-ordered-sum.ts";
 import { Residuals } from "./residuals.ts";
 import { roundingSeed } from "./rounding-seed.ts";
 import { slotBytesFor } from "./slots.ts";
@@ -28,6 +29,8 @@ export interface LaneOptions {
   readonly codec: Codec;
   /** What a rank publishes of a bucket travels in one object. Sensible with one bucket. */
   readonly packed: boolean;
+  /** Sums of elements below this one that were late for their round are added to those of the next. Default 0. */
+  readonly carried?: number;
   /** Its steps are no training steps: they are counted by themselves, between training steps. */
   readonly apart?: boolean;
 }
@@ -39,9 +42,13 @@ export interface LaneGroup {
   readonly worldSize: number;
   readonly generation: number;
   readonly seed: number;
+  /** Share of the parts of a sum that is enough when the others are late. */
+  readonly quorum: number;
   /** Nobody is late before. */
   readonly leaseMs: number;
   readonly onLate: OnLate | undefined;
+  /** To be called after each round, in the order of the rounds. */
+  finished(isComplete: boolean): void;
   readonly frames: Frames;
   readonly clock: ExchangeClock;
   /** Whether payloads are compressed: never, where it makes them smaller, or where that saves time or money. */
@@ -66,6 +73,8 @@ export class Lane {
   /** Bytes of the largest frame of each level in the last round; 0: not known yet. Equal on all ranks; empty if not packed. */
   readonly peaks: Int32Array;
   readonly #residuals: Residuals | undefined;
+  /** What was late for its round, of all elements that are carried; empty without a quorum. */
+  readonly #leftOut: Float32Array;
   #replaying: boolean;
 
   /** Throws SltrainError "reduce-invalid". */
@@ -80,6 +89,7 @@ export class Lane {
     const levels = packed ? Math.max(...this.plans.map((plan) => plan.levels)) : 0;
     this.peaks = new Int32Array(new SharedArrayBuffer(levels * Int32Array.BYTES_PER_ELEMENT));
     this.#residuals = codec.biased ? new Residuals(this.plans, this.codecs, buckets, group.rank) : undefined;
+    this.#leftOut = sharedFloats(group.quorum < 1 ? (options.carried ?? 0) : 0);
     this.#replaying = group.generation > 0 && group.worldSize > 1 && !this.keepsParts;
   }
 
@@ -96,9 +106,21 @@ export class Lane {
     return this.#replaying;
   }
 
-  /** Ends a round: what its mean frames told of it, and whether they were those of an earlier start. */
-  finished(peaks: Uint32Array, adopted: boolean): void {
+  /**
+   * Ends a round: what its mean frames told of it, whether they were those of an earlier start, and whether all ranks are
+   * in all of them.
+   */
+  finished({
+    peaks,
+    adopted,
+    isComplete,
+  }: {
+    readonly peaks: Uint32Array;
+    readonly adopted: boolean;
+    readonly isComplete: boolean;
+  }): void {
     this.peaks.set(peaks);
+    this.group.finished(isComplete);
     // Nothing of this step, so nothing of the next.
     if (!adopted) this.#replaying = false;
   }
@@ -110,21 +132,49 @@ export class Lane {
       values,
     ]);
     const peaks = this.peaks.length === 0 ? [] : [[`${prefix}peaks`, this.peaks]];
-    return Object.fromEntries([...residuals, ...peaks]) as CollectiveState;
+    const leftOut = this.#leftOut.length === 0 ? [] : [[`${prefix}left-out`, this.#leftOut]];
+    return Object.fromEntries([...residuals, ...peaks, ...leftOut]) as CollectiveState;
   }
 
   restore(state: CollectiveState, prefix: string): void {
     restoreState(this.state(prefix), state);
   }
 
+  /** Parts of `writers` that are enough for a sum when the others are late. */
+  quorumOf(writers: number): number {
+    const waitsForAll = this.options.apart === true || this.group.worldSize === 1;
+    return waitsForAll ? writers : Math.max(Math.ceil(this.group.quorum * writers), writers - MAX_ABSENT);
+  }
+
+  /** Keeps this rank's sums from element `begin`, as they were sent, for the next round. */
+  leftOut(bucket: number, begin: number, { codec, encoded }: Coded): void {
+    const owned = this.plans[bucket]!.means.find((mean) => mean.begin === begin)!;
+    const values = new Float32Array(owned.end - begin);
+    codec.decode(encoded, values);
+    const kept = this.#leftOut.subarray(begin, owned.end);
+    for (let i = 0; i < kept.length; i++) kept[i]! += values[i]!;
+  }
+
+  /** This rank's own sums with what of the last rounds was left out. */
+  #withLeftOut(values: Float32Array, { bucket, level, piece }: FrameAddress, begin: number): Float32Array {
+    const kept = this.#leftOut.subarray(begin, begin + values.length);
+    if (level > 0 || kept.every((value) => value === 0)) return values;
+    const sums = this.memory.carried(bucket, piece, values.length);
+    sums.set(values);
+    for (let i = 0; i < kept.length; i++) sums[i]! += kept[i]!;
+    kept.fill(0);
+    return sums;
+  }
+
   /** Encodes what this rank publishes at `address`, of which `begin` is the first element, and keeps what is lost. */
-  encode(address: FrameAddress, values: Float32Array, begin: number): Packed | Promise<Packed> {
+  encode(address: FrameAddress, own: Float32Array, begin: number): Packed | Promise<Packed> {
     const { compresses } = this.zstd;
     const { bucket, level, piece } = address;
     const plain = this.codecs[bucket]![level]!;
     // What zstd cannot use needs no other order.
     const codec = compresses ? (plain.shuffled ?? plain) : plain;
-    const room = this.memory.room(codec, bucket, level, piece, values.length);
+    const room = this.memory.room(codec, bucket, level, piece, own.length);
+    const values = this.#withLeftOut(own, address, begin);
     const seed = roundingSeed(this.group.seed, address);
     const encoded =
       codec.biased && this.#residuals !== undefined
@@ -141,7 +191,9 @@ export class Lane {
 
   /** The most bytes that a frame of `elements` values of a level can have. */
   frameBytes(bucket: number, level: number, elements: number): number {
-    return maxFrameBytes(this.codecs[bucket]![level]!, elements, MAX_SCALARS, this.peaks.length);
+    const { worldSize } = this.group;
+    const words = this.peaks.length + worldSize - this.quorumOf(worldSize);
+    return maxFrameBytes(this.codecs[bucket]![level]!, elements, MAX_SCALARS, words);
   }
 
   /** Bytes of the slots of packed objects. */

@@ -56,7 +56,7 @@ export function collectiveLanes(options: Grid, prices: Channel["capabilities"]["
   const ranges = bucketRanges(layout, { bucketBytes, ...riding });
   const own = { begin: 0, end: statistics?.length ?? 0 };
   return {
-    gradients: { buckets: packed ? [whole(ranges)] : ranges, reduce, codec, packed },
+    gradients: { buckets: packed ? [whole(ranges)] : ranges, reduce, codec, packed, carried: layout.length },
     scalars: { buckets: [SCALARS_ONLY], reduce, codec: f32, packed: false, apart: true },
     ...(apart && { statistics: { buckets: [own], reduce, codec: f32, packed } }),
   };

@@ -5,14 +5,16 @@ import type { Codec, Encoded } from "../shard/codec/codec.ts";
 
 export const NO_SCALARS = new Float64Array(0);
 export const NO_PEAKS = new Uint32Array(0);
+export const NO_ABSENT = new Uint32Array(0);
 
 /** What travels beside values. */
 export interface Contribution {
   readonly contributors: number;
   readonly weight: number;
   readonly scalars: Float64Array;
-  /** See `FrameContent.peaks`. */
+  /** See `FrameContent`. */
   readonly peaks: Uint32Array;
+  readonly absent: Uint32Array;
 }
 
 /** Values as a codec wrote them. */
@@ -46,13 +48,27 @@ export class RankOrderedSum {
   /** The part of the merge's writer `index`. What it holds must not change before all parts are there. */
   take(index: number, part: Part): void {
     this.#waiting[index] = part;
-    for (let next = this.#waiting[this.#next]; next !== undefined; next = this.#waiting[++this.#next]) {
-      this.#accumulate(next.values, this.#next === 0 ? "set" : "add");
-      this.#contributors += next.contributors;
-      this.#weight += next.weight;
-      this.#addScalars(next.scalars);
-      this.#peaks = highest(this.#peaks, next.peaks);
+    for (let next = this.#waiting[this.#next]; next !== undefined; next = this.#waiting[++this.#next])
+      this.#add(next);
+  }
+
+  /** Adds what has come and still waits for its turn; returns the writers whose parts have not come. */
+  settle(): number[] {
+    const absent: number[] = [];
+    for (; this.#next < this.#waiting.length; this.#next++) {
+      const next = this.#waiting[this.#next];
+      if (next === undefined) absent.push(this.#next);
+      else this.#add(next);
     }
+    return absent;
+  }
+
+  #add(part: Part): void {
+    this.#accumulate(part.values, this.#contributors === 0 ? "set" : "add");
+    this.#contributors += part.contributors;
+    this.#weight += part.weight;
+    this.#addScalars(part.scalars);
+    this.#peaks = highest(this.#peaks, part.peaks);
   }
 
   #accumulate(values: Part["values"], mode: "set" | "add"): void {
@@ -72,8 +88,8 @@ export class RankOrderedSum {
     scalars.forEach((scalar, i) => (this.#scalars[i]! += scalar));
   }
 
-  /** Complete when all parts are there. */
-  get total(): Contribution {
+  /** Complete when all parts are there, or it was settled. */
+  get total(): Omit<Contribution, "absent"> {
     return {
       contributors: this.#contributors,
       weight: this.#weight,

@@ -20,6 +20,7 @@ export class LaneRound implements Round {
   readonly #controller = new AbortController();
   #peaks: Uint32Array = new Uint32Array(0);
   #adopted = false;
+  #isComplete = true;
   #result: RoundResult | undefined;
   #failure: { readonly error: unknown } | undefined;
 
@@ -72,7 +73,11 @@ export class LaneRound implements Round {
       if (this.#failure !== undefined) throw this.#failure.error;
       const result = this.#result;
       assert(result !== undefined, "a round ends with its result");
-      this.#lane.finished(this.#peaks, this.#adopted);
+      this.#lane.finished({
+        peaks: this.#peaks,
+        adopted: this.#adopted,
+        isComplete: this.#isComplete,
+      });
       if (result.weight === 0 && mean.length > 0) throw noWeight(this.#options.step);
       return result;
     });
@@ -107,7 +112,8 @@ export class LaneRound implements Round {
 
   #write(bucket: number, means: readonly Received[], mean: Float32Array): void {
     for (const [piece, { begin, end }] of this.#lane.plans[bucket]!.means.entries()) {
-      const { values, peaks } = means[piece]!;
+      const { values, peaks, absent } = means[piece]!;
+      this.#isComplete &&= absent.length === 0;
       values.codec.decode(values.encoded, mean.subarray(begin, end));
       this.#peaks = highest(this.#peaks, peaks);
     }

@@ -14,7 +14,12 @@ interface Rule {
   readonly because: string;
 }
 
+/** The number of levels does not depend on what is reduced. */
+const NOTHING = { begin: 0, end: 0 };
+
 const isStale = ({ sync }: TrainConfig): boolean => parseSync(sync).staleness !== undefined;
+
+const goesOn = ({ quorum }: TrainConfig): boolean => quorum < 1;
 
 const rules: readonly Rule[] = [
   {
@@ -42,6 +47,28 @@ const rules: readonly Rule[] = [
     broken: (config, isFlag) => isFlag("reduce") && areParameterServers(config.channel),
     because: "parameter servers add by themselves",
   },
+  {
+    settings: ["quorum", "reduce"],
+    broken: (config) =>
+      goesOn(config) && parseReduce(config.reduce).plan(NOTHING, config.workers, 0).levels > 1,
+    because:
+      "who adds for a group is waited for by all others, so only scatter-reduce and all-reduce can leave anybody out",
+  },
+  {
+    settings: ["quorum", "channel"],
+    broken: (config) => goesOn(config) && areParameterServers(config.channel),
+    because: "parameter servers wait for all workers",
+  },
+  {
+    settings: ["quorum", "sync"],
+    broken: (config) => goesOn(config) && isStale(config),
+    because: "workers that are not in lockstep wait for nobody in a step",
+  },
+  {
+    settings: ["quorum", "compress"],
+    broken: (config) => goesOn(config) && parseCompression(config.compress).powerSgdTerms !== undefined,
+    because: "powersgd's two rounds of a step must be of the same workers",
+  },
 ];
 
 /**
@@ -66,7 +93,7 @@ export function refuseConflicts(config: TrainConfig, isFlag: (key: TrainConfigKe
 
 function refuseMisfit({ reduce, workers }: TrainConfig): void {
   try {
-    parseReduce(reduce).plan({ begin: 0, end: 0 }, workers, 0);
+    parseReduce(reduce).plan(NOTHING, workers, 0);
   } catch (error) {
     if (!(error instanceof SltrainError)) throw error;
     const name = reduce.replace(/:.*/, "");

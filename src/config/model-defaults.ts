@@ -23,6 +23,7 @@ export const generalDefaults = {
   outerLr: 0.7,
   outerMomentum: 0.9,
   reduce: "scatter-reduce",
+  quorum: 1,
   compress: "f32",
   zstd: "auto",
   seed: 1,

@@ -117,6 +117,13 @@ export const trainFields = {
     "How numbers travel: f32 as they are; bf16, fp16, int8 or sign shorter; top-k:1% only the largest; powersgd:2 as products of thin matrices.",
   ),
   zstd: oneOf(["auto", "on", "off"]).describe("Whether zstd follows; auto where it pays on this channel."),
+  quorum: z
+    .number("a number from 0.5 to 1")
+    .min(0.5, "a number from 0.5 to 1")
+    .max(1, "a number from 0.5 to 1")
+    .describe(
+      "Share of the workers whose gradients are enough for a step when others are late; theirs come with the next. Below 1, runs differ. Who adds for others is waited for.",
+    ),
   targetAccuracy: z
     .number("a number above 0, at most 1")
     .positive("a number above 0, at most 1")

@@ -2,7 +2,7 @@
 
 import type { Decoded } from "../allreduce/frame-coder.ts";
 import { MEAN_LEVEL } from "../allreduce/ps/protocol.ts";
-import type { RankOrderedSum } from "../allreduce/rank-ordered-sum.ts";
+import { NO_ABSENT, type RankOrderedSum } from "../allreduce/rank-ordered-sum.ts";
 import { roundingSeed } from "../allreduce/rounding-seed.ts";
 import { type Codec, type Encoded, roomFor } from "../shard/codec/codec.ts";
 import { encodeWithFeedback } from "../shard/error-feedback.ts";
@@ -64,7 +64,7 @@ async function encodeMean(place: Place, sum: RankOrderedSum): Promise<Uint8Array
   const codec = compress ? (meanCodec.shuffled ?? meanCodec) : meanCodec;
   const encoded = encode(codec, values, piece.residual, roundingSeed(run.description.seed, address));
   const packed = await coder.pack({ codec, encoded }, compress);
-  return coder.frame({ address, elements: values.length }, packed, sum.total);
+  return coder.frame({ address, elements: values.length }, packed, { ...sum.total, absent: NO_ABSENT });
 }
 
 /** The result may view `values`: the frame of a mean lives longer than its round. */

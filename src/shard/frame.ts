@@ -2,24 +2,26 @@
 // process can decode it by itself, and nothing of another run, round or sender, and no damage, passes for what was
 // expected.
 //
-// Little-endian: header (72 bytes, below), scalars (f64 each), peaks (u32 each, an even number of them), payload. The
-// checksum (checksum.ts) is over all but itself.
+// Little-endian: header (72 bytes, below), scalars (f64 each), peaks and absent ranks (u32 each, an even number of them
+// together), payload. The checksum (checksum.ts) is over all but itself.
 //
 //   0 u32 magic    4 u8 version    5 u8 lane    6 u8 level    7 u8 codec       8 u64 run      16 u32 step
 //  20 u32 bucket  24 u32 piece    28 u32 rank  32 u32 generation    36 u32 codec's parameter     40 u32 elements
-//  44 u16 contributors            46 u16 flags 48 f64 weight  56 u16 scalars  58 u16 peaks    60 u32 payload bytes
-//  64 u64 checksum
+//  44 u16 contributors            46 u16 flags 48 f64 weight  56 u16 scalars  58 u8 peaks  59 u8 absent ranks
+//  60 u32 payload bytes           64 u64 checksum
 
 import { SltrainError } from "../errors.ts";
 import { checksum } from "./checksum.ts";
 
 const MAGIC = 0x46544c53; // "SLTF"
-const VERSION = 3;
+const VERSION = 4;
 const CHECKSUM_OFFSET = 64;
 export const FRAME_HEADER_BYTES = 72;
 const SCALAR_BYTES = 8;
-const PEAK_BYTES = 4;
+const WORD_BYTES = 4;
 const FLAG_ZSTD = 1;
+/** Absent ranks that a frame can name. */
+export const MAX_ABSENT = 255;
 
 /** Where a frame belongs; no two frames of a run have the same. */
 export interface FrameAddress {
@@ -54,6 +56,8 @@ export interface FrameContent {
   readonly generation: number;
   /** Ranks whose sums are in it. */
   readonly contributors: number;
+  /** Ranks whose sums came too late to be in it; see `ExchangeMember.quorum`. */
+  readonly absent: Uint32Array;
   /** Samples behind the sums. */
   readonly weight: number;
   readonly scalars: Float64Array;
@@ -76,12 +80,12 @@ export function runNumber(runId: string): bigint {
   return hash;
 }
 
-/** The length of a frame. */
-export function frameBytes(scalarCount: number, peakCount: number, payloadBytes: number): number {
+/** The length of a frame with so many peaks and absent ranks. */
+export function frameBytes(scalarCount: number, wordCount: number, payloadBytes: number): number {
   return (
     FRAME_HEADER_BYTES +
     scalarCount * SCALAR_BYTES +
-    (peakCount + (peakCount % 2)) * PEAK_BYTES +
+    (wordCount + (wordCount % 2)) * WORD_BYTES +
     payloadBytes
   );
 }
@@ -93,9 +97,9 @@ export function encodeFrame(
   content: FrameContent,
   payload: readonly Uint8Array[],
 ): Uint8Array[] {
-  const { scalars, peaks } = content;
+  const { scalars, peaks, absent } = content;
   const payloadBytes = payload.reduce((total, part) => total + part.byteLength, 0);
-  const head = new Uint8Array(frameBytes(scalars.length, peaks.length, 0));
+  const head = new Uint8Array(frameBytes(scalars.length, peaks.length + absent.length, 0));
   const view = new DataView(head.buffer);
   view.setUint32(0, MAGIC, true);
   view.setUint8(4, VERSION);
@@ -114,11 +118,12 @@ export function encodeFrame(
   view.setUint16(46, content.zstd ? FLAG_ZSTD : 0, true);
   view.setFloat64(48, content.weight, true);
   view.setUint16(56, scalars.length, true);
-  view.setUint16(58, peaks.length, true);
+  view.setUint8(58, peaks.length);
+  view.setUint8(59, absent.length);
   view.setUint32(60, payloadBytes, true);
   scalars.forEach((scalar, i) => view.setFloat64(FRAME_HEADER_BYTES + i * SCALAR_BYTES, scalar, true));
-  const peaksAt = FRAME_HEADER_BYTES + scalars.length * SCALAR_BYTES;
-  peaks.forEach((peak, i) => view.setUint32(peaksAt + i * PEAK_BYTES, peak, true));
+  const wordsAt = FRAME_HEADER_BYTES + scalars.length * SCALAR_BYTES;
+  [...peaks, ...absent].forEach((word, i) => view.setUint32(wordsAt + i * WORD_BYTES, word, true));
   view.setBigUint64(CHECKSUM_OFFSET, checksumOf(head, payload), true);
   return [head, ...payload];
 }
@@ -145,7 +150,8 @@ export function frameAddress(header: Uint8Array): FrameAddress {
 export function frameLength(bytes: Uint8Array): number {
   if (bytes.byteLength < FRAME_HEADER_BYTES) return Infinity;
   const view = viewOf(bytes);
-  return frameBytes(view.getUint16(56, true), view.getUint16(58, true), view.getUint32(60, true));
+  const words = view.getUint8(58) + view.getUint8(59);
+  return frameBytes(view.getUint16(56, true), words, view.getUint32(60, true));
 }
 
 /**
@@ -192,7 +198,10 @@ export function decodeFrame<C extends FrameCodec>(
     throw frameForeign(key, "codec", known, `${id}/${parameter}`);
   }
   const scalarCount = view.getUint16(56, true);
-  const peaksAt = FRAME_HEADER_BYTES + scalarCount * SCALAR_BYTES;
+  const peakCount = view.getUint8(58);
+  const wordsAt = FRAME_HEADER_BYTES + scalarCount * SCALAR_BYTES;
+  const words = (begin: number, length: number): Uint32Array =>
+    Uint32Array.from({ length }, (_, i) => view.getUint32(wordsAt + (begin + i) * WORD_BYTES, true));
   return {
     codec,
     generation: view.getUint32(32, true),
@@ -201,9 +210,8 @@ export function decodeFrame<C extends FrameCodec>(
     scalars: Float64Array.from({ length: scalarCount }, (_, i) =>
       view.getFloat64(FRAME_HEADER_BYTES + i * SCALAR_BYTES, true),
     ),
-    peaks: Uint32Array.from({ length: view.getUint16(58, true) }, (_, i) =>
-      view.getUint32(peaksAt + i * PEAK_BYTES, true),
-    ),
+    peaks: words(0, peakCount),
+    absent: words(peakCount, view.getUint8(59)),
     zstd: (flags & FLAG_ZSTD) !== 0,
     payload: bytes.subarray(wholeBytes - view.getUint32(60, true)),
   };

@@ -12,11 +12,11 @@ export interface Payload {
 }
 
 /** The most bytes of a frame with `length` values, in whichever order the codec's bytes are. */
-export function maxFrameBytes(codec: Codec, length: number, scalarCount: number, peakCount: number): number {
+export function maxFrameBytes(codec: Codec, length: number, scalarCount: number, wordCount: number): number {
   const payloadBytes = [codec, codec.shuffled ?? codec].map(
     (either) => either.restBytes(length) + either.maxCompressibleBytes(length),
   );
-  return frameBytes(scalarCount, peakCount, Math.max(...payloadBytes));
+  return frameBytes(scalarCount, wordCount, Math.max(...payloadBytes));
 }
 
 /** Compresses what pays. Large payloads give a promise; `encoded` must not change before it settles. */

@@ -27,6 +27,7 @@ const VALUES = {
   sync: "protocol",
   syncEvery: "n|epoch",
   reduce: "pattern",
+  quorum: "x",
   compress: "codec",
   targetAccuracy: "x",
   storage: "uri",

@@ -34,11 +34,11 @@ export async function openPeers(
   storage: Channel & Metered,
   { replica: { parameters: layout, statistics }, ioThread, onLate }: OpenPeersOptions,
 ): Promise<Peers> {
-  const { workers: worldSize, seed, zstd, leaseMs, bucketBytes, reduce, compress } = config;
+  const { workers: worldSize, seed, zstd, leaseMs, quorum, bucketBytes, reduce, compress } = config;
   const member = { runId, rank, worldSize, generation: attempt + generation, seed, zstd, leaseMs };
   const lockstep = frames.staleness === null;
   const job: CollectiveJob = {
-    ...{ ...member, channel, layout, statistics, bucketBytes, reduce },
+    ...{ ...member, channel, layout, statistics, bucketBytes, reduce, quorum },
     // Out of lockstep it averages what should be equal but for rounding: an epoch's end loses nothing.
     compress: lockstep ? compress : "f32",
   };

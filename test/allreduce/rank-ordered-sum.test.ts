@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { NO_PEAKS, NO_SCALARS, type Part, RankOrderedSum } from "../../src/allreduce/rank-ordered-sum.ts";
+import {
+  NO_ABSENT,
+  NO_PEAKS,
+  NO_SCALARS,
+  type Part,
+  RankOrderedSum,
+} from "../../src/allreduce/rank-ordered-sum.ts";
 import { RandomStream } from "../../src/random.ts";
 import { roomFor } from "../../src/shard/codec/codec.ts";
 import { f32 } from "../../src/shard/codec/f32.ts";
@@ -13,7 +19,14 @@ const contributions = Array.from({ length: 5 }, (_, rank) => {
   const scalars = Float64Array.from({ length: rank % 3 }, () => random.nextNormal() * 10 ** (rank * 5));
   const encoded = f32.encode(values, roomFor(f32, LENGTH), 0);
   const peaks = Uint32Array.of(rank * 7, 100 - rank);
-  return { contributors: 1, weight: rank + 0.1, scalars, peaks, values: { codec: f32, encoded } };
+  return {
+    contributors: 1,
+    weight: rank + 0.1,
+    scalars,
+    peaks,
+    absent: NO_ABSENT,
+    values: { codec: f32, encoded },
+  };
 });
 
 test("the order of arrival does not change a bit", () => {
@@ -49,6 +62,21 @@ test("a rank's own values and the same values encoded by a peer give equal sums,
   for (const rank of [0, 1, 4]) assert.deepEqual(meanWith(rank), meanWith(-1));
 });
 
+test("a sum that is settled early is that of the parts that have come, and tells which have not", () => {
+  const sums = [0, 2, 3].map((first) => {
+    const sum = new RankOrderedSum(5, new Float64Array(LENGTH).fill(NaN));
+    for (const rank of [3, 0, 2].toSorted((a) => (a === first ? -1 : 1)))
+      sum.take(rank, contributions[rank]!);
+    assert.deepEqual(sum.settle(), [1, 4]);
+    const mean = new Float32Array(LENGTH);
+    sum.writeMean(mean);
+    return { mean, total: sum.total };
+  });
+  for (const sum of sums) assert.deepEqual(sum, sums[0]);
+  assert.equal(sums[0]!.total.contributors, 3);
+  assert.ok(sums[0]!.mean.every(Number.isFinite));
+});
+
 test("a sum without weight has a mean of zeros", () => {
   const sum = new RankOrderedSum(1, new Float64Array(2));
   sum.take(0, {
@@ -56,6 +84,7 @@ test("a sum without weight has a mean of zeros", () => {
     weight: 0,
     scalars: NO_SCALARS,
     peaks: NO_PEAKS,
+    absent: NO_ABSENT,
     values: new Float32Array(2),
   });
   const mean = new Float32Array(2).fill(1);

@@ -11,7 +11,12 @@ function refuse(changes: TrainConfigInput, flags: readonly TrainConfigKey[] = []
 }
 
 test("settings that go together are let through", () => {
-  for (const changes of [{}, { sync: "asp", compress: "top-k:1%" }, { compress: "powersgd:2" }])
+  for (const changes of [
+    {},
+    { quorum: 0.75, reduce: "all-reduce" },
+    { sync: "asp", compress: "top-k:1%" },
+    { compress: "powersgd:2" },
+  ])
     refuse(changes);
 });
 
@@ -22,6 +27,13 @@ test("two settings that do not go together are named, with the reason", () => {
       { sync: "ssp", compress: "powersgd:2" },
       /--sync ssp with --compress powersgd:2: powersgd has all workers meet/,
     ],
+    [
+      { quorum: 0.9, reduce: "hierarchical" },
+      /--quorum 0.9 with --reduce hierarchical: who adds for a group/,
+    ],
+    [{ quorum: 0.9, channel: "ps://h:1" }, /--quorum 0.9 with --channel/],
+    [{ quorum: 0.9, sync: "asp" }, /--quorum 0.9 with --sync asp/],
+    [{ quorum: 0.9, compress: "powersgd:2" }, /--quorum 0.9 with --compress/],
   ];
   for (const [changes, message] of refused)
     assert.throws(() => refuse(changes), { code: "config-conflict", message });

@@ -14,7 +14,7 @@ import { serve, type ServerEvent } from "../../src/ps/serve.ts";
 import { startParameterServer } from "../../src/ps/server.ts";
 import { roomFor } from "../../src/shard/codec/codec.ts";
 import { f32 } from "../../src/shard/codec/f32.ts";
-import { NO_PEAKS, NO_SCALARS } from "../../src/allreduce/rank-ordered-sum.ts";
+import { NO_ABSENT, NO_PEAKS, NO_SCALARS } from "../../src/allreduce/rank-ordered-sum.ts";
 import { encodeFrame, runNumber } from "../../src/shard/frame.ts";
 
 const TOKEN = "correct horse";
@@ -47,6 +47,7 @@ function frameOf(runId: string, { rank = 0, step = 0, elements = ELEMENTS } = {}
     weight: 1,
     scalars: NO_SCALARS,
     peaks: NO_PEAKS,
+    absent: NO_ABSENT,
     zstd: false,
   };
   const identity = { run: runNumber(runId), lane: 0, level: 0, step, bucket: 0, piece: 0, rank, elements };

@@ -28,6 +28,7 @@ const content: FrameContent = {
   weight: 32.5,
   scalars: Float64Array.of(0.25, -1e300),
   peaks: Uint32Array.of(72, 4_000_000_000, 7),
+  absent: Uint32Array.of(3, 70_000),
   zstd: false,
 };
 const payload = Uint8Array.from({ length: 20 }, (_, i) => i * 11);
@@ -135,8 +136,8 @@ test("frames that follow each other are told apart by their length", () => {
 
 test("a frame of another version is foreign", () => {
   const next = Uint8Array.from(bytes);
-  next[4] = 4;
-  assert.throws(() => decodeFrame("some/key", next, identity, [codec]), /expected version 3, but got 4/);
+  next[4] = 5;
+  assert.throws(() => decodeFrame("some/key", next, identity, [codec]), /expected version 4, but got 5/);
 });
 
 test("the payload is aligned for f64 if the frame is", () => {

@@ -81,10 +81,11 @@ test("a frame is never larger than was promised, and every flipped, cut or added
       weight: 1,
       scalars: Float64Array.of(1),
       peaks: Uint32Array.of(2),
+      absent: Uint32Array.of(5, 6),
       zstd: compressed,
     };
     const bytes = Buffer.concat(encodeFrame(identity, f32, content, parts));
-    assert.ok(bytes.byteLength <= maxFrameBytes(f32, 33, 1, 1));
+    assert.ok(bytes.byteLength <= maxFrameBytes(f32, 33, 1, 3));
     const read = (changed: Uint8Array) => {
       const frame = decodeFrame("key", changed, identity, [f32]);
       return unpackPayload("key", frame, f32, zstd, 33);
