@@ -1,11 +1,13 @@
 // `npm test [files]`: does all its own set-up (system packages, a fresh build, servers), then runs the test files with
 // Node's own runner; named files start the servers they need themselves. SLTRAIN_TEST_REQUIRE=all turns a missing
-// requirement from a skipped test into a failure.
+// requirement from a skipped test into a failure. SLTRAIN_TEST_RIC=1 builds AWS's runtime client and tests it as well.
 import { spawn, type ChildProcess } from "node:child_process";
 import { SERVERS_VARIABLE, startServers, stopServers } from "../test/servers/index.ts";
+import { buildAwsLambdaRic } from "./aws-lambda-ric.ts";
 import { installRequirements, missingRequirements } from "./requirements.ts";
 
 installRequirements();
+if (process.env.SLTRAIN_TEST_RIC === "1") buildAwsLambdaRic();
 const missing = missingRequirements();
 if (process.env.SLTRAIN_TEST_REQUIRE === "all" && missing.length > 0) {
   console.error(`SLTRAIN_TEST_REQUIRE=all, but missing: ${missing.join(", ")}`);

@@ -1,5 +1,6 @@
 // What Lambda's Node runtime does (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html): load the handler,
-// then for ever: ask the Runtime API for an event, call the handler, answer.
+// then for ever: ask the Runtime API for an event, call the handler, answer. What is thrown where nobody catches ends the
+// process, as in AWS's own client.
 
 import { existsSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
@@ -26,13 +27,6 @@ if (api === undefined || taskRoot === undefined || handlerName === undefined) {
 logAsLambda();
 const agent = new Agent({ keepAlive: true, maxSockets: 1 });
 let requestId: string | undefined;
-
-// A promise that nobody waited for, or an exception outside of the handler: the process is not to be trusted any more.
-process.on("uncaughtException", (error) => {
-  console.error(error);
-  const path = requestId === undefined ? "init/error" : `invocation/${requestId}/error`;
-  void post(path, errorOf(error, "Runtime.UnhandledException")).finally(() => process.exit(1));
-});
 
 const handler = await loadHandler(taskRoot, handlerName);
 for (;;) {
@@ -67,7 +61,6 @@ async function loadHandler(folder: string, name: string): Promise<Handler> {
 }
 
 async function initFailed(error: unknown, errorType: string): Promise<unknown> {
-  process.removeAllListeners("uncaughtException");
   await post("init/error", { ...errorOf(error, errorType), errorType });
   return error;
 }

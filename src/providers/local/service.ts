@@ -21,6 +21,8 @@ const HOST = "127.0.0.1";
 const RUNTIME = fileURLToPath(
   import.meta.resolve(import.meta.url.endsWith(".ts") ? "./runtime.ts" : "./runtime.js"),
 );
+/** The path of aws-lambda-ric's index.mjs, for whoever wants AWS's own runtime client. */
+const RIC_VARIABLE = "SLTRAIN_LAMBDA_RIC";
 /** Lambda keeps what is not used for some minutes; here it is memory of this machine. */
 const SANDBOX_IDLE_MS = 30_000;
 /** In the time without work after which the service is idle. */
@@ -43,7 +45,7 @@ export interface ServiceOptions {
   readonly sandboxIdleMs?: number;
   /** For control-api.ts; without one those requests do not exist. */
   readonly controlToken?: string | undefined;
-  /** Node's arguments for a sandbox. Default: the runtime of this folder. */
+  /** Node's arguments for a sandbox. Default: AWS's runtime client where SLTRAIN_LAMBDA_RIC has it, else that of this folder. */
   readonly runtime?: readonly string[];
   readonly limits?: Limits;
 }
@@ -72,7 +74,7 @@ export async function startLambdaService(options: ServiceOptions): Promise<Lambd
   const pool = new SandboxPool({
     ...{ registry, accountConcurrency, region, limits, logFolder },
     sandboxIdleMs: options.sandboxIdleMs ?? SANDBOX_IDLE_MS,
-    runtime: options.runtime ?? [RUNTIME],
+    runtime: options.runtime ?? [process.env[RIC_VARIABLE] ?? RUNTIME],
   });
   const queue = new EventQueue({
     ...{ registry, pool, faults },

@@ -51,7 +51,7 @@ export function functionTests(name: string, runtime: readonly string[] | undefin
         functions: [
           functionOf("echo", { environment: { GREETING: "hello" } }),
           functionOf("environment", { environment: { GREETING: "hello" } }),
-          ...["counts", "throws", "exits", "kills", "remaining", "answersWith"].map((each) =>
+          ...["counts", "throws", "exits", "kills", "strays", "remaining", "answersWith"].map((each) =>
             functionOf(each),
           ),
           functionOf("fills", { memoryMiB: 512 }),
@@ -171,6 +171,19 @@ export function functionTests(name: string, runtime: readonly string[] | undefin
         ["Unhandled", "Sandbox.Timedout", "Error: Task timed out after 1.00 seconds"],
       ]);
       assert.match(errors[3].log, /Task timed out after 1\.00 seconds\n.*END .*\n.*\tStatus: timeout\n/);
+    });
+
+    test("what is thrown outside of a handler's promise ends its process", async () => {
+      const errors = [await invoke("strays", { as: "rejection" }), await invoke("strays", { as: "exception" })];
+      assert.deepEqual(
+        errors.map(({ error, body }) => [error, body.errorType]),
+        [
+          ["Unhandled", "Runtime.ExitError"],
+          ["Unhandled", "Runtime.ExitError"],
+        ],
+      );
+      assert.match(errors[0]!.log, /TypeError: nobody waits/);
+      assert.match(String(errors[1]!.body.errorMessage), /Runtime exited with error: exit status 1$/);
     });
 
     test("code that cannot be loaded fails its invocations", async () => {

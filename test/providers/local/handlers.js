@@ -58,3 +58,14 @@ export const counts = async (event, context) => {
 };
 
 export const environment = () => process.env;
+
+/** Its promise is lost, or it throws where nobody catches. */
+export const strays = async (event) => {
+  if (event.as === "rejection") void Promise.reject(new TypeError("nobody waits"));
+  else {
+    setImmediate(() => {
+      throw new TypeError("nobody catches");
+    });
+  }
+  await sleep(5000);
+};
