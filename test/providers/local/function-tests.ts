@@ -174,7 +174,10 @@ export function functionTests(name: string, runtime: readonly string[] | undefin
     });
 
     test("what is thrown outside of a handler's promise ends its process", async () => {
-      const errors = [await invoke("strays", { as: "rejection" }), await invoke("strays", { as: "exception" })];
+      const errors = [
+        await invoke("strays", { as: "rejection" }),
+        await invoke("strays", { as: "exception" }),
+      ];
       assert.deepEqual(
         errors.map(({ error, body }) => [error, body.errorType]),
         [
