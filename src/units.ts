@@ -48,6 +48,11 @@ export function formatCount(count: number): string {
   return Math.round(count).toLocaleString("en-US");
 }
 
+/** "1 epoch", "2 epochs". */
+export function counted(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** Cents from a dollar on, two significant digits below: "$12.34", "$0.058", "$0.0000020". */
 export function formatUsd(amountUsd: number): string {
   if (amountUsd < 0) return `-${formatUsd(-amountUsd)}`;

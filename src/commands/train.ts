@@ -1,6 +1,7 @@
+import { Flags } from "@oclif/core";
 import { resolveTrainConfig } from "../config/resolve.ts";
 import { train } from "../coordinator/train.ts";
-import { LocalProcesses, logDirectory } from "../providers/local/local-processes.ts";
+import { createProvider } from "../providers/create-provider.ts";
 import { SltrainCommand, exitCodeOf, explainFlag, jsonFlag } from "../ui/sltrain-command.ts";
 import { chooseView } from "../ui/train-view.ts";
 import { trainFlags } from "../ui/train-flags.ts";
@@ -13,15 +14,22 @@ export default class Train extends SltrainCommand {
   static override description =
     "Without flags: LeNet-5 on MNIST with one local worker per core. Settings come from flags, SLTRAIN_* variables, " +
     "sltrain.config.ts or .json, and defaults, in this order (docs/configuration.md). Ctrl-C stops at the end of a " +
-    "step and keeps the state; the same --run-id resumes it.";
+    "step and keeps the state; the same --run-id goes on where it was, also after a crash.";
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
     "<%= config.bin %> <%= command.id %> --model mlp --data fashion-mnist --target-accuracy 0.87",
     "<%= config.bin %> <%= command.id %> --model model.json --data samples.csv --workers 4 --epochs 10",
     "<%= config.bin %> <%= command.id %> --storage s3://my-bucket/runs --channel memcached://10.0.0.7 --compress bf16",
+    "<%= config.bin %> <%= command.id %> --workers 16 --deadline 2h --budget-usd 5 --detach",
     "<%= config.bin %> <%= command.id %> --algorithm local-sgd --sync-every epoch --reduce tree",
   ];
-  static override flags = { ...trainFlags, json: jsonFlag };
+  static override flags = {
+    ...trainFlags,
+    detach: Flags.boolean({
+      summary: "Start the run and leave it to itself; `sltrain runs watch` shows it.",
+    }),
+    json: jsonFlag,
+  };
 
   override async run(): Promise<void> {
     // A program that asked for JSON gets its errors as JSON, those of its command line too.
@@ -40,7 +48,7 @@ export default class Train extends SltrainCommand {
     }
     try {
       const { flags } = await this.parse(Train);
-      const { json: _, ...settings } = flags;
+      const { json: _, detach, ...settings } = flags;
       const { config, sources } = await resolveTrainConfig({
         flags: settings,
         env: process.env,
@@ -50,11 +58,12 @@ export default class Train extends SltrainCommand {
         config,
         sources,
         sltrainVersion: this.config.version,
-        createProvider: (runId) => new LocalProcesses(logDirectory(config.storage, runId)),
+        createProvider,
         onEvent: (event) => view.show(event),
         signal: abort.signal,
+        detach,
       });
-      if (summary.status === "stopped") process.exitCode = signalled ?? SIGNALS.SIGINT;
+      if (summary?.reason === "stop-requested") process.exitCode = signalled ?? SIGNALS.SIGINT;
     } catch (error) {
       const told = explainFlag(error as Error, Object.keys(Train.flags));
       view.fail(told);

@@ -36,6 +36,7 @@ export const generalDefaults = {
   timeoutS: 900,
   leaseMs: 3000,
   maxRestarts: 3,
+  orchestration: "peers",
   ioThread: "auto",
   bucketBytes: 1 << 20,
   // Mean frames are kept until the next checkpoint: for momentum, one weighs as much as two of them.

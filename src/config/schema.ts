@@ -7,6 +7,7 @@ import { parseReduce, reduceNames } from "../allreduce/patterns/index.ts";
 import { compressionNames, parseCompression } from "../allreduce/compression.ts";
 import { parseSync, syncNames } from "../allreduce/sync.ts";
 import { SltrainError } from "../errors.ts";
+import { deadlineForms, parseDeadline } from "./deadline.ts";
 import { optimizerNames } from "../optim/optimizer.ts";
 import { withoutCredentials } from "../storage/uri.ts";
 
@@ -66,6 +67,9 @@ function storageUri() {
 }
 
 const SYNC_EVERY: Expected = "a whole number from 1 to 1000000000 or epoch";
+
+/** Who starts workers, and who their successors. */
+export const orchestrations = ["peers", "starter", "coordinator"] as const;
 
 export const algorithmNames = ["ga-sgd", "local-sgd", "diloco"] as const;
 
@@ -162,6 +166,15 @@ export const trainFields = {
   maxRestarts: wholeNumber(0, 1000).describe(
     "Workers that are started in place of one that died at a step, before the run ends for it.",
   ),
+  orchestration: oneOf(orchestrations).describe(
+    "Who starts workers and their successors: peers, each its own successor; starter, one function first that starts all; coordinator, which has to stay.",
+  ),
+  budgetUsd: positive()
+    .optional()
+    .describe("Stop before the run has cost so many US dollars at list prices."),
+  deadline: spec((text) => parseDeadline(text), deadlineForms)
+    .optional()
+    .describe("Stop before this: a duration from the start (90m) or a time (2026-11-24T08:00Z)."),
   threads: wholeNumber(1, 64)
     .optional()
     .describe("Threads of one function; the result is the same for any number."),

@@ -33,13 +33,26 @@ export type TrainEvent =
       /** Epochs that earlier attempts have finished. */
       readonly epochsBefore: number;
     }
-  | { readonly event: "worker.started"; readonly rank: number; readonly pid: number }
+  | { readonly event: "worker.started"; readonly rank: number; readonly requestId: string }
+  | {
+      /** Another one acts for the rank: its predecessor's time was over, or it died. */
+      readonly event: "worker.handed-over" | "worker.restarted";
+      readonly rank: number;
+      readonly generation: number;
+      /** Where the run was. */
+      readonly step: number;
+      readonly requestId: string;
+    }
+  /** A new crew goes on from the newest checkpoint. */
+  | { readonly event: "run.restarted"; readonly attempt: number }
   | {
       readonly event: "progress";
       readonly epoch: number;
       readonly samples: number;
       /** Null while no exchange has told it. */
       readonly loss: number | null;
+      /** Of the run so far; null while rank 0 does not know it. */
+      readonly spentUsd: number | null;
     }
   | ({ readonly event: "epoch"; readonly lambdaCostUsd: number } & EpochMetrics)
   | {
@@ -48,6 +61,8 @@ export type TrainEvent =
       readonly peakMemoryMiB: number;
       readonly firstStepMs: number;
     }
+  /** Its workers go on by themselves. */
+  | { readonly event: "run.detached"; readonly runId: string; readonly watch: string }
   | { readonly event: "warning"; readonly message: string }
   | ({ readonly event: "run.completed" } & RunSummary)
   | ({ readonly event: "run.stopped"; readonly resume: string } & RunSummary);

@@ -15,30 +15,31 @@ import { formatTopology } from "../models/format-topology.ts";
 import { loadModel } from "../models/load-model.ts";
 import { optimizerOf } from "../optim/optimizer.ts";
 import { frameBudget } from "../run/frame-budget.ts";
-import { watchPace } from "../plan/watch-pace.ts";
+import { NO_COST, type RunCost } from "../plan/run-cost.ts";
+import { newestAttempt } from "../run/attempts.ts";
 import { getJson, putJson } from "../run/json-object.ts";
-import { runKeys } from "../run/keys.ts";
-import {
-  RUN_SCHEMA_VERSION,
-  type Heartbeat,
-  type RunFailure,
-  type RunManifest,
-  type RunSummary,
-} from "../run/records.ts";
+import { runKeys, type RunKeys } from "../run/keys.ts";
+import { RUN_SCHEMA_VERSION, type RunFailure, type RunManifest, type RunSummary } from "../run/records.ts";
 import type { RequestPrices } from "../storage/prices.ts";
 import type { Storage } from "../storage/storage.ts";
 import { checkFunction } from "./check-function.ts";
 import { checkReach } from "./check-reach.ts";
-import { formatDuration } from "../units.ts";
+import type { Crew } from "./crew.ts";
 
-/** After this long without a sign of life a worker is dead, and after so many beats that did not come. */
-const ALIVE_MS = 5_000;
-const ALIVE_BEATS = 2;
+/** What belongs to a crew and not to the run: another one may have others. */
+const OF_A_CREW: readonly (keyof TrainConfig)[] = ["budgetUsd", "deadline"];
+/** The same folder has another path from another folder. */
+const OF_THE_USER: readonly (keyof TrainConfig)[] = ["storage"];
 
-export interface PreparedRun {
-  readonly manifest: RunManifest;
-  readonly attempt: number;
-}
+/** A run whose next crew is the caller's to start, or one that has a crew: it may be alive, or wait for someone to revive it. */
+export type PreparedRun =
+  | {
+      readonly manifest: RunManifest;
+      readonly attempt: number;
+      /** What earlier crews have cost whose heartbeats are gone. */
+      readonly before: RunCost;
+    }
+  | Crew;
 
 export interface PrepareOptions {
   readonly storage: Storage;
@@ -48,8 +49,9 @@ export interface PrepareOptions {
 }
 
 /**
- * Throws "storage-unshared", "storage-unsupported", "too-many-workers", "out-of-memory", "timeout-too-short", "run-active", "run-completed", "run-differs", and what storage, data
- * and model throw; nothing of a refused run is left behind.
+ * Throws "storage-unshared", "storage-unsupported", "too-many-workers", "out-of-memory",
+ * "timeout-too-short", "run-completed", "run-differs",
+ * and what storage, data and model throw; nothing of a refused run is left behind.
  */
 export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> {
   const { storage, config } = options;
@@ -58,7 +60,7 @@ export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> 
     config.runId === undefined
       ? undefined
       : await getJson<RunManifest>(storage, runKeys(config.runId).manifest);
-  return existing ? resumeRun(options, existing) : createRun(options, prices);
+  return existing ? takeUpRun(options, existing) : createRun(options, prices);
 }
 
 async function createRun(
@@ -120,11 +122,11 @@ async function createRun(
     });
   }
   await storage.put(runKeys(runId).topology, [new TextEncoder().encode(formatTopology(topology))]);
-  return { manifest, attempt: 0 };
+  return { manifest, attempt: 0, before: NO_COST };
 }
 
 /** Takes up an unfinished run; settings given now must be those it was started with. */
-async function resumeRun(
+async function takeUpRun(
   { storage, config, sources }: PrepareOptions,
   manifest: RunManifest,
 ): Promise<PreparedRun> {
@@ -138,69 +140,55 @@ async function resumeRun(
       suggestions: [`See it with \`sltrain runs show ${runId}\`, or choose another --run-id.`],
     });
   }
-  const differences = (Object.keys(config) as (keyof TrainConfig)[]).filter(
+  const changed = (Object.keys(config) as (keyof TrainConfig)[]).filter(
     (key) =>
       sources[key] !== "default" &&
-      // The same folder has another path from another folder.
-      key !== "storage" &&
+      !OF_THE_USER.includes(key) &&
       JSON.stringify(config[key]) !== JSON.stringify(manifest.config[key]),
   );
-  if (differences.length > 0) {
-    const list = differences.map(
-      (key) => `${key} was ${String(manifest.config[key])}, is ${String(config[key])}`,
-    );
-    throw new SltrainError({
-      code: "run-differs",
-      message: `run ${runId} exists with another configuration: ${list.join("; ")}`,
-      suggestions: ["Resume it without these settings, or start a new run with another --run-id."],
-    });
+  refuse(
+    manifest,
+    config,
+    changed.filter((key) => !OF_A_CREW.includes(key)),
+    "Resume it without these settings, or start a new run with another --run-id.",
+  );
+  const newest = await newestAttempt(storage, runId);
+  await storage.delete([keys.stop]);
+  if (newest && !summary && !(await hasFailed(storage, keys, newest.attempt))) {
+    refuse(manifest, config, changed, "Stop its crew first: `sltrain runs stop`.");
+    return { manifest, ...newest };
   }
-  const ended = summary !== undefined || (await getJson<RunFailure>(storage, keys.failure)) !== undefined;
-  if (!ended) await refuseIfActive(storage, manifest);
-  await storage.delete([keys.stop, keys.summary, keys.failure]);
-  const attempt = Math.max(0, ...(await attemptsOf(storage, runId))) + 1;
-  const at = new Date().toISOString();
-  if ((await putJson(storage, keys.attempt(attempt), { at }, { ifAbsent: true })) === "exists") {
-    throw active(runId, "somebody else has just resumed it", ALIVE_MS);
-  }
+  await storage.delete([keys.summary, keys.failure]);
   // All ranks compute again what follows their checkpoint; servers may have dropped it.
   if (areParameterServers(config.channel)) {
     await forgetRun(parameterServers(config.channel, process.env), runId);
   }
-  return { manifest, attempt };
+  const attempt = newest === undefined ? 0 : newest.attempt + 1;
+  return { manifest, attempt, before: summary?.costUsd ?? newest?.record.before ?? NO_COST };
 }
 
-async function attemptsOf(storage: Storage, runId: string): Promise<number[]> {
-  const keys = await Array.fromAsync(storage.list(runKeys(runId).attempts));
-  return keys.map((key) => Number(/(\d+)\.json$/.exec(key)?.[1]));
-}
-
-/** A run without an end whose coordinator has died may still have workers: two crews must not train one run. */
-async function refuseIfActive(storage: Storage, { runId, createdAt, config }: RunManifest): Promise<void> {
-  const keys = runKeys(runId);
-  const attempt = Math.max(0, ...(await attemptsOf(storage, runId)));
-  const resumed = await getJson<{ readonly at: string }>(storage, keys.attempt(attempt));
-  const { beatMs } = watchPace(storage.capabilities.prices, config);
-  const aliveMs = Math.max(ALIVE_MS, ALIVE_BEATS * beatMs);
-  const signs = [{ who: "it was started", at: resumed?.at ?? createdAt }];
-  for (let rank = 0; rank < config.workers; rank++) {
-    const heartbeat = await getJson<Heartbeat>(storage, keys.heartbeat(attempt, rank, 0));
-    if (heartbeat?.state === "training") signs.push({ who: `worker ${rank} was alive`, at: heartbeat.at });
-  }
-  for (const { who, at } of signs) {
-    const ageMs = Date.now() - Date.parse(at);
-    if (ageMs < aliveMs) throw active(runId, `${who} ${formatDuration(ageMs)} ago`, aliveMs - ageMs);
-  }
-}
-
-function active(runId: string, why: string, leftMs: number): SltrainError {
-  return new SltrainError({
-    code: "run-active",
-    message: `--run-id: expected a run that nobody trains, got ${runId}: ${why}`,
-    suggestions: [
-      `Wait for it to end; if it has just died, try again in ${Math.ceil(leftMs / 1000)} seconds.`,
-    ],
+function refuse(
+  manifest: RunManifest,
+  config: TrainConfig,
+  differences: readonly (keyof TrainConfig)[],
+  remedy: string,
+): void {
+  if (differences.length === 0) return;
+  const list = differences.map(
+    (key) => `${key} was ${String(manifest.config[key])}, is ${String(config[key])}`,
+  );
+  throw new SltrainError({
+    code: "run-differs",
+    message: `run ${manifest.runId} exists with another configuration: ${list.join("; ")}`,
+    suggestions: [remedy],
   });
+}
+
+/** As its coordinator saw it, or, if that had died by then, as a worker left it. */
+async function hasFailed(storage: Storage, keys: RunKeys, attempt: number): Promise<boolean> {
+  if (await getJson<RunFailure>(storage, keys.failure)) return true;
+  for await (const _ of storage.list(`${keys.failures}${attempt}/`)) return true;
+  return false;
 }
 
 function lossFor(data: DataManifest): LossName {

@@ -1,8 +1,6 @@
 // What the coordinator asks of whoever runs functions: a place to invoke them at, and what they printed. Whether a
 // function lives, and what it does, is in storage: there the coordinator looks, and so do the workers.
 
-import type { WorkerEvent } from "../run/records.ts";
-
 export interface ProvidedRun {
   readonly runId: string;
   /** URIs as the functions will be given them. */
@@ -40,26 +38,4 @@ export interface Provider {
   logs(query: LogQuery): AsyncIterable<LogLine>;
   /** Ends what `open` started on this machine, and the functions in it. Not called by whoever leaves a run to itself. */
   close(): Promise<void>;
-}
-
-export interface FunctionExit {
-  /** Process exit code; null if a signal ended it. */
-  readonly code: number | null;
-  readonly signal: string | null;
-}
-
-export interface Invocation {
-  readonly rank: number;
-  readonly exited: Promise<FunctionExit>;
-  /** Ends the function at once. */
-  kill(): void;
-  /** The last lines that the function printed. */
-  logTail(lines: number): Promise<readonly string[]>;
-}
-
-/** Functions as children of the coordinator, whose ends it sees. */
-export interface ProcessProvider {
-  readonly name: string;
-  /** Starts one function; resolves once it is started, not when it ends. */
-  invoke(event: WorkerEvent): Promise<Invocation>;
 }

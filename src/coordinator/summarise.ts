@@ -1,32 +1,43 @@
-// A run's results in one record: what the workers left, and what their model is worth.
+// A run's results in one record: what the workers left, what they cost, and what their model is worth.
 
 import { SltrainError } from "../errors.ts";
+import { layoutsOf } from "../models/build.ts";
+import { optimizerOf } from "../optim/optimizer.ts";
+import { addCost, type HeldObjects, runCost } from "../plan/run-cost.ts";
+import { bestEpoch } from "../run/best-epoch.ts";
 import { getJsonLines } from "../run/json-object.ts";
-import { runKeys } from "../run/keys.ts";
-import type { EpochMetrics, RunManifest, RunSummary, WorkerResult } from "../run/records.ts";
+import { runKeys, type RunKeys } from "../run/keys.ts";
+import type { BestEpoch, EpochMetrics, RunManifest, RunSummary, WorkerResult } from "../run/records.ts";
 import type { Storage } from "../storage/storage.ts";
+import type { Crew } from "./crew.ts";
 import { evaluateRun } from "./evaluate-run.ts";
 import { lambdaEstimate } from "./lambda-estimate.ts";
+import { readRunUse } from "./run-use.ts";
 
-/** Everything but the wall time, which is the caller's. Throws "replicas-differ" naming the workers. */
+/** The two newest are kept (worker/checkpoint.ts). */
+const KEPT_CHECKPOINTS = 2;
+
+/** Throws "replicas-differ" naming the workers. */
 export async function summarise(
   storage: Storage,
-  manifest: RunManifest,
+  { manifest, record }: Crew,
   results: readonly WorkerResult[],
-): Promise<Omit<RunSummary, "wallMs">> {
+): Promise<RunSummary> {
   const { config, runId } = manifest;
   const keys = runKeys(runId);
   const first = results[0]!;
   assertEqualParameters(results);
   const metrics = await getJsonLines<EpochMetrics>(storage, keys.metrics);
   const evaluation = await evaluateRun({ storage, runId, data: undefined, split: "validation" });
+  const use = await readRunUse(storage, runId);
   const sum = (pick: (result: WorkerResult) => number) =>
     results.reduce((total, result) => total + pick(result), 0);
   const mean = (pick: (result: WorkerResult) => number) => sum(pick) / results.length;
   const largest = (pick: (result: WorkerResult) => number) => Math.max(...results.map(pick));
+  const wallMs = largest(({ endedAt }) => Date.parse(endedAt)) - Date.parse(record.at);
   return {
     runId,
-    status: first.reason === "stop-requested" ? "stopped" : "completed",
+    status: first.reason === "epochs-done" || first.reason === "target-reached" ? "completed" : "stopped",
     reason: first.reason,
     model: config.model,
     data: config.data,
@@ -36,6 +47,8 @@ export async function summarise(
     loss: metrics.at(-1)?.loss ?? first.firstLosses.at(-1) ?? Number.NaN,
     validationLoss: evaluation.loss,
     accuracy: evaluation.accuracy,
+    best: bestOf(metrics, first.steps, storage.uri, keys),
+    wallMs,
     firstStepMs: mean(({ firstStepMs }) => firstStepMs),
     computeMs: mean(({ totals }) => totals.computeMs),
     exchangeMs: mean(({ totals }) => totals.exchangeMs),
@@ -46,6 +59,11 @@ export async function summarise(
     requestsUsd: sum(({ totals }) => totals.requestsUsd),
     peakMemoryMiB: largest(({ peakMemoryMiB }) => peakMemoryMiB),
     arenaMiB: largest(({ arenaMiB }) => arenaMiB),
+    generations: use.generations,
+    restarts: use.restarts,
+    gbSeconds: use.gbSeconds,
+    costUsd: addCost(record.before, addCost(use.cost, runCost([], [heldBy(manifest, storage, wallMs)]))),
+    byWorker: use.byRank,
     lambdaCostUsd: lambdaEstimate(manifest)({
       wallMs: largest(({ wallMs }) => wallMs),
       steps: first.steps - first.resumedFrom.steps,
@@ -57,6 +75,32 @@ export async function summarise(
     modelPath: locate(storage.uri, keys.model),
     topologyPath: locate(storage.uri, keys.topology),
   };
+}
+
+/** Frames and checkpoints while the run lasted; its model and its data, which stay, are not of the run alone. */
+function heldBy({ frames, topology, config }: RunManifest, storage: Storage, wallMs: number): HeldObjects {
+  const { parameters, statistics } = layoutsOf(topology);
+  const vectors = 1 + optimizerOf(config).stateNames.length;
+  const checkpointBytes = 4 * (vectors * parameters.length + statistics.length);
+  return {
+    bytes: frames.maxBytes + KEPT_CHECKPOINTS * checkpointBytes,
+    ms: wallMs,
+    gibMonthUsd: storage.capabilities.prices?.heldGiBMonthUsd ?? 0,
+  };
+}
+
+/** Its model lies by itself where it is not the newest. */
+function bestOf(
+  metrics: readonly EpochMetrics[],
+  steps: number,
+  storageUri: string,
+  keys: RunKeys,
+): BestEpoch | null {
+  const best = bestEpoch(metrics);
+  if (!best) return null;
+  const { epoch, step, validationLoss, accuracy } = best;
+  const key = step === steps ? keys.model : keys.bestModel;
+  return { epoch, validationLoss, accuracy, modelPath: locate(storageUri, key) };
 }
 
 /** BSP promises that all ranks end with the same bits; anything else is a bug that must not pass for a model. */

@@ -1,14 +1,7 @@
-// One training run as the user sees it: prepare, start the workers, watch, evaluate the finished model, clean up.
-// The run itself needs none of this once the workers are started.
+// One training run as the user sees it: prepare, start the crew, attend it to its end. The run itself needs none of this
+// once its crew is started.
 
-import { lastEpochFrames } from "../allreduce/open-collective.ts";
-import {
-  areParameterServers,
-  forgetRun,
-  parameterServers,
-  reduceThrough,
-} from "../allreduce/parameter-servers.ts";
-import { parseReduce } from "../allreduce/patterns/index.ts";
+import { reduceThrough } from "../allreduce/parameter-servers.ts";
 import { exchangeSteps } from "../config/exchange-steps.ts";
 import type { ConfigSource } from "../config/resolve.ts";
 import type { TrainConfig } from "../config/schema.ts";
@@ -16,30 +9,34 @@ import { batchesPerEpoch } from "../data/order.ts";
 import { errorRecord } from "../errors.ts";
 import { getJsonLines, putJson } from "../run/json-object.ts";
 import { runKeys, type RunKeys } from "../run/keys.ts";
-import { resumeCommand } from "../run/resume-command.ts";
-import type { EpochMetrics, RunFailure, RunManifest, RunStatus, RunSummary } from "../run/records.ts";
-import { openChannel, openStorage } from "../storage/open.ts";
+import type { EpochMetrics, RunFailure, RunManifest, RunSummary } from "../run/records.ts";
+import { watchCommand } from "../run/resume-command.ts";
+import { openStorage } from "../storage/open.ts";
 import type { Storage } from "../storage/storage.ts";
 import { credentialsToEnvironment } from "../storage/uri.ts";
+import { attendRun } from "./attend-run.ts";
+import { providedRun } from "./crew.ts";
 import type { TrainEvent } from "./events.ts";
 import { prepareRun, type PreparedRun } from "./prepare.ts";
-import type { ProcessProvider } from "./provider.ts";
-import { runWorkers } from "./run-workers.ts";
-import { summarise } from "./summarise.ts";
+import type { Provider } from "./provider.ts";
+import { RunFunctions } from "./run-functions.ts";
+import { crewLimits, startCrew } from "./start-crew.ts";
 
 export interface TrainOptions {
   readonly config: TrainConfig;
   readonly sources: Readonly<Record<string, ConfigSource>>;
   readonly sltrainVersion: string;
-  readonly createProvider: (runId: string) => ProcessProvider;
+  readonly createProvider: (manifest: RunManifest, storageUri: string) => Provider;
   readonly onEvent: (event: TrainEvent) => void;
   /** Aborted once: the workers are asked to stop at a step's end and the state is kept. */
   readonly signal: AbortSignal;
+  /** The run is left to itself once its crew is started. */
+  readonly detach: boolean;
 }
 
-/** Runs to the end, or to a clean stop. Throws SltrainError; workers are never left behind by a failure. */
-export async function train({ config, ...rest }: TrainOptions): Promise<RunSummary> {
-  const startedMs = performance.now();
+/** Runs to the end, or to a clean stop; undefined if it was left to itself. Throws SltrainError; a failure ends the workers. */
+export async function train({ config, ...rest }: TrainOptions): Promise<RunSummary | undefined> {
+  const startedAt = new Date();
   // The configuration is stored, shown and sent.
   const storageUri = credentialsToEnvironment(config.storage, process.env);
   const channel = credentialsToEnvironment(config.channel, process.env);
@@ -48,7 +45,7 @@ export async function train({ config, ...rest }: TrainOptions): Promise<RunSumma
   try {
     const prepared = await prepareRun({ ...options, storage });
     try {
-      return await trainPrepared(options, storage, prepared, startedMs);
+      return await trainPrepared(options, storage, prepared, startedAt);
     } catch (error) {
       await leaveFailure(options, runKeys(prepared.manifest.runId), error);
       throw error;
@@ -62,35 +59,39 @@ async function trainPrepared(
   options: TrainOptions,
   storage: Storage,
   prepared: PreparedRun,
-  startedMs: number,
-): Promise<RunSummary> {
+  startedAt: Date,
+): Promise<RunSummary | undefined> {
   const { manifest } = prepared;
   const { config, runId } = manifest;
-  const keys = runKeys(runId);
-  const before = await getJsonLines<EpochMetrics>(storage, keys.metrics);
-  options.onEvent(startedEvent(prepared, before, storage.uri));
-
-  const results = await runWorkers({
-    ...prepared,
-    storage,
-    provider: options.createProvider(runId),
-    epochsBefore: before.length,
-    onEvent: options.onEvent,
-    signal: options.signal,
-  });
-  const summary: RunSummary = {
-    ...(await summarise(storage, manifest, results)),
-    wallMs: performance.now() - startedMs,
-  };
-  await putJson(storage, keys.summary, summary);
-  await deleteTransients(storage, keys, summary.status);
-  if (config.channel !== config.storage) await deleteLastFrames(manifest, summary.epochs);
-  options.onEvent(
-    summary.status === "completed"
-      ? { event: "run.completed", ...summary }
-      : { event: "run.stopped", ...summary, resume: resumeCommand(runId, storage.uri) },
-  );
-  return summary;
+  const { onEvent, signal, detach } = options;
+  // Where the run is now: it may have been started with another path to the same store.
+  const channel = config.channel === config.storage ? storage.uri : config.channel;
+  const run = providedRun(manifest, storage.uri, channel);
+  const provider = options.createProvider(manifest, storage.uri);
+  const functions = new RunFunctions(provider, run);
+  const before = await getJsonLines<EpochMetrics>(storage, runKeys(runId).metrics);
+  let left = false;
+  try {
+    const limits =
+      "record" in prepared ? {} : crewLimits(options.config, manifest, prepared.before, startedAt);
+    onEvent(startedEvent(prepared, before.length, storage.uri));
+    const crew =
+      "record" in prepared
+        ? prepared
+        : await startCrew({ storage, functions, run, ...prepared, limits, startedAt });
+    if (detach) {
+      left = true;
+      onEvent({ event: "run.detached", runId, watch: watchCommand(runId, storage.uri) });
+      return undefined;
+    }
+    return await attendRun({
+      ...{ storage, crew, provider, functions, onEvent, stop: signal },
+      ...{ revives: true, epochsBefore: before.length },
+    });
+  } finally {
+    await functions.close();
+    if (!left) await provider.close();
+  }
 }
 
 /**
@@ -110,9 +111,9 @@ async function leaveFailure({ config, onEvent }: TrainOptions, keys: RunKeys, er
   }
 }
 
-function startedEvent(
-  { manifest, attempt }: PreparedRun,
-  before: readonly EpochMetrics[],
+export function startedEvent(
+  { manifest, attempt }: Pick<PreparedRun, "manifest" | "attempt">,
+  epochsBefore: number,
   storage: string,
 ): TrainEvent {
   const { config, data, frames } = manifest;
@@ -150,35 +151,6 @@ function startedEvent(
     samples: data.counts.train,
     parameters: manifest.parameterCount,
     attempt,
-    epochsBefore: before.length,
+    epochsBefore,
   };
-}
-
-/** A finished run leaves only its results; a stopped one also what it needs to go on. */
-async function deleteTransients(storage: Storage, keys: RunKeys, status: RunStatus): Promise<void> {
-  const toGoOn = [...keys.frames, keys.checkpoints, keys.attempts];
-  const ofWorkers = [
-    keys.leases,
-    keys.heartbeats,
-    keys.summonses,
-    keys.handovers,
-    keys.results,
-    keys.failures,
-  ];
-  const folders = [...ofWorkers, ...(status === "completed" ? toGoOn : [])];
-  for (const folder of folders) await storage.deleteFolder(folder);
-  await storage.delete([keys.stop]);
-}
-
-/** Workers sweep their frames; only the mean of the last epoch's scalars must outlive them, for the slowest to read. */
-async function deleteLastFrames({ runId, config }: RunManifest, epochs: number): Promise<void> {
-  if (areParameterServers(config.channel)) {
-    await forgetRun(parameterServers(config.channel, process.env), runId);
-    return;
-  }
-  const channel = await openChannel(config.channel);
-  await channel.delete(
-    lastEpochFrames({ runId, worldSize: config.workers, reduce: parseReduce(config.reduce) }, epochs),
-  );
-  await channel.close();
 }

@@ -22,10 +22,7 @@ export interface Subject {
   readonly aws: AwsAccount;
 }
 
-export interface DoctoredConfig extends Pick<
-  TrainConfig,
-  "storage" | "channel" | "stack" | "workers" | "memoryMiB"
-> {
+export interface DoctoredConfig extends Pick<TrainConfig, "storage" | "channel" | "workers" | "memoryMiB"> {
   readonly provider: string;
 }
 

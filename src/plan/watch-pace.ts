@@ -48,7 +48,10 @@ export function lookUsd(prices: RequestPrices): number {
   return 3 * prices.getUsd;
 }
 
-/** One look of the coordinator: rank 0's heartbeat and result, the metrics, and whether a worker has failed. */
+/**
+ * One look of the coordinator: rank 0's heartbeat and result, the metrics, and of all workers whether one has failed or
+ * been replaced.
+ */
 export function pollUsd(prices: RequestPrices, workers: number): number {
-  return 3 * prices.getUsd + Math.min(prices.listUsd, workers * prices.getUsd);
+  return 3 * prices.getUsd + 2 * Math.min(prices.listUsd, workers * prices.getUsd);
 }

@@ -13,6 +13,8 @@ export interface RunKeys {
   readonly summary: string;
   readonly failure: string;
   readonly model: string;
+  /** That of the best epoch, where the newest is another. */
+  readonly bestModel: string;
   readonly topology: string;
   /** Written and deleted again to see whether a store takes anything. */
   readonly probe: string;
@@ -63,6 +65,7 @@ export function runKeys(runId: string): RunKeys {
     summary: `${prefix}summary.json`,
     failure: `${prefix}failure.json`,
     model: `${prefix}model.safetensors`,
+    bestModel: `${prefix}best.safetensors`,
     topology: `${prefix}model.json`,
     probe: `${prefix}probe`,
     frames: framePrefixes(runId),

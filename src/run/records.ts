@@ -5,7 +5,7 @@ import type { DataManifest } from "../data/manifest.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { LossName } from "../models/build.ts";
 import type { Topology } from "../models/topology.ts";
-import type { BilledUse } from "../plan/run-cost.ts";
+import type { BilledUse, RunCost } from "../plan/run-cost.ts";
 import type { FrameBudget } from "./frame-budget.ts";
 
 export const RUN_SCHEMA_VERSION = 2;
@@ -123,6 +123,8 @@ export interface Heartbeat {
   readonly loss: number | null;
   /** Process start to the first finished step; absent before. */
   readonly firstStepMs?: number;
+  /** What the run has cost so far, as far as rank 0 knows; others do not tell. */
+  readonly spentUsd?: number;
   readonly at: string;
 }
 
@@ -143,7 +145,8 @@ export interface EpochMetrics extends WorkTotals {
   readonly elapsedMs: number;
 }
 
-export type StopReason = "epochs-done" | "target-reached" | "stop-requested";
+export type StopReason =
+  "epochs-done" | "target-reached" | "stop-requested" | "budget-reached" | "deadline-reached";
 
 /** What a worker leaves when it ends in good order. */
 export interface WorkerResult {
@@ -155,6 +158,7 @@ export interface WorkerResult {
   readonly epochs: number;
   /** Steps and epochs that earlier attempts had finished. */
   readonly resumedFrom: { readonly steps: number; readonly epochs: number };
+  readonly endedAt: string;
   /** Life of the process. */
   readonly wallMs: number;
   /** Process start to the first finished step. */
@@ -187,6 +191,26 @@ export interface RunFailure extends ErrorRecord {
 
 export type RunStatus = "completed" | "stopped" | "failed";
 
+/** The epoch whose model was the best on the validation split. */
+export interface BestEpoch {
+  readonly epoch: number;
+  readonly validationLoss: number;
+  readonly accuracy: number | null;
+  readonly modelPath: string;
+}
+
+/** One rank of a run, all its generations together. */
+export interface RankUse {
+  readonly rank: number;
+  readonly generations: number;
+  /** Generations that took the place of a dead one. */
+  readonly restarts: number;
+  readonly billedMs: number;
+  readonly gbSeconds: number;
+  /** Compute and requests. */
+  readonly costUsd: number;
+}
+
 /** `summary.json`, and the fields of `train --json`'s last line. */
 export interface RunSummary extends WorkTotals {
   readonly runId: string;
@@ -211,6 +235,18 @@ export interface RunSummary extends WorkTotals {
   readonly parametersSha256: string;
   readonly modelPath: string;
   readonly topologyPath: string;
+  /** The most that a rank had: 1 if every worker lived through the run. */
+  readonly generations: number;
+  /** Workers that took the place of a dead one, of all ranks. */
+  readonly restarts: number;
+  /** As billed: started milliseconds times memory, initialisation included. */
+  readonly gbSeconds: number;
+  /** Of all attempts, at list prices. */
+  readonly costUsd: RunCost;
+  readonly byWorker: readonly RankUse[];
+  /** Null before the first epoch's end. */
+  readonly best: BestEpoch | null;
+  /** With S3 as channel, by the traffic model. */
   readonly lambdaCostUsd: number;
   /** Workers that sent their gradients through zstd in the end: with `zstd: auto` each finds out whether it pays. */
   readonly compressingWorkers: number;

@@ -1,5 +1,5 @@
-// What requests to a store cost: list prices as data, and arithmetic on them. Free tiers, discounts, taxes and the
-// months that objects lie in storage are left out.
+// What a store costs: list prices as data, and arithmetic on those of its requests. Free tiers, discounts and taxes are
+// left out.
 
 export type PricedStore = "s3" | "s3-express" | "dynamodb";
 
@@ -13,6 +13,8 @@ export interface RequestPrices {
   readonly getUnitBytes?: number;
   readonly uploadGiBUsd?: number;
   readonly downloadGiBUsd?: number;
+  /** A GiB that lies there for a month. */
+  readonly heldGiBMonthUsd: number;
 }
 
 const KIB = 1024;
@@ -23,15 +25,15 @@ const GIB = 1024 ** 3;
  * https://aws.amazon.com/dynamodb/pricing/on-demand/. A list of DynamoDB's is a query, a delete a write.
  */
 export const REQUEST_PRICES: Readonly<Record<PricedStore, RequestPrices>> = {
-  s3: { putUsd: 0.005e-3, getUsd: 0.0004e-3, listUsd: 0.005e-3, deleteUsd: 0 },
+  s3: { putUsd: 0.005e-3, getUsd: 0.0004e-3, listUsd: 0.005e-3, deleteUsd: 0, heldGiBMonthUsd: 0.023 },
   "s3-express": {
     ...{ putUsd: 0.00113e-3, getUsd: 0.00003e-3, listUsd: 0.00113e-3, deleteUsd: 0 },
-    ...{ uploadGiBUsd: 0.0032, downloadGiBUsd: 0.0006 },
+    ...{ uploadGiBUsd: 0.0032, downloadGiBUsd: 0.0006, heldGiBMonthUsd: 0.11 },
   },
   // Strongly consistent reads: one read unit for each 4 KiB.
   dynamodb: {
     ...{ putUsd: 0.625e-6, getUsd: 0.125e-6, listUsd: 0.125e-6, deleteUsd: 0.625e-6 },
-    ...{ putUnitBytes: KIB, getUnitBytes: 4 * KIB },
+    ...{ putUnitBytes: KIB, getUnitBytes: 4 * KIB, heldGiBMonthUsd: 0.25 },
   },
 };
 

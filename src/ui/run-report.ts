@@ -1,11 +1,13 @@
 // One stored run as a page of text: what it was, how it went, what it left.
 
 import { styleText } from "node:util";
+import type { RunSummary } from "../run/records.ts";
 import { statusOf, type StoredRun } from "../run/registry.ts";
 import { formatBytes, formatCount, formatDuration, formatPercent, formatUsd } from "../units.ts";
 import { drawCurve } from "./curve.ts";
 import { resumeCommand } from "../run/resume-command.ts";
 import { exchangeText } from "./exchange-text.ts";
+import { costText } from "./summary-lines.ts";
 import { drawTable } from "./table.ts";
 
 /** `storageUri`: where the run was found, for the command that resumes it. */
@@ -40,7 +42,7 @@ export function runReport(run: StoredRun, storageUri: string, width: number): st
         "zstd",
         `${config.zstd}: used by ${summary.compressingWorkers} of ${config.workers} workers in the end`,
       ],
-      ["on Lambda", `about ${formatUsd(summary.lambdaCostUsd)}`],
+      ["cost", costText(summary)],
       ["model file", summary.modelPath],
       ["sha256", summary.parametersSha256],
     );
@@ -86,6 +88,7 @@ export function runReport(run: StoredRun, storageUri: string, width: number): st
     });
   return [
     ...page,
+    ...(summary ? ["", workerTable(summary, width)] : []),
     "",
     table,
     "",
@@ -103,4 +106,21 @@ export function runReport(run: StoredRun, storageUri: string, width: number): st
         )
       : curve("validation accuracy", ({ accuracy }) => accuracy, formatPercent),
   ].join("\n");
+}
+
+/** Each rank with all its generations, and what they were billed for. */
+function workerTable({ byWorker }: RunSummary, width: number): string {
+  const right = { align: "right" } as const;
+  return drawTable(
+    ["worker", "generations", "restarts", "billed", "GB-s", "cost"].map((header) => ({ header, ...right })),
+    byWorker.map(({ rank, generations, restarts, billedMs, gbSeconds, costUsd }) => [
+      String(rank),
+      formatCount(generations),
+      formatCount(restarts),
+      formatDuration(billedMs),
+      gbSeconds.toFixed(2),
+      formatUsd(costUsd),
+    ]),
+    width,
+  );
 }

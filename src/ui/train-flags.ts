@@ -6,6 +6,7 @@ import { generalDefaults } from "../config/model-defaults.ts";
 import {
   algorithmNames,
   flagName,
+  orchestrations,
   trainFields,
   type TrainConfigInput,
   type TrainConfigKey,
@@ -37,6 +38,9 @@ const VALUES = {
   endpointUrl: "url",
   memoryMiB: "n",
   timeoutS: "n",
+  orchestration: "name",
+  budgetUsd: "x",
+  deadline: "time",
   seed: "n",
   runId: "name",
 } as const satisfies Partial<Record<TrainConfigKey, string>>;
@@ -44,6 +48,7 @@ const VALUES = {
 const CHOICES: Partial<Record<TrainConfigKey, readonly string[]>> = {
   optimizer: optimizerNames,
   algorithm: algorithmNames,
+  orchestration: orchestrations,
 };
 
 /** Lambda's own word. */

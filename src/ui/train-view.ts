@@ -5,10 +5,11 @@ import { styleText } from "node:util";
 import { createLogUpdate } from "log-update";
 import type { TrainEvent } from "../coordinator/events.ts";
 import { errorRecord } from "../errors.ts";
-import type { RunSummary } from "../run/records.ts";
-import { formatBytes, formatCount, formatDuration, formatPercent, formatUsd } from "../units.ts";
-import { exchangeText } from "./exchange-text.ts";
 import { resumeCommand } from "../run/resume-command.ts";
+import { counted, formatBytes, formatCount, formatPercent, formatUsd } from "../units.ts";
+import { exchangeText } from "./exchange-text.ts";
+import { CrewCount, Rate } from "./live-counts.ts";
+import { formatLoss, label, summaryLines } from "./summary-lines.ts";
 
 export interface TrainView {
   show(event: TrainEvent): void;
@@ -80,15 +81,28 @@ function liveView(stream: NodeJS.WriteStream): TrainView {
 class Rows {
   #started: Started | undefined;
   #hasHeader = false;
+  readonly #crew = new CrewCount();
+  readonly #rate = new Rate();
 
   of(event: TrainEvent): string[] {
+    this.#crew.count(event);
     switch (event.event) {
       case "run.started":
         this.#started = event;
         return startedLines(event);
+      case "run.restarted":
+        return [`${styleText("yellow", "restarted")} all workers go on from the newest checkpoint`];
+      case "run.detached":
+        return ["left to itself", `${label("watch")}${event.watch}`];
+      case "worker.restarted":
+        return [
+          `${styleText("yellow", "restarted")} worker ${event.rank} is there again, ` +
+            `for the ${ordinal(event.generation)} time, at step ${formatCount(event.step)}`,
+        ];
       case "epoch":
         return this.#started ? [...this.#header(event, this.#started), epochLine(event, this.#started)] : [];
       case "worker.started":
+      case "worker.handed-over":
       case "worker.ended":
       case "progress":
         return [];
@@ -104,8 +118,20 @@ class Rows {
   /** The line that the next one replaces; undefined if the event says nothing of it. */
   live(event: TrainEvent): string | undefined {
     if (!this.#started) return undefined;
+    const started = this.#started;
     if (event.event === "run.started") return styleText("dim", `starting ${workersOf(event)}`);
-    return event.event === "progress" ? progressLine(event, this.#started) : undefined;
+    if (event.event === "worker.started") return styleText("dim", `${this.#crew.text(started)} started`);
+    if (event.event !== "progress") return undefined;
+    const counts = [this.#crew.text(started), ...this.#pace(event)].join(", ");
+    return [progressLine(event, started), styleText("dim", counts)].join("\n");
+  }
+
+  #pace(event: Progress): string[] {
+    const samplesPerS = this.#rate.of(event);
+    return [
+      ...(samplesPerS === undefined ? [] : [`${formatCount(samplesPerS)} samples/s`]),
+      ...(event.spentUsd === null ? [] : [`${formatUsd(event.spentUsd)} so far`]),
+    ];
   }
 
   interrupted(leaving: boolean): string[] {
@@ -127,6 +153,13 @@ class Rows {
   }
 }
 
+/** 1 -> "2nd": generation 1 is the second start. */
+function ordinal(generation: number): string {
+  const start = generation + 1;
+  const teen = start % 100 > 10 && start % 100 < 14;
+  return `${formatCount(start)}${(!teen && ["th", "st", "nd", "rd"][start % 10]) || "th"}`;
+}
+
 function startedLines(event: Started): string[] {
   const where =
     event.channel === event.storage ? event.storage : `${event.storage}, frames through ${event.channel}`;
@@ -146,18 +179,8 @@ function workersOf({ workers, provider }: Started): string {
   return counted(workers, `${provider} worker`);
 }
 
-/** "1 epoch", "2 epochs". */
-function counted(count: number, noun: string): string {
-  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
-}
-
 function epochWidth({ epochs }: Started): number {
   return Math.max(5, 2 * String(epochs).length + 1);
-}
-
-/** A loss in nine columns, of whatever size. */
-function formatLoss(loss: number): string {
-  return (loss < 10_000 ? loss.toFixed(4) : loss.toPrecision(4)).padStart(9);
 }
 
 function epochLine(event: Epoch, started: Started): string {
@@ -183,29 +206,4 @@ function progressLine(event: Progress, started: Started): string {
   const loss = event.loss !== null ? `  loss ${formatLoss(event.loss).trim()}` : "";
   const epoch = `${event.epoch}/${started.epochs}`.padStart(epochWidth(started));
   return `${epoch}  ${bar} ${formatPercent(done).padStart(6)}${loss}`;
-}
-
-function summaryLines(run: RunSummary): string[] {
-  const worth =
-    run.accuracy === null
-      ? `validation loss ${styleText("bold", formatLoss(run.validationLoss).trim())}`
-      : `validation accuracy ${styleText("bold", formatPercent(run.accuracy))}`;
-  const colour = run.status === "completed" ? "green" : "yellow";
-  return [
-    `${styleText(colour, run.status)} after ${counted(run.epochs, "epoch")}, ${counted(run.steps, "step")}: ` +
-      `loss ${formatLoss(run.loss).trim()}, ${worth}`,
-    `${label("time")}${formatDuration(run.wallMs)}; first step after ${formatDuration(run.firstStepMs)}`,
-    `${label("per worker")}compute ${formatDuration(run.computeMs)}, exchange ${formatDuration(run.exchangeMs)}, ` +
-      `wait ${formatDuration(run.waitMs)} (${formatPercent(run.waitMs / (run.computeMs + run.exchangeMs + run.waitMs))})`,
-    `${label("traffic")}${formatBytes(run.bytesUp)} up, ${formatBytes(run.bytesDown)} down, ${formatCount(run.requests)} requests` +
-      (run.requestsUsd > 0 ? ` for ${formatUsd(run.requestsUsd)}` : ""),
-    `${label("memory")}${formatBytes(run.peakMemoryMiB * 2 ** 20)} in the largest worker`,
-    `${label("on Lambda")}about ${formatUsd(run.lambdaCostUsd)} (list prices, S3 as channel)`,
-    `${label("model")}${run.modelPath}`,
-    `${label("")}${run.topologyPath}`,
-  ];
-}
-
-function label(name: string): string {
-  return styleText("dim", name.padEnd(11));
 }

@@ -6,16 +6,22 @@ import { openFunctions } from "../functions/open-functions.ts";
 import { whenUsed } from "../functions/when-used.ts";
 import { getJson, putJson } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
+import { ownerLine } from "../run/log-line.ts";
 import type { RunManifest, WorkerEvent, WorkerFailure } from "../run/records.ts";
 import { openStorage } from "../storage/open.ts";
 import type { Storage } from "../storage/storage.ts";
 import { startCursor } from "./cursor.ts";
-import { eventInvalid, parseFunctionEvent } from "./event.ts";
+import { parseFunctionEvent } from "./event.ts";
 import { type FunctionContext, Invocation } from "./invocation.ts";
 import { runWorker, type WorkerEnd, type WorkerOptions } from "./run-worker.ts";
+import { runStarter } from "./starter.ts";
 
 /** `failed`: in a way that no other start would mend, so the run ends with it. */
-export type FunctionEnd = WorkerEnd | ({ readonly state: "failed" } & WorkerFailure);
+export type FunctionEnd =
+  | WorkerEnd
+  | ({ readonly state: "failed" } & WorkerFailure)
+  /** A starter's. */
+  | { readonly state: "started" };
 
 export type Handler = (rawEvent: unknown, context: FunctionContext) => Promise<FunctionEnd>;
 
@@ -24,11 +30,15 @@ export function handlerWith(open: typeof openFunctions): Handler {
   return async (rawEvent, context) => {
     const invocation = new Invocation(context);
     const event = parseFunctionEvent(rawEvent);
-    if (event.kind !== "worker") throw eventInvalid("kind", "worker", event.kind);
+    console.log(ownerLine(event));
     const storage = await openStorage(event.storage);
     const { functions: uri } = event;
     const functions = uri === undefined ? undefined : whenUsed(() => open(uri, process.env));
     try {
+      if (event.kind === "starter") {
+        await runStarter(event, storage, functions);
+        return { state: "started" };
+      }
       const manifest = await readManifest(storage, event);
       return await trainOrFail({ event, manifest, invocation, storage, functions, cursor: startCursor() });
     } finally {

@@ -12,6 +12,8 @@ export interface RelayOptions extends LifetimeOptions {
   readonly functions: Functions;
   /** This worker's, with the generation that it acts as. */
   readonly event: WorkerEvent;
+  /** Whether the successor is this worker's to start (Naik 2021); else whoever sees the state that it left does. */
+  readonly summons: boolean;
   readonly stepsPerEpoch: number;
   /** Steps from one exchange to the next, at most. */
   readonly exchangeSteps: number;
@@ -56,7 +58,8 @@ export class Relay {
   }
 
   async #summonSuccessor(): Promise<void> {
-    const { storage, functions, event } = this.#options;
+    const { storage, functions, event, summons } = this.#options;
+    if (!summons) return;
     const successor: WorkerEvent = { ...event, generation: event.generation + 1, reason: "handover" };
     try {
       await summon({ storage, functions, event: successor, by: String(event.rank) });

@@ -10,9 +10,18 @@ import { batchesPerEpoch } from "../data/order.ts";
 import type { Functions } from "../functions/functions.ts";
 import { encodeSafetensors, tensorsSha256 } from "../models/safetensors.ts";
 import { watchPace } from "../plan/watch-pace.ts";
-import { getJsonLines, putJson, putJsonLines } from "../run/json-object.ts";
+import type { Attempt } from "../run/attempts.ts";
+import { bestEpoch } from "../run/best-epoch.ts";
+import { getJson, getJsonLines, putJson, putJsonLines } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
-import type { EpochMetrics, RunManifest, WorkerEvent, WorkerResult } from "../run/records.ts";
+import type {
+  EpochMetrics,
+  Heartbeat,
+  RunManifest,
+  Usage,
+  WorkerEvent,
+  WorkerResult,
+} from "../run/records.ts";
 import type { Metered } from "../storage/layers/meter.ts";
 import type { Storage } from "../storage/storage.ts";
 import { availableThreads, planThreads } from "./available-threads.ts";
@@ -24,6 +33,7 @@ import { claim } from "./lease.ts";
 import { openPeers, type Peers } from "./peers.ts";
 import { Relay } from "./relay.ts";
 import { Rescue } from "./rescue.ts";
+import { RunLimits } from "./run-limits.ts";
 import { StateKeeper } from "./state-keeper.ts";
 import { trainLoop } from "./train-loop.ts";
 import { WorkMeter } from "./work-meter.ts";
@@ -60,8 +70,14 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerEnd> {
   let peers: Peers | undefined;
   let post: HeartbeatTimer | undefined;
   let rescue: Rescue | undefined;
+  let limits: RunLimits | undefined;
   const takePost = async (): Promise<void> => {
-    post = await openPost(options, fence, () => peers?.stats.requestsUsd ?? 0);
+    const usage = () => ({ ...invocation.usage, requestsUsd: peers?.stats.requestsUsd ?? 0 });
+    limits = await openLimits(options, usage);
+    post = await openPost(options, fence, () => ({
+      usage: usage(),
+      ...(limits && { spentUsd: limits.spentUsd() }),
+    }));
   };
   try {
     // A successor is ready for all when it claims; others need not wait for their claim before they get ready.
@@ -72,7 +88,7 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerEnd> {
     peers = await openPeers(member, manifest, storage, { ...equipment, ioThread, onLate });
     const algorithm = await algorithmOf(manifest, equipment, peers, fence.signal);
     if (isSuccessor) await takePost();
-    const ready = { event: member, equipment, peers, algorithm, post: post!, fence };
+    const ready = { event: member, equipment, peers, algorithm, post: post!, limits, fence };
     rescue = new Rescue({
       ...{ storage, functions: options.functions, event: member, worldSize: config.workers },
       ...{ leaseMs: config.leaseMs, maxRestarts: config.maxRestarts, startMs: invocation.elapsedMs },
@@ -109,7 +125,7 @@ async function both<T>(first: Promise<T>, second: Promise<void> | undefined): Pr
 async function openPost(
   { event, manifest: { config, data }, invocation, storage, cursor }: WorkerOptions,
   fence: AbortController,
-  requestsUsd: () => number,
+  readCost: () => Pick<Heartbeat, "usage" | "spentUsd">,
 ): Promise<HeartbeatTimer> {
   const { runId, rank, attempt, reason } = event;
   const keys = runKeys(runId);
@@ -127,7 +143,7 @@ async function openPost(
     ...{ beatMs: rank === 0 ? pace.leaderBeatMs : pace.beatMs, stalledBeatMs: config.leaseMs / 3 },
     lookMs: pace.lookMs,
     read: () => ({
-      usage: { ...invocation.usage, requestsUsd: requestsUsd() },
+      ...readCost(),
       step: cursor.step,
       epoch: Math.floor(cursor.step / stepsPerEpoch) + 1,
       samples: (cursor.step % stepsPerEpoch) * config.batchSize,
@@ -135,6 +151,16 @@ async function openPost(
       ...(cursor.firstStepMs === null ? {} : { firstStepMs: cursor.firstStepMs }),
     }),
   });
+}
+
+/** Of rank 0 alone, whose vote is the run's. */
+async function openLimits(
+  { event, manifest, storage }: WorkerOptions,
+  usage: () => Usage,
+): Promise<RunLimits | undefined> {
+  if (event.rank !== 0) return undefined;
+  const record = await getJson<Attempt>(storage, runKeys(event.runId).attempt(event.attempt));
+  return record && new RunLimits({ record, workers: manifest.config.workers, usage });
 }
 
 function algorithmOf(
@@ -161,12 +187,13 @@ interface Ready {
   readonly peers: Peers;
   readonly algorithm: Algorithm;
   readonly post: HeartbeatTimer;
+  readonly limits: RunLimits | undefined;
   readonly fence: AbortController;
 }
 
 async function train(
   { manifest, invocation, storage, functions, cursor }: WorkerOptions,
-  { event, equipment, peers, algorithm, post, fence }: Ready,
+  { event, equipment, peers, algorithm, post, limits, fence }: Ready,
 ): Promise<WorkerEnd> {
   const { runId, rank, attempt, generation } = event;
   const { config } = manifest;
@@ -183,6 +210,10 @@ async function train(
   const stored = isFirst || rank !== 0 ? [] : await getJsonLines<EpochMetrics>(storage, keys.metrics);
   const epochs = stored.filter(({ step }) => step <= cursor.step);
   const meter = new WorkMeter(peers, cursor);
+  const putModel = async (key: string): Promise<void> => {
+    const metadata = { format: "sltrain", model: config.model, run: runId };
+    await storage.put(key, encodeSafetensors(await replica.tensors(), metadata));
+  };
   const spend = (): void => {
     cursor.spent = meter.totals;
     cursor.epochSpent = meter.lapStart;
@@ -191,6 +222,7 @@ async function train(
     functions &&
     new Relay({
       ...{ storage, functions, event, stepsPerEpoch },
+      summons: config.orchestration !== "coordinator",
       exchangeSteps: exchangeSteps(config, stepsPerEpoch),
       remainingMs: () => invocation.remainingMs,
       startMs: cursor.startMs,
@@ -202,16 +234,19 @@ async function train(
     ...{ manifest, replica, optimizer, algorithm, collective, schedule, cursor, meter },
     ...{ train: equipment.train, validation: equipment.validation, signal: fence.signal },
     replays: !isFirst,
-    stopRequested: () => post.stopRequested(),
+    stopVote: () => (post.stopRequested() ? "stop-requested" : limits?.reached()),
     onStep: (outcome) => {
       invocation.startup.end("firstStep");
       cursor.firstStepMs ??= invocation.elapsedMs;
       post.stepped();
-      if (outcome !== undefined) relay?.exchanged();
+      if (outcome === undefined) return;
+      relay?.exchanged();
+      limits?.exchanged();
     },
     onEpoch: async (epoch) => {
       if (rank !== 0) return;
       epochs.push(epoch);
+      if (epoch.epoch < config.epochs && bestEpoch(epochs) === epoch) await putModel(keys.bestModel);
       await putJsonLines(storage, keys.metrics, epochs);
     },
     onCheckpoint: () => {
@@ -226,21 +261,18 @@ async function train(
   }
   await relay?.close();
   if (reason === "handed-over") return { state: reason };
-  const tensors = await replica.tensors();
-  if (rank === 0) {
-    const metadata = { format: "sltrain", model: config.model, run: runId };
-    await storage.put(keys.model, encodeSafetensors(tensors, metadata));
-  }
+  if (rank === 0) await putModel(keys.model);
   const epochsOf = (step: number): number => Math.floor(step / stepsPerEpoch);
   const result: WorkerResult = {
     ...{ rank, attempt, reason, steps: cursor.step, epochs: epochsOf(cursor.step) },
     resumedFrom: { steps: cursor.began.step, epochs: epochsOf(cursor.began.step) },
     pid: process.pid,
+    endedAt: new Date().toISOString(),
     wallMs: invocation.elapsedMs,
     firstStepMs: cursor.firstStepMs ?? invocation.elapsedMs,
     startupMs: invocation.startup.stagesMs,
     firstLosses: cursor.firstLosses,
-    parametersSha256: tensorsSha256(tensors),
+    parametersSha256: tensorsSha256(await replica.tensors()),
     peakMemoryMiB: process.resourceUsage().maxRSS / 1024,
     arenaMiB: equipment.step.arenaBytes / 2 ** 20,
     totals: meter.totals,

@@ -10,6 +10,7 @@ import type { Dataset } from "../data/dataset.ts";
 import { hyperAt, type Optimizer } from "../optim/optimizer.ts";
 import type { EpochMetrics, RunManifest, StopReason } from "../run/records.ts";
 import type { Cursor } from "./cursor.ts";
+import { reasonOf, type StopVote, voteFor } from "./stop-vote.ts";
 import type { WorkMeter } from "./work-meter.ts";
 
 export interface TrainLoopOptions {
@@ -30,7 +31,8 @@ export interface TrainLoopOptions {
   readonly replays: boolean;
   /** Ends a wait for peers; its reason is then thrown. */
   readonly signal: AbortSignal;
-  readonly stopRequested: () => boolean;
+  /** Why this rank would stop after the next exchange; all stop if one would. */
+  readonly stopVote: () => StopVote | undefined;
   /** Called after every step, with what all ranks know by it if it ended in an exchange. */
   readonly onStep: (outcome: ExchangeOutcome | undefined) => void;
   /** Called on every rank, with what all know of the epoch. */
@@ -64,7 +66,7 @@ export async function trainLoop(options: TrainLoopOptions): Promise<StopReason |
       ? await algorithm.replay?.({ step, hyper, weight: weightOf(schedule, step) })
       : undefined;
     replays = replayed !== undefined;
-    const stopVote = options.stopRequested() ? 1 : 0;
+    const stopVote = voteFor(options.stopVote());
     const batch = replays ? undefined : readBatch(reader, schedule, replica, step);
     const outcome = replayed ?? (await algorithm.step({ step, batch, stopVote, hyper }));
     cursor.step++;
@@ -77,14 +79,14 @@ export async function trainLoop(options: TrainLoopOptions): Promise<StopReason |
     if (epochIsOver) replays = await finishEpoch(options, { totalSteps, replays });
     // Whoever finished this exchange knows that all had made their last checkpoint durable before they sent their part.
     await collective.sweep(step, durableStep);
-    const stopped = outcome.stopVotes > 0;
-    if (epochIsOver || stopped || cursor.exchanges >= manifest.frames.checkpointEvery) {
+    const stopReason = reasonOf(outcome.stopVotes);
+    if (epochIsOver || stopReason || cursor.exchanges >= manifest.frames.checkpointEvery) {
       cursor.exchanges = 0;
       cursor.checkpointStep = step;
       await options.onCheckpoint();
     }
     durableStep = cursor.checkpointStep;
-    if (stopped) return "stop-requested";
+    if (stopReason) return stopReason;
   }
   // The last epoch's sums came from all ranks: none of them needs a gradient's frame any more.
   await collective.sweep(cursor.step + 1, cursor.step - 1);

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { FunctionExit, Invocation } from "../../src/coordinator/provider.ts";
-import { RunWatch, type WatchOptions } from "../../src/coordinator/watch.ts";
+import { RunWatch } from "../../src/coordinator/watch.ts";
 import { pollUsd } from "../../src/plan/watch-pace.ts";
 import { putJson } from "../../src/run/json-object.ts";
 import { runKeys } from "../../src/run/keys.ts";
@@ -11,34 +10,29 @@ import { REQUEST_PRICES } from "../../src/storage/prices.ts";
 
 const keys = runKeys("r");
 
-function invocation(rank: number, exited: Promise<FunctionExit> = new Promise(() => undefined)): Invocation {
-  return { rank, exited, kill: () => undefined, logTail: () => Promise.resolve(["last words"]) };
-}
-
-async function watching(name: string, invocations: readonly Invocation[]) {
+async function watching(name: string, workers: number) {
   const storage = await openStorage(`memory:${name}?prices=s3`);
   const events: string[] = [];
-  const options: WatchOptions = {
-    ...{ storage, runId: "r", attempt: 0, invocations, epochsBefore: 0, pollMs: 60_000 },
-    onWorkerStarted: ({ rank }) => events.push(`started ${rank}`),
+  const watch = new RunWatch({
+    ...{ storage, runId: "r", attempt: 0, workers, epochsBefore: 0 },
+    onLease: ({ rank, generation }) => events.push(`lease ${rank}.${generation}`),
     onWorkerEnded: ({ rank }) => events.push(`ended ${rank}`),
     onEpoch: ({ epoch }) => events.push(`epoch ${epoch}`),
     onProgress: ({ step }) => events.push(`step ${step}`),
+  });
+  const act = async (rank: number, generation: number, step: number) => {
+    await putJson(storage, keys.lease(0, rank, generation), { requestId: `${rank}.${generation}` });
+    await putJson(storage, keys.heartbeat(0, rank, generation), { rank, generation, step });
   };
-  const beat = (rank: number, step: number) => putJson(storage, keys.heartbeat(0, rank, 0), { rank, step });
-  return { storage, events, watch: new RunWatch(options), beat };
+  return { storage, events, watch, act };
 }
 
 for (const workers of [4, 100]) {
   test(`once ${workers} workers have started, a poll of theirs costs what the pace reckons with`, async () => {
-    const ranks = Array.from({ length: workers }, (_, rank) => rank);
-    const { storage, watch, beat, events } = await watching(
-      `paced-${workers}`,
-      ranks.map((rank) => invocation(rank)),
-    );
-    for (const rank of ranks) await beat(rank, 1);
+    const { storage, watch, act, events } = await watching(`paced-${workers}`, workers);
+    for (let rank = 0; rank < workers; rank++) await act(rank, 0, 1);
     assert.equal(await watch.poll(), false);
-    assert.equal(events.filter((event) => event.startsWith("started")).length, workers);
+    assert.equal(events.filter((event) => event.startsWith("lease")).length, workers);
     const prices = REQUEST_PRICES.s3;
     const before = usd(storage.reading, prices);
     await watch.poll();
@@ -48,39 +42,36 @@ for (const workers of [4, 100]) {
 }
 
 test("all ranks' results are read once the first has one, in the order of ranks", async () => {
-  const { storage, watch, events } = await watching("ended", [invocation(0), invocation(1)]);
+  const { storage, watch, events } = await watching("ended", 2);
   await putJson(storage, keys.result(0, 1), { rank: 1 });
   assert.equal(await watch.poll(), false);
   await putJson(storage, keys.result(0, 0), { rank: 0 });
   assert.equal(await watch.poll(), true);
-  assert.deepEqual(events, ["started 0", "ended 0", "started 1", "ended 1"]);
+  assert.deepEqual(events, ["ended 0", "ended 1"]);
+});
+
+test("progress is told by the newest generation of rank 0, and ranks that nobody has acted for are known", async () => {
+  const { watch, act, events } = await watching("generations", 3);
+  await act(0, 0, 5);
+  await act(1, 0, 5);
+  await watch.poll();
+  const before = watch.progress;
+  await act(0, 1, 6);
+  await act(0, 0, 5);
+  await watch.poll();
+  assert.notEqual(watch.progress, before);
+  assert.deepEqual(events, ["lease 0.0", "lease 1.0", "step 5", "lease 0.1", "step 6"]);
   assert.deepEqual(
-    watch.results.map(({ rank }) => rank),
-    [0, 1],
+    watch.open.map(({ generation }) => generation),
+    [1, 0, -1],
   );
 });
 
 test("a failure of any rank is found, whether it is asked for or listed", async () => {
   for (const workers of [2, 100]) {
-    const ranks = Array.from({ length: workers }, (_, rank) => rank);
-    const { storage, watch } = await watching(
-      `failed-${workers}`,
-      ranks.map((rank) => invocation(rank)),
-    );
+    const { storage, watch } = await watching(`failed-${workers}`, workers);
     const failure = { rank: 1, step: 7, code: "data-damaged", message: "told", suggestions: [] };
     await putJson(storage, keys.workerFailure(0, 1), failure);
-    await assert.rejects(watch.poll(), { code: "data-damaged", message: "worker 1 at step 7: told" });
+    await assert.rejects(watch.poll(), { name: "Error", message: "told", failure });
   }
-});
-
-test("a function that ends wakes the watcher, and its silence is told with the step of its last heartbeat", async () => {
-  let exit: (exit: FunctionExit) => void = () => undefined;
-  const exited = new Promise<FunctionExit>((resolve) => (exit = resolve));
-  const { watch, beat } = await watching("killed", [invocation(0), invocation(1, exited)]);
-  await beat(1, 5);
-  assert.equal(await watch.poll(), false);
-  const paused = watch.pause();
-  exit({ code: null, signal: "SIGKILL" });
-  await paused;
-  await assert.rejects(watch.poll(), /worker 1 at step 5 was ended by SIGKILL; .*\n {2}last words/);
 });

@@ -20,6 +20,8 @@ const epoch = {
   ...{ computeMs: 500, exchangeMs: 300, waitMs: 200, bytesUp: 1, bytesDown: 1, requests: 1, requestsUsd: 0 },
 } as const satisfies TrainEvent;
 
+const unpriced = { spentUsd: null };
+
 const regression = { ...epoch, trainAccuracy: null, accuracy: null };
 
 /** A view, and the text that it has written so far without colours. */
@@ -78,14 +80,14 @@ test("the live line shows the share of the epoch, also without colours", () => {
   const { view, text } = viewOn(false, true);
   view.show(started);
   assert.match(text(), /starting 1 local worker/);
-  view.show({ event: "progress", epoch: 2, samples: 4500, loss: 0.5 });
+  view.show({ event: "progress", epoch: 2, samples: 4500, loss: 0.5, ...unpriced });
   assert.match(text(), / 2\/3 {2}━{12}─{12} {2}50\.0% {2}loss 0\.5000/);
 });
 
 test("after the last epoch the live line counts no further epoch", () => {
   const { view, text } = viewOn(false, true);
   view.show(started);
-  view.show({ event: "progress", epoch: 4, samples: 0, loss: 0 });
+  view.show({ event: "progress", epoch: 4, samples: 0, loss: 0, ...unpriced });
   assert.match(text(), /finishing/);
   assert.doesNotMatch(text(), /4\/3/);
 });
@@ -102,7 +104,7 @@ test("Ctrl-C is answered, and whoever leaves is told how to resume", () => {
 test("JSON has one object per line: no progress, no notices, a failure with its code", () => {
   const { view, text } = viewOn(true);
   view.show(started);
-  view.show({ event: "progress", epoch: 1, samples: 1, loss: 1 });
+  view.show({ event: "progress", epoch: 1, samples: 1, loss: 1, ...unpriced });
   view.interrupted(false);
   view.fail(new SltrainError({ code: "data-nan", message: "no number", suggestions: ["Fill it in."] }));
   const lines = text().trimEnd().split("\n");

@@ -73,7 +73,9 @@ export class EventQueue {
     }
   }
 
+  /** None once it is closed: a timer would keep the service alive for a retry that does not come. */
   #pause(ms: number): Promise<void> {
+    if (this.#closed) return Promise.resolve();
     return new Promise((resolve) => {
       const end = (): void => {
         this.#pauses.delete(pause);

@@ -1,10 +1,12 @@
 // Functions of this machine: a service of the run's own (service.ts), which lives as long as it has something to do.
 
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { LogLine, LogQuery, ProvidedRun, Provider } from "../../coordinator/provider.ts";
+import { SltrainError } from "../../errors.ts";
 import { localUri } from "../../functions/local.ts";
-import { builtFunction, HANDLER } from "../function-bundle.ts";
+import { functionFolder, HANDLER } from "../function-bundle.ts";
 import { readLogs } from "./log-reader.ts";
 import { type ServiceProcess, startServiceProcess } from "./service-process.ts";
 
@@ -29,9 +31,15 @@ export class LocalProvider implements Provider {
     this.#logFolder = logFolder;
   }
 
-  /** Throws SltrainError "function-not-built" and "provider-failed". */
+  /** Throws SltrainError "provider-failed". */
   async open({ workers, memoryMiB, timeoutS }: ProvidedRun): Promise<{ readonly functions: string }> {
-    const bundlePath = builtFunction();
+    if (!existsSync(functionFolder)) {
+      throw new SltrainError({
+        code: "provider-failed",
+        message: `local functions: expected the built function in ${functionFolder}, got nothing there`,
+        suggestions: ["Run `npm run build`."],
+      });
+    }
     // Unguessable: others on this machine reach the same loopback.
     const name = `sltrain-${randomBytes(12).toString("hex")}`;
     this.#service = await startServiceProcess({
@@ -41,7 +49,7 @@ export class LocalProvider implements Provider {
         {
           ...{ name, memoryMiB, timeoutS },
           environment: {},
-          bundlePath,
+          bundlePath: functionFolder,
           handler: HANDLER,
           // A storage may be a path from where the user is.
           workingDirectory: process.cwd(),

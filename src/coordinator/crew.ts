@@ -1,0 +1,39 @@
+// A crew of a run, as whoever starts it or attaches to it knows it.
+
+import { areParameterServers } from "../allreduce/parameter-servers.ts";
+import type { NumberedAttempt } from "../run/attempts.ts";
+import { RUN_SCHEMA_VERSION, type RunManifest, type StarterEvent, type WorkerEvent } from "../run/records.ts";
+import type { ProvidedRun } from "./provider.ts";
+
+export interface Crew extends NumberedAttempt {
+  readonly manifest: RunManifest;
+}
+
+/** What a crew's functions are given beside their rank. */
+export function crewEvent({ manifest, attempt, record }: Crew): Omit<StarterEvent, "kind" | "ranks"> {
+  const { storage, channel, functions } = record;
+  return {
+    ...{ schemaVersion: RUN_SCHEMA_VERSION, runId: manifest.runId, attempt, storage, channel },
+    ...(functions === undefined ? {} : { functions }),
+  };
+}
+
+export function workerEvent(
+  crew: Crew,
+  worker: Pick<WorkerEvent, "rank" | "generation" | "reason">,
+): WorkerEvent {
+  return { ...crewEvent(crew), kind: "worker", ...worker };
+}
+
+export function providedRun({ config, runId }: RunManifest, storage: string, channel: string): ProvidedRun {
+  const { workers, memoryMiB, timeoutS } = config;
+  return { ...{ runId, storage, channel, workers, memoryMiB, timeoutS } };
+}
+
+/**
+ * Whether a rank can be replaced while its peers wait. Without lockstep, or with parameter servers, what it has missed
+ * is gone: then a new crew goes on from the newest checkpoint.
+ */
+export function ranksAreReplaceable({ frames, config }: RunManifest): boolean {
+  return frames.staleness === null && !areParameterServers(config.channel);
+}

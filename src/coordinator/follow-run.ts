@@ -1,0 +1,154 @@
+// Follows a run from its crew's start, or from wherever it is, to the end of its last worker: tells what happens, starts
+// again who is silent while nothing goes on, and moves on to the next crew where one takes over.
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { areParameterServers, forgetRun, parameterServers } from "../allreduce/parameter-servers.ts";
+import { errorRecord, SltrainError } from "../errors.ts";
+import { watchPace } from "../plan/watch-pace.ts";
+import { claimAttempt, newestAttempt } from "../run/attempts.ts";
+import { putJson } from "../run/json-object.ts";
+import { runKeys } from "../run/keys.ts";
+import type { WorkerFailure } from "../run/records.ts";
+import { resumeCommand } from "../run/resume-command.ts";
+import { startWorkers } from "../run/start-workers.ts";
+import type { Storage } from "../storage/storage.ts";
+import { type Crew, crewEvent, ranksAreReplaceable } from "./crew.ts";
+import type { TrainEvent } from "./events.ts";
+import { lambdaEstimate } from "./lambda-estimate.ts";
+import type { Provider } from "./provider.ts";
+import { Revival } from "./revive.ts";
+import type { RunFunctions } from "./run-functions.ts";
+import { type RankLease, RunWatch, WorkerFailed } from "./watch.ts";
+import { workerError } from "./worker-error.ts";
+
+export interface FollowOptions {
+  readonly storage: Storage;
+  readonly crew: Crew;
+  readonly provider: Provider;
+  readonly functions: RunFunctions;
+  /** Whether workers that died are started again while the run makes no progress. */
+  readonly revives: boolean;
+  /** Epochs that need not be told. */
+  readonly epochsBefore: number;
+  readonly onEvent: (event: TrainEvent) => void;
+  /** Aborted: the run is left to itself. */
+  readonly leave?: AbortSignal;
+}
+
+/** The crew that has ended; undefined if the run was left. Throws what the run failed with, naming rank, step and log. */
+export async function followRun(options: FollowOptions): Promise<Crew | undefined> {
+  let crew = options.crew;
+  for (;;) {
+    const next = await followCrew({ ...options, crew });
+    if (next === "left") return undefined;
+    if (next === "ended") return crew;
+    crew = next;
+    options.onEvent({ event: "run.restarted", attempt: crew.attempt });
+  }
+}
+
+async function followCrew(options: FollowOptions): Promise<Crew | "ended" | "left"> {
+  const { storage, crew, functions, revives, leave } = options;
+  const { config } = crew.manifest;
+  const pace = watchPace(storage.capabilities.prices, config);
+  // Rank 0 tells where the run is, others only that they live.
+  const silenceMs = Math.max(config.leaseMs, 3 * pace.leaderBeatMs);
+  const startsSuccessors = config.orchestration === "coordinator";
+  const watch = watchOf(options);
+  const summons = revives && ranksAreReplaceable(crew.manifest);
+  const revival = new Revival({ storage, crew, functions, silenceMs, summons, startsSuccessors });
+  let seen = "";
+  let sinceMs = performance.now();
+  try {
+    while (!(await watch.poll())) {
+      if (leave?.aborted) return "left";
+      if (watch.progress !== seen) {
+        seen = watch.progress;
+        sinceMs = performance.now();
+      }
+      const stands = performance.now() - sinceMs >= config.leaseMs;
+      const handsOver = startsSuccessors && watch.leader?.state === "handed-over";
+      if (stands || handsOver) {
+        const silent = await revival.look(watch.open, watch.leader?.step ?? 0);
+        if (!revives && silent.length === watch.open.length)
+          throw nobodyAlive(crew.manifest.runId, storage.uri);
+        const next = silent.length > 0 ? await nextCrew(options) : undefined;
+        if (next) return next;
+      }
+      await pause(Math.min(pace.pollMs, stands ? config.leaseMs / 4 : pace.pollMs), leave);
+    }
+    return "ended";
+  } catch (error) {
+    const failure = failureOf(error, options, watch);
+    if (!failure) throw error;
+    // Its peers would wait for whom nobody starts any more.
+    const key = runKeys(crew.manifest.runId).workerFailure(crew.attempt, failure.rank);
+    await putJson(storage, key, failure, { ifAbsent: true });
+    throw error instanceof WorkerFailed ? await workerError({ ...options, failure }) : error;
+  }
+}
+
+/** What the workers are told of an error that ends the run; undefined if it is none of the run's. */
+function failureOf(error: unknown, { crew }: FollowOptions, watch: RunWatch): WorkerFailure | undefined {
+  if (error instanceof WorkerFailed) return error.failure;
+  if (!(error instanceof SltrainError) || !error.code.startsWith("function")) return undefined;
+  const rank = watch.open[0]?.rank ?? 0;
+  return { rank, attempt: crew.attempt, step: watch.leader?.step ?? 0, ...errorRecord(error, error.code) };
+}
+
+function watchOf({ storage, crew, epochsBefore, onEvent }: FollowOptions): RunWatch {
+  const { manifest, attempt } = crew;
+  const costUsd = lambdaEstimate(manifest);
+  return new RunWatch({
+    ...{ storage, runId: manifest.runId, attempt, workers: manifest.config.workers, epochsBefore },
+    onLease: (holder, step) => onEvent(leaseEvent(holder, step)),
+    onWorkerEnded: ({ rank, peakMemoryMiB, firstStepMs }) =>
+      onEvent({ event: "worker.ended", rank, peakMemoryMiB, firstStepMs }),
+    onEpoch: (metrics) =>
+      onEvent({
+        event: "epoch",
+        ...metrics,
+        lambdaCostUsd: costUsd({ wallMs: metrics.elapsedMs, steps: metrics.step, epochs: metrics.epoch }),
+      }),
+    onProgress: ({ epoch, samples, loss, spentUsd = null }) =>
+      onEvent({ event: "progress", epoch, samples, loss, spentUsd }),
+  });
+}
+
+function leaseEvent({ rank, generation, lease: { reason, requestId } }: RankLease, step: number): TrainEvent {
+  if (generation === 0) return { event: "worker.started", rank, requestId };
+  const event = reason === "handover" ? "worker.handed-over" : "worker.restarted";
+  return { event, rank, generation, step, requestId };
+}
+
+/** Where single ranks cannot be replaced, all begin again at the newest checkpoint: whoever is first starts them. */
+async function nextCrew({ storage, crew, functions, revives }: FollowOptions): Promise<Crew | undefined> {
+  const { manifest, attempt } = crew;
+  const { runId, config } = manifest;
+  const newest = await newestAttempt(storage, runId);
+  if (newest && newest.attempt > attempt) return { manifest, ...newest };
+  if (!revives || ranksAreReplaceable(manifest)) return undefined;
+  const record = { ...crew.record, at: new Date().toISOString(), functions: await functions.uri() };
+  const next: Crew = { manifest, attempt: attempt + 1, record };
+  if (!(await claimAttempt(storage, runId, next))) return undefined;
+  if (areParameterServers(config.channel)) {
+    await forgetRun(parameterServers(config.channel, process.env), runId);
+  }
+  const event = { ...crewEvent(next), kind: "starter", ranks: [0, config.workers] } as const;
+  await startWorkers({ storage, functions, event, by: "coordinator" });
+  return next;
+}
+
+function nobodyAlive(runId: string, storageUri: string): SltrainError {
+  return new SltrainError({
+    code: "run-dead",
+    message: `expected a worker of ${runId} that is alive, got none`,
+    suggestions: [`\`${resumeCommand(runId, storageUri)}\` goes on from where the run was.`],
+  });
+}
+
+async function pause(ms: number, leave: AbortSignal | undefined): Promise<void> {
+  await sleep(ms, undefined, leave && { signal: leave }).catch((error: unknown) => {
+    if (!leave?.aborted) throw error;
+  });
+}

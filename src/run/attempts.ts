@@ -1,0 +1,45 @@
+// The crews of a run, one after another: whoever puts the next number starts that crew, anybody else finds it there.
+
+import type { Storage } from "../storage/storage.ts";
+import { getJson, putJson } from "./json-object.ts";
+import { runKeys } from "./keys.ts";
+import type { RunCost } from "../plan/run-cost.ts";
+
+/** `attempts/<n>.json`: what all of a crew's functions are started with, and when it has to end. */
+export interface Attempt {
+  readonly at: string;
+  readonly storage: string;
+  readonly channel: string;
+  readonly functions?: string;
+  /** What crews have cost whose heartbeats are gone. */
+  readonly before: RunCost;
+  /** Of the run, `before` included. */
+  readonly budgetUsd?: number;
+  readonly deadlineAt?: string;
+}
+
+export interface NumberedAttempt {
+  readonly attempt: number;
+  readonly record: Attempt;
+}
+
+/** The newest crew; undefined if none was started yet. */
+export async function newestAttempt(storage: Storage, runId: string): Promise<NumberedAttempt | undefined> {
+  const keys = runKeys(runId);
+  const numbers = (await Array.fromAsync(storage.list(keys.attempts))).map((key) =>
+    Number(/(\d+)\.json$/.exec(key)?.[1]),
+  );
+  if (numbers.length === 0) return undefined;
+  const attempt = Math.max(...numbers);
+  const record = await getJson<Attempt>(storage, keys.attempt(attempt));
+  return record && { attempt, record };
+}
+
+/** Whether this crew is the caller's to start: exactly one of several gets true. */
+export async function claimAttempt(
+  storage: Storage,
+  runId: string,
+  { attempt, record }: NumberedAttempt,
+): Promise<boolean> {
+  return (await putJson(storage, runKeys(runId).attempt(attempt), record, { ifAbsent: true })) === "stored";
+}
