@@ -4,6 +4,7 @@ import { AwsAccount } from "../doctor/aws/aws-account.ts";
 import { checks } from "../doctor/checks.ts";
 import { doctorView } from "../doctor/doctor-view.ts";
 import { examine } from "../doctor/examine.ts";
+import { useEndpoint } from "../providers/lambda/endpoint.ts";
 import { SltrainCommand, jsonFlag } from "../ui/sltrain-command.ts";
 import { trainFlags } from "../ui/train-flags.ts";
 
@@ -22,6 +23,8 @@ export default class Doctor extends SltrainCommand {
     storage: trainFlags["storage"]!,
     channel: trainFlags["channel"]!,
     provider: trainFlags["provider"]!,
+    stack: trainFlags["stack"]!,
+    "endpoint-url": trainFlags["endpoint-url"]!,
     workers: trainFlags["workers"]!,
     json: jsonFlag,
   };
@@ -31,6 +34,7 @@ export default class Doctor extends SltrainCommand {
     const { json, ...settings } = flags;
     const { env } = process;
     const { config } = await resolveTrainConfig({ flags: settings, env, cwd: process.cwd() });
+    useEndpoint(config.endpointUrl, env);
     const isWatched = process.stderr.isTTY;
     if (isWatched) ux.action.start("Examining");
     const report = await examine(checks, { config, env, aws: new AwsAccount(env) });

@@ -22,7 +22,10 @@ export interface Subject {
   readonly aws: AwsAccount;
 }
 
-export interface DoctoredConfig extends Pick<TrainConfig, "storage" | "channel" | "workers" | "memoryMiB"> {
+export interface DoctoredConfig extends Pick<
+  TrainConfig,
+  "storage" | "channel" | "stack" | "workers" | "memoryMiB"
+> {
   readonly provider: string;
 }
 

@@ -1,9 +1,10 @@
 // The built function: the folder that tools/build.ts makes of src/worker, as every provider runs it.
 
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { SltrainError } from "../errors.ts";
 import { zip } from "./lambda/zip.ts";
 
 const PACKAGE_ROOT = import.meta.url.endsWith(".ts") ? "../../" : "../../../";
@@ -19,8 +20,18 @@ export interface FunctionArchive {
   readonly sha256: string;
 }
 
-/** The function as Lambda takes it. Equal sources give equal bytes. */
-export function archiveFunction(folder = functionFolder): FunctionArchive {
+/** Throws SltrainError "function-not-built" in a checkout that was never built. */
+export function builtFunction(): string {
+  if (existsSync(functionFolder)) return functionFolder;
+  throw new SltrainError({
+    code: "function-not-built",
+    message: `functions: expected the built function in ${functionFolder}, got nothing there`,
+    suggestions: ["Run `npm run build`."],
+  });
+}
+
+/** The function as Lambda takes it. Equal sources give equal bytes. Throws "function-not-built". */
+export function archiveFunction(folder = builtFunction()): FunctionArchive {
   const names = readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(folder.length));

@@ -1,16 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { AwsAccount } from "../../src/doctor/aws/aws-account.ts";
-import type { Check, Finding, Subject } from "../../src/doctor/check.ts";
+import type { Check, Finding } from "../../src/doctor/check.ts";
 import { doctorView } from "../../src/doctor/doctor-view.ts";
 import { examine } from "../../src/doctor/examine.ts";
 import { SltrainError } from "../../src/errors.ts";
+import { subjectOf } from "./subject.ts";
 
-function subject(provider: string): Subject {
-  const config = { storage: "memory:a", channel: "memory:a", provider, workers: 2, memoryMiB: 1769 };
-  return { config, env: {}, aws: new AwsAccount({}) };
-}
-
+const subject = (provider: string) => subjectOf({}, { provider });
 const good: Finding = { outcome: "ok", found: "good" };
 const fine = (name: string): Check => ({ name, topic: "machine", run: () => good });
 const refusing = (topic: Check["topic"]): Check => ({

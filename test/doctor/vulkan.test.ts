@@ -2,14 +2,13 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { AwsAccount } from "../../src/doctor/aws/aws-account.ts";
 import { checkVulkan } from "../../src/doctor/machine/vulkan.ts";
 import { temporaryFolder } from "../support/cli.ts";
+import { subjectOf } from "./subject.ts";
 
 const folder = temporaryFolder();
 after(folder.remove);
-const config = { storage: "fs:a", channel: "fs:a", provider: "local", workers: 1, memoryMiB: 1769 };
-const vulkan = (env: Record<string, string>) => checkVulkan({ config, env, aws: new AwsAccount({}) });
+const vulkan = (env: Record<string, string>) => checkVulkan(subjectOf(env));
 
 test("a loader and the driver that a variable or a data folder names are found", () => {
   const drivers = join(folder.path, "vulkan/icd.d");

@@ -6,7 +6,9 @@ import {
   type AwsClientSettings,
   customEndpoint,
   type ServiceName,
+  settledRegion,
 } from "../../storage/aws/account.ts";
+import { Stack, type StackState } from "../../providers/lambda/stack.ts";
 import { awsError } from "../../storage/aws/aws-error.ts";
 import type { AwsPart } from "../../storage/aws/explanations.ts";
 
@@ -39,6 +41,7 @@ interface Question {
 export class AwsAccount {
   readonly #env: NodeJS.ProcessEnv;
   #caller: Promise<Caller> | undefined;
+  #stack: Promise<StackState | undefined> | undefined;
 
   /** Sends nothing. */
   constructor(env: NodeJS.ProcessEnv) {
@@ -54,6 +57,19 @@ export class AwsAccount {
   async settled(): Promise<Client["config"]> {
     const { STSClient } = await import("@aws-sdk/client-sts");
     return new STSClient(awsClientSettings(this.endpoint("sts"), this.#env)).config;
+  }
+
+  /** Throws "aws-region". */
+  async region(): Promise<string> {
+    const { region } = await this.settled();
+    return settledRegion({ region, credentials: () => Promise.resolve() });
+  }
+
+  /** Asks CloudFormation once. Undefined if there is no such stack. */
+  stack(name: string): Promise<StackState | undefined> {
+    return (this.#stack ??= Stack.open(name, this.#env).then((stack) =>
+      stack.describe().finally(() => stack.close()),
+    ));
   }
 
   /** Asks AWS once. */

@@ -13,7 +13,8 @@ import { Stack, type StackProgress, type StackState } from "./stack.ts";
 import { templateText } from "./template.ts";
 
 const CODE_FOLDER = "functions/";
-const TEMPLATE_TAG = "sltrain-template";
+/** Tells one template from another. */
+const templateTag = { "sltrain-template": createHash("sha256").update(templateText).digest("hex") };
 /** A function that still runs writes to the bucket that was just emptied. */
 const EMPTYINGS = 3;
 const DELETE_BATCH = 1000;
@@ -54,11 +55,10 @@ export async function deploy(options: DeployOptions): Promise<Deployment> {
   const stack = await openStack(options);
   try {
     const before = await usableState(stack);
-    const change = { template: templateText, tags: { [TEMPLATE_TAG]: sha256(templateText) } };
+    const change = { template: templateText, tags: templateTag };
     const secrets = secretsOf(options.env);
     const given = { ...options.settings, ...secrets };
-    const { bytes, sha256: code } = archiveFunction();
-    const key = `${CODE_FOLDER}${code}.zip`;
+    const { bytes, key } = functionCode();
     const mustAsk = options.sendsSecrets === true && Object.keys(secrets).length > 0;
     if (before && !mustAsk && isUpToDate(before, { ...options.settings, CodeKey: key }, change.tags)) {
       return deploymentOf(stack, before, "none");
@@ -90,6 +90,17 @@ export async function findDeployment(options: Pick<DeployOptions, "stack" | "env
   } finally {
     stack.close();
   }
+}
+
+/** Whether code and template of a stack are this version's, whatever its settings. */
+export function isCurrent(state: StackState): boolean {
+  return isUpToDate(state, { CodeKey: functionCode().key }, templateTag);
+}
+
+/** The function's archive, and its key in the stack's bucket. */
+function functionCode(): { readonly bytes: Buffer; readonly key: string } {
+  const { bytes, sha256 } = archiveFunction();
+  return { bytes, key: `${CODE_FOLDER}${sha256}.zip` };
 }
 
 export interface DestroyOptions extends Pick<DeployOptions, "stack" | "env" | "onEvent"> {
@@ -218,8 +229,4 @@ async function unconfirmed({ name, region }: Stack, storageUri: string | undefin
     message: `stack ${name} (${region}): expected --yes to delete it with its bucket ${storageUri ?? ""} and the ${runs.length} runs there, got no confirmation`,
     suggestions: [`Run \`sltrain destroy --stack ${name} --yes\`; nothing can bring the runs back.`],
   });
-}
-
-function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
 }

@@ -2,7 +2,8 @@
 
 import { SltrainError } from "../../errors.ts";
 
-const VARIABLES = [
+/** The SDK's variables for them. */
+export const ENDPOINT_VARIABLES = [
   "AWS_ENDPOINT_URL_LAMBDA",
   "AWS_ENDPOINT_URL_CLOUDFORMATION",
   "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS",
@@ -17,5 +18,5 @@ export function useEndpoint(url: string | undefined, env: NodeJS.ProcessEnv): vo
       message: `--endpoint-url: expected an address such as http://127.0.0.1:9001, got ${JSON.stringify(url)}`,
     });
   }
-  for (const name of VARIABLES) env[name] = url;
+  for (const name of ENDPOINT_VARIABLES) env[name] = url;
 }

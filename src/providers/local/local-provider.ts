@@ -1,12 +1,10 @@
 // Functions of this machine: a service of the run's own (service.ts), which lives as long as it has something to do.
 
 import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { LogLine, LogQuery, ProvidedRun, Provider } from "../../coordinator/provider.ts";
-import { SltrainError } from "../../errors.ts";
 import { localUri } from "../../functions/local.ts";
-import { functionFolder, HANDLER } from "../function-bundle.ts";
+import { builtFunction, HANDLER } from "../function-bundle.ts";
 import { readLogs } from "./log-reader.ts";
 import { type ServiceProcess, startServiceProcess } from "./service-process.ts";
 
@@ -31,15 +29,9 @@ export class LocalProvider implements Provider {
     this.#logFolder = logFolder;
   }
 
-  /** Throws SltrainError "provider-failed". */
+  /** Throws SltrainError "function-not-built" and "provider-failed". */
   async open({ workers, memoryMiB, timeoutS }: ProvidedRun): Promise<{ readonly functions: string }> {
-    if (!existsSync(functionFolder)) {
-      throw new SltrainError({
-        code: "provider-failed",
-        message: `local functions: expected the built function in ${functionFolder}, got nothing there`,
-        suggestions: ["Run `npm run build`."],
-      });
-    }
+    const bundlePath = builtFunction();
     // Unguessable: others on this machine reach the same loopback.
     const name = `sltrain-${randomBytes(12).toString("hex")}`;
     this.#service = await startServiceProcess({
@@ -49,7 +41,7 @@ export class LocalProvider implements Provider {
         {
           ...{ name, memoryMiB, timeoutS },
           environment: {},
-          bundlePath: functionFolder,
+          bundlePath,
           handler: HANDLER,
           // A storage may be a path from where the user is.
           workingDirectory: process.cwd(),

@@ -3,6 +3,7 @@
 
 import { join } from "node:path";
 import { functionFolder, HANDLER } from "../function-bundle.ts";
+import { ENDPOINT_VARIABLES } from "../lambda/endpoint.ts";
 import { deploymentRoutes } from "./deployment-api.ts";
 import type { Limits } from "./limits/limits.ts";
 import { startLambdaService } from "./service.ts";
@@ -63,8 +64,6 @@ const CPU = {
   "not-enforced": "CPU: not limited here (no writable cgroup)",
 } as const satisfies Record<Limits["cpu"], string>;
 
-const ENDPOINTS = ["LAMBDA", "CLOUDFORMATION", "CLOUDWATCH_LOGS"].map((name) => `AWS_ENDPOINT_URL_${name}`);
-
 /** For a terminal: comments, and what a shell takes to send the SDK's and the AWS CLI's requests here. */
 export function serveLines(event: LambdaServeEvent, env: NodeJS.ProcessEnv): string[] {
   if (event.event === "lambda.stopped") return ["# stopped"];
@@ -77,7 +76,7 @@ export function serveLines(event: LambdaServeEvent, env: NodeJS.ProcessEnv): str
   return [
     `# Lambda's Invoke API on ${endpoint}, ${concurrency} invocations at one time, logs in ${logs}`,
     ...[MEMORY[memory], CPU[cpu]].map((line) => `# ${line}`),
-    ...[...ENDPOINTS.map((name) => [name, endpoint]), ...missing].map(
+    ...[...ENDPOINT_VARIABLES.map((name) => [name, endpoint]), ...missing].map(
       ([name, value]) => `export ${name!}=${value!}`,
     ),
     "# Ctrl-C stops it, and all functions in it",

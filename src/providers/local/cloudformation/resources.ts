@@ -11,6 +11,7 @@ import {
 import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { customEndpoint } from "../../../storage/aws/account.ts";
 import { S3Bucket } from "../../../storage/aws/s3-bucket.ts";
 import { openStorage } from "../../../storage/open.ts";
 import type { FunctionRegistry } from "../function-spec.ts";
@@ -54,6 +55,12 @@ const FUNCTION_PROPERTIES: ReadonlySet<string> = new Set([
 export const resourceTypes: Readonly<Record<string, ResourceType>> = {
   "AWS::S3::Bucket": {
     async apply(properties, { stackName }, before) {
+      // A stack of this machine never makes a bucket at AWS.
+      if (customEndpoint("s3", process.env) === undefined) {
+        throw new Error(
+          "the local service was started without AWS_ENDPOINT_URL_S3, an S3 server for buckets",
+        );
+      }
       const id = before?.id ?? `${stackName.toLowerCase()}-bucket-${randomBytes(6).toString("hex")}`;
       const bucket = await S3Bucket.open(id, process.env);
       try {
