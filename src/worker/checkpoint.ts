@@ -38,26 +38,28 @@ export async function writeCheckpoint(
 }
 
 /**
- * The newest complete checkpoint as this rank sees it, with its cursor; undefined if there is none. Throws
- * "checkpoint-damaged" naming the key, also where an array of `expected` is missing or has another length.
+ * The newest complete checkpoint as this rank sees it, with its cursor; undefined if none is of a later step than `after`.
+ * Throws "checkpoint-damaged" naming the key, also where an array of `expected` is missing or has another length.
  */
 export async function readNewestCheckpoint(
   place: CheckpointPlace,
   expected: AlgorithmState,
+  after = -1,
 ): Promise<(AlgorithmState & { readonly cursor: Cursor }) | undefined> {
   const { storage, keys, rank } = place;
   const stored = await listCheckpoints(storage, keys);
-  for (const step of [...stored.keys()].sort((a, b) => b - a)) {
+  const later = [...stored.keys()].filter((step) => step > after);
+  for (const step of later.sort((a, b) => b - a)) {
     const there = new Set(stored.get(step));
     if (!there.has(keys.checkpoint(step, "shared"))) continue;
     const shared = await readState(storage, keys.checkpoint(step, "shared"), expected.shared);
     // Swept since it was listed: there is a newer one.
-    if (shared === undefined) return readNewestCheckpoint(place, expected);
+    if (shared === undefined) return readNewestCheckpoint(place, expected, after);
     const ranks = Array.from({ length: shared.ranks }, (_, i) => i);
     if (!ranks.every((i) => there.has(keys.checkpoint(step, i)))) continue;
     if (shared.ranks === 0) return { shared: shared.arrays, own: {}, cursor: shared.cursor };
     const own = await readState(storage, keys.checkpoint(step, rank), expected.own);
-    if (own === undefined) return readNewestCheckpoint(place, expected);
+    if (own === undefined) return readNewestCheckpoint(place, expected, after);
     return { shared: shared.arrays, own: own.arrays, cursor: own.cursor };
   }
   return undefined;

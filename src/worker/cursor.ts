@@ -22,8 +22,7 @@ export interface Cursor {
   /** A rank's own: what all its starts of the attempt have spent, until now and until the last epoch's end. */
   spent: SpentTotals;
   epochSpent: SpentTotals;
-  /** A rank's own: the longest of its starts, and when the first one of the attempt had finished a step; null before. */
-  startMs: number;
+  /** A rank's own: when the attempt's first start had finished a step; null before. */
   firstStepMs: number | null;
 }
 
@@ -39,7 +38,7 @@ export function startCursor(): Cursor {
     ...{ step: 0, epochLoss: 0, epochCorrect: 0, epochSamples: 0, accuracy: null },
     ...{ exchanges: 0, checkpointStep: -1, firstLosses: [] },
     ...{ began: { attempt: 0, step: 0 }, spent: NOTHING_SPENT, epochSpent: NOTHING_SPENT },
-    ...{ startMs: 0, firstStepMs: null },
+    firstStepMs: null,
   };
 }
 
@@ -48,6 +47,5 @@ export function beginAttempt(cursor: Cursor, attempt: number): void {
   if (cursor.began.attempt === attempt) return;
   cursor.began = { attempt, step: cursor.step };
   cursor.spent = cursor.epochSpent = NOTHING_SPENT;
-  cursor.startMs = 0;
   cursor.firstStepMs = null;
 }

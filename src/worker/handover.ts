@@ -34,12 +34,8 @@ export async function readNewestState(
   of: RankPlace & CheckpointPlace,
   expected: AlgorithmState,
 ): Promise<RestoredState | undefined> {
-  const [handover, checkpoint] = await Promise.all([
-    readHandover(of, expected),
-    readNewestCheckpoint(of, expected),
-  ]);
-  if (handover === undefined || checkpoint === undefined) return handover ?? checkpoint;
-  return handover.cursor.step >= checkpoint.cursor.step ? handover : checkpoint;
+  const handover = await readHandover(of, expected);
+  return (await readNewestCheckpoint(of, expected, handover?.cursor.step)) ?? handover;
 }
 
 async function readHandover(

@@ -14,7 +14,7 @@ const BYTES_PER_MS = 20_000;
 
 export interface LifetimeOptions {
   readonly remainingMs: () => number;
-  /** Until it is ready to train: what a successor takes. */
+  /** Until this worker was ready to train: what a successor takes, for it mostly finds a process as warm. */
   readonly startMs: number;
   readonly stateBytes: number;
   /** The longest that the state has taken so far. */
@@ -26,14 +26,19 @@ export interface LifetimeOptions {
 export class Lifetime {
   readonly #options: LifetimeOptions;
   readonly #stepsMs: number[] = [];
+  #isFirst = true;
   #epochEndMs: number | undefined;
 
   constructor(options: LifetimeOptions) {
     this.#options = options;
   }
 
-  /** From where the state could be handed over to the end of the next exchange. */
+  /** From where the state could be handed over to the end of the next exchange. The first waits for peers that start. */
   tookStep(ms: number): void {
+    if (this.#isFirst) {
+      this.#isFirst = false;
+      return;
+    }
     this.#stepsMs.push(ms);
     if (this.#stepsMs.length > REMEMBERED) this.#stepsMs.shift();
   }

@@ -87,11 +87,13 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerEnd> {
     const onLate: OnLate = (ranks) => rescue?.late(ranks);
     peers = await openPeers(member, manifest, storage, { ...equipment, ioThread, onLate });
     const algorithm = await algorithmOf(manifest, equipment, peers, fence.signal);
+    const readyMs = invocation.elapsedMs;
     if (isSuccessor) await takePost();
-    const ready = { event: member, equipment, peers, algorithm, post: post!, limits, fence };
+    startup.end("claim");
+    const ready = { event: member, equipment, peers, algorithm, post: post!, limits, fence, readyMs };
     rescue = new Rescue({
       ...{ storage, functions: options.functions, event: member, worldSize: config.workers },
-      ...{ leaseMs: config.leaseMs, maxRestarts: config.maxRestarts, startMs: invocation.elapsedMs },
+      ...{ leaseMs: config.leaseMs, maxRestarts: config.maxRestarts, startMs: readyMs },
       step: () => options.cursor.step,
       onVain: (reason) => fence.abort(reason),
     });
@@ -189,11 +191,13 @@ interface Ready {
   readonly post: HeartbeatTimer;
   readonly limits: RunLimits | undefined;
   readonly fence: AbortController;
+  /** By the invocation's clock: a wait for a predecessor is not in it. */
+  readonly readyMs: number;
 }
 
 async function train(
   { manifest, invocation, storage, functions, cursor }: WorkerOptions,
-  { event, equipment, peers, algorithm, post, limits, fence }: Ready,
+  { event, equipment, peers, algorithm, post, limits, fence, readyMs }: Ready,
 ): Promise<WorkerEnd> {
   const { runId, rank, attempt, generation } = event;
   const { config } = manifest;
@@ -206,7 +210,6 @@ async function train(
   const isFirst = attempt === 0 && generation === 0;
   if (!isFirst) await keeper.restore();
   beginAttempt(cursor, attempt);
-  cursor.startMs = Math.max(cursor.startMs, invocation.elapsedMs);
   const stored = isFirst || rank !== 0 ? [] : await getJsonLines<EpochMetrics>(storage, keys.metrics);
   const epochs = stored.filter(({ step }) => step <= cursor.step);
   const meter = new WorkMeter(peers, cursor);
@@ -225,7 +228,7 @@ async function train(
       summons: config.orchestration !== "coordinator",
       exchangeSteps: exchangeSteps(config, stepsPerEpoch),
       remainingMs: () => invocation.remainingMs,
-      startMs: cursor.startMs,
+      startMs: readyMs,
       stateBytes: await keeper.sizeBytes(),
       stateMs: () => keeper.longestMs,
       validationSteps: Math.ceil(equipment.validation.count / schedule.largestShare),

@@ -4,9 +4,18 @@ import type { Invocation } from "./invocation.ts";
 
 /**
  * In order. `load`: Node's own start, and the bundle until the handler is called; nothing of it in a warm process. Data is loaded while the program is
- * compiled; `data` is what is left to wait for after that.
+ * compiled; `data` is what is left to wait for after that,
+ * `claim` what a successor waits for its predecessor.
  */
-export const STARTUP_STAGES = ["load", "manifest", "device", "compile", "data", "firstStep"] as const;
+export const STARTUP_STAGES = [
+  "load",
+  "manifest",
+  "device",
+  "compile",
+  "data",
+  "claim",
+  "firstStep",
+] as const;
 
 export type StartupStage = (typeof STARTUP_STAGES)[number];
 
