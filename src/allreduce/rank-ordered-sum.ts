@@ -1,7 +1,9 @@
 // Adds the parts of a merge in the order of their writers whatever the order of their arrival, so that every run of a
 // step gives the same bits. What comes before its turn is kept.
 
+import { readerOf } from "../shard/codec/blocks.ts";
 import type { Codec, Encoded } from "../shard/codec/codec.ts";
+import { addInOrder, type Addend } from "../shard/simd/sums.ts";
 
 export const NO_SCALARS = new Float64Array(0);
 export const NO_PEAKS = new Uint32Array(0);
@@ -28,12 +30,14 @@ export interface Part extends Contribution {
   readonly values: Float32Array | Float64Array | Coded;
 }
 
-/** A short loop that is called often is optimised sooner than a long one. */
-const BLOCK = 1024;
+/** So many parts are added at once, for then each sum is in memory once; but what has come early is not left for the end. */
+const TOGETHER = 8;
 
 export class RankOrderedSum {
   readonly #waiting: (Part | undefined)[];
   readonly #sums: Float64Array;
+  /** What is to be added next; `#sums` is the first of it once it holds anything. */
+  #addends: Addend[] = [];
   #next = 0;
   #contributors = 0;
   #weight = 0;
@@ -45,7 +49,7 @@ export class RankOrderedSum {
     this.#sums = sums;
   }
 
-  /** The part of the merge's writer `index`. What it holds must not change before all parts are there. */
+  /** The part of the merge's writer `index`. What it holds must not change before the sum is written. */
   take(index: number, part: Part): void {
     this.#waiting[index] = part;
     for (let next = this.#waiting[this.#next]; next !== undefined; next = this.#waiting[++this.#next])
@@ -64,18 +68,18 @@ export class RankOrderedSum {
   }
 
   #add(part: Part): void {
-    this.#accumulate(part.values, this.#contributors === 0 ? "set" : "add");
+    if (this.#addends.length === TOGETHER) this.#addUp();
+    this.#addends.push(addendOf(part.values, this.#sums.length));
     this.#contributors += part.contributors;
     this.#weight += part.weight;
     this.#addScalars(part.scalars);
     this.#peaks = highest(this.#peaks, part.peaks);
   }
 
-  #accumulate(values: Part["values"], mode: "set" | "add"): void {
-    const sums = this.#sums;
-    if ("encoded" in values) values.codec.accumulate(values.encoded, sums, mode);
-    else if (mode === "set") sums.set(values);
-    else inBlocks(sums.length, (begin, end) => addBlock(values, sums, begin, end));
+  #addUp(quotients?: Float32Array): void {
+    const { length } = this.#sums;
+    addInOrder({ length, addends: this.#addends }, { sums: this.#sums, ...(quotients && { quotients }) });
+    this.#addends = [this.#sums];
   }
 
   /** Ranks that sent fewer scalars sent zeros. */
@@ -98,37 +102,24 @@ export class RankOrderedSum {
     };
   }
 
-  /** The sums, rounded once. */
+  /** The sums, rounded once; the accumulators keep them as they are. */
   writeSums(out: Float32Array): void {
-    out.set(this.#sums);
+    this.#addUp(out);
   }
 
   /** Sum / weight; zeros if nothing has any weight: every rank finds that out from the weight. */
   writeMean(out: Float32Array): void {
-    const weight = this.#weight === 0 ? Infinity : this.#weight;
-    inBlocks(out.length, (begin, end) => divideBlock(this.#sums, weight, out, begin, end));
+    const divisor = this.#weight === 0 ? Infinity : this.#weight;
+    addInOrder({ length: out.length, addends: this.#addends }, { quotients: out, divisor });
   }
+}
+
+function addendOf(values: Part["values"], length: number): Addend {
+  if (values instanceof Float64Array) return values;
+  return "encoded" in values ? values.codec.reader(values.encoded, length) : readerOf(values);
 }
 
 /** Place by place. */
 export function highest(a: Uint32Array, b: Uint32Array): Uint32Array {
   return Uint32Array.from(a.length >= b.length ? a : b, (_, i) => Math.max(a[i] ?? 0, b[i] ?? 0));
-}
-
-function inBlocks(length: number, loop: (begin: number, end: number) => void): void {
-  for (let begin = 0; begin < length; begin += BLOCK) loop(begin, Math.min(begin + BLOCK, length));
-}
-
-function addBlock(values: Float32Array | Float64Array, sums: Float64Array, begin: number, end: number): void {
-  for (let i = begin; i < end; i++) sums[i]! += values[i]!;
-}
-
-function divideBlock(
-  sums: Float64Array,
-  divisor: number,
-  out: Float32Array,
-  begin: number,
-  end: number,
-): void {
-  for (let i = begin; i < end; i++) out[i] = sums[i]! / divisor;
 }

@@ -138,6 +138,7 @@ export const i32 = {
   shrU: binary("i32", "i32", 0x76),
   eqz: unary("i32", "i32", 0x45),
   eq: binary("i32", "i32", 0x46),
+  shrS: binary("i32", "i32", 0x75),
   ltS: binary("i32", "i32", 0x48),
   ltU: binary("i32", "i32", 0x49),
   geU: binary("i32", "i32", 0x4f),
@@ -262,8 +263,6 @@ export const i32x4 = {
   shrS: shift(0xac),
   shrU: shift(0xad),
   truncSatF32x4S: unary("v128", "v128", simd(0xf8)),
-  /** Of two f64 lanes; the last two are zeros. */
-  truncSatF64x2SZero: unary("v128", "v128", simd(0xfc)),
   /** Of eight lanes the first or the last four. */
   extendLowI16x8S: unary("v128", "v128", simd(0xa7)),
   extendHighI16x8S: unary("v128", "v128", simd(0xa8)),
@@ -287,6 +286,7 @@ export const i8x16 = {
 
 /** Two f64 lanes. */
 export const f64x2 = {
+  splat: splat("f64", 0x14),
   floor: unary("v128", "v128", simd(0x75)),
   add: binary("v128", "v128", simd(0xf0)),
   mul: binary("v128", "v128", simd(0xf2)),

@@ -29,6 +29,12 @@ const contributions = Array.from({ length: 5 }, (_, rank) => {
   };
 });
 
+function decoded({ encoded }: (typeof contributions)[number]["values"]): Float32Array {
+  const values = new Float32Array(LENGTH);
+  f32.decode(encoded, values);
+  return values;
+}
+
 test("the order of arrival does not change a bit", () => {
   const random = new RandomStream(2, "orders");
   const results = Array.from({ length: 20 }, () => {
@@ -48,9 +54,7 @@ test("the order of arrival does not change a bit", () => {
 test("a rank's own values and the same values encoded by a peer give equal sums, wherever they come", () => {
   const own = (rank: number): Part => {
     const part = contributions[rank]!;
-    const values = new Float32Array(LENGTH);
-    f32.decode(part.values.encoded, values);
-    return { ...part, values };
+    return { ...part, values: decoded(part.values) };
   };
   const meanWith = (ownRank: number): Float32Array => {
     const sum = new RankOrderedSum(5, new Float64Array(LENGTH).fill(NaN));
@@ -75,6 +79,21 @@ test("a sum that is settled early is that of the parts that have come, and tells
   for (const sum of sums) assert.deepEqual(sum, sums[0]);
   assert.equal(sums[0]!.total.contributors, 3);
   assert.ok(sums[0]!.mean.every(Number.isFinite));
+});
+
+test("more parts than are added at a time, and an early and a late one, give the sums of all", () => {
+  const parts = Array.from({ length: 21 }, (_, rank) => contributions[rank % 5]!);
+  const [first, ...others] = parts.map(({ values }) => decoded(values));
+  const sums = Float64Array.from(first!);
+  for (const values of others) values.forEach((value, i) => (sums[i]! += value));
+  for (const late of [0, 10, 20]) {
+    const sum = new RankOrderedSum(21, new Float64Array(LENGTH).fill(NaN));
+    parts.forEach((part, i) => i !== late && sum.take(i, part));
+    sum.take(late, parts[late]!);
+    const out = new Float32Array(LENGTH);
+    sum.writeSums(out);
+    assert.deepEqual(out, Float32Array.from(sums));
+  }
 });
 
 test("a sum without weight has a mean of zeros", () => {

@@ -1,5 +1,10 @@
-// How codecs walk over long arrays: in short pieces, for V8 optimises what is called often, and one long loop would run
-// its first seconds in slower code.
+// How codecs walk over long arrays: block by block, as they pass through the window of kernels, or in JavaScript, where V8
+// optimises what is called often, and one long loop would run its first seconds in slower code.
+
+import { AT, BLOCK_VALUES, bytesOf, copyIn, copyOut, fillTail } from "../simd/window.ts";
+import type { ReadBlock } from "./codec.ts";
+
+const VALUE_BYTES = 4;
 
 /** Calls `loop` for [0, length) in pieces of `blockLength`; the last may be shorter. */
 export function inBlocks(
@@ -9,6 +14,31 @@ export function inBlocks(
 ): void {
   for (let begin = 0, block = 0; begin < length; begin += blockLength, block++)
     loop(begin, Math.min(begin + blockLength, length), block);
+}
+
+/** Calls `encode` for each block of `values`, which is in the window then, with zeros behind it. */
+export function encodeBlocks(values: Float32Array, encode: (begin: number, end: number) => void): void {
+  const bytes = bytesOf(values);
+  inBlocks(values.length, BLOCK_VALUES, (begin, end) => {
+    copyIn(AT.values, bytes, begin * VALUE_BYTES, end * VALUE_BYTES);
+    fillTail(end - begin);
+    encode(begin, end);
+  });
+}
+
+/** All that `read` gives. */
+export function decodeBlocks(read: ReadBlock, out: Float32Array): void {
+  const bytes = bytesOf(out);
+  inBlocks(out.length, BLOCK_VALUES, (begin, end) => {
+    read(begin, end);
+    copyOut(bytes, begin * VALUE_BYTES, AT.values, (end - begin) * VALUE_BYTES);
+  });
+}
+
+/** Reads f32 values that are not encoded. */
+export function readerOf(values: Float32Array): ReadBlock {
+  const bytes = bytesOf(values);
+  return (begin, end) => copyIn(AT.values, bytes, begin * VALUE_BYTES, end * VALUE_BYTES);
 }
 
 /** The bits of f32 values: a view. Signed, for V8 keeps what is below 2^31 in integer registers. */
@@ -22,12 +52,6 @@ export function wordsOf(bytes: Uint8Array, count: number): Int32Array {
   return new Int32Array(aligned.buffer, aligned.byteOffset, count);
 }
 
-/** As `wordsOf`, of 16 bits each. */
-export function halvesOf(bytes: Uint8Array, count: number): Uint16Array {
-  const aligned = alignedTo(Uint16Array.BYTES_PER_ELEMENT, bytes);
-  return new Uint16Array(aligned.buffer, aligned.byteOffset, count);
-}
-
 /** As `wordsOf`, as f32 values. */
 export function floatsOf(bytes: Uint8Array, count: number): Float32Array {
   const aligned = alignedTo(Float32Array.BYTES_PER_ELEMENT, bytes);
@@ -36,14 +60,4 @@ export function floatsOf(bytes: Uint8Array, count: number): Float32Array {
 
 function alignedTo(alignment: number, bytes: Uint8Array): Uint8Array {
   return bytes.byteOffset % alignment === 0 ? bytes : bytes.slice();
-}
-
-/** The largest magnitude's bits: they compare as integers, NaNs above all. */
-export function largestMagnitude(bits: Int32Array, begin: number, end: number): number {
-  let largest = 0;
-  for (let i = begin; i < end; i++) {
-    const magnitude = bits[i]! & 0x7fffffff;
-    if (magnitude > largest) largest = magnitude;
-  }
-  return largest;
 }

@@ -11,6 +11,12 @@ export interface Encoded {
   readonly compressible: Uint8Array;
 }
 
+/**
+ * Leaves the values [begin, end) in the window of kernels (simd/window.ts): to be called for all blocks of BLOCK_VALUES, in
+ * order; the last may be shorter.
+ */
+export type ReadBlock = (begin: number, end: number) => void;
+
 interface ChunkCodec {
   /** What users write in a configuration. */
   readonly name: string;
@@ -40,11 +46,8 @@ interface ChunkCodec {
   encode(values: Float32Array, room: Encoded, seed: number): Encoded;
   /** Writes `out.length` values. The parts may have any alignment. */
   decode(encoded: Encoded, out: Float32Array): void;
-  /**
-   * Sets or adds `sums.length` values. Sums are f64, so that their f32 mean is rounded once, whatever the number of
-   * ranks.
-   */
-  accumulate(encoded: Encoded, sums: Float64Array, mode: "set" | "add"): void;
+  /** The same block by block, for sums (simd/sums.ts). `encoded` must stay as it is until all is read. */
+  reader(encoded: Encoded, length: number): ReadBlock;
 }
 
 /** Its errors average out over values and steps: they are rounding. */

@@ -4,126 +4,172 @@
 //
 // First the exponents of the blocks' factors (i32), then the halves, then zeros up to a multiple of 8 bytes.
 
-import { bitsOf, halvesOf, inBlocks, largestMagnitude, wordsOf } from "./blocks.ts";
+import type { Local } from "../../wasm/emitter.ts";
+import { f32x4, i16x8, i32, i32x4, v128, type Body, type I32 } from "../../wasm/instructions.ts";
+import { acrossLanes } from "../../wasm/rows.ts";
+import { VectorMath } from "../../wasm/vector-math.ts";
+import { addressOf, forPasses } from "../simd/passes.ts";
+import { AT, clear, inWindow } from "../simd/window.ts";
 import type { UnbiasedCodec } from "./codec.ts";
-import { inPlanes } from "./half-planes.ts";
+import { halvesCodec } from "./halves.ts";
 
 const BLOCK = 1024;
 const EXPONENT_BYTES = 4;
+const HALF_BYTES = 2;
+const FLOAT_BYTES = 4;
+const VECTOR_BYTES = 16;
+const PASS_VALUES = 16;
+const FILL_BYTES = 8;
+
+const MANTISSA_BITS = 23;
+const F32_BIAS = 127;
+/** Of the largest value of a block. */
+const LARGEST_EXPONENT = 14;
+const SIGN_BIT = -0x80000000;
+
+// The conversions are those of M. Dukhan's FP16 library, as the kernels of f16-encode and f16-decode have them: beside a
+// power of two whose last digit is worth what the half's is, the hardware's own addition rounds.
+
+const kernels = inWindow({
+  /** Exponents to `shared`, halves to `encoded`. */
+  encode: (module) =>
+    module.func("encode", ["count"], (p, f) => {
+      const math = new VectorMath(f);
+      const { end, exponent, from, to } = f.named("i32", ["end", "exponent", "from", "to"]);
+      const { largest, factor, otherFactor } = f.named("v128", ["largest", "factor", "otherFactor"]);
+      const { x, sign, doubled } = f.named("v128", ["x", "sign", "doubled"]);
+      const halves = f.locals("v128", PASS_VALUES / 4);
+      const INFINITY_DOUBLED = 0xff00_0000 | 0;
+      const LEAST_NORMAL_DOUBLED = 0x7100_0000;
+      const convert = (result: Local<"v128">): Body => [
+        sign.set(v128.and(i32x4.shrU(x, 16), math.integer(0x8000))),
+        x.set(f32x4.mul(f32x4.mul(x, factor), otherFactor)),
+        doubled.set(i32x4.add(x, x)),
+        result.set(
+          i32x4.maxU(v128.and(doubled, math.integer(INFINITY_DOUBLED)), math.integer(LEAST_NORMAL_DOUBLED)),
+        ),
+        result.set(i32x4.add(i32x4.shrU(result, 1), math.integer(15 << MANTISSA_BITS))),
+        result.set(f32x4.add(result, f32x4.mul(f32x4.abs(x), math.constant(4)))),
+        result.set(
+          i32x4.add(
+            v128.and(i32x4.shrU(result, 13), math.integer(0x7c00)),
+            v128.and(result, math.integer(0xfff)),
+          ),
+        ),
+        result.set(
+          v128.bitselect(math.integer(0x7e00), result, i32x4.gtU(doubled, math.integer(INFINITY_DOUBLED))),
+        ),
+        result.set(v128.or(result, sign)),
+      ];
+      const main = forPasses(f, 0, p.count, BLOCK, (block) => [
+        end.set(blockEnd(block, p.count)),
+        largest.set(v128.zero),
+        forPasses(f, block, end, PASS_VALUES, (first) => [
+          from.set(addressOf(first, FLOAT_BYTES)),
+          // Magnitudes compare as integers, NaNs above all.
+          halves.map((_, j) =>
+            largest.set(i32x4.maxU(largest, f32x4.abs(v128.load(from, AT.values + j * VECTOR_BYTES)))),
+          ),
+        ]),
+        acrossLanes(largest, i32x4.maxU),
+        exponent.set(i32.shrU(i32x4.extractLane(largest, 0), MANTISSA_BITS)),
+        exponent.set(i32.sub(LARGEST_EXPONENT + F32_BIAS, i32.select(exponent, exponent, 1))),
+        i32.store(i32.shrU(block, Math.log2(BLOCK / EXPONENT_BYTES)), exponent, AT.shared),
+        powerOfTwo(exponent, factor, otherFactor),
+        forPasses(f, block, end, PASS_VALUES, (first) => [
+          from.set(addressOf(first, FLOAT_BYTES)),
+          to.set(addressOf(first, HALF_BYTES)),
+          halves.map((half, j) => [x.set(v128.load(from, AT.values + j * VECTOR_BYTES)), convert(half)]),
+          [0, 1].map((j) =>
+            v128.store(
+              to,
+              i16x8.narrowI32x4U(halves[2 * j]!, halves[2 * j + 1]!),
+              AT.encoded + j * VECTOR_BYTES,
+            ),
+          ),
+        ]),
+      ]);
+      return [math.prologue(), main];
+    }),
+  decode: (module) =>
+    module.func("decode", ["count"], (p, f) => {
+      const math = new VectorMath(f);
+      const { end, exponent, from, to } = f.named("i32", ["end", "exponent", "from", "to"]);
+      const { factor, otherFactor } = f.named("v128", ["factor", "otherFactor"]);
+      const { eight, aligned, doubled, value } = f.named("v128", ["eight", "aligned", "doubled", "value"]);
+      const LEAST_NORMAL_DOUBLED = 1 << 27;
+      const HALF = (F32_BIAS - 1) << MANTISSA_BITS;
+      const normal = f32x4.mul(
+        i32x4.add(i32x4.shrU(doubled, 4), math.integer(0xe0 << MANTISSA_BITS)),
+        math.constant(2 ** -112),
+      );
+      const denormal = f32x4.sub(v128.or(i32x4.shrU(doubled, 17), math.integer(HALF)), math.constant(0.5));
+      const main = forPasses(f, 0, p.count, BLOCK, (block) => [
+        end.set(blockEnd(block, p.count)),
+        exponent.set(i32.load(i32.shrU(block, Math.log2(BLOCK / EXPONENT_BYTES)), AT.shared)),
+        exponent.set(i32.sub(0, exponent)),
+        powerOfTwo(exponent, factor, otherFactor),
+        forPasses(f, block, end, PASS_VALUES, (first) => [
+          from.set(addressOf(first, HALF_BYTES)),
+          to.set(addressOf(first, FLOAT_BYTES)),
+          [0, 1].map((j) => [
+            eight.set(v128.load(from, AT.encoded + j * VECTOR_BYTES)),
+            [i32x4.extendLowI16x8U(eight), i32x4.extendHighI16x8U(eight)].map((four, k) => [
+              aligned.set(i32x4.shl(four, 16)),
+              doubled.set(i32x4.add(aligned, aligned)),
+              value.set(
+                v128.bitselect(denormal, normal, i32x4.ltU(doubled, math.integer(LEAST_NORMAL_DOUBLED))),
+              ),
+              value.set(v128.or(value, v128.and(aligned, math.integer(SIGN_BIT)))),
+              v128.store(
+                to,
+                f32x4.mul(f32x4.mul(value, factor), otherFactor),
+                AT.values + (2 * j + k) * VECTOR_BYTES,
+              ),
+            ]),
+          ]),
+        ]),
+      ]);
+      return [math.prologue(), main];
+    }),
+});
+
+/** The end of a block's passes. */
+function blockEnd(block: Local<"i32">, count: I32): I32 {
+  const whole = i32.add(block, BLOCK);
+  return i32.select(i32.ltU(whole, count), whole, count);
+}
+
+/** factor * other = 2^exponent: the product of a value with one of them is exact, or too small to matter. */
+function powerOfTwo(exponent: Local<"i32">, factor: Local<"v128">, other: Local<"v128">): Body {
+  const splat = (power: I32) => i32x4.splat(i32.shl(i32.add(power, F32_BIAS), MANTISSA_BITS));
+  const half = i32.shrS(exponent, 1);
+  return [factor.set(splat(half)), other.set(splat(i32.sub(exponent, half)))];
+}
 
 const blockCount = (length: number): number => Math.ceil(length / BLOCK);
-const restBytes = (length: number): number =>
-  Math.ceil((blockCount(length) * EXPONENT_BYTES + length * 2) / 8) * 8;
+const bytes = (length: number): number =>
+  Math.ceil((blockCount(length) * EXPONENT_BYTES + length * HALF_BYTES) / FILL_BYTES) * FILL_BYTES;
 
-function partsOf(rest: Uint8Array, length: number): { exponents: Int32Array; halves: Uint16Array } {
-  const blocks = blockCount(length);
-  return {
-    exponents: wordsOf(rest, blocks),
-    halves: halvesOf(rest.subarray(blocks * EXPONENT_BYTES), restBytes(length) / 2 - blocks * 2),
-  };
-}
-
-const plain: UnbiasedCodec = {
+export const fp16: UnbiasedCodec = halvesCodec({
   name: "fp16",
-  id: 6,
-  parameter: 0,
-  exact: false,
-  biased: false,
-  restBytes,
-  maxCompressibleBytes: () => 0,
-  accepts: (compressibleBytes) => compressibleBytes === 0,
-  encode(values, room) {
-    const { exponents, halves } = partsOf(room.rest, values.length);
-    const bits = bitsOf(values);
-    inBlocks(values.length, BLOCK, (begin, end, block) => {
-      const exponent = scaleExponent(bits, begin, end);
-      exponents[block] = exponent;
-      pack(bits, halves, exponent, begin, end);
-    });
-    halves.fill(0, values.length);
-    return { rest: room.rest, compressible: room.compressible.subarray(0, 0) };
+  ids: [6, 7],
+  bytes,
+  stretches(begin, end, length) {
+    const halvesAt = blockCount(length) * EXPONENT_BYTES + begin * HALF_BYTES;
+    const halvesEnd = end === length ? bytes(length) : halvesAt + (end - begin) * HALF_BYTES;
+    return [
+      {
+        at: (begin / BLOCK) * EXPONENT_BYTES,
+        sizeBytes: blockCount(end - begin) * EXPONENT_BYTES,
+        address: AT.shared,
+      },
+      { at: halvesAt, sizeBytes: halvesEnd - halvesAt, address: AT.encoded },
+    ];
   },
-  decode({ rest }, out) {
-    const { exponents, halves } = partsOf(rest, out.length);
-    inBlocks(out.length, BLOCK, (begin, end, block) =>
-      unpack(halves, out, inverse(exponents[block]!), begin, end),
-    );
+  encode(count) {
+    kernels().encode(count);
+    clear(AT.encoded + count * HALF_BYTES, AT.encoded + count * HALF_BYTES + FILL_BYTES);
   },
-  accumulate({ rest }, sums, mode) {
-    const { exponents, halves } = partsOf(rest, sums.length);
-    if (mode === "set") sums.fill(-0); // the one number that changes no other, itself included
-    inBlocks(sums.length, BLOCK, (begin, end, block) =>
-      add(halves, sums, inverse(exponents[block]!), begin, end),
-    );
-  },
-};
-
-const inverse = (exponent: number): number => 2 ** -(exponent | 0);
-
-/** s such that the largest magnitude times 2^s lies in [2^14, 2^15); below that for denormals. */
-function scaleExponent(bits: Int32Array, begin: number, end: number): number {
-  return 14 + 127 - Math.max(1, largestMagnitude(bits, begin, end) >>> 23);
-}
-
-const F32_LEAST_NORMAL = 0x00800000;
-const F32_INFINITY = 0x7f800000;
-const MANTISSA_SHIFT = 13;
-const BIAS_DIFFERENCE = 127 - 15;
-/** 2^-14 as an f32. */
-const HALF_LEAST_NORMAL = 0x38800000;
-
-function pack(bits: Int32Array, halves: Uint16Array, exponent: number, begin: number, end: number): void {
-  // The exponent is changed by addition; a carry out of the rounded digits goes where it belongs.
-  const toHalf = ((exponent - BIAS_DIFFERENCE) << 23) + 0xfff;
-  /** The f32 magnitudes from which on the half is a normal number. */
-  const leastNormal = Math.max(F32_LEAST_NORMAL, HALF_LEAST_NORMAL - (exponent << 23));
-  for (let i = begin; i < end; i++) {
-    const value = bits[i]!;
-    const magnitude = value & 0x7fffffff;
-    let half = ((magnitude + toHalf) | 0) + ((magnitude >>> MANTISSA_SHIFT) & 1);
-    half >>= MANTISSA_SHIFT;
-    if (magnitude < leastNormal || magnitude >= F32_INFINITY)
-      half = magnitude === 0 ? 0 : unusual(magnitude, exponent);
-    halves[i] = half | ((value >>> 16) & 0x8000);
-  }
-}
-
-const one = new Float32Array(1);
-const oneBits = bitsOf(one);
-
-/** The half's magnitude where the half or the f32 is denormal, infinite or no number. */
-function unusual(magnitude: number, exponent: number): number {
-  if (magnitude >= F32_INFINITY) return magnitude === F32_INFINITY ? 0x7c00 : 0x7e00;
-  oneBits[0] = magnitude;
-  const scaled = one[0]! * 2 ** exponent;
-  // f64 has 52 digits behind the point: beside 2^52 those below 1 fall off, rounded to even.
-  if (scaled < 2 ** -14) return scaled * 2 ** 24 + 2 ** 52 - 2 ** 52;
-  one[0] = scaled;
-  const normal = oneBits[0] - (BIAS_DIFFERENCE << 23);
-  return (normal + 0xfff + ((normal >>> MANTISSA_SHIFT) & 1)) >>> MANTISSA_SHIFT;
-}
-
-function unpack(halves: Uint16Array, out: Float32Array, factor: number, begin: number, end: number): void {
-  const table = (values ??= valuesOfHalves());
-  for (let i = begin; i < end; i++) out[i] = table[halves[i]!]! * factor;
-}
-
-function add(halves: Uint16Array, sums: Float64Array, factor: number, begin: number, end: number): void {
-  const table = (values ??= valuesOfHalves());
-  for (let i = begin; i < end; i++) sums[i]! += Math.fround(table[halves[i]!]! * factor);
-}
-
-let values: Float32Array | undefined;
-
-/** Of all 65,536: faster than arithmetic. */
-function valuesOfHalves(): Float32Array {
-  return Float32Array.from({ length: 0x10000 }, (_, half) => {
-    const sign = half < 0x8000 ? 1 : -1;
-    const exponent = (half >>> 10) & 31;
-    const mantissa = (half & 0x3ff) / 0x400;
-    if (exponent === 31) return mantissa === 0 ? sign * Infinity : NaN;
-    return exponent === 0 ? sign * mantissa * 2 ** -14 : sign * (1 + mantissa) * 2 ** (exponent - 15);
-  });
-}
-
-export const fp16: UnbiasedCodec = { ...plain, shuffled: inPlanes(plain, 7) };
+  decode: (count) => kernels().decode(count),
+});

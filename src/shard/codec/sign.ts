@@ -5,6 +5,7 @@
 // `rest` has the means (f32), `compressible` the signs, the first value's in the lowest bit; zeros fill the last word.
 
 import { bitsOf, floatsOf, inBlocks, wordsOf } from "./blocks.ts";
+import { blockValues } from "../simd/window.ts";
 import type { BiasedCodec, Encoded } from "./codec.ts";
 
 const BLOCK = 1024;
@@ -45,12 +46,22 @@ export const sign: BiasedCodec = {
   },
   decode(encoded, out) {
     const { means, signs } = partsOf(encoded, out.length);
-    inBlocks(out.length, BLOCK, (begin, end, block) => unpack(signs, means[block]!, out, begin, end));
+    inBlocks(out.length, BLOCK, (begin, end, block) =>
+      unpack(signs, means[block]!, begin, end, out.subarray(begin, end)),
+    );
   },
-  accumulate(encoded, sums, mode) {
-    const { means, signs } = partsOf(encoded, sums.length);
-    if (mode === "set") sums.fill(-0); // the one number that changes no other, itself included
-    inBlocks(sums.length, BLOCK, (begin, end, block) => add(signs, means[block]!, sums, begin, end));
+  reader(encoded, length) {
+    const { means, signs } = partsOf(encoded, length);
+    return (begin, end) =>
+      inBlocks(end - begin, BLOCK, (from, to) =>
+        unpack(
+          signs,
+          means[(begin + from) / BLOCK]!,
+          begin + from,
+          begin + to,
+          blockValues.subarray(from, to),
+        ),
+      );
   },
   subtract(encoded, values) {
     const { means, signs } = partsOf(encoded, values.length);
@@ -87,12 +98,9 @@ function pack(bits: Int32Array, signs: Int32Array, begin: number, end: number): 
 /** 1 or -1. */
 const signAt = (word: number, i: number): number => 1 - ((word >>> i) & 1) * 2;
 
-function unpack(signs: Int32Array, mean: number, out: Float32Array, begin: number, end: number): void {
-  for (let i = begin; i < end; i++) out[i] = signAt(signs[i >>> 5]!, i & 31) * mean;
-}
-
-function add(signs: Int32Array, mean: number, sums: Float64Array, begin: number, end: number): void {
-  for (let i = begin; i < end; i++) sums[i]! += signAt(signs[i >>> 5]!, i & 31) * mean;
+/** The values [begin, end) to `out`. */
+function unpack(signs: Int32Array, mean: number, begin: number, end: number, out: Float32Array): void {
+  for (let i = begin; i < end; i++) out[i - begin] = signAt(signs[i >>> 5]!, i & 31) * mean;
 }
 
 function take(signs: Int32Array, mean: number, values: Float32Array, begin: number, end: number): void {

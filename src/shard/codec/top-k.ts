@@ -10,6 +10,7 @@
 import { assert } from "../../errors.ts";
 import { bf16, roundToBf16 } from "./bf16.ts";
 import { bitsOf } from "./blocks.ts";
+import { blockValues } from "../simd/window.ts";
 import type { BiasedCodec, Codec, Encoded } from "./codec.ts";
 import { selectLargest } from "./largest.ts";
 
@@ -44,14 +45,17 @@ export function topK(sharePpm: number): BiasedCodec {
     },
     decode(encoded, out) {
       out.fill(0);
-      forEachValue(encoded, kept(out.length), (i, value) => (out[i] = value));
+      keptValues(encoded, kept(out.length))(out.length, (i, value) => (out[i] = value));
     },
-    accumulate(encoded, sums, mode) {
-      if (mode === "set") sums.fill(0);
-      forEachValue(encoded, kept(sums.length), (i, value) => (sums[i]! += value));
+    reader(encoded, length) {
+      const visitUntil = keptValues(encoded, kept(length));
+      return (begin, end) => {
+        blockValues.fill(0, 0, end - begin);
+        visitUntil(end, (i, value) => (blockValues[i - begin] = value));
+      };
     },
     subtract(encoded, values) {
-      forEachValue(encoded, kept(values.length), (i, value) => (values[i]! -= value));
+      keptValues(encoded, kept(values.length))(values.length, (i, value) => (values[i]! -= value));
     },
   };
 }
@@ -82,22 +86,25 @@ function write(bits: Int32Array, indices: Int32Array, { rest, compressible }: En
 const one = new Float32Array(1);
 const oneBits = bitsOf(one);
 
-function forEachValue(
-  { rest, compressible }: Encoded,
-  k: number,
-  visit: (i: number, value: number) => void,
-): void {
+/** What visits the next of the k values: all before index `end`. */
+function keptValues({ rest, compressible }: Encoded, k: number) {
   let at = k;
-  let i = 0;
-  for (let j = 0; j < k; j++) {
+  let j = 0;
+  let i = nextGap();
+  function nextGap(): number {
     let byte = compressible[at++]!;
     let gap = byte & 0x7f;
     for (let shift = 7; byte >= 0x80; shift += 7) {
       byte = compressible[at++]!;
       gap |= (byte & 0x7f) << shift;
     }
-    i += gap;
-    oneBits[0] = (rest[j]! << 16) | (compressible[j]! << 24);
-    visit(i++, one[0]!);
+    return gap;
   }
+  return (end: number, visit: (i: number, value: number) => void): void => {
+    for (; j < k && i < end; i += 1 + (j < k ? nextGap() : 0)) {
+      oneBits[0] = (rest[j]! << 16) | (compressible[j]! << 24);
+      j++;
+      visit(i, one[0]!);
+    }
+  };
 }

@@ -20,16 +20,17 @@ export const AT = {
   values: 0,
   /** f64 sums. */
   sums: VALUES_BYTES,
-  /** f64 addends, and a divisor behind them. */
+  /** f64 addends. */
   doubles: 3 * VALUES_BYTES,
-  divisor: 5 * VALUES_BYTES,
-  /** What a codec makes of the values. */
-  encoded: 5 * VALUES_BYTES + 64,
-  /** The planes of the same. */
-  low: 6 * VALUES_BYTES + 64,
-  high: 7 * VALUES_BYTES + 64,
-  /** What belongs to several values: factors, scales. */
+  /** What a codec makes of the values, */
+  encoded: 5 * VALUES_BYTES,
+  /** its bytes apart, */
+  low: 6 * VALUES_BYTES,
+  high: 7 * VALUES_BYTES,
+  /** and what belongs to many values: factors, scales. */
   shared: PAGE_BYTES,
+  /** f64 */
+  divisor: PAGE_BYTES + 512,
   /** What only kernels use. */
   scratch: PAGE_BYTES + 1024,
   /** A checksum's state and constants, and the bytes to come. */
@@ -76,9 +77,11 @@ export function copyOut(target: Uint8Array, begin: number, address: number, size
   copy.call(bytes, target, begin, address, address + sizeBytes);
 }
 
-/** All of `source` to the beginning of `target`, as fast as memory can. */
+/** All of `source` to the beginning of `target`: in two parts, for Buffer leaves a whole one to `set`. */
 export function copyAll(source: Uint8Array, target: Uint8Array): void {
-  copy.call(source, target, 0, 0, source.byteLength);
+  const middle = source.byteLength >> 1;
+  copy.call(source, target, 0, 0, middle);
+  copy.call(source, target, middle, middle, source.byteLength);
 }
 
 /** Zeros in [begin, end) of the window. */

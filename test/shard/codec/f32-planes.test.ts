@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { RandomStream } from "../../../src/random.ts";
 import { roomFor } from "../../../src/shard/codec/codec.ts";
 import { f32Planes as f32 } from "../../../src/shard/codec/f32-planes.ts";
+import { addInOrder } from "../../../src/shard/simd/sums.ts";
 import { codecContract } from "../../contract/codec.ts";
 
 codecContract(f32, 0);
@@ -24,7 +25,8 @@ test("every bit passes unchanged: NaN payloads, infinities, negative zero, denor
 test("sums that are set to encoded values keep negative zero, infinities and NaN", () => {
   const values = Float32Array.of(-0, 0, Infinity, -Infinity, NaN, 1e-45, -0);
   const sums = new Float64Array(7).fill(3);
-  f32.accumulate(f32.encode(values, roomFor(f32, 7), 0), sums, "set");
+  const addend = f32.reader(f32.encode(values, roomFor(f32, 7), 0), 7);
+  addInOrder({ length: 7, addends: [addend] }, { sums });
   assert.deepEqual(sums, Float64Array.from(values));
 });
 
