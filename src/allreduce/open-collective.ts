@@ -62,7 +62,10 @@ export function collectiveLanes(options: Grid, prices: Channel["capabilities"]["
   };
 }
 
-/** Keys of what is left on the channel when all ranks have swept for the last time, after so many epochs. */
+/**
+ * Keys of what is left on the channel when all ranks have swept for the last time, after so many epochs: the means of the
+ * last epoch's scalars, and of the round in which all tell that they have made it durable.
+ */
 export function lastEpochFrames(
   { runId, worldSize, reduce }: Pick<CollectiveOptions, "runId" | "worldSize" | "reduce">,
   epochs: number,
@@ -70,7 +73,11 @@ export function lastEpochFrames(
   const plan = reduce.plan(SCALARS_ONLY, worldSize, 0);
   return Array.from({ length: worldSize }, (_, rank) =>
     meanObjects(plan, rank)
-      .map((place) => frameKey(runId, { lane: SCALARS_LANE, step: epochs - 1, bucket: 0, rank, ...place }))
+      .flatMap((place) =>
+        [epochs - 1, epochs].map((step) =>
+          frameKey(runId, { lane: SCALARS_LANE, step, bucket: 0, rank, ...place }),
+        ),
+      )
       .concat(askKey(runId, rank)),
   ).flat();
 }

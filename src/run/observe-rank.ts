@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Storage } from "../storage/storage.ts";
 import { getJson } from "./json-object.ts";
 import type { RunKeys } from "./keys.ts";
-import type { Heartbeat, Lease, WorkerFailure } from "./records.ts";
+import type { Heartbeat, Lease, WorkerFailure, WorkerResult } from "./records.ts";
 
 /** A rank of one crew of a run. */
 export interface RankPlace {
@@ -32,7 +32,7 @@ interface Acting {
 export type Observation =
   | (Acting & { readonly state: "alive" })
   | (Acting & { readonly state: "dead" | "handed-over" })
-  | { readonly state: "ended" }
+  | { readonly state: "ended"; readonly result: WorkerResult }
   | { readonly state: "failed"; readonly failure: WorkerFailure };
 
 export interface ObserveOptions {
@@ -69,7 +69,8 @@ export async function observeRank(
   for (;;) {
     const failure = await getJson<WorkerFailure>(storage, keys.workerFailure(attempt, rank));
     if (failure) return { state: "failed", failure };
-    if (await getJson(storage, keys.result(attempt, rank))) return { state: "ended" };
+    const result = await getJson<WorkerResult>(storage, keys.result(attempt, rank));
+    if (result) return { state: "ended", result };
     const now = await acting(place, first?.generation ?? (await newestGeneration(place)));
     first ??= now;
     if (now.generation !== first.generation || now.heartbeat?.beat !== first.heartbeat?.beat)

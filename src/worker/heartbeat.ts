@@ -71,9 +71,8 @@ export class HeartbeatTimer {
   }
 
   /** Whether another worker acts in this one's place, as of now. */
-  async isFenced(): Promise<boolean> {
-    await this.#look();
-    return this.#options.fence.signal.aborted;
+  isFenced(): Promise<boolean> {
+    return this.#look();
   }
 
   /** Ends the beating. */
@@ -109,16 +108,19 @@ export class HeartbeatTimer {
     await putJson(storage, keys.heartbeat(attempt, rank, generation), beat);
   }
 
-  async #look(): Promise<void> {
+  /** For a stop request, and whether another worker acts for this rank. */
+  async #look(): Promise<boolean> {
     const { storage, keys, worker, fence } = this.#options;
     const { rank, attempt, generation } = worker;
     const signs = [keys.stop, keys.lease(attempt, rank, generation + 1), keys.attempt(attempt + 1)];
     const [stop, ...successors] = await Promise.all(signs.map((key) => getJson(storage, key)));
     this.#stopRequested ||= stop !== undefined;
-    if (successors.some((found) => found !== undefined)) fence.abort(new Fenced());
+    const isFenced = successors.some((found) => found !== undefined);
+    if (isFenced) fence.abort(new Fenced());
+    return isFenced;
   }
 
-  async #guard(action: () => Promise<void>): Promise<void> {
+  async #guard(action: () => Promise<unknown>): Promise<void> {
     try {
       await action();
     } catch (error) {

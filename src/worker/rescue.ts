@@ -83,8 +83,11 @@ export class Rescue {
       const seen = await observeRank(this.#placeOf(rank), { leaseMs, signal });
       if (this.#options.step() !== step) continue;
       if (seen.state === "failed") throw peerFailed(seen.failure);
-      // All means of the run are there, and parts that this worker waits for are not any more.
-      if (seen.state === "ended") throw leftBehind(event.rank, step, `rank ${rank} has ended`);
+      if (seen.state === "ended") {
+        // Of the last step, what this worker waits for is there.
+        if (seen.result.steps > step) throw leftBehind(event.rank, step, `rank ${rank} has ended`);
+        return;
+      }
       if (seen.state === "alive") {
         refuseToBeLeftBehind(event.rank, step, seen.heartbeat);
         await sleep(leaseMs, undefined, { signal });
@@ -93,7 +96,7 @@ export class Rescue {
       const generation = seen.generation + 1;
       tries = generation === summoned ? tries + 1 : 0;
       summoned = generation;
-      await this.#summon(rank, seen, tries, step);
+      await this.#summon(rank, seen, tries, step).catch(refuseForGood);
       await this.#untilClaimed(rank, generation, (leaseMs + startMs) * PATIENCE_GROWTH ** tries);
     }
   }
@@ -158,6 +161,11 @@ export class Rescue {
     while (performance.now() < untilMs && (await storage.get(lease)) === undefined)
       await sleep(leaseMs * STAGGER, undefined, { signal });
   }
+}
+
+/** A start that was refused for a while is one that brought nobody. */
+function refuseForGood(error: unknown): void {
+  if (!(error instanceof SltrainError) || !error.retryable) throw error;
 }
 
 /**

@@ -88,7 +88,10 @@ export async function trainLoop(options: TrainLoopOptions): Promise<StopReason |
     durableStep = cursor.checkpointStep;
     if (stopReason) return stopReason;
   }
-  // The last epoch's sums came from all ranks: none of them needs a gradient's frame any more.
+  // Whoever dies now begins at the last checkpoint, if all have made it durable: that is what one more round tells.
+  const round = { step: cursor.step / schedule.stepsPerEpoch, weight: 1 };
+  const { roundTimeoutMs: timeoutMs } = manifest.config;
+  await collective.reduceScalars({ ...round, timeoutMs, signal: options.signal }, new Float64Array(0));
   await collective.sweep(cursor.step + 1, cursor.step - 1);
   return reached() ? "target-reached" : "epochs-done";
 }

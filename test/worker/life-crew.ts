@@ -39,6 +39,8 @@ export interface CrewOptions {
   readonly checkpointEverySteps?: number;
   /** Looks at its remaining time after which a function has none left; default: it lives for ever. */
   readonly lives?: (event: WorkerEvent) => number;
+  /** Runs the function in another way, if it gives one. */
+  readonly elsewhere?: (event: WorkerEvent) => Promise<FunctionEnd> | undefined;
   /** Whether a start is accepted and comes to nothing. */
   readonly loses?: (event: WorkerEvent) => boolean;
 }
@@ -100,14 +102,16 @@ export class LifeCrew {
 
   /** Starts a function with `event`. */
   start(event: WorkerEvent): Promise<FunctionEnd> {
-    const { lives = () => Infinity, loses = () => false } = this.#options;
+    const { lives = () => Infinity, loses = () => false, elsewhere } = this.#options;
     let looks = lives(event);
     const context = {
       awsRequestId: `request-${this.started.length}`,
       memoryLimitInMB: "1769",
       getRemainingTimeInMillis: () => (looks-- > 0 ? 900_000 : 0),
     };
-    const end = loses(event) ? new Promise<never>(() => undefined) : this.#handler(event, context);
+    const end = loses(event)
+      ? new Promise<never>(() => undefined)
+      : (elsewhere?.(event) ?? this.#handler(event, context));
     end.catch(() => undefined);
     if (!loses(event)) this.started.push({ event, end });
     return end;

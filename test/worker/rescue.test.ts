@@ -193,7 +193,7 @@ test("who waits for peers that have long gone on gives up, for another start to 
     const at = await place(ahead);
     await claim(at.storage, 1, 0);
     live(at.storage, 1, 0, { step: 9 });
-    if (ahead === "ended") await putJson(at.storage, keys.result(0, 1), { rank: 1 });
+    if (ahead === "ended") await putJson(at.storage, keys.result(0, 1), { rank: 1, steps: 10 });
     const { rescue, vain } = rescueOf(at, 0);
     rescue.late([1]);
     const { code, retryable } = await vain;
@@ -217,4 +217,13 @@ test("a rank is observed without anybody's clock: by what changes while a lease 
   assert.deepEqual([seen.state, "generation" in seen && seen.generation], ["alive", 11]);
   await beat(storage, 0, 11, 4, { state: "handed-over" });
   assert.equal((await observe()).state, "handed-over");
+});
+
+test("who waits for the last means of a run takes it that a peer has ended", async () => {
+  const at = await place("last");
+  await putJson(at.storage, keys.result(0, 1), { rank: 1, steps: 7 });
+  const { rescue, vain } = rescueOf(at, 0);
+  rescue.late([1]);
+  assert.equal(await Promise.race([vain, setTimeout(4 * leaseMs, "waits")]), "waits");
+  assert.deepEqual(at.events, []);
 });
