@@ -43,10 +43,10 @@ function line({ name, outcome, found, remedies }: CheckResult, nameWidth: number
   ].join("\n");
 }
 
-/** Lines of at most `width` characters, but for words that are longer. */
+/** Lines of at most `width` characters, but for words that are longer; a command is one, so that it can be copied. */
 function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
-  for (const word of text.split(" ")) {
+  for (const word of text.match(/[^\s`]*`[^`]*`\S*|\S+/g) ?? []) {
     const last = lines.at(-1);
     if (last !== undefined && last.length + 1 + word.length <= width)
       lines[lines.length - 1] = `${last} ${word}`;

@@ -13,7 +13,11 @@ const refusing = (topic: Check["topic"]): Check => ({
   name: "refusing",
   topic,
   run: () => {
-    throw new SltrainError({ code: "denied", message: "expected yes, got no", suggestions: ["Ask again."] });
+    throw new SltrainError({
+      code: "denied",
+      message: "expected yes, got no",
+      suggestions: ["Ask again: `ask --again`."],
+    });
   },
 });
 
@@ -29,7 +33,7 @@ test("results come in the order of the table, and an error of ours is failing wi
     topic: "machine",
     outcome: "failing",
     found: "expected yes, got no",
-    remedies: ["Ask again."],
+    remedies: ["Ask again: `ask --again`."],
   });
 });
 
@@ -68,12 +72,22 @@ test("a bug in a check is thrown", async () => {
   await assert.rejects(examine([broken], subject("local")), TypeError);
 });
 
+test("a command is never broken, so that it can be copied", async () => {
+  const command = "`aws service-quotas request-service-quota-increase --service-code lambda`";
+  const check: Check = {
+    ...fine("long"),
+    run: () => ({ ...good, remedies: [`Ask for more (${command}).`] }),
+  };
+  const screen = doctorView(await examine([check], subject("local")), 50);
+  assert.ok(screen.includes(`(${command}).`), screen);
+});
+
 test("the screen fits its width, and shows what to do under what is failing", async () => {
   const long: Check = { ...fine("long"), run: () => ({ outcome: "ok", found: "many words ".repeat(20) }) };
   const report = await examine([long, refusing("stores")], subject("local"));
   const lines = doctorView(report, 60).split("\n");
   for (const line of lines) assert.ok(line.length <= 60, line);
   const at = lines.findIndex((line) => /^failing +refusing +expected yes, got no/.test(line));
-  assert.match(lines[at + 1]!, /^ +→ Ask again\.$/);
+  assert.match(lines[at + 1]!, /^ +→ Ask again: `ask --again`\.$/);
   assert.match(lines.at(-1)!, /Not ready/);
 });
