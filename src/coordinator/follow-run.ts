@@ -21,6 +21,9 @@ import type { RunFunctions } from "./run-functions.ts";
 import { type RankLease, RunWatch, WorkerFailed } from "./watch.ts";
 import { workerError } from "./worker-error.ts";
 
+/** Rank 0 tells its step less often than the coordinator looks. */
+const LOOKS_WITHOUT_NEWS = 4;
+
 export interface FollowOptions {
   readonly storage: Storage;
   readonly crew: Crew;
@@ -54,6 +57,8 @@ async function followCrew(options: FollowOptions): Promise<Crew | "ended" | "lef
   // Rank 0 tells where the run is, others only that they live.
   const silenceMs = Math.max(config.leaseMs, 3 * pace.leaderBeatMs);
   const startsSuccessors = config.orchestration === "coordinator";
+  // Workers look after each other before; but nobody else starts a successor then.
+  const patienceMs = startsSuccessors ? LOOKS_WITHOUT_NEWS * pace.pollMs : config.leaseMs;
   const watch = watchOf(options);
   const summons = revives && ranksAreReplaceable(crew.manifest);
   const revival = new Revival({ storage, crew, functions, silenceMs, summons, startsSuccessors });
@@ -65,10 +70,10 @@ async function followCrew(options: FollowOptions): Promise<Crew | "ended" | "lef
       if (watch.progress !== seen) {
         seen = watch.progress;
         sinceMs = performance.now();
+        revival.progressed();
       }
-      const stands = performance.now() - sinceMs >= config.leaseMs;
-      const handsOver = startsSuccessors && watch.leader?.state === "handed-over";
-      if (stands || handsOver) {
+      const stands = performance.now() - sinceMs >= patienceMs;
+      if (stands) {
         const silent = await revival.look(watch.open, watch.leader?.step ?? 0);
         if (!revives && silent.length === watch.open.length)
           throw nobodyAlive(crew.manifest.runId, storage.uri);

@@ -53,6 +53,11 @@ export class Revival {
     this.#options = options;
   }
 
+  /** The run came further: what was seen before says nothing of who is silent from now on. */
+  progressed(): void {
+    this.#signs.clear();
+  }
+
   /**
    * Looks once at all `open` ranks; to be repeated while the run stands at `step`. Returns those that are silent. Throws WorkerFailed "worker-died" for a rank that dies at the same step again and again, and what `Functions.invoke` throws.
    */

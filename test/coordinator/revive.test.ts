@@ -56,6 +56,17 @@ test("only who is silent is summoned, once, whoever wants it", async () => {
   assert.deepEqual(invoked, ["1.4 rescue"]);
 });
 
+test("silence counts from when the run last came further", async () => {
+  const { revival, invoked, beat } = await reviving("progress");
+  const open = [{ rank: 0, generation: 0 }];
+  await beat(0, 0);
+  await revival.look(open, 7);
+  await sleep(2 * SILENCE_MS);
+  revival.progressed();
+  assert.deepEqual(await revival.look(open, 8), []);
+  assert.deepEqual(invoked, []);
+});
+
 test("a rank that dies at one step more often than is allowed is given up, naming both", async () => {
   const { revival, invoked, beat } = await reviving("again");
   const dieAs = async (generation: number, step: number) => {
