@@ -66,9 +66,15 @@ export class EventQueue {
         throttledPauseMs = Math.min(LAST_THROTTLED_PAUSE_MS, 2 * throttledPauseMs);
         continue;
       }
-      const { errorType } = await pool.invoke(spec, invocation);
+      const succeeded = await pool.invoke(spec, invocation).then(
+        ({ errorType }) => errorType === undefined,
+        (error: unknown) => {
+          console.error(error);
+          return false;
+        },
+      );
       const retries = Math.min(retryDelaysMs.length, spec.maximumRetryAttempts ?? retryDelaysMs.length);
-      if (errorType === undefined || failures === retries) return;
+      if (succeeded || failures === retries) return;
       await this.#pause(retryDelaysMs[failures++]!);
     }
   }

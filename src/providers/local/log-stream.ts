@@ -75,7 +75,12 @@ export class LogStream {
   }
 
   #write(text: string): void {
-    writeSync(this.fd, `${new Date().toISOString()}\t${text}\n`);
+    try {
+      writeSync(this.fd, `${new Date().toISOString()}\t${text}\n`);
+    } catch (error) {
+      // A full disk costs lines, not functions.
+      if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+    }
   }
 }
 

@@ -38,6 +38,7 @@ export class SandboxPool {
   readonly #idle = new Map<FunctionSpec, Idle[]>();
   /** Invocations under way, by function. */
   readonly #busy = new Map<string, number>();
+  #closed = false;
 
   constructor(options: SandboxPoolOptions) {
     this.#options = options;
@@ -69,7 +70,7 @@ export class SandboxPool {
     return busy >= accountConcurrency - reserved ? "ConcurrentInvocationLimitExceeded" : undefined;
   }
 
-  /** Whatever `refusal` says: ask it first, in the same turn. */
+  /** Whatever `refusal` says: ask it first, in the same turn. Throws where no sandbox can be made. */
   async invoke(spec: FunctionSpec, invocation: Invocation): Promise<Outcome> {
     this.#busy.set(spec.name, (this.#busy.get(spec.name) ?? 0) + 1);
     try {
@@ -82,6 +83,7 @@ export class SandboxPool {
 
   /** Ends all sandboxes, and what they run. */
   async close(): Promise<void> {
+    this.#closed = true;
     await Promise.all([...this.#sandboxes].map((sandbox) => sandbox.close()));
   }
 
@@ -95,14 +97,20 @@ export class SandboxPool {
   async #start(spec: FunctionSpec): Promise<Sandbox> {
     const { runtime, region, limits, logFolder } = this.#options;
     const endpoint = await this.#api.open();
-    const sandbox = new Sandbox(endpoint, {
-      ...{ spec, runtime, region, limits },
-      log: new LogStream(join(logFolder, spec.name), randomUUID()),
-      onIdle: (idle) => this.#keep(idle),
-      onEnded: (ended) => this.#forget(ended),
-    });
-    this.#sandboxes.add(sandbox);
-    return sandbox;
+    try {
+      if (this.#closed) throw new Error("the service ends");
+      const sandbox = new Sandbox(endpoint, {
+        ...{ spec, runtime, region, limits },
+        log: new LogStream(join(logFolder, spec.name), randomUUID()),
+        onIdle: (idle) => this.#keep(idle),
+        onEnded: (ended) => this.#forget(ended),
+      });
+      this.#sandboxes.add(sandbox);
+      return sandbox;
+    } catch (error) {
+      endpoint.close();
+      throw error;
+    }
   }
 
   #keep(sandbox: Sandbox): void {

@@ -1,11 +1,12 @@
-// The local service as a process of its own: argv[2] has its options as JSON. When it listens, it prints one line of JSON
-// (ServiceAddress); it ends when it has nothing to do, or by a signal.
+// The local service as a process of its own. Its standard input has its options as JSON; when it listens, it prints one
+// line of JSON (ServiceAddress). It ends when it has nothing to do, or by a signal.
 
+import { readFileSync } from "node:fs";
 import { CONTROL_TOKEN_VARIABLE } from "./control-api.ts";
 import { startLambdaService, type ServiceOptions } from "./service.ts";
 import type { ServiceAddress } from "./service-process.ts";
 
-const options = JSON.parse(process.argv[2]!) as ServiceOptions;
+const options = JSON.parse(readFileSync(0, "utf8")) as ServiceOptions;
 const controlToken = process.env[CONTROL_TOKEN_VARIABLE];
 // Functions get the rest of this environment.
 Reflect.deleteProperty(process.env, CONTROL_TOKEN_VARIABLE);

@@ -35,11 +35,13 @@ export async function startServiceProcess(options: ServiceProcessOptions): Promi
   mkdirSync(options.logFolder, { recursive: true });
   const errorsPath = join(options.logFolder, "service.log");
   const errors = openSync(errorsPath, "a");
-  const child = spawn(process.execPath, [MAIN, JSON.stringify(options)], {
-    stdio: ["ignore", "pipe", errors],
+  const child = spawn(process.execPath, [MAIN], {
+    stdio: ["pipe", "pipe", errors],
     detached: true,
   });
   closeSync(errors);
+  // Not as an argument: whoever reads a function's name in the list of processes could invoke it.
+  child.stdin!.end(JSON.stringify(options));
   const exited = new Promise<void>((resolve) => {
     child.once("exit", () => resolve());
     child.once("error", () => resolve());

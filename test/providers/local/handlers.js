@@ -63,7 +63,7 @@ export const environment = () => process.env;
 export const strays = async (event) => {
   if (event.as === "rejection") void Promise.reject(new TypeError("nobody waits"));
   else {
-    setImmediate(() => {
+    process.nextTick(() => {
       throw new TypeError("nobody catches");
     });
   }

@@ -63,7 +63,12 @@ export function cgroupV2(root = ROOT): Limits | undefined {
 }
 
 function confinement(pid: number, groups: readonly string[], oomFile: string): Confinement {
-  for (const group of groups) write(group, "cgroup.procs", pid);
+  try {
+    for (const group of groups) write(group, "cgroup.procs", pid);
+  } catch (error) {
+    // The process has ended already.
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
   return {
     ranOutOfMemory: () => /^oom_kill [1-9]/m.test(readFileSync(join(groups[0]!, oomFile), "utf8")),
     release: () => {
