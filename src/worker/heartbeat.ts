@@ -40,14 +40,17 @@ export class HeartbeatTimer {
   #stopRequested = false;
   #error: Error | undefined;
 
-  /** Beats at once. */
+  /** Beats at once where the worker begins with nothing; else by the next time it has taken up its state. */
   constructor(options: HeartbeatOptions) {
-    const { beatMs, stalledBeatMs, lookMs } = options;
+    const { beatMs, stalledBeatMs, lookMs, worker } = options;
     this.#options = options;
-    this.#timers = [
-      new RepeatedAction(Math.min(beatMs, stalledBeatMs), () => this.#guard(() => this.#beatIfDue())),
-      new RepeatedAction(lookMs, () => this.#guard(() => this.#look())),
-    ];
+    const beats = new RepeatedAction(Math.min(beatMs, stalledBeatMs), () =>
+      this.#guard(() => this.#beatIfDue()),
+    );
+    const looks = new RepeatedAction(lookMs, () => this.#guard(() => this.#look()));
+    if (worker.attempt + worker.generation === 0) beats.run();
+    looks.run();
+    this.#timers = [beats, looks];
   }
 
   get generation(): number {
@@ -130,7 +133,7 @@ export class HeartbeatTimer {
   }
 }
 
-/** Begins at once and at every interval, unless the last time is still under way. Keeps no process alive. */
+/** At every interval, unless the last time is still under way. Keeps no process alive. */
 class RepeatedAction {
   readonly #timer: NodeJS.Timeout;
   readonly #action: () => Promise<void>;
@@ -138,9 +141,8 @@ class RepeatedAction {
 
   constructor(intervalMs: number, action: () => Promise<void>) {
     this.#action = action;
-    this.#timer = setInterval(() => this.#run(), intervalMs);
+    this.#timer = setInterval(() => this.run(), intervalMs);
     this.#timer.unref();
-    this.#run();
   }
 
   async stop(): Promise<void> {
@@ -148,7 +150,7 @@ class RepeatedAction {
     await this.#running;
   }
 
-  #run(): void {
+  run(): void {
     this.#running ??= this.#action().finally(() => (this.#running = undefined));
   }
 }
