@@ -15,7 +15,7 @@ export async function checkFunction(
   job: TrainingJob,
 ): Promise<void> {
   const { memoryMiB, workers, timeoutS } = config;
-  const samples = Math.ceil(Math.min(config.batchSize, data.counts.train) / workers);
+  const samples = samplesPerWorker(config, data);
   refuseWithoutMemory(job, samples, { memoryMiB, data });
   const life = {
     ...{ timeoutS, memoryMiB, workers, samples },
@@ -26,12 +26,17 @@ export async function checkFunction(
   refuseShortLife({ ...life, stepMs: await measureStepMs(job, samples) });
 }
 
+/** Of a step, on the worker with most of them. */
+export function samplesPerWorker({ batchSize, workers }: TrainConfig, { counts }: DataManifest): number {
+  return Math.ceil(Math.min(batchSize, counts.train) / workers);
+}
+
 interface Processors extends Pick<TrainConfig, "workers" | "threads"> {
   readonly provider: string;
 }
 
 /** A part of a vCPU, or whole ones, as many as there are threads; local workers share the machine's. */
-function usableVcpus({ provider, workers, threads }: Processors, memoryMiB: number): number {
+export function usableVcpus({ provider, workers, threads }: Processors, memoryMiB: number): number {
   const vcpus = vcpusOf(memoryMiB);
   const used = vcpus < 1 ? vcpus : Math.min(Math.floor(vcpus), threads ?? Infinity);
   return provider === "local" ? Math.min(used, availableParallelism() / workers) : used;

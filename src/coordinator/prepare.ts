@@ -23,6 +23,7 @@ import { RUN_SCHEMA_VERSION, type RunFailure, type RunManifest, type RunSummary 
 import type { RequestPrices } from "../storage/prices.ts";
 import type { Storage } from "../storage/storage.ts";
 import { checkFunction } from "./check-function.ts";
+import { checkLimits } from "./check-limits.ts";
 import { checkReach } from "./check-reach.ts";
 import type { Crew } from "./crew.ts";
 
@@ -50,7 +51,7 @@ export interface PrepareOptions {
 
 /**
  * Throws "storage-unshared", "storage-unsupported", "too-many-workers", "out-of-memory",
- * "timeout-too-short", "run-completed", "run-differs",
+ * "timeout-too-short", "deadline-too-soon", "budget-too-small", "run-completed", "run-differs",
  * and what storage, data and model throw; nothing of a refused run is left behind.
  */
 export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> {
@@ -91,7 +92,8 @@ async function createRun(
     outputs,
     regression: data.task === "regression",
   });
-  await checkFunction(config, data, { topology, loss, optimizer: optimizerOf(config) });
+  const job = { topology, loss, optimizer: optimizerOf(config) };
+  await checkFunction(config, data, job);
   const runId = config.runId ?? newRunId(config.model);
   const manifest: RunManifest = {
     schemaVersion: RUN_SCHEMA_VERSION,
@@ -114,6 +116,7 @@ async function createRun(
       platform: `${platform()}-${arch()}`,
     },
   };
+  await checkLimits(manifest, job, prices);
   if ((await putJson(storage, runKeys(runId).manifest, manifest, { ifAbsent: true })) === "exists") {
     throw new SltrainError({
       code: "run-exists",

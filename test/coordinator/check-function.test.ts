@@ -2,19 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { resolveTrainConfig } from "../../src/config/resolve.ts";
 import { checkFunction } from "../../src/coordinator/check-function.ts";
-import type { DataManifest } from "../../src/data/manifest.ts";
-import { builtinModels } from "../../src/models/builtin.ts";
 import { optimizerOf } from "../../src/optim/optimizer.ts";
-
-const data: DataManifest = {
-  ...{ schemaVersion: 1, name: "any", contentHash: "0", source: "any", task: "classification", classes: 10 },
-  ...{ transform: { scale: [1], offset: [0] }, featureShape: [28, 28, 1], featureType: "u8" },
-  counts: { train: 60_000, validation: 100 },
-  blocks: { train: [], validation: [] },
-};
-const topology = builtinModels
-  .find(({ name }) => name === "lenet5")!
-  .topology({ inputShape: data.featureShape, outputs: 10 });
+import { data, topology } from "./lenet5-job.ts";
 
 async function check(env: Record<string, string>): Promise<void> {
   const { config } = await resolveTrainConfig({ flags: {}, env, cwd: "/", cores: 1 });
