@@ -46,9 +46,9 @@ export async function attachRun(options: AttachOptions): Promise<RunSummary | un
     if (stops) await putJson(storage, runKeys(runId).stop, { at: new Date().toISOString() });
     const crew = { manifest, ...newest };
     const { config } = manifest;
-    const channel = config.channel === config.storage ? storage.uri : config.channel;
+    const channel = config.channel === config.storage ? storageUri : config.channel;
     const provider = createProvider(manifest, storage.uri);
-    const functions = new RunFunctions(provider, providedRun(manifest, storage.uri, channel));
+    const functions = new RunFunctions(provider, providedRun(manifest, storageUri, channel));
     let ended = false;
     try {
       const watched = await attendRun({

@@ -65,8 +65,9 @@ async function trainPrepared(
   const { config, runId } = manifest;
   const { onEvent, signal, detach } = options;
   // Where the run is now: it may have been started with another path to the same store.
-  const channel = config.channel === config.storage ? storage.uri : config.channel;
-  const run = providedRun(manifest, storage.uri, channel);
+  const { storage: storageUri } = options.config;
+  const channel = config.channel === config.storage ? storageUri : config.channel;
+  const run = providedRun(manifest, storageUri, channel);
   const provider = options.createProvider(manifest, storage.uri);
   const functions = new RunFunctions(provider, run);
   const before = await getJsonLines<EpochMetrics>(storage, runKeys(runId).metrics);
