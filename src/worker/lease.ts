@@ -61,7 +61,9 @@ async function awaitHandover(options: ClaimOptions): Promise<boolean> {
     try {
       for await (const _ of storage.waitFor([handover], { timeoutMs: silenceMs })) return true;
     } catch (error) {
-      if (!(error instanceof SltrainError) || error.code !== "wait-timeout") throw error;
+      // A store that fails at a wait's end is given no time there: what is asked of it next is asked for as long as it takes.
+      const mayPass = error instanceof SltrainError && (error.code === "wait-timeout" || error.retryable);
+      if (!mayPass) throw error;
     }
     const taken = await getJson(storage, leaseKey(options, generation));
     if (taken !== undefined || (await needsNobody(options))) return false;
