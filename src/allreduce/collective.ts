@@ -57,6 +57,12 @@ export interface CollectiveStats {
 /** Plain named arrays, so that a checkpoint can hold them. */
 export type CollectiveState = Readonly<Record<string, Float32Array | Int32Array>>;
 
+/** A round that an earlier start of this rank had opened: of `begin`, or of `reduceScalars`. */
+export interface EarlierRound {
+  readonly kind: "sums" | "scalars";
+  readonly step: number;
+}
+
 export interface Collective {
   /** Parts of the flat vector in the order in which they are pushed best: backward completes the last tensors first. */
   readonly buckets: readonly ElementRange[];
@@ -72,6 +78,11 @@ export interface Collective {
    * Throws SltrainError "state-mismatch" naming the array.
    */
   restore(state: CollectiveState): void;
+  /**
+   * To be called once, after `restore`, with the rounds before it whose frames may still be there, in their order: who
+   * wrote them deletes nothing any more, so `sweep` deletes them as if this start had written them.
+   */
+  inherit(rounds: readonly EarlierRound[]): void;
   /** Opens the next round; the one before must have finished. */
   begin(options: RoundOptions): Round;
   /**

@@ -59,6 +59,8 @@ export interface Exchange<Name extends string> {
    * without any push. See `Collective.replay`.
    */
   replay(lanes: readonly Name[], options: RoundOptions): Promise<readonly Round[] | undefined>;
+  /** See `Collective.inherit`: a round of these lanes. */
+  inherit(lanes: readonly Name[], step: number): void;
   /** See `Collective.sweep`. */
   sweep(currentStep: number, durableStep: number): Promise<void>;
   close(): Promise<void>;
@@ -153,6 +155,9 @@ export async function openExchange<Name extends string>(
       if (found.includes(false)) return undefined;
       for (const lane of own) carrier.opened(lane, options.step);
       return rounds;
+    },
+    inherit(names, step) {
+      for (const name of names) carrier.opened(lanes.get(name)!, step);
     },
     async sweep(currentStep, durableStep) {
       // Who was left out of a round may be far behind, and need all that is there.

@@ -92,6 +92,8 @@ export async function openCollective(options: CollectiveOptions): Promise<Collec
   const lanes = { gradients, scalars, ...(statistics === undefined ? {} : { statistics }) };
   const exchange = await openExchange<keyof Lanes>({ ...options, lanes: lanes as Required<Lanes> });
   const { length } = options.layout;
+  const ofRound =
+    statistics === undefined ? (["gradients"] as const) : (["gradients", "statistics"] as const);
   const behind = (statistics?.buckets ?? []).map(({ end }) => ({ begin: length, end: length + end }));
   return {
     buckets: [...gradients.buckets, ...behind],
@@ -102,15 +104,16 @@ export async function openCollective(options: CollectiveOptions): Promise<Collec
       return exchange.state;
     },
     restore: (state) => exchange.restore(state),
+    inherit(rounds) {
+      for (const { kind, step } of rounds) exchange.inherit(kind === "sums" ? ofRound : ["scalars"], step);
+    },
     begin(options) {
       const round = exchange.begin("gradients", options);
       if (statistics === undefined) return round;
       return joined(round, gradients.buckets.length, exchange.begin("statistics", options), length);
     },
     async replay(options, mean) {
-      const names =
-        statistics === undefined ? (["gradients"] as const) : (["gradients", "statistics"] as const);
-      const rounds = await exchange.replay(names, options);
+      const rounds = await exchange.replay(ofRound, options);
       if (rounds === undefined) return undefined;
       const [first, second] = rounds as readonly [Round, Round?];
       const round = second === undefined ? first : joined(first, gradients.buckets.length, second, length);

@@ -128,6 +128,9 @@ export async function openPowerSgd(options: PowerSgdOptions): Promise<Collective
       exchange.restore(state);
       factors.restore(state);
     },
+    inherit(rounds) {
+      for (const { kind, step } of rounds) exchange.inherit(kind === "sums" ? ["p", "q"] : ["scalars"], step);
+    },
     begin: (round) => new PowerSgdRound(factors, exchange, ranges, round),
     // A rank's residual comes from its own sums alone.
     replay: () => Promise.resolve(undefined),

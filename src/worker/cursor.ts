@@ -1,5 +1,6 @@
 // Where a worker stands: all that its next start needs to know beside the arrays of its state.
 
+import type { EarlierRound } from "../allreduce/collective.ts";
 import type { WorkTotals } from "../run/records.ts";
 
 /** Plain data. What is not said to be a rank's own is equal on all ranks after an exchange. */
@@ -15,6 +16,8 @@ export interface Cursor {
   /** Exchanges since the newest checkpoint, which was made when the step `checkpointStep` was done; -1: there is none. */
   exchanges: number;
   checkpointStep: number;
+  /** The last step whose frames are swept; -1 before. */
+  sweptStep: number;
   /** Mean losses of the run's first exchanges. */
   firstLosses: number[];
   /** The attempt under way, and the step that it began with. */
@@ -36,10 +39,24 @@ const NOTHING_SPENT: SpentTotals = {
 export function startCursor(): Cursor {
   return {
     ...{ step: 0, epochLoss: 0, epochCorrect: 0, epochSamples: 0, accuracy: null },
-    ...{ exchanges: 0, checkpointStep: -1, firstLosses: [] },
+    ...{ exchanges: 0, checkpointStep: -1, sweptStep: -1, firstLosses: [] },
     ...{ began: { attempt: 0, step: 0 }, spent: NOTHING_SPENT, epochSpent: NOTHING_SPENT },
     firstStepMs: null,
   };
+}
+
+/** Before the cursor: the rounds whose frames a worker that begins there has to sweep. A part outlives two steps. */
+export function unsweptRounds(
+  { step: end, sweptStep }: Cursor,
+  { stepsPerEpoch, exchangeSteps }: { readonly stepsPerEpoch: number; readonly exchangeSteps: number },
+): EarlierRound[] {
+  const rounds: EarlierRound[] = [];
+  for (let step = Math.max(0, Math.min(sweptStep, end - 3)); step < end; step++) {
+    const finished = (step % stepsPerEpoch) + 1;
+    if (finished % exchangeSteps === 0 || finished === stepsPerEpoch) rounds.push({ kind: "sums", step });
+    if (finished === stepsPerEpoch) rounds.push({ kind: "scalars", step: Math.floor(step / stepsPerEpoch) });
+  }
+  return rounds;
 }
 
 /** To be called by every worker of an attempt when it has its state: what it has spent counts from the attempt's begin. */

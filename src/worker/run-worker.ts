@@ -25,7 +25,7 @@ import type {
 import type { Metered } from "../storage/layers/meter.ts";
 import type { Storage } from "../storage/storage.ts";
 import { availableThreads, planThreads } from "./available-threads.ts";
-import { beginAttempt, type Cursor } from "./cursor.ts";
+import { beginAttempt, type Cursor, unsweptRounds } from "./cursor.ts";
 import { equip, type Equipment, keepEquipment } from "./equipment.ts";
 import { Fenced, HeartbeatTimer } from "./heartbeat.ts";
 import type { Invocation } from "./invocation.ts";
@@ -208,7 +208,11 @@ async function train(
   const of = { storage, keys, attempt, rank, worldSize: config.workers };
   const keeper = new StateKeeper({ of, generation, algorithm, collective, cursor });
   const isFirst = attempt === 0 && generation === 0;
-  if (!isFirst) await keeper.restore();
+  const pace = { stepsPerEpoch, exchangeSteps: exchangeSteps(config, stepsPerEpoch) };
+  if (!isFirst) {
+    await keeper.restore();
+    collective.inherit(unsweptRounds(cursor, pace));
+  }
   beginAttempt(cursor, attempt);
   const stored = isFirst || rank !== 0 ? [] : await getJsonLines<EpochMetrics>(storage, keys.metrics);
   const epochs = stored.filter(({ step }) => step <= cursor.step);
@@ -224,9 +228,8 @@ async function train(
   const relay =
     functions &&
     new Relay({
-      ...{ storage, functions, event, stepsPerEpoch },
+      ...{ storage, functions, event, ...pace },
       summons: config.orchestration !== "coordinator",
-      exchangeSteps: exchangeSteps(config, stepsPerEpoch),
       remainingMs: () => invocation.remainingMs,
       startMs: readyMs,
       stateBytes: await keeper.sizeBytes(),

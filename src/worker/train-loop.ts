@@ -79,6 +79,7 @@ export async function trainLoop(options: TrainLoopOptions): Promise<StopReason |
     if (epochIsOver) replays = await finishEpoch(options, { totalSteps, replays });
     // Whoever finished this exchange knows that all had made their last checkpoint durable before they sent their part.
     await collective.sweep(step, durableStep);
+    cursor.sweptStep = durableStep;
     const stopReason = reasonOf(outcome.stopVotes);
     if (epochIsOver || stopReason || cursor.exchanges >= manifest.frames.checkpointEvery) {
       cursor.exchanges = 0;

@@ -65,6 +65,19 @@ for (const [name, settings] of Object.entries(cases)) {
   });
 }
 
+test("what a worker leaves on the channel is swept by those after it", async () => {
+  const left = async (options: CrewOptions) => {
+    const crew = await prepare(options);
+    await crew.run();
+    const listed = crew.keys.frames.map((prefix) => Array.fromAsync(crew.storage.list(prefix)));
+    return (await Promise.all(listed)).flat().map((key) => key.split("/").at(-1)!);
+  };
+  for (const settings of [{}, { compress: "top-k:10%" }, { algorithm: "local-sgd", "sync-every": 3 }]) {
+    const lives = ({ rank }: { readonly rank: number }) => ("algorithm" in settings ? 2 : 4) + (rank % 2);
+    assert.deepEqual((await left({ settings, lives })).sort(), (await left({ settings })).sort());
+  }
+});
+
 test("each generation's last heartbeat tells how it ended and what it is billed for", async () => {
   const crew = await prepare({ lives: () => 8 });
   await crew.run();

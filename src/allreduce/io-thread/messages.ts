@@ -2,7 +2,13 @@
 
 import type { ElementRange } from "../../shard/layout.ts";
 import type { CollectiveJob } from "../collective-job.ts";
-import type { CollectiveState, CollectiveStats, RoundOptions, RoundResult } from "../collective.ts";
+import type {
+  CollectiveState,
+  CollectiveStats,
+  EarlierRound,
+  RoundOptions,
+  RoundResult,
+} from "../collective.ts";
 import type { PostedError } from "./posted-error.ts";
 
 export type PlainRoundOptions = Omit<RoundOptions, "signal">;
@@ -12,7 +18,8 @@ export type Notice =
   | { readonly kind: "begin"; readonly id: number; readonly options: PlainRoundOptions }
   /** `sums` views shared memory. */
   | { readonly kind: "push"; readonly id: number; readonly bucket: number; readonly sums: Float32Array }
-  | { readonly kind: "abort"; readonly id: number };
+  | { readonly kind: "abort"; readonly id: number }
+  | { readonly kind: "inherit"; readonly id: number; readonly rounds: readonly EarlierRound[] };
 
 export type Call =
   | { readonly kind: "open"; readonly id: number; readonly job: CollectiveJob }

@@ -8,6 +8,7 @@ import type {
   Collective,
   CollectiveState,
   CollectiveStats,
+  EarlierRound,
   Round,
   RoundOptions,
   RoundResult,
@@ -113,6 +114,10 @@ class RemoteCollective implements Collective {
 
   restore(state: CollectiveState): void {
     restoreState(this.state, state);
+  }
+
+  inherit(rounds: readonly EarlierRound[]): void {
+    this.#link.tell({ kind: "inherit", id: this.#link.nextId(), rounds });
   }
 
   begin({ signal, ...options }: RoundOptions): Round {

@@ -28,7 +28,7 @@ export function serveCollective(
 }
 
 function isNotice(message: Notice | Call): message is Notice {
-  return message.kind === "begin" || message.kind === "push" || message.kind === "abort";
+  return ["begin", "push", "abort", "inherit"].includes(message.kind);
 }
 
 const ABORTED = new Error("aborted by the training thread");
@@ -60,6 +60,9 @@ class CollectiveServer {
         break;
       case "abort":
         this.#stops.get(id)?.abort(ABORTED);
+        break;
+      case "inherit":
+        this.#collective.inherit(notice.rounds);
     }
   }
 
