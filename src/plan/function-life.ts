@@ -25,34 +25,28 @@ const LEAST_STEPS = 3;
 const LONGEST_TIMEOUT_S = 900;
 
 interface Times {
+  readonly startMs: number;
   readonly stepMs: number;
-  /** For steps, after the start. */
-  readonly availableMs: number;
+  /** Start and steps. */
   readonly neededMs: number;
 }
 
-function timesOf({ timeoutS, stepMs, vcpusWith }: FunctionLife, memoryMiB: number): Times {
-  const ownMs = stepMs / vcpusWith(memoryMiB);
-  const startMs = START_MS / Math.min(1, vcpusOf(memoryMiB));
-  return {
-    stepMs: ownMs,
-    availableMs: Math.max(0, timeoutS * 1000 - startMs),
-    neededMs: LEAST_STEPS * ownMs,
-  };
+function timesOf({ stepMs, vcpusWith }: FunctionLife, memoryMiB: number): Times {
+  const own = { startMs: START_MS / Math.min(1, vcpusOf(memoryMiB)), stepMs: stepMs / vcpusWith(memoryMiB) };
+  return { ...own, neededMs: own.startMs + LEAST_STEPS * own.stepMs };
 }
 
 export function livesLongEnough(life: FunctionLife, memoryMiB = life.memoryMiB): boolean {
-  const { neededMs, availableMs } = timesOf(life, memoryMiB);
-  return neededMs <= availableMs;
+  return timesOf(life, memoryMiB).neededMs <= life.timeoutS * 1000;
 }
 
-/** Throws "timeout-too-short" naming what a step takes, and which time-out, batch or memory would do. */
+/** Throws "timeout-too-short" naming what start and step take, and which time-out, batch or memory would do. */
 export function refuseShortLife(life: FunctionLife): void {
   if (livesLongEnough(life)) return;
   const { timeoutS, memoryMiB, workers, samples, vcpusWith } = life;
-  const { stepMs, neededMs, availableMs } = timesOf(life, memoryMiB);
-  const enoughS = Math.ceil(timeoutS + (neededMs - availableMs) / 1000);
-  const fits = Math.floor((samples * availableMs) / neededMs);
+  const { startMs, stepMs, neededMs } = timesOf(life, memoryMiB);
+  const enoughS = Math.ceil(neededMs / 1000);
+  const fits = Math.floor((samples * (timeoutS * 1000 - startMs)) / (neededMs - startMs));
   const memory = leastMemoryMiB(memoryMiB, (more) => livesLongEnough(life, more));
   const suggestions = [
     ...(enoughS <= LONGEST_TIMEOUT_S ? [`Use --timeout-s ${enoughS} or more.`] : []),
@@ -64,9 +58,9 @@ export function refuseShortLife(life: FunctionLife): void {
   throw new SltrainError({
     code: "timeout-too-short",
     message:
-      `--timeout-s: expected functions that live for ${LEAST_STEPS} steps at least, got ${timeoutS} s, which leave ` +
-      `${formatDuration(availableMs)} for steps of ${formatDuration(stepMs)} (${formatCount(samples)} samples on ` +
-      `${vcpusWith(memoryMiB).toFixed(2)} vCPU)`,
+      `--timeout-s: expected functions that live for ${LEAST_STEPS} steps at least, got ${timeoutS} s: with ` +
+      `${vcpusWith(memoryMiB).toFixed(2)} vCPU a start takes ${formatDuration(startMs)}, and a step of ` +
+      `${formatCount(samples)} samples ${formatDuration(stepMs)}`,
     suggestions: suggestions.length > 0 ? suggestions : ["Use a smaller model."],
   });
 }

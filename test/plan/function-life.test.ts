@@ -32,7 +32,7 @@ test("a shorter life is refused, and each remedy would do while a little less wo
   assert.equal(error.code, "timeout-too-short");
   assert.match(
     error.message,
-    /got 3 s, which leave 2\.60 s for steps of 1\.50 s \(32 samples on 1\.00 vCPU\)/,
+    /got 3 s: with 1\.00 vCPU a start takes 400 ms, and a step of 32 samples 1\.50 s$/,
   );
 
   const timeoutS = numberIn(error, "timeout-s");
@@ -47,6 +47,15 @@ test("a shorter life is refused, and each remedy would do while a little less wo
   const withSamples = (count: number) => ({ ...short, samples: count, stepMs: (short.stepMs * count) / 32 });
   refuseShortLife(withSamples(samples));
   refusalOf(withSamples(samples + 1));
+});
+
+test("where the start alone takes too long, no batch is small enough", () => {
+  const small = { ...life, memoryMiB: 128, vcpusWith: vcpusOf };
+  const error = refusalOf(small);
+  assert.doesNotMatch(error.suggestions.join(), /--batch-size/);
+  const timeoutS = numberIn(error, "timeout-s");
+  refuseShortLife({ ...small, timeoutS });
+  refusalOf({ ...small, timeoutS: timeoutS - 1 });
 });
 
 test("what no time-out, batch or memory would mend is not suggested", () => {
