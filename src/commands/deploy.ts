@@ -1,6 +1,6 @@
 import { Flags } from "@oclif/core";
 import { deploy } from "../providers/lambda/deploy.ts";
-import { deployLine, deploymentText } from "../providers/lambda/deploy-view.ts";
+import { deployPrinter, deploymentText } from "../providers/lambda/deploy-view.ts";
 import { useEndpoint } from "../providers/lambda/endpoint.ts";
 import { settingFlag, settings, type StackSetting } from "../providers/lambda/parameters.ts";
 import { templateText } from "../providers/lambda/template.ts";
@@ -52,10 +52,7 @@ export default class Deploy extends SltrainCommand {
           return value === undefined ? [] : [[name, value]];
         }),
       ),
-      onEvent: (event) => {
-        const line = flags.json ? JSON.stringify(event) : deployLine(event);
-        if (line !== undefined) this.log(line);
-      },
+      onEvent: deployPrinter(flags.json, (line) => this.log(line)),
     });
     this.log(
       flags.json ? JSON.stringify({ event: "stack.deployed", ...deployment }) : deploymentText(deployment),

@@ -1,6 +1,6 @@
 import { Flags } from "@oclif/core";
 import { destroy } from "../providers/lambda/deploy.ts";
-import { deployLine } from "../providers/lambda/deploy-view.ts";
+import { deployPrinter } from "../providers/lambda/deploy-view.ts";
 import { useEndpoint } from "../providers/lambda/endpoint.ts";
 import { SltrainCommand, jsonFlag } from "../ui/sltrain-command.ts";
 import { stackFlags } from "../ui/stack-flags.ts";
@@ -25,10 +25,7 @@ export default class Destroy extends SltrainCommand {
     useEndpoint(flags["endpoint-url"], env);
     await destroy({
       ...{ stack, env, confirmed },
-      onEvent: (event) => {
-        const line = json ? JSON.stringify(event) : deployLine(event);
-        if (line !== undefined) this.log(line);
-      },
+      onEvent: deployPrinter(json, (line) => this.log(line)),
     });
     this.log(json ? JSON.stringify({ event: "stack.destroyed", stack }) : `Stack ${stack} is gone.`);
   }

@@ -2,6 +2,8 @@ import { Flags } from "@oclif/core";
 import { resolveTrainConfig } from "../config/resolve.ts";
 import { train } from "../coordinator/train.ts";
 import { createProvider } from "../providers/create-provider.ts";
+import { deployPrinter } from "../providers/lambda/deploy-view.ts";
+import { useStack } from "../providers/lambda/use-stack.ts";
 import { SltrainCommand, exitCodeOf, explainFlag, jsonFlag } from "../ui/sltrain-command.ts";
 import { chooseView } from "../ui/train-view.ts";
 import { trainFlags } from "../ui/train-flags.ts";
@@ -21,6 +23,7 @@ export default class Train extends SltrainCommand {
     "<%= config.bin %> <%= command.id %> --model model.json --data samples.csv --workers 4 --epochs 10",
     "<%= config.bin %> <%= command.id %> --storage s3://my-bucket/runs --channel memcached://10.0.0.7 --compress bf16",
     "<%= config.bin %> <%= command.id %> --workers 16 --deadline 2h --budget-usd 5 --detach",
+    "<%= config.bin %> <%= command.id %> --provider lambda --workers 100 --memory 1769",
     "<%= config.bin %> <%= command.id %> --algorithm local-sgd --sync-every epoch --reduce tree",
   ];
   static override flags = {
@@ -49,14 +52,12 @@ export default class Train extends SltrainCommand {
     try {
       const { flags } = await this.parse(Train);
       const { json: _, detach, ...settings } = flags;
-      const { config, sources } = await resolveTrainConfig({
-        flags: settings,
-        env: process.env,
-        cwd: process.cwd(),
-      });
+      const { env } = process;
+      const resolved = await resolveTrainConfig({ flags: settings, env, cwd: process.cwd() });
+      const print = json ? (line: string) => this.log(line) : (line: string) => this.logToStderr(line);
+      const config = await useStack({ ...resolved, env, onEvent: deployPrinter(json, print) });
       const summary = await train({
-        config,
-        sources,
+        ...{ config, sources: resolved.sources },
         sltrainVersion: this.config.version,
         createProvider,
         onEvent: (event) => view.show(event),

@@ -146,7 +146,9 @@ export const trainFields = {
     ),
   storage: storageUri().describe("Durable storage: data partitions, checkpoints, results, the list of runs."),
   channel: storageUri().describe("Carries gradient frames only, and may forget."),
-  provider: oneOf(["local"]).describe("Where functions run."),
+  provider: oneOf(["local", "lambda"]).describe(
+    "Where functions run: local on this machine by Lambda's rules, lambda at AWS.",
+  ),
   stack: text("a stack's name").describe(
     "CloudFormation stack of functions that provider lambda uses, and deploys where needed.",
   ),

@@ -23,6 +23,11 @@ import { workerError } from "./worker-error.ts";
 
 /** Rank 0 tells its step less often than the coordinator looks. */
 const LOOKS_WITHOUT_NEWS = 4;
+/**
+ * Pauses grow with the run's age up to its pace: a dozen looks more in all, and a run of seconds is not kept waiting for
+ * the pace of one of hours.
+ */
+const FIRST_PAUSE_MS = 300;
 
 export interface FollowOptions {
   readonly storage: Storage;
@@ -62,8 +67,9 @@ async function followCrew(options: FollowOptions): Promise<Crew | "ended" | "lef
   const watch = watchOf(options);
   const summons = revives && ranksAreReplaceable(crew.manifest);
   const revival = new Revival({ storage, crew, functions, silenceMs, summons, startsSuccessors });
+  const startedMs = performance.now();
   let seen = "";
-  let sinceMs = performance.now();
+  let sinceMs = startedMs;
   try {
     while (!(await watch.poll())) {
       if (leave?.aborted) return "left";
@@ -80,7 +86,8 @@ async function followCrew(options: FollowOptions): Promise<Crew | "ended" | "lef
         const next = silent.length > 0 ? await nextCrew(options) : undefined;
         if (next) return next;
       }
-      await pause(Math.min(pace.pollMs, stands ? config.leaseMs / 4 : pace.pollMs), leave);
+      const youngMs = Math.max(FIRST_PAUSE_MS, (performance.now() - startedMs) / 2);
+      await pause(Math.min(pace.pollMs, youngMs, stands ? config.leaseMs / 4 : Infinity), leave);
     }
     return "ended";
   } catch (error) {

@@ -29,8 +29,8 @@ import type { Crew } from "./crew.ts";
 
 /** What belongs to a crew and not to the run: another one may have others. */
 const OF_A_CREW: readonly (keyof TrainConfig)[] = ["budgetUsd", "deadline"];
-/** The same folder has another path from another folder. */
-const OF_THE_USER: readonly (keyof TrainConfig)[] = ["storage"];
+/** The same folder has another path from another folder, and a local service another port. */
+const OF_THE_USER: readonly (keyof TrainConfig)[] = ["storage", "endpointUrl"];
 
 /** A run whose next crew is the caller's to start, or one that has a crew: it may be alive, or wait for someone to revive it. */
 export type PreparedRun =

@@ -33,7 +33,7 @@ const VALUES = {
   targetAccuracy: "x",
   storage: "uri",
   channel: "uri",
-  provider: "local",
+  provider: "local|lambda",
   stack: "name",
   endpointUrl: "url",
   memoryMiB: "n",

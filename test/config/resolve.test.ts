@@ -187,7 +187,7 @@ test("bad values are refused with where they stand, what was expected and what c
     ],
     [{ flags: { momentum: 1 } }, "--momentum: expected a number from 0 to less than 1, got 1"],
     [{ flags: { model: "" } }, `--model: expected a model's name or the path of a model.json, got ""`],
-    [{ flags: { provider: "lambda" } }, '--provider: expected local, got "lambda"'],
+    [{ flags: { provider: "cloud" } }, '--provider: expected one of local, lambda, got "cloud"'],
     [
       { flags: { "run-id": "../x" } },
       '--run-id: expected 1 to 64 letters, digits, dots, dashes or underscores, the first one a letter or digit, got "../x"',

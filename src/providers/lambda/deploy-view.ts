@@ -4,12 +4,20 @@ import { formatBytes } from "../../units.ts";
 import type { Deployment, DeployEvent } from "./deploy.ts";
 
 /** Undefined for steps that only begin. */
-export function deployLine(event: DeployEvent): string | undefined {
+function deployLine(event: DeployEvent): string | undefined {
   if (event.event === "code.uploaded") return `${event.key} uploaded, ${formatBytes(event.bytes)}`;
   const { resource, status, type, reason } = event;
   if (status.endsWith("_IN_PROGRESS") && !status.includes("ROLLBACK")) return undefined;
   const what = `${resource} ${status.toLowerCase().replaceAll("_", " ")}`;
   return reason === undefined ? `${what} (${type})` : `${what} (${type}): ${reason}`;
+}
+
+/** Prints each event as a command does, with `--json` or without. */
+export function deployPrinter(json: boolean, print: (line: string) => void): (event: DeployEvent) => void {
+  return (event) => {
+    const line = json ? JSON.stringify(event) : deployLine(event);
+    if (line !== undefined) print(line);
+  };
 }
 
 const CHANGES = { created: "is made", updated: "is changed", none: "is up to date" } as const;

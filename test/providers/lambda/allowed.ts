@@ -22,10 +22,11 @@ export function scopeOf(given: Readonly<Record<string, Value>> = {}): Scope {
     Bucket: "bucket",
     ...given,
   };
+  const bucketName = values.Bucket as string;
   return {
     ref: (name) => values[name] ?? `id-of-${name}`,
     getAtt: (resource, attribute) =>
-      resource === "Bucket" ? "arn:aws:s3:::bucket" : `${attribute}-of-${resource}`,
+      resource === "Bucket" ? `arn:aws:s3:::${bucketName}` : `${attribute}-of-${resource}`,
     conditions: template.Conditions,
   };
 }

@@ -10,7 +10,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, resolve } from "node:path";
 import { customEndpoint } from "../../../storage/aws/account.ts";
 import { S3Bucket } from "../../../storage/aws/s3-bucket.ts";
 import { openStorage } from "../../../storage/open.ts";
@@ -156,10 +156,10 @@ async function unpack({ S3Bucket: bucketName, S3Key }: Code, codeFolder: string)
   const storage = await openStorage(`s3://${bucketName}`);
   const archive = await storage.get({ key: S3Key }).finally(() => storage.close());
   if (archive === undefined) throw new Error(`s3://${bucketName}/${S3Key}: The specified key does not exist`);
-  const folder = join(codeFolder, createHash("sha256").update(archive).digest("hex"));
+  const folder = resolve(codeFolder, createHash("sha256").update(archive).digest("hex"));
   for (const [name, content] of unzip(Buffer.from(archive))) {
-    const path = join(folder, name);
-    if (!path.startsWith(folder))
+    const path = resolve(folder, name);
+    if (!path.startsWith(`${folder}/`))
       throw new Error(`${S3Key}: expected names inside of the archive, got ${name}`);
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, content);
