@@ -27,7 +27,8 @@ export class Cluster {
     this.functions = localUri(service.endpoint, FUNCTION);
   }
 
-  static async start({ timeoutS, late }: Schedule, logFolder: string): Promise<Cluster> {
+  /** With functions that live for `timeoutS`. */
+  static async start({ late }: Schedule, timeoutS: number, logFolder: string): Promise<Cluster> {
     const service = await startLambdaService({
       ...{ port: 0, logFolder, accountConcurrency: 10 * WORKERS, retryDelaysMs: RETRY_DELAYS_MS },
       runtime: [built("src/providers/local/runtime.ts")],

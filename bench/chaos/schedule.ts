@@ -38,8 +38,8 @@ export interface Schedule {
   readonly late: (OfRank & { readonly forMs: number }) | undefined;
   /** Query of the storage's URI: which requests fail, and how. */
   readonly storage: Readonly<Record<string, number>>;
-  /** Of the functions: with few seconds workers hand over to successors on the way. */
-  readonly timeoutS: number;
+  /** Functions live for less than the run takes, so that workers hand over to successors on the way. */
+  readonly shortLived: boolean;
 }
 
 /** Ways to train that keep different state through a restart. */
@@ -62,8 +62,6 @@ const STORAGE_FAULTS = [
   { errors: 0.02, lostAnswers: 0.02, delays: 0.01, delayMs: 100 },
   { outageAfterMs: 1000, outageMs: 400 },
 ] as const;
-const SHORT_LIFE_S = 5;
-const LONG_LIFE_S = 60;
 /** Each request's way to the storage and back: a run takes longer than its faults, and the processor stays free. */
 const LATENCY_MS = 5;
 
@@ -95,8 +93,13 @@ export function scheduleOf(seed: number): Schedule {
     faults: faults.sort((a, b) => a.step - b.step),
     late: chance(0.15) ? { rank: random.nextInt(WORKERS), forMs: 2 * LEASE_MS } : undefined,
     storage: { latencyMs: LATENCY_MS, seed, ...(chance(0.4) ? pick(STORAGE_FAULTS) : {}) },
-    timeoutS: chance(0.25) ? SHORT_LIFE_S : LONG_LIFE_S,
+    shortLived: chance(0.25),
   };
+}
+
+/** With nothing that goes wrong. */
+export function calmly(variant: Variant): Schedule {
+  return { seed: 0, variant, faults: [], late: undefined, storage: {}, shortLived: false };
 }
 
 /** When functions are started: with the crew, or about when those are missed that `beside` takes away. */
@@ -105,8 +108,8 @@ function throttling(beside: Fault | undefined): Fault {
   return { kind: "throttled", forMs: 1000, ...when };
 }
 
-/** `seed 7, top-k, 60 s: killed 2 at step 12; throttled at step 30`. */
-export function describeSchedule({ seed, variant, faults, late, storage, timeoutS }: Schedule): string {
+/** `seed 7, top-k, short-lived functions: killed 2 at step 12; throttled at step 30`. */
+export function describeSchedule({ seed, variant, faults, late, storage, shortLived }: Schedule): string {
   const { latencyMs: _latencyMs, seed: _seed, ...failing } = storage;
   const happenings = faults.map((fault) => {
     const rank = "rank" in fault ? ` ${fault.rank}` : "";
@@ -119,7 +122,7 @@ export function describeSchedule({ seed, variant, faults, late, storage, timeout
       : []),
     ...happenings,
   ];
-  return `seed ${seed}, ${variant}, functions of ${timeoutS} s: ${all.join("; ")}`;
+  return `seed ${seed}, ${variant}${shortLived ? ", short-lived functions" : ""}: ${all.join("; ")}`;
 }
 
 /** As the query of a storage's URI. */

@@ -27,5 +27,5 @@ test("fifty schedules have every fault, every variant, failing storage, late sta
   for (const name of ["errors", "lostAnswers", "delays", "outageMs"])
     assert.ok(storageFaults.has(name), name);
   assert.ok(schedules.some(({ late }) => late !== undefined));
-  assert.equal(new Set(schedules.map(({ timeoutS }) => timeoutS)).size, 2);
+  assert.ok(schedules.some(({ shortLived }) => shortLived));
 });
