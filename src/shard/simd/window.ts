@@ -30,7 +30,7 @@ export const AT = {
   /** and what belongs to many values: factors, scales. */
   shared: PAGE_BYTES,
   /** f64 */
-  divisor: PAGE_BYTES + 512,
+  factor: PAGE_BYTES + 512,
   /** What only kernels use. */
   scratch: PAGE_BYTES + 1024,
   /** A checksum's state and constants, and the bytes to come. */
@@ -41,7 +41,7 @@ const memory = new WebAssembly.Memory({ initial: 2 });
 const bytes = new Uint8Array(memory.buffer);
 /** [BLOCK_VALUES] */
 export const blockValues = new Float32Array(memory.buffer, AT.values, BLOCK_VALUES);
-const divisor = new Float64Array(memory.buffer, AT.divisor, 1);
+const factor = new Float64Array(memory.buffer, AT.factor, 1);
 
 type Kernels<N extends string> = Readonly<Record<N, (...args: number[]) => void>>;
 
@@ -94,8 +94,8 @@ export function fillTail(count: number): void {
   if (count % PASS_VALUES !== 0) blockValues.fill(0, count, Math.ceil(count / PASS_VALUES) * PASS_VALUES);
 }
 
-export function setDivisor(value: number): void {
-  divisor[0] = value;
+export function setFactor(value: number): void {
+  factor[0] = value;
 }
 
 /** The same memory as bytes. */

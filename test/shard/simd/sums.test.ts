@@ -22,18 +22,22 @@ for (const length of [0, 1, 15, 16, 2047, 2048, 2049, 10_000]) {
   test(`${length} sums and their quotients are, bit by bit, those of additions one after the other`, () => {
     const floats = vectors(5, length);
     const doubles = Float64Array.from(floats[4]!, (value) => value * Math.PI);
-    for (const at of [0, 2, 4]) {
+    for (const [at, divisor] of [
+      [0, 96.7],
+      [2, 128],
+      [4, 1],
+    ] as const) {
       const others = floats.slice(0, 4);
       const sums = new Float64Array(length).fill(NaN);
       const quotients = new Float32Array(length);
       const expected = sumOf([...others.slice(0, at), doubles, ...others.slice(at)], length);
       const readers = others.map(readerOf);
       const addends = [...readers.slice(0, at), doubles, ...readers.slice(at)];
-      addInOrder({ length, addends }, { sums, quotients, divisor: 96.7 });
+      addInOrder({ length, addends }, { sums, quotients, divisor });
       assert.deepEqual(sums, expected);
       assert.deepEqual(
         quotients,
-        Float32Array.from(expected, (sum) => sum / 96.7),
+        Float32Array.from(expected, (sum) => sum / divisor),
       );
     }
   });
