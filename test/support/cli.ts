@@ -1,5 +1,6 @@
 // Runs sltrain as a user does: its own process, in a folder of its own.
 
+import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -48,4 +49,10 @@ export function eventsOf({ stdout }: Ended): JsonEvent[] {
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => JSON.parse(line) as JsonEvent);
+}
+
+export function lastEvent(ended: Ended): JsonEvent {
+  const event = eventsOf(ended).at(-1);
+  assert.ok(event, `no output; stderr: ${ended.stderr}`);
+  return event;
 }
