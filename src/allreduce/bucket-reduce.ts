@@ -191,12 +191,12 @@ export class BucketReduce {
    * says what is `mine`.
    */
   async #winner({ roomBytes, ...object }: Expected, mine: Statement): Promise<Received | undefined> {
-    const { frames } = this.#lane.group;
+    const { frames, repeatable, quorum } = this.#lane.group;
     // Memory of its own: the lane's is for what is still to be read.
     const [winner] = (await frames.read({ ...object, into: new Uint8Array(roomBytes) })) ?? [];
     // With a quorum, who is in a mean depends on timing.
-    const isOpen = object.address.level > 0 && this.#lane.group.quorum < 1;
-    if (winner !== undefined && !isOpen)
+    const isSettled = repeatable && (object.address.level === 0 || quorum === 1);
+    if (winner !== undefined && isSettled)
       refuseFork(frames.keyOf(object.address), object.frames[0]!.elements, mine, winner);
     return winner;
   }

@@ -27,6 +27,11 @@ export interface ExchangeMember {
   /** Of the run: decides stochastic rounding. */
   readonly seed: number;
   /**
+   * Whether a rank that starts anew from the same state sends the same: what it finds of an earlier start must then be
+   * what it would have sent. Default true.
+   */
+  readonly repeatable?: boolean;
+  /**
    * Share of the parts of a sum with which a merger makes the mean when the others are late, at least one half: the mean
    * says whose parts are missing, and they come with the next round. Only for patterns of one level. Default 1.
    */
@@ -102,7 +107,7 @@ export async function openExchange<Name extends string>(
     });
   }
   const { frames } = carrier;
-  const { leaseMs = 0, quorum = 1, onLate } = options;
+  const { leaseMs = 0, quorum = 1, repeatable = true, onLate } = options;
   const costUsd = (): number =>
     ((clock.exchangeMs + clock.waitMs) / 1000) * FUNCTION_USD_PER_SECOND + carrier.requestsUsd;
   /** Whether all ranks are known to have finished the round before the last. */
@@ -111,7 +116,7 @@ export async function openExchange<Name extends string>(
     allAreNear &&= isComplete;
   };
   const group = {
-    ...{ rank, worldSize, generation, seed, quorum, finished, leaseMs, onLate, frames, clock },
+    ...{ rank, worldSize, generation, seed, repeatable, quorum, finished, leaseMs, onLate, frames, clock },
     ...{ zstd: options.zstd, costUsd },
   };
   const lanes = new Map<string, Lane>(

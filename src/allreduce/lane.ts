@@ -42,6 +42,8 @@ export interface LaneGroup {
   readonly worldSize: number;
   readonly generation: number;
   readonly seed: number;
+  /** See `ExchangeMember`. */
+  readonly repeatable: boolean;
   /** Share of the parts of a sum that is enough when the others are late. */
   readonly quorum: number;
   /** Nobody is late before. */

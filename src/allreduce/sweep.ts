@@ -32,9 +32,13 @@ export class FrameSweeper {
 
   /** Keys to delete, each once. See `Collective.sweep`. */
   take(currentStep: number, durableStep: number): string[] {
-    // A checkpoint of step s may have been taken before what counts apart and followed s was reduced.
-    const meanIsOld = ({ lane, duringStep }: Written): boolean =>
-      lane.options.apart === true ? duringStep < durableStep : duringStep <= durableStep;
+    const last = new Map(this.#means.map(({ lane, step }) => [lane, step]));
+    // A checkpoint of step s may have been taken before what counts apart and followed s was reduced; and the last of what
+    // counts apart may follow no step that this start of the rank has seen.
+    const meanIsOld = ({ lane, step, duringStep }: Written): boolean =>
+      lane.options.apart === true
+        ? duringStep < durableStep && step !== last.get(lane)
+        : duringStep <= durableStep;
     const partIsOld = (written: Written): boolean =>
       written.duringStep <= currentStep - 2 && (!written.lane.keepsParts || meanIsOld(written));
     const [parts, means] = [this.#parts.filter(partIsOld), this.#means.filter(meanIsOld)];

@@ -9,7 +9,7 @@ import { readRun } from "../run/registry.ts";
 import { resumeCommand } from "../run/resume-command.ts";
 import { openStorage } from "../storage/open.ts";
 import { attendRun, finalEvent } from "./attend-run.ts";
-import { providedRun } from "./crew.ts";
+import { providedRun } from "./provider.ts";
 import type { TrainEvent } from "./events.ts";
 import type { Provider } from "./provider.ts";
 import { RunFunctions } from "./run-functions.ts";

@@ -9,7 +9,7 @@ import { runKeys, type RunKeys } from "../run/keys.ts";
 import type { RunSummary, WorkerResult } from "../run/records.ts";
 import { openChannel } from "../storage/open.ts";
 import type { Storage } from "../storage/storage.ts";
-import type { Crew } from "./crew.ts";
+import type { Crew } from "../run/crew.ts";
 import { summarise } from "./summarise.ts";
 
 /**

@@ -2,17 +2,16 @@
 // again who is silent while nothing goes on, and moves on to the next crew where one takes over.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { areParameterServers, forgetRun, parameterServers } from "../allreduce/parameter-servers.ts";
 import { errorRecord, SltrainError } from "../errors.ts";
 import { watchPace } from "../plan/watch-pace.ts";
-import { claimAttempt, newestAttempt } from "../run/attempts.ts";
+import { newestAttempt } from "../run/attempts.ts";
 import { putJson } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
 import type { WorkerFailure } from "../run/records.ts";
 import { resumeCommand } from "../run/resume-command.ts";
-import { startWorkers } from "../run/start-workers.ts";
+import { startNextCrew } from "../run/next-crew.ts";
 import type { Storage } from "../storage/storage.ts";
-import { type Crew, crewEvent, ranksAreReplaceable } from "./crew.ts";
+import { type Crew, ranksAreReplaceable } from "../run/crew.ts";
 import type { TrainEvent } from "./events.ts";
 import { lambdaEstimate } from "./lambda-estimate.ts";
 import type { Provider } from "./provider.ts";
@@ -136,19 +135,11 @@ function leaseEvent({ rank, generation, lease: { reason, requestId } }: RankLeas
 /** Where single ranks cannot be replaced, all begin again at the newest checkpoint: whoever is first starts them. */
 async function nextCrew({ storage, crew, functions, revives }: FollowOptions): Promise<Crew | undefined> {
   const { manifest, attempt } = crew;
-  const { runId, config } = manifest;
-  const newest = await newestAttempt(storage, runId);
+  const newest = await newestAttempt(storage, manifest.runId);
   if (newest && newest.attempt > attempt) return { manifest, ...newest };
   if (!revives || ranksAreReplaceable(manifest)) return undefined;
-  const record = { ...crew.record, at: new Date().toISOString(), functions: await functions.uri() };
-  const next: Crew = { manifest, attempt: attempt + 1, record };
-  if (!(await claimAttempt(storage, runId, next))) return undefined;
-  if (areParameterServers(config.channel)) {
-    await forgetRun(parameterServers(config.channel, process.env), runId);
-  }
-  const event = { ...crewEvent(next), kind: "starter", ranks: [0, config.workers] } as const;
-  await startWorkers({ storage, functions, event, by: "coordinator" });
-  return next;
+  const record = { ...crew.record, functions: await functions.uri() };
+  return startNextCrew({ storage, functions, crew: { ...crew, record }, by: "coordinator" });
 }
 
 function nobodyAlive(runId: string, storageUri: string): SltrainError {

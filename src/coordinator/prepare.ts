@@ -25,7 +25,7 @@ import type { Storage } from "../storage/storage.ts";
 import { checkFunction } from "./check-function.ts";
 import { checkLimits } from "./check-limits.ts";
 import { checkReach } from "./check-reach.ts";
-import type { Crew } from "./crew.ts";
+import type { Crew } from "../run/crew.ts";
 
 /** What belongs to a crew and not to the run: another one may have others. */
 const OF_A_CREW: readonly (keyof TrainConfig)[] = ["budgetUsd", "deadline"];

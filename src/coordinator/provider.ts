@@ -1,6 +1,8 @@
 // What the coordinator asks of whoever runs functions: a place to invoke them at, and what they printed. Whether a
 // function lives, and what it does, is in storage: there the coordinator looks, and so do the workers.
 
+import type { RunManifest } from "../run/records.ts";
+
 export interface ProvidedRun {
   readonly runId: string;
   /** URIs as the functions will be given them. */
@@ -38,4 +40,9 @@ export interface Provider {
   logs(query: LogQuery): AsyncIterable<LogLine>;
   /** Ends what `open` started on this machine, and the functions in it. Not called by whoever leaves a run to itself. */
   close(): Promise<void>;
+}
+
+export function providedRun({ config, runId }: RunManifest, storage: string, channel: string): ProvidedRun {
+  const { workers, memoryMiB, timeoutS } = config;
+  return { ...{ runId, storage, channel, workers, memoryMiB, timeoutS } };
 }

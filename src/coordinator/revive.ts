@@ -7,7 +7,7 @@ import { runKeys } from "../run/keys.ts";
 import type { Heartbeat } from "../run/records.ts";
 import { summon } from "../run/summons.ts";
 import type { Storage } from "../storage/storage.ts";
-import { type Crew, workerEvent } from "./crew.ts";
+import { type Crew, workerEvent } from "../run/crew.ts";
 import { WorkerFailed } from "./watch.ts";
 
 /** From an invocation to its first sign of life, at most; twice as long after each try. */
@@ -107,7 +107,7 @@ export class Revival {
     this.#asked.set(rank, { generation: next, tries: tries + 1, atMs: nowMs });
     const reason = next === 0 ? "start" : handedOver ? "handover" : "rescue";
     const event = workerEvent(crew, { rank, generation: next, reason });
-    await summon({ storage, functions, event, by: "coordinator", tryNumber: tries });
+    await summon({ storage, functions, event, by: "coordinator", step, tryNumber: tries });
   }
 
   #countDeath(rank: number, step: number, maxRestarts: number): void {

@@ -10,7 +10,7 @@ import type { RunManifest } from "../run/records.ts";
 import { startWorkers } from "../run/start-workers.ts";
 import type { Storage } from "../storage/storage.ts";
 import { formatUsd } from "../units.ts";
-import { type Crew, crewEvent } from "./crew.ts";
+import { type Crew, crewEvent } from "../run/crew.ts";
 import type { ProvidedRun } from "./provider.ts";
 import type { RunFunctions } from "./run-functions.ts";
 

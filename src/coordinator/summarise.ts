@@ -9,7 +9,7 @@ import { getJsonLines } from "../run/json-object.ts";
 import { runKeys, type RunKeys } from "../run/keys.ts";
 import type { BestEpoch, EpochMetrics, RunManifest, RunSummary, WorkerResult } from "../run/records.ts";
 import type { Storage } from "../storage/storage.ts";
-import type { Crew } from "./crew.ts";
+import type { Crew } from "../run/crew.ts";
 import { evaluateRun } from "./evaluate-run.ts";
 import { lambdaEstimate } from "./lambda-estimate.ts";
 import { readRunUse } from "./run-use.ts";

@@ -15,7 +15,7 @@ import { openStorage } from "../storage/open.ts";
 import type { Storage } from "../storage/storage.ts";
 import { credentialsToEnvironment } from "../storage/uri.ts";
 import { attendRun } from "./attend-run.ts";
-import { providedRun } from "./crew.ts";
+import { providedRun } from "./provider.ts";
 import type { TrainEvent } from "./events.ts";
 import { prepareRun, type PreparedRun } from "./prepare.ts";
 import type { Provider } from "./provider.ts";

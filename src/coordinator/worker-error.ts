@@ -5,7 +5,7 @@ import { runKeys } from "../run/keys.ts";
 import type { WorkerFailure } from "../run/records.ts";
 import { resumeCommand } from "../run/resume-command.ts";
 import type { Storage } from "../storage/storage.ts";
-import type { Crew } from "./crew.ts";
+import type { Crew } from "../run/crew.ts";
 import type { LogLine, Provider } from "./provider.ts";
 import { runLogs } from "./run-logs.ts";
 

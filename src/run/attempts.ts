@@ -16,6 +16,8 @@ export interface Attempt {
   /** Of the run, `before` included. */
   readonly budgetUsd?: number;
   readonly deadlineAt?: string;
+  /** Of a crew that took over from one that had died: the step of the newest checkpoint, -1 for none. */
+  readonly checkpointStep?: number;
 }
 
 export interface NumberedAttempt {

@@ -42,7 +42,10 @@ export interface ObserveOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Looks so often in a lease, so that who is alive is not watched for long. */
+/**
+ * Looks so often in a lease, so that who is alive is not watched for long. Looks are counted, and not the time: where the
+ * machine stands still, whoever observes stands still with it.
+ */
 const LOOKS = 6;
 
 /** The newest generation that has a lease; -1 if none has. */
@@ -64,9 +67,8 @@ export async function observeRank(
   { leaseMs, signal }: ObserveOptions,
 ): Promise<Observation> {
   const { storage, keys, attempt, rank } = place;
-  const beganMs = performance.now();
   let first: Acting | undefined;
-  for (;;) {
+  for (let look = 0; ; look++) {
     const failure = await getJson<WorkerFailure>(storage, keys.workerFailure(attempt, rank));
     if (failure) return { state: "failed", failure };
     const result = await getJson<WorkerResult>(storage, keys.result(attempt, rank));
@@ -75,7 +77,7 @@ export async function observeRank(
     first ??= now;
     if (now.generation !== first.generation || now.heartbeat?.beat !== first.heartbeat?.beat)
       return { ...now, state: "alive" };
-    if (performance.now() - beganMs >= leaseMs)
+    if (look === LOOKS)
       return { ...now, state: now.heartbeat?.state === "handed-over" ? "handed-over" : "dead" };
     await sleep(leaseMs / LOOKS, undefined, signal && { signal });
     signal?.throwIfAborted();

@@ -22,7 +22,7 @@ export async function startWorkers({ storage, functions, event, by }: StartOptio
   const { ranks, kind: _, ...crew } = event;
   const started = rangesOf(ranks, ranks[1] - ranks[0]).map(([rank]) => {
     const worker: WorkerEvent = { ...crew, kind: "worker", rank, generation: 0, reason: "start" };
-    return summon({ storage, functions, event: worker, by });
+    return summon({ storage, functions, event: worker, by, step: 0 });
   });
   throwFirst(await Promise.allSettled(started));
 }

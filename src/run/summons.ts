@@ -12,15 +12,15 @@ export interface SummonOptions {
   readonly event: WorkerEvent;
   /** The rank that wants it, or `coordinator`. */
   readonly by: string;
-  /** Steps that the run has finished. Default 0. */
-  readonly step?: number;
+  /** Steps that the run has finished. */
+  readonly step: number;
   /** Counts up where an earlier try brought nobody. Default 0. */
   readonly tryNumber?: number;
 }
 
 /** Whether this call was the one that invoked the function. Throws what `Functions.invoke` throws. */
 export async function summon(options: SummonOptions): Promise<boolean> {
-  const { storage, functions, event, by, step = 0, tryNumber = 0 } = options;
+  const { storage, functions, event, by, step, tryNumber = 0 } = options;
   const { runId, attempt, rank, generation, reason } = event;
   const key = runKeys(runId).summons(attempt, rank, generation, tryNumber);
   const summons: Summons = { reason, by, step, at: new Date().toISOString() };

@@ -41,6 +41,8 @@ export async function openPeers(
     ...{ ...member, channel, layout, statistics, bucketBytes, reduce, quorum },
     // Out of lockstep it averages what should be equal but for rounding: an epoch's end loses nothing.
     compress: lockstep ? compress : "f32",
+    // Whose updates it had added by then depends on timing.
+    repeatable: lockstep,
   };
   const { collective, medium, close } = await (ioThread?.open(job, onLate) ??
     openJob(job, process.env, onLate));

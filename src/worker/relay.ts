@@ -12,6 +12,8 @@ export interface RelayOptions extends LifetimeOptions {
   readonly functions: Functions;
   /** This worker's, with the generation that it acts as. */
   readonly event: WorkerEvent;
+  /** Steps that are finished. */
+  readonly step: () => number;
   /** Whether the successor is this worker's to start (Naik 2021); else whoever sees the state that it left does. */
   readonly summons: boolean;
   readonly stepsPerEpoch: number;
@@ -58,11 +60,11 @@ export class Relay {
   }
 
   async #summonSuccessor(): Promise<void> {
-    const { storage, functions, event, summons } = this.#options;
+    const { storage, functions, event, step, summons } = this.#options;
     if (!summons) return;
     const successor: WorkerEvent = { ...event, generation: event.generation + 1, reason: "handover" };
     try {
-      await summon({ storage, functions, event: successor, by: String(event.rank) });
+      await summon({ storage, functions, event: successor, by: String(event.rank), step: step() });
     } catch (error) {
       // Whoever sees that the state was handed over and nobody takes it tries again.
       console.error(`could not start the successor: ${String(error)}`);

@@ -7,7 +7,7 @@ import { SltrainError } from "../errors.ts";
 import type { Functions } from "../functions/functions.ts";
 import { getJson, putJson } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
-import { observeRank, type Observation, type RankPlace } from "../run/observe-rank.ts";
+import { newestGeneration, observeRank, type Observation, type RankPlace } from "../run/observe-rank.ts";
 import type { Heartbeat, Summons, WorkerEvent, WorkerFailure } from "../run/records.ts";
 import { summon } from "../run/summons.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -24,6 +24,8 @@ export interface RescueOptions {
   readonly startMs: number;
   /** Steps that this worker has finished. */
   readonly step: () => number;
+  /** Starts all ranks anew, at the newest checkpoint; given where a single one cannot be replaced. */
+  readonly startCrew?: (() => Promise<void>) | undefined;
   /** What starts functions; absent where nothing can. */
   readonly functions: Functions | undefined;
   /** Called once, when waiting has become vain. */
@@ -33,6 +35,7 @@ export interface RescueOptions {
 /** Of a lease: how much later the next nearest rank looks after a late one. */
 const STAGGER = 0.25;
 const MOST_STAGGER_LEASES = 4;
+const MOST_DOUBLINGS = 5;
 /** Each try waits longer for who was summoned. */
 const PATIENCE_GROWTH = 1.5;
 
@@ -80,7 +83,12 @@ export class Rescue {
     for (;;) {
       const step = this.#options.step();
       if (this.#lateIn.get(rank) !== step) return;
-      const seen = await observeRank(this.#placeOf(rank), { leaseMs, signal });
+      const at = this.#placeOf(rank);
+      const deaths = await this.#deaths(rank, await newestGeneration(at), step);
+      // Whoever was taken for dead although it lived gets more time the next time: where all are slow, starting more makes
+      // them slower.
+      const patienceMs = leaseMs * 2 ** Math.min(deaths, MOST_DOUBLINGS);
+      const seen = await observeRank(at, { leaseMs: patienceMs, signal });
       if (this.#options.step() !== step) continue;
       if (seen.state === "failed") throw peerFailed(seen.failure);
       if (seen.state === "ended") {
@@ -112,8 +120,10 @@ export class Rescue {
     tryNumber: number,
     step: number,
   ): Promise<void> {
-    const { storage, functions, event, maxRestarts } = this.#options;
+    const { storage, functions, event, maxRestarts, startCrew } = this.#options;
     if (functions === undefined) return;
+    // Whose workers find out by themselves that it has taken over.
+    if (startCrew !== undefined && seen.state === "dead") return startCrew();
     const deaths = await this.#deaths(rank, seen.generation, step);
     if (deaths >= maxRestarts) throw await this.#workerDied(rank, step, deaths);
     const generation = seen.generation + 1;

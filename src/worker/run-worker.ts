@@ -13,7 +13,10 @@ import { watchPace } from "../plan/watch-pace.ts";
 import type { Attempt } from "../run/attempts.ts";
 import { bestEpoch } from "../run/best-epoch.ts";
 import { getJson, getJsonLines, putJson, putJsonLines } from "../run/json-object.ts";
+import { newestAttempt } from "../run/attempts.ts";
+import { ranksAreReplaceable } from "../run/crew.ts";
 import { runKeys } from "../run/keys.ts";
+import { startNextCrew } from "../run/next-crew.ts";
 import type {
   EpochMetrics,
   Heartbeat,
@@ -95,6 +98,7 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerEnd> {
       ...{ storage, functions: options.functions, event: member, worldSize: config.workers },
       ...{ leaseMs: config.leaseMs, maxRestarts: config.maxRestarts, startMs: readyMs },
       step: () => options.cursor.step,
+      startCrew: ranksAreReplaceable(manifest) ? undefined : () => takeOver(options),
       onVain: (reason) => fence.abort(reason),
     });
     const end = await train(options, ready);
@@ -113,6 +117,13 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerEnd> {
     await ioThread?.stop();
     if (equipment !== undefined) keepEquipment(equipment);
   }
+}
+
+/** In place of this worker's crew, unless another one has taken over already. */
+async function takeOver({ storage, functions, manifest, event }: WorkerOptions): Promise<void> {
+  const newest = await newestAttempt(storage, manifest.runId);
+  if (functions === undefined || newest?.attempt !== event.attempt) return;
+  await startNextCrew({ storage, functions, crew: { manifest, ...newest }, by: String(event.rank) });
 }
 
 /** The first one's value, when both are done; throws what the second one throws, else what the first one does. */
@@ -229,6 +240,7 @@ async function train(
     functions &&
     new Relay({
       ...{ storage, functions, event, ...pace },
+      step: () => cursor.step,
       summons: config.orchestration !== "coordinator",
       remainingMs: () => invocation.remainingMs,
       startMs: readyMs,

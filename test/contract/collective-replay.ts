@@ -81,4 +81,14 @@ export function collectiveReplay({ lanes, world, runAll, keysOf }: Worlds): void
     await runAll(group, 0);
     assert.ok((await replayed(restarted, 0)) !== undefined);
   });
+
+  test("the last scalars stay for who is slow, also if a rank has seen no step before them", async () => {
+    const group = await world(3);
+    const options = { step: 3, weight: 1, timeoutMs: TIMEOUT_MS };
+    const results = await Promise.all(
+      group.ranks.map((rank, r) => rank.reduceScalars(options, Float64Array.of(r))),
+    );
+    await Promise.all(group.ranks.map((rank) => rank.sweep(31, 29)));
+    assert.deepEqual(await (await group.join(1, 1)).replayScalars(options), results[0]);
+  });
 }

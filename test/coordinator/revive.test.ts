@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
-import type { Crew } from "../../src/coordinator/crew.ts";
+import type { Crew } from "../../src/run/crew.ts";
 import { Revival } from "../../src/coordinator/revive.ts";
 import { WorkerFailed } from "../../src/coordinator/watch.ts";
 import type { Functions } from "../../src/functions/functions.ts";

@@ -8,9 +8,12 @@ import { after, describe, test } from "node:test";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { NO_COST } from "../../src/plan/run-cost.ts";
+import { type Attempt, claimAttempt, newestAttempt } from "../../src/run/attempts.ts";
+import { getJson } from "../../src/run/json-object.ts";
 import type { WorkerEvent, WorkerResult } from "../../src/run/records.ts";
 import type { FunctionEnd } from "../../src/worker/handler.ts";
-import { LifeCrew, runsFolder, WORKERS } from "./life-crew.ts";
+import { LifeCrew, runsFolder, STEPS_PER_EPOCH, WORKERS } from "./life-crew.ts";
 
 const folder = runsFolder();
 after(() => folder.remove());
@@ -75,20 +78,31 @@ const deaths: readonly (readonly [what: string, settings: Record<string, unknown
   ],
 ];
 
+/** Starts all ranks; the first start of one of them dies. */
+async function startDoomed(settings: Readonly<Record<string, unknown>>, death: Death): Promise<LifeCrew> {
+  const crew = await LifeCrew.prepare(folder.path, {
+    settings,
+    elsewhere: (event) => {
+      const { rank, attempt, generation } = event;
+      return rank === death.rank && attempt + generation === 0 ? killed(event, death) : undefined;
+    },
+  });
+  const { storage, channel } = crew.eventOf(0);
+  const record = { at: "", storage, channel, functions: "tasks:", before: NO_COST };
+  await claimAttempt(crew.storage, crew.manifest.runId, { attempt: 0, record });
+  // A process takes long to start, and is not to be missed before it is there.
+  void crew.start(crew.eventOf(death.rank));
+  const lease = { key: crew.keys.lease(0, death.rank, 0) };
+  while ((await crew.storage.get(lease)) === undefined) await setTimeout(5);
+  for (let rank = 0; rank < WORKERS; rank++) if (rank !== death.rank) void crew.start(crew.eventOf(rank));
+  return crew;
+}
+
 describe("a worker that dies", { concurrency: 3 }, () => {
   for (const [what, settings, death] of deaths) {
     test(`${what} is started again by its peers, and changes nothing`, async () => {
       const want = await expected(settings);
-      const crew = await LifeCrew.prepare(folder.path, {
-        settings,
-        elsewhere: (event) =>
-          event.rank === death.rank && event.generation === 0 ? killed(event, death) : undefined,
-      });
-      // A process takes long to start, and is not to be missed before it is there.
-      void crew.start(crew.eventOf(death.rank));
-      const lease = { key: crew.keys.lease(0, death.rank, 0) };
-      while ((await crew.storage.get(lease)) === undefined) await setTimeout(5);
-      for (let rank = 0; rank < WORKERS; rank++) if (rank !== death.rank) void crew.start(crew.eventOf(rank));
+      const crew = await startDoomed(settings, death);
       assert.deepEqual(shasOf(await crew.ended()), want);
       // Where the machine is slow, others may be taken for dead too.
       const restarts = crew.started.slice(WORKERS).map(({ event }) => event);
@@ -96,4 +110,18 @@ describe("a worker that dies", { concurrency: 3 }, () => {
       assert.deepEqual([mine?.generation, mine?.reason], [1, "rescue"]);
     });
   }
+
+  test("out of lockstep has its peers start a new crew at the last checkpoint", async () => {
+    const death: Death = { rank: 2, when: "before", at: "/255-14-0-[^/]*-2$" };
+    const crew = await startDoomed({ sync: "ssp:2" }, death);
+    await crew.ended();
+    const newest = await newestAttempt(crew.storage, crew.manifest.runId);
+    assert.ok(newest !== undefined && newest.attempt >= 1);
+    const next = await getJson<Attempt>(crew.storage, crew.keys.attempt(1));
+    assert.equal(next?.checkpointStep, STEPS_PER_EPOCH);
+    const results = await crew.ended(newest.attempt);
+    assert.equal(new Set(shasOf(results)).size, 1);
+    for (const { steps, reason } of results)
+      assert.deepEqual([steps, reason], [3 * STEPS_PER_EPOCH, "epochs-done"]);
+  });
 });

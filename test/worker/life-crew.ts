@@ -123,13 +123,13 @@ export class LifeCrew {
     return this.ended();
   }
 
-  async ended(): Promise<WorkerResult[]> {
+  async ended(attempt = 0): Promise<WorkerResult[]> {
     for (let seen = -1; seen < this.started.length;) {
       seen = this.started.length;
       await Promise.all(this.started.map(({ end }) => end));
     }
     const results = Array.from({ length: WORKERS }, (_, rank) =>
-      getJson<WorkerResult>(this.storage, this.keys.result(0, rank)),
+      getJson<WorkerResult>(this.storage, this.keys.result(attempt, rank)),
     );
     return (await Promise.all(results)) as WorkerResult[];
   }

@@ -1,9 +1,8 @@
 // A crew of a run, as whoever starts it or attaches to it knows it.
 
 import { areParameterServers } from "../allreduce/parameter-servers.ts";
-import type { NumberedAttempt } from "../run/attempts.ts";
-import { RUN_SCHEMA_VERSION, type RunManifest, type StarterEvent, type WorkerEvent } from "../run/records.ts";
-import type { ProvidedRun } from "./provider.ts";
+import type { NumberedAttempt } from "./attempts.ts";
+import { RUN_SCHEMA_VERSION, type RunManifest, type StarterEvent, type WorkerEvent } from "./records.ts";
 
 export interface Crew extends NumberedAttempt {
   readonly manifest: RunManifest;
@@ -23,11 +22,6 @@ export function workerEvent(
   worker: Pick<WorkerEvent, "rank" | "generation" | "reason">,
 ): WorkerEvent {
   return { ...crewEvent(crew), kind: "worker", ...worker };
-}
-
-export function providedRun({ config, runId }: RunManifest, storage: string, channel: string): ProvidedRun {
-  const { workers, memoryMiB, timeoutS } = config;
-  return { ...{ runId, storage, channel, workers, memoryMiB, timeoutS } };
 }
 
 /**
