@@ -67,7 +67,13 @@ export async function resolveTrainConfig(options: ResolveOptions): Promise<Resol
   }
   const { model, algorithm, compress } = values as TrainConfigInput;
   const defaults = defaultsFor(model, algorithm, compress);
-  const merged = { ...defaults, workers: cores, channel: values.storage ?? defaults.storage, ...values };
+  const merged = {
+    ...defaults,
+    ...{ workers: cores, channel: values.storage ?? defaults.storage },
+    // Hundreds of functions are started sooner by functions.
+    orchestration: values.provider === "lambda" ? "starter" : defaults.orchestration,
+    ...values,
+  };
   const config = Object.freeze(trainConfigSchema.parse(merged));
   refuseConflicts(config, (key) => sources[key] === "flag");
   return { config, sources: Object.freeze(sources) };

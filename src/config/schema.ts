@@ -146,6 +146,11 @@ export const trainFields = {
     ),
   storage: storageUri().describe("Durable storage: data partitions, checkpoints, results, the list of runs."),
   channel: storageUri().describe("Carries gradient frames only, and may forget."),
+  progress: storageUri()
+    .optional()
+    .describe(
+      "Where the run's progress lies as well, and is watched: rank 0's heartbeats and the metrics (dynamodb://TABLE).",
+    ),
   provider: oneOf(["local", "lambda"]).describe(
     "Where functions run: local on this machine by Lambda's rules, lambda at AWS.",
   ),

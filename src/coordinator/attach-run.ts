@@ -8,6 +8,7 @@ import type { RunManifest, RunSummary } from "../run/records.ts";
 import { readRun } from "../run/registry.ts";
 import { resumeCommand } from "../run/resume-command.ts";
 import { openStorage } from "../storage/open.ts";
+import { credentialsToEnvironment } from "../storage/uri.ts";
 import { attendRun, finalEvent } from "./attend-run.ts";
 import { providedRun } from "./provider.ts";
 import type { TrainEvent } from "./events.ts";
@@ -31,7 +32,9 @@ export interface AttachOptions {
  * "run-unstarted", "run-dead" where nobody is alive to be stopped, and what the run failed with.
  */
 export async function attachRun(options: AttachOptions): Promise<RunSummary | undefined> {
-  const { storageUri, runId, createProvider, onEvent, leave, stops } = options;
+  const { runId, createProvider, onEvent, leave, stops } = options;
+  // It is sent to functions.
+  const storageUri = credentialsToEnvironment(options.storageUri, process.env);
   const storage = await openStorage(storageUri);
   try {
     const { manifest, summary, failure } = await readRun(storage, runId);

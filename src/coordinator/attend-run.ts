@@ -6,10 +6,11 @@ import { putJson } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
 import type { RunSummary } from "../run/records.ts";
 import { resumeCommand } from "../run/resume-command.ts";
+import { openStorage } from "../storage/open.ts";
 import { finishRun } from "./finish-run.ts";
 import { followRun, type FollowOptions } from "./follow-run.ts";
 
-export interface AttendOptions extends FollowOptions {
+export interface AttendOptions extends Omit<FollowOptions, "progress"> {
   /** Aborted: the workers are asked to stop at a step's end. */
   readonly stop?: AbortSignal;
 }
@@ -25,13 +26,16 @@ export async function attendRun(options: AttendOptions): Promise<RunSummary | un
   };
   stop?.addEventListener("abort", requestStop, { once: true });
   if (stop?.aborted) requestStop();
+  const { progress: uri } = crew.manifest.config;
+  const progress = uri === undefined ? storage : await openStorage(uri);
   try {
-    const ended = await followRun(options);
+    const ended = await followRun({ ...options, progress });
     const summary = ended && (await finishRun(storage, ended));
     if (summary) onEvent(finalEvent(summary, storage.uri));
     return summary;
   } finally {
     stop?.removeEventListener("abort", requestStop);
+    if (progress !== storage) await progress.close();
   }
 }
 

@@ -16,8 +16,10 @@ type ChannelAbilities = Pick<Capabilities, "conditionalPut" | "prices">;
  * What the channel can do. Throws "storage-unshared" if other processes cannot reach a store, "storage-unsupported" if
  * the protocol needs more than the channel can do, and what a first request throws; the flag is named.
  */
-export async function checkReach({ storage, channel, sync }: TrainConfig): Promise<ChannelAbilities> {
+export async function checkReach(config: TrainConfig): Promise<ChannelAbilities> {
+  const { storage, channel, progress, sync } = config;
   await reach("--storage", storage);
+  if (progress !== undefined) await reach("--progress", progress);
   const capabilities = areParameterServers(channel)
     ? await reachServers(channel)
     : await reach("--channel", channel);

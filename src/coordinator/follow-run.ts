@@ -30,6 +30,8 @@ const FIRST_PAUSE_MS = 300;
 
 export interface FollowOptions {
   readonly storage: Storage;
+  /** Where rank 0's heartbeats and the metrics are read. */
+  readonly progress: Storage;
   readonly crew: Crew;
   readonly provider: Provider;
   readonly functions: RunFunctions;
@@ -44,9 +46,13 @@ export interface FollowOptions {
 
 /** The crew that has ended; undefined if the run was left. Throws what the run failed with, naming rank, step and log. */
 export async function followRun(options: FollowOptions): Promise<Crew | undefined> {
-  let crew = options.crew;
+  let { crew, epochsBefore } = options;
+  const onEvent = (event: TrainEvent): void => {
+    if (event.event === "epoch") epochsBefore = event.epoch;
+    options.onEvent(event);
+  };
   for (;;) {
-    const next = await followCrew({ ...options, crew });
+    const next = await followCrew({ ...options, crew, epochsBefore, onEvent });
     if (next === "left") return undefined;
     if (next === "ended") return crew;
     crew = next;
@@ -107,11 +113,11 @@ function failureOf(error: unknown, { crew }: FollowOptions, watch: RunWatch): Wo
   return { rank, attempt: crew.attempt, step: watch.leader?.step ?? 0, ...errorRecord(error, error.code) };
 }
 
-function watchOf({ storage, crew, epochsBefore, onEvent }: FollowOptions): RunWatch {
+function watchOf({ storage, progress, crew, epochsBefore, onEvent }: FollowOptions): RunWatch {
   const { manifest, attempt } = crew;
   const costUsd = lambdaEstimate(manifest);
   return new RunWatch({
-    ...{ storage, runId: manifest.runId, attempt, workers: manifest.config.workers, epochsBefore },
+    ...{ storage, progress, runId: manifest.runId, attempt, workers: manifest.config.workers, epochsBefore },
     onLease: (holder, step) => onEvent(leaseEvent(holder, step)),
     onWorkerEnded: ({ rank, peakMemoryMiB, firstStepMs }) =>
       onEvent({ event: "worker.ended", rank, peakMemoryMiB, firstStepMs }),

@@ -8,6 +8,8 @@ import type { Storage } from "../storage/storage.ts";
 
 export interface WatchOptions {
   readonly storage: Storage;
+  /** Where rank 0's heartbeats and the metrics are read. */
+  readonly progress: Storage;
   readonly runId: string;
   readonly attempt: number;
   readonly workers: number;
@@ -72,7 +74,7 @@ export class RunWatch {
 
   /** Whether all workers have left their results. Throws WorkerFailed. */
   async poll(): Promise<boolean> {
-    const { storage, attempt, workers } = this.#options;
+    const { progress, attempt, workers } = this.#options;
     const failureKey = (rank: number) => this.#keys.workerFailure(attempt, rank);
     const [failure] = await this.#read(this.#keys.failures, failureKey);
     if (failure) throw new WorkerFailed(failure.object as WorkerFailure);
@@ -80,7 +82,7 @@ export class RunWatch {
     const leading = this.#leases.get(0);
     if (leading && !this.#results.has(0)) {
       const key = this.#keys.heartbeat(attempt, 0, leading.generation);
-      this.#leader = (await getJson<Heartbeat>(storage, key)) ?? this.#leader;
+      this.#leader = (await getJson<Heartbeat>(progress, key)) ?? this.#leader;
       if (this.#leader) this.#options.onProgress(this.#leader);
     }
     const ended = await this.#readResults();
@@ -140,7 +142,7 @@ export class RunWatch {
   }
 
   async #readEpochs(): Promise<void> {
-    const metrics = await getJsonLines<EpochMetrics>(this.#options.storage, this.#keys.metrics);
+    const metrics = await getJsonLines<EpochMetrics>(this.#options.progress, this.#keys.metrics);
     for (const epoch of metrics.slice(this.#epochsSeen)) this.#options.onEpoch(epoch);
     this.#epochsSeen = Math.max(this.#epochsSeen, metrics.length);
   }

@@ -33,6 +33,7 @@ const VALUES = {
   targetAccuracy: "x",
   storage: "uri",
   channel: "uri",
+  progress: "uri",
   provider: "local|lambda",
   stack: "name",
   endpointUrl: "url",
@@ -62,6 +63,7 @@ const DEFAULTS: Partial<Record<TrainConfigKey, string>> = {
   batchSize: "by model",
   lr: "by model",
   channel: "the storage",
+  orchestration: "peers; starter at Lambda",
 };
 
 export const trainFlags = Object.fromEntries(

@@ -7,6 +7,7 @@ import { whenUsed } from "../functions/when-used.ts";
 import { getJson, putJson } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
 import { ownerLine } from "../run/log-line.ts";
+import { withProgressCopy } from "../run/progress-copy.ts";
 import type { RunManifest, WorkerEvent, WorkerFailure } from "../run/records.ts";
 import { openStorage } from "../storage/open.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -40,7 +41,15 @@ export function handlerWith(open: typeof openFunctions): Handler {
         return { state: "started" };
       }
       const manifest = await readManifest(storage, event);
-      return await trainOrFail({ event, manifest, invocation, storage, functions, cursor: startCursor() });
+      const { progress } = manifest.config;
+      const copy = event.rank === 0 && progress !== undefined ? await openStorage(progress) : undefined;
+      const told = copy ? withProgressCopy(storage, copy, runKeys(event.runId)) : storage;
+      try {
+        const cursor = startCursor();
+        return await trainOrFail({ event, manifest, invocation, storage: told, functions, cursor });
+      } finally {
+        await copy?.close();
+      }
     } finally {
       await functions?.close();
       await storage.close();

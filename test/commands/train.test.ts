@@ -16,7 +16,10 @@ const small = ["train", "--model", "lr", "--data", "random-binary:6000", "--epoc
 
 describe("a run", () => {
   test("prints its events as JSON lines and leaves manifest, metrics and model", async () => {
-    const ended = await sltrain([...small, "--workers", "2", "--run-id", "first"], folder.path);
+    const ended = await sltrain(
+      [...small, "--workers", "2", "--run-id", "first", "--progress", "fs:shown"],
+      folder.path,
+    );
     assert.equal(ended.code, 0, ended.stdout + ended.stderr);
     const names = eventsOf(ended).map(({ event }) => event);
     assert.equal(names[0], "run.started");
@@ -45,6 +48,8 @@ describe("a run", () => {
     assert.ok(existsSync(join(folder.path, best.modelPath)));
     const left = readdirSync(join(folder.path, ".sltrain/runs/first")).sort();
     assert.equal(left.includes("best.safetensors"), best.epoch === 1);
+    const shown = readdirSync(join(folder.path, "shown/runs/first")).sort();
+    assert.deepEqual(shown, ["heartbeats", "metrics.jsonl"]);
     const always = left.filter((name) => name !== "best.safetensors");
     assert.deepEqual(always, [
       "logs",

@@ -14,7 +14,7 @@ async function watching(name: string, workers: number) {
   const storage = await openStorage(`memory:${name}?prices=s3`);
   const events: string[] = [];
   const watch = new RunWatch({
-    ...{ storage, runId: "r", attempt: 0, workers, epochsBefore: 0 },
+    ...{ storage, progress: storage, runId: "r", attempt: 0, workers, epochsBefore: 0 },
     onLease: ({ rank, generation }) => events.push(`lease ${rank}.${generation}`),
     onWorkerEnded: ({ rank }) => events.push(`ended ${rank}`),
     onEpoch: ({ epoch }) => events.push(`epoch ${epoch}`),
