@@ -33,11 +33,19 @@ export default class Doctor extends SltrainCommand {
     const { flags } = await this.parse(Doctor);
     const { json, ...settings } = flags;
     const { env } = process;
-    const { config } = await resolveTrainConfig({ flags: settings, env, cwd: process.cwd() });
+    const { config, sources } = await resolveTrainConfig({ flags: settings, env, cwd: process.cwd() });
     useEndpoint(config.endpointUrl, env);
     const isWatched = process.stderr.isTTY;
     if (isWatched) ux.action.start("Examining");
-    const report = await examine(checks, { config, env, aws: new AwsAccount(env) });
+    const isOfStack = config.provider === "lambda" && sources.storage === "default";
+    const report = await examine(checks, {
+      config: {
+        ...config,
+        storage: isOfStack ? undefined : config.storage,
+        channel: sources.channel === "default" ? undefined : config.channel,
+      },
+      ...{ env, aws: new AwsAccount(env) },
+    });
     if (isWatched) ux.action.stop();
     this.log(json ? JSON.stringify(report) : doctorView(report));
     // In any case: a question that nobody answers would keep the process alive.

@@ -31,12 +31,8 @@ export function samplesPerWorker({ batchSize, workers }: TrainConfig, { counts }
   return Math.ceil(Math.min(batchSize, counts.train) / workers);
 }
 
-interface Processors extends Pick<TrainConfig, "workers" | "threads"> {
-  readonly provider: string;
-}
-
 /** A part of a vCPU, or whole ones, as many as there are threads; local workers share the machine's. */
-export function usableVcpus({ provider, workers, threads }: Processors, memoryMiB: number): number {
+export function usableVcpus({ provider, workers, threads }: TrainConfig, memoryMiB: number): number {
   const vcpus = vcpusOf(memoryMiB);
   const used = vcpus < 1 ? vcpus : Math.min(Math.floor(vcpus), threads ?? Infinity);
   return provider === "local" ? Math.min(used, availableParallelism() / workers) : used;

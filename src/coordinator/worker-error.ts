@@ -37,11 +37,29 @@ export async function workerError({ storage, crew, provider, failure }: FailedRu
     code: "worker-died",
     message: `${message}; its last log lines:\n${log.length > 0 ? log.map((line) => `  ${line}`).join("\n") : "  (none)"}`,
     suggestions: [
+      ...remediesFor(log),
       checkpoints.length > 0
         ? `The last checkpoint remains: \`${resume}\` goes on from it.`
         : `There is no checkpoint yet: \`${resume}\` begins again.`,
     ],
   });
+}
+
+/** By what Lambda prints of a function that it ended: https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html */
+const CAUSES: readonly (readonly [words: RegExp, remedy: string])[] = [
+  [
+    /Task timed out after/,
+    "Functions had too little time: use a longer --timeout-s, give them more of a processor (--memory-mib), or use fewer --workers where they share one.",
+  ],
+  [
+    /OutOfMemory|heap out of memory/,
+    "Functions had too little memory: use a larger --memory-mib, or a smaller --batch-size.",
+  ],
+];
+
+/** What would have kept functions alive that printed this. */
+export function remediesFor(log: readonly string[]): string[] {
+  return CAUSES.filter(([words]) => log.some((line) => words.test(line))).map(([, remedy]) => remedy);
 }
 
 /** Of the rank; of all functions if it has printed nothing, for then it did not come as far as its first line. */

@@ -22,11 +22,11 @@ export interface Subject {
   readonly aws: AwsAccount;
 }
 
-export interface DoctoredConfig extends Pick<
-  TrainConfig,
-  "storage" | "channel" | "stack" | "workers" | "memoryMiB"
-> {
-  readonly provider: string;
+export interface DoctoredConfig extends Pick<TrainConfig, "provider" | "stack" | "workers" | "memoryMiB"> {
+  /** Absent: the bucket of the stack. */
+  readonly storage: string | undefined;
+  /** Absent: the storage, or what the stack has for it. */
+  readonly channel: string | undefined;
 }
 
 export interface Check {

@@ -5,16 +5,19 @@ import { checkStorage } from "../storage/check/check-storage.ts";
 import { formatDuration } from "../units.ts";
 import type { Finding, Subject } from "./check.ts";
 
-export function checkRunStorage({ config }: Subject): Promise<Finding> {
-  return checkStore(config.storage, "--storage");
+export async function checkRunStorage({ aws, config }: Subject): Promise<Finding> {
+  const uri = config.storage ?? (await aws.stack(config.stack))?.outputs["Storage"];
+  if (uri !== undefined) return checkStore(uri, "--storage");
+  return { outcome: "info", found: `the bucket of ${config.stack}, once it is deployed` };
 }
 
-export async function checkChannel({ config, env }: Subject): Promise<Finding> {
-  const { storage, channel } = config;
-  if (channel === storage) return { outcome: "ok", found: "the storage" };
-  if (!areParameterServers(channel)) return checkStore(channel, "--channel");
-  await checkServers(parameterServers(channel, env));
-  return { outcome: "ok", found: `${channel} answers` };
+export async function checkChannel({ aws, config, env }: Subject): Promise<Finding> {
+  const { storage, channel, stack } = config;
+  const uri = channel ?? (storage === undefined ? (await aws.stack(stack))?.outputs["Channel"] : undefined);
+  if (uri === undefined || uri === storage) return { outcome: "ok", found: "the storage" };
+  if (!areParameterServers(uri)) return checkStore(uri, "--channel");
+  await checkServers(parameterServers(uri, env));
+  return { outcome: "ok", found: `${uri} answers` };
 }
 
 /** Throws what opening the store and a first request throw. */

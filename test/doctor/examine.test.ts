@@ -6,7 +6,7 @@ import { examine } from "../../src/doctor/examine.ts";
 import { SltrainError } from "../../src/errors.ts";
 import { subjectOf } from "./subject.ts";
 
-const subject = (provider: string) => subjectOf({}, { provider });
+const subject = (provider: "local" | "lambda") => subjectOf({}, { provider });
 const good: Finding = { outcome: "ok", found: "good" };
 const fine = (name: string): Check => ({ name, topic: "machine", run: () => good });
 const refusing = (topic: Check["topic"]): Check => ({
@@ -38,7 +38,7 @@ test("results come in the order of the table, and an error of ours is failing wi
 });
 
 test("what only Lambda needs may fail as long as nobody asked for Lambda", async () => {
-  const isHealthy = async (provider: string) =>
+  const isHealthy = async (provider: "local" | "lambda") =>
     (await examine([refusing("lambda")], subject(provider))).healthy;
   assert.equal(await isHealthy("local"), true);
   assert.equal(await isHealthy("lambda"), false);
