@@ -1,6 +1,7 @@
-// How often a run looks after itself while it goes on: heartbeats, looks for a stop request, the coordinator's polls. Where requests are
-// free, as often as is useful; where they have a price, so often that all of it costs at most a hundredth of what the
-// functions cost in the same time, a quarter of that for each kind. A pure function.
+// How often a run looks after itself while it goes on: heartbeats, looks for a stop request, the coordinator's polls.
+// Where requests are free, as often as is useful; where they have a price, so often that all of it costs at most a
+// hundredth of what the functions cost in the same time, a quarter of that for each kind, and two cents an hour: whoever
+// watches a small run, or waits for the replacement of a dead one, does not wait for a minute. A pure function.
 
 import type { RequestPrices } from "../storage/prices.ts";
 import { AWS_PRICES } from "./lambda-cost.ts";
@@ -10,15 +11,17 @@ export interface WatchPace {
   readonly leaderBeatMs: number;
   /** Between those of every other rank, which only show that it lives. */
   readonly beatMs: number;
-  /** Between two looks of a worker for a stop request and for another worker in its place. */
+  /** Between two looks of a worker for a stop request and for another worker in its place; rank 0 looks with its beats. */
   readonly lookMs: number;
   /** Between two looks of the coordinator at all workers. */
   readonly pollMs: number;
 }
 
 const WITHOUT_PRICE: WatchPace = { leaderBeatMs: 300, beatMs: 3000, lookMs: 300, pollMs: 100 };
-/** Small functions pay more than the hundredth for it, but a minute is what somebody waits for an answer. */
-const SLOWEST_MS = 60_000;
+/** What somebody waits for. */
+const SLOWEST_MS = 5_000;
+/** What every worker does beside rank 0. */
+const SLOWEST_OF_MANY_MS = 60_000;
 const SHARE_OF_KIND = 0.01 / 4;
 
 /** Of `prices` undefined: where requests are free. */
@@ -28,12 +31,12 @@ export function watchPace(
 ): WatchPace {
   if (prices === undefined) return WITHOUT_PRICE;
   const functionUsdPerMs = ((memoryMiB / 1024) * AWS_PRICES.lambda.gibSecondUsd.x86_64) / 1000;
-  const pace = (costUsd: number, functions: number, fastestMs: number): number =>
-    Math.min(SLOWEST_MS, Math.max(fastestMs, costUsd / (SHARE_OF_KIND * functions * functionUsdPerMs)));
+  const pace = (costUsd: number, functions: number, fastestMs: number, slowestMs = SLOWEST_MS): number =>
+    Math.min(slowestMs, Math.max(fastestMs, costUsd / (SHARE_OF_KIND * functions * functionUsdPerMs)));
   return {
     leaderBeatMs: pace(prices.putUsd, workers, WITHOUT_PRICE.leaderBeatMs),
-    beatMs: pace(prices.putUsd, 1, WITHOUT_PRICE.beatMs),
-    lookMs: pace(lookUsd(prices), 1, WITHOUT_PRICE.lookMs),
+    beatMs: pace(prices.putUsd, 1, WITHOUT_PRICE.beatMs, SLOWEST_OF_MANY_MS),
+    lookMs: pace(lookUsd(prices), 1, WITHOUT_PRICE.lookMs, SLOWEST_OF_MANY_MS),
     pollMs: pace(pollUsd(prices, workers), workers, WITHOUT_PRICE.pollMs),
   };
 }

@@ -154,7 +154,7 @@ async function openPost(
   return new HeartbeatTimer({
     ...{ storage, keys, fence, worker: { rank, attempt, generation } },
     ...{ beatMs: rank === 0 ? pace.leaderBeatMs : pace.beatMs, stalledBeatMs: config.leaseMs / 3 },
-    lookMs: pace.lookMs,
+    lookMs: rank === 0 ? Math.min(pace.lookMs, pace.leaderBeatMs) : pace.lookMs,
     read: () => ({
       ...readCost(),
       step: cursor.step,

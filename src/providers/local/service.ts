@@ -3,6 +3,7 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SltrainError } from "../../errors.ts";
 import { answerByRoutes, type Route } from "../../http-routes.ts";
@@ -66,7 +67,9 @@ export interface LambdaService {
 
 /** Throws SltrainError "lambda-listen" if the port cannot be had. */
 export async function startLambdaService(options: ServiceOptions): Promise<LambdaService> {
-  const { accountConcurrency, logFolder, controlToken, limits = openLimits() } = options;
+  const { accountConcurrency, controlToken, limits = openLimits() } = options;
+  // Absolute: Node's recursive mkdir never returns where the working directory has been deleted.
+  const logFolder = resolve(options.logFolder);
   const region = options.region ?? process.env["AWS_REGION"];
   const registry = new FunctionRegistry();
   for (const spec of options.functions ?? []) registry.register(spec);
@@ -87,9 +90,9 @@ export async function startLambdaService(options: ServiceOptions): Promise<Lambd
   const server = createServer({ requestTimeout: 0 }, (request, response) => {
     void answer(routes, request, response);
   });
-  await new Promise<void>((resolve, reject) => {
+  await new Promise<void>((listening, reject) => {
     server.once("error", (cause) => reject(listenError(options.port, cause)));
-    server.listen(options.port, HOST, resolve);
+    server.listen(options.port, HOST, listening);
   });
   const idle = idleWatch(options.idleMs, () => pool.busy > 0 || queue.pending > 0);
   return {
