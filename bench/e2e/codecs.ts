@@ -88,7 +88,7 @@ async function train({ model, method, seed, epochs, workers }: Job, folder: stri
   const { runId } = manifest;
   const events = Array.from({ length: workers }, (_, rank): WorkerEvent => {
     const channel = `memory:${runId}`;
-    const member = { kind: "worker", rank, attempt: 0, generation: 0, reason: "start" } as const;
+    const member = { kind: "worker", rank, attempt: 0, workers, generation: 0, reason: "start" } as const;
     return { schemaVersion: RUN_SCHEMA_VERSION, runId, storage: config.storage, channel, ...member };
   });
   const context = {

@@ -59,7 +59,7 @@ export class PreparedRuns {
       runId,
       events: ranks.map((rank) => ({
         ...{ schemaVersion: RUN_SCHEMA_VERSION, kind: "worker", runId, storage, channel: storage },
-        ...{ rank, attempt: 0, generation: 0, reason: "start" },
+        ...{ rank, attempt: 0, workers: ranks.length, generation: 0, reason: "start" },
         ...(functions === undefined ? {} : { functions }),
       })),
       results: () => ranks.map((rank) => JSON.parse(this.#read(keys.result(0, rank))) as WorkerResult),

@@ -39,7 +39,9 @@ export async function attachRun(options: AttachOptions): Promise<RunSummary | un
   try {
     const { manifest, summary, failure } = await readRun(storage, runId);
     const newest = await newestAttempt(storage, runId);
-    onEvent(startedEvent({ manifest, attempt: newest?.attempt ?? 0 }, 0, storage.uri));
+    const attempt = newest?.attempt ?? 0;
+    const workers = newest?.record.workers ?? manifest.config.workers;
+    onEvent(startedEvent({ manifest, attempt, workers }, 0, storage.uri));
     if (summary) {
       onEvent(finalEvent(summary, storage.uri));
       return summary;

@@ -38,10 +38,10 @@ async function writeSummary(storage: Storage, keys: RunKeys, crew: Crew): Promis
 async function readResults(
   storage: Storage,
   keys: RunKeys,
-  { manifest, attempt }: Crew,
+  { attempt, record }: Crew,
 ): Promise<WorkerResult[] | undefined> {
   const results: WorkerResult[] = [];
-  for (let rank = 0; rank < manifest.config.workers; rank++) {
+  for (let rank = 0; rank < record.workers; rank++) {
     const result = await getJson<WorkerResult>(storage, keys.result(attempt, rank));
     if (result === undefined) return undefined;
     results.push(result);
@@ -79,7 +79,7 @@ async function deleteLastFrames({ manifest, record }: Crew, epochs: number): Pro
   }
   const channel = await openChannel(record.channel);
   await channel.delete(
-    lastEpochFrames({ runId, worldSize: config.workers, reduce: parseReduce(config.reduce) }, epochs),
+    lastEpochFrames({ runId, worldSize: record.workers, reduce: parseReduce(config.reduce) }, epochs),
   );
   await channel.close();
 }

@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { errorRecord, SltrainError } from "../errors.ts";
 import { watchPace } from "../plan/watch-pace.ts";
-import { newestAttempt } from "../run/attempts.ts";
+import { newestAttempt, ofCrew } from "../run/attempts.ts";
 import { putJson } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
 import type { WorkerFailure } from "../run/records.ts";
@@ -115,9 +115,10 @@ function failureOf(error: unknown, { crew }: FollowOptions, watch: RunWatch): Wo
 
 function watchOf({ storage, progress, crew, epochsBefore, onEvent }: FollowOptions): RunWatch {
   const { manifest, attempt } = crew;
-  const costUsd = lambdaEstimate(manifest);
+  const { workers } = crew.record;
+  const costUsd = lambdaEstimate(ofCrew(manifest, workers));
   return new RunWatch({
-    ...{ storage, progress, runId: manifest.runId, attempt, workers: manifest.config.workers, epochsBefore },
+    ...{ storage, progress, runId: manifest.runId, attempt, workers, epochsBefore },
     onLease: (holder, step) => onEvent(leaseEvent(holder, step)),
     onWorkerEnded: ({ rank, peakMemoryMiB, firstStepMs }) =>
       onEvent({ event: "worker.ended", rank, peakMemoryMiB, firstStepMs }),

@@ -33,14 +33,18 @@ const OF_A_CREW: readonly (keyof TrainConfig)[] = ["budgetUsd", "deadline"];
 const OF_THE_USER: readonly (keyof TrainConfig)[] = ["storage", "endpointUrl"];
 
 /** A run whose next crew is the caller's to start, or one that has a crew: it may be alive, or wait for someone to revive it. */
-export type PreparedRun =
+export type PreparedRun = {
+  readonly manifest: RunManifest;
+  readonly attempt: number;
+  /** Of that crew. */
+  readonly workers: number;
+} & (
   | {
-      readonly manifest: RunManifest;
-      readonly attempt: number;
       /** What earlier crews have cost whose heartbeats are gone. */
       readonly before: RunCost;
     }
-  | Crew;
+  | Crew
+);
 
 export interface PrepareOptions {
   readonly storage: Storage;
@@ -125,7 +129,7 @@ async function createRun(
     });
   }
   await storage.put(runKeys(runId).topology, [new TextEncoder().encode(formatTopology(topology))]);
-  return { manifest, attempt: 0, before: NO_COST };
+  return { manifest, attempt: 0, workers: config.workers, before: NO_COST };
 }
 
 /** Takes up an unfinished run; settings given now must be those it was started with. */
@@ -159,7 +163,7 @@ async function takeUpRun(
   await storage.delete([keys.stop]);
   if (newest && !summary && !(await hasFailed(storage, keys, newest.attempt))) {
     refuse(manifest, config, changed, "Stop its crew first: `sltrain runs stop`.");
-    return { manifest, ...newest };
+    return { manifest, workers: newest.record.workers, ...newest };
   }
   await storage.delete([keys.summary, keys.failure]);
   // All ranks compute again what follows their checkpoint; servers may have dropped it.
@@ -167,7 +171,8 @@ async function takeUpRun(
     await forgetRun(parameterServers(config.channel, process.env), runId);
   }
   const attempt = newest === undefined ? 0 : newest.attempt + 1;
-  return { manifest, attempt, before: summary?.costUsd ?? newest?.record.before ?? NO_COST };
+  const workers = newest?.record.workers ?? manifest.config.workers;
+  return { manifest, attempt, workers, before: summary?.costUsd ?? newest?.record.before ?? NO_COST };
 }
 
 function refuse(

@@ -20,6 +20,7 @@ export interface StartCrewOptions {
   readonly run: ProvidedRun;
   readonly manifest: RunManifest;
   readonly attempt: number;
+  readonly workers: number;
   readonly before: RunCost;
   readonly limits: CrewLimits;
   readonly startedAt: Date;
@@ -29,19 +30,18 @@ type CrewLimits = Pick<Attempt, "budgetUsd" | "deadlineAt">;
 
 /** The crew that trains the run from now on: this one, or one that somebody else has started at the same time. */
 export async function startCrew(options: StartCrewOptions): Promise<Crew> {
-  const { storage, functions, run, manifest, attempt, before, limits, startedAt } = options;
+  const { storage, functions, run, manifest, attempt, workers, before, limits, startedAt } = options;
   const record: Attempt = {
     at: startedAt.toISOString(),
     ...{ storage: run.storage, channel: run.channel, functions: await functions.uri() },
-    ...{ before, ...limits },
+    ...{ workers, before, ...limits },
   };
   const crew: Crew = { manifest, attempt, record };
   if (!(await claimAttempt(storage, manifest.runId, crew))) {
     return { manifest, ...((await newestAttempt(storage, manifest.runId)) ?? crew) };
   }
-  const { workers, orchestration } = manifest.config;
   const event = { ...crewEvent(crew), kind: "starter", ranks: [0, workers] } as const;
-  if (orchestration === "starter") await functions.invoke(event);
+  if (manifest.config.orchestration === "starter") await functions.invoke(event);
   else await startWorkers({ storage, functions, event, by: "coordinator" });
   return crew;
 }

@@ -4,6 +4,7 @@ import { SltrainError } from "../errors.ts";
 import { layoutsOf } from "../models/build.ts";
 import { optimizerOf } from "../optim/optimizer.ts";
 import { addCost, type HeldObjects, runCost } from "../plan/run-cost.ts";
+import { ofCrew } from "../run/attempts.ts";
 import { bestEpoch } from "../run/best-epoch.ts";
 import { getJsonLines } from "../run/json-object.ts";
 import { runKeys, type RunKeys } from "../run/keys.ts";
@@ -41,7 +42,7 @@ export async function summarise(
     reason: first.reason,
     model: config.model,
     data: config.data,
-    workers: config.workers,
+    workers: record.workers,
     epochs: first.epochs,
     steps: first.steps,
     loss: metrics.at(-1)?.loss ?? first.firstLosses.at(-1) ?? Number.NaN,
@@ -64,7 +65,7 @@ export async function summarise(
     gbSeconds: use.gbSeconds,
     costUsd: addCost(record.before, addCost(use.cost, runCost([], [heldBy(manifest, storage, wallMs)]))),
     byWorker: use.byRank,
-    lambdaCostUsd: lambdaEstimate(manifest)({
+    lambdaCostUsd: lambdaEstimate(ofCrew(manifest, record.workers))({
       wallMs: largest(({ wallMs }) => wallMs),
       steps: first.steps - first.resumedFrom.steps,
       epochs: first.epochs - first.resumedFrom.epochs,

@@ -113,13 +113,13 @@ async function leaveFailure({ config, onEvent }: TrainOptions, keys: RunKeys, er
 }
 
 export function startedEvent(
-  { manifest, attempt }: Pick<PreparedRun, "manifest" | "attempt">,
+  { manifest, attempt, workers }: Pick<PreparedRun, "manifest" | "attempt" | "workers">,
   epochsBefore: number,
   storage: string,
 ): TrainEvent {
   const { config, data, frames } = manifest;
   const stepsPerEpoch = batchesPerEpoch(data.counts.train, config.batchSize);
-  const { model, workers, epochs, batchSize, optimizer, lr, provider, seed } = config;
+  const { model, epochs, batchSize, optimizer, lr, provider, seed } = config;
   const { algorithm, sync, compress } = config;
   const channel = config.channel === config.storage ? storage : config.channel;
   return {

@@ -4,6 +4,7 @@ import type { Storage } from "../storage/storage.ts";
 import { getJson, putJson } from "./json-object.ts";
 import { runKeys } from "./keys.ts";
 import type { RunCost } from "../plan/run-cost.ts";
+import type { RunManifest } from "./records.ts";
 
 /** `attempts/<n>.json`: what all of a crew's functions are started with, and when it has to end. */
 export interface Attempt {
@@ -11,6 +12,7 @@ export interface Attempt {
   readonly storage: string;
   readonly channel: string;
   readonly functions?: string;
+  readonly workers: number;
   /** What crews have cost whose heartbeats are gone. */
   readonly before: RunCost;
   /** Of the run, `before` included. */
@@ -23,6 +25,11 @@ export interface Attempt {
 export interface NumberedAttempt {
   readonly attempt: number;
   readonly record: Attempt;
+}
+
+/** The run as a crew of so many workers trains it. */
+export function ofCrew(manifest: RunManifest, workers: number): RunManifest {
+  return { ...manifest, config: { ...manifest.config, workers } };
 }
 
 /** The newest crew; undefined if none was started yet. */

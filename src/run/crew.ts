@@ -10,9 +10,9 @@ export interface Crew extends NumberedAttempt {
 
 /** What a crew's functions are given beside their rank. */
 export function crewEvent({ manifest, attempt, record }: Crew): Omit<StarterEvent, "kind" | "ranks"> {
-  const { storage, channel, functions } = record;
+  const { storage, channel, functions, workers } = record;
   return {
-    ...{ schemaVersion: RUN_SCHEMA_VERSION, runId: manifest.runId, attempt, storage, channel },
+    ...{ schemaVersion: RUN_SCHEMA_VERSION, runId: manifest.runId, attempt, workers, storage, channel },
     ...(functions === undefined ? {} : { functions }),
   };
 }

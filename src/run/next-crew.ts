@@ -40,7 +40,7 @@ export async function startNextCrew({
   if (!(await claimAttempt(storage, runId, next))) return undefined;
   if (areParameterServers(config.channel))
     await forgetRun(parameterServers(config.channel, process.env), runId);
-  const event = { ...crewEvent(next), kind: "starter", ranks: [0, config.workers] } as const;
+  const event = { ...crewEvent(next), kind: "starter", ranks: [0, record.workers] } as const;
   await startWorkers({ storage, functions, event, by });
   return next;
 }

@@ -38,8 +38,10 @@ interface RunEvent {
   readonly channel: string;
   /** What starts functions (functions/open-functions.ts); absent where a worker can start none. */
   readonly functions?: string;
-  /** The run's crew: 0 for a fresh run; each resumption counts one up. */
+  /** The run's crew: 0 for a fresh run; each resumption, and each change of their number, counts one up. */
   readonly attempt: number;
+  /** In this crew; the run may have begun with more or fewer. */
+  readonly workers: number;
 }
 
 /** `start`: with its crew. `handover`: to take over what the one before it hands over. `rescue`: in place of a dead one. */

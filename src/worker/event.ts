@@ -30,6 +30,7 @@ const ofAll = {
   channel: aText,
   functions: { expected: "a string or nothing", holds: (value) => value === undefined || aText.holds(value) },
   attempt: aWhole,
+  workers: aWhole,
 } satisfies Record<string, Check>;
 
 const checks: {

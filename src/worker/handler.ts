@@ -4,6 +4,7 @@
 import { errorRecord, SltrainError } from "../errors.ts";
 import { openFunctions } from "../functions/open-functions.ts";
 import { whenUsed } from "../functions/when-used.ts";
+import { ofCrew } from "../run/attempts.ts";
 import { getJson, putJson } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
 import { ownerLine } from "../run/log-line.ts";
@@ -40,7 +41,7 @@ export function handlerWith(open: typeof openFunctions): Handler {
         await runStarter(event, storage, functions);
         return { state: "started" };
       }
-      const manifest = await readManifest(storage, event);
+      const manifest = ofCrew(await readManifest(storage, event), event.workers);
       const { progress } = manifest.config;
       const copy = event.rank === 0 && progress !== undefined ? await openStorage(progress) : undefined;
       const told = copy ? withProgressCopy(storage, copy, runKeys(event.runId)) : storage;

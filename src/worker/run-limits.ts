@@ -9,7 +9,6 @@ import type { StopVote } from "./stop-vote.ts";
 
 export interface RunLimitsOptions {
   readonly record: Attempt;
-  readonly workers: number;
   /** Of this worker, now. */
   readonly usage: () => Usage;
   /** Milliseconds since 1970. Default: the clock. */
@@ -28,11 +27,11 @@ export class RunLimits {
 
   /** By a time that lies `aheadMs` from now; US dollars, of all crews. */
   spentUsd(aheadMs = 0): number {
-    const { record, workers, usage, nowMs } = this.#options;
+    const { record, usage, nowMs } = this.#options;
     const own = usage();
     const billedMs = Math.max(own.billedMs, nowMs() + aheadMs - Date.parse(record.at));
     const requestsUsd = own.requestsUsd * (billedMs / Math.max(1, own.billedMs));
-    return record.before.total + workers * runCost([{ ...own, billedMs, requestsUsd }], []).total;
+    return record.before.total + record.workers * runCost([{ ...own, billedMs, requestsUsd }], []).total;
   }
 
   /** To be called after every exchange. */

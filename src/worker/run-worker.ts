@@ -168,12 +168,12 @@ async function openPost(
 
 /** Of rank 0 alone, whose vote is the run's. */
 async function openLimits(
-  { event, manifest, storage }: WorkerOptions,
+  { event, storage }: WorkerOptions,
   usage: () => Usage,
 ): Promise<RunLimits | undefined> {
   if (event.rank !== 0) return undefined;
   const record = await getJson<Attempt>(storage, runKeys(event.runId).attempt(event.attempt));
-  return record && new RunLimits({ record, workers: manifest.config.workers, usage });
+  return record && new RunLimits({ record, usage });
 }
 
 function algorithmOf(

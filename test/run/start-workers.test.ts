@@ -11,7 +11,7 @@ import { startByStarters, STARTER_FAN_OUT, startWorkers } from "../../src/run/st
 import { openStorage } from "../../src/storage/open.ts";
 
 const crew: Omit<StarterEvent, "ranks"> = {
-  ...{ schemaVersion: RUN_SCHEMA_VERSION, kind: "starter", runId: "r", attempt: 0 },
+  ...{ schemaVersion: RUN_SCHEMA_VERSION, kind: "starter", runId: "r", attempt: 0, workers: 40 },
   ...{ storage: "memory:x", channel: "memory:x", functions: "local:x" },
 };
 
@@ -67,7 +67,7 @@ test("starters that are delivered twice, and a coordinator beside them, start ea
   await startWorkers({ storage, functions, event: starterEvent(40), by: "coordinator" });
   assert.equal(workers.length, 40);
   assert.deepEqual(workers[0], {
-    ...{ schemaVersion: RUN_SCHEMA_VERSION, kind: "worker", runId: "r", attempt: 0 },
+    ...{ schemaVersion: RUN_SCHEMA_VERSION, kind: "worker", runId: "r", attempt: 0, workers: 40 },
     ...{ storage: "memory:x", channel: "memory:x", functions: "local:x" },
     ...{ rank: 0, generation: 0, reason: "start" },
   });

@@ -32,7 +32,7 @@ test("its handler refuses an event that is none, naming the field", async () => 
   const handle = (event: unknown) => handler(event, context);
   const event = {
     ...{ schemaVersion: 2, kind: "worker", runId: "r", storage: "memory:s", channel: "memory:s" },
-    ...{ rank: 0, attempt: 0, generation: 0, reason: "start" },
+    ...{ rank: 0, attempt: 0, workers: 1, generation: 0, reason: "start" },
   };
   await assert.rejects(
     handle({ ...event, rank: "0" }),

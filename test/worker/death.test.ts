@@ -88,7 +88,7 @@ async function startDoomed(settings: Readonly<Record<string, unknown>>, death: D
     },
   });
   const { storage, channel } = crew.eventOf(0);
-  const record = { at: "", storage, channel, functions: "tasks:", before: NO_COST };
+  const record = { at: "", storage, channel, functions: "tasks:", workers: WORKERS, before: NO_COST };
   await claimAttempt(crew.storage, crew.manifest.runId, { attempt: 0, record });
   // A process takes long to start, and is not to be missed before it is there.
   void crew.start(crew.eventOf(death.rank));

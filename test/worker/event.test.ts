@@ -8,6 +8,7 @@ import { parseFunctionEvent } from "../../src/worker/event.ts";
 const ofAll = {
   schemaVersion: RUN_SCHEMA_VERSION,
   runId: "r",
+  workers: 8,
   storage: "memory:s",
   channel: "memory:c",
 } as const;
@@ -32,7 +33,17 @@ test("a field that is missing or no such thing is named with what was expected",
         error.code === "event-invalid" &&
         error.message.startsWith(`function event: expected ${field} to be `),
     );
-  for (const field of ["kind", "runId", "storage", "channel", "attempt", "rank", "generation", "reason"])
+  for (const field of [
+    "kind",
+    "runId",
+    "storage",
+    "channel",
+    "attempt",
+    "workers",
+    "rank",
+    "generation",
+    "reason",
+  ])
     refused({ ...worker, [field]: undefined }, field);
   refused({ ...worker, generation: -1 }, "generation");
   refused({ ...worker, functions: 7 }, "functions");

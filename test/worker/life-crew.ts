@@ -96,7 +96,7 @@ export class LifeCrew {
     const { runId } = this.manifest;
     return {
       ...{ schemaVersion: RUN_SCHEMA_VERSION, kind: "worker", runId, storage: this.#uri, channel: this.#uri },
-      ...{ functions: "tasks:", rank, attempt: 0, generation: 0, reason: "start", ...more },
+      ...{ functions: "tasks:", rank, attempt: 0, workers: WORKERS, generation: 0, reason: "start", ...more },
     };
   }
 

@@ -27,7 +27,7 @@ const eventOf = (rank: number): WorkerEvent => ({
     storage: "memory:x",
     channel: "memory:x",
   },
-  ...{ functions: "local:x", attempt: 0, rank, generation: 0, reason: "start" },
+  ...{ functions: "local:x", attempt: 0, workers: 4, rank, generation: 0, reason: "start" },
 });
 
 const claim = (storage: Storage, rank: number, generation: number) =>

@@ -12,15 +12,15 @@ const USD_PER_GB_SECOND = 1.66667e-5;
 function limitsAt(limits: Partial<Attempt>) {
   let seconds = 0;
   const record: Attempt = {
-    ...{ at: new Date(START_MS).toISOString(), storage: "memory:x", channel: "memory:x", before: NO_COST },
-    ...limits,
+    ...{ at: new Date(START_MS).toISOString(), storage: "memory:x", channel: "memory:x" },
+    ...{ workers: 10, before: NO_COST, ...limits },
   };
   // It began a second after the crew.
   const usage = () => ({
     ...{ initMs: 0, billedMs: (seconds - 1) * 1000, memoryMiB: 1024, architecture: "x86_64" as const },
     requestsUsd: (seconds - 1) * USD_PER_GB_SECOND,
   });
-  const run = new RunLimits({ record, workers: 10, usage, nowMs: () => START_MS + seconds * 1000 });
+  const run = new RunLimits({ record, usage, nowMs: () => START_MS + seconds * 1000 });
   return { run, at: (now: number) => (seconds = now) };
 }
 
