@@ -115,6 +115,8 @@ export interface Heartbeat {
   readonly beat: number;
   readonly state: WorkerState;
   readonly usage: Usage;
+  /** What was left of its function's time: whoever sees no other beat for longer than that knows that it has ended. */
+  readonly remainingMs: number;
   /** Of the worker's process on its own machine. */
   readonly pid: number;
   readonly step: number;

@@ -1,6 +1,7 @@
 // Where a worker stands: all that its next start needs to know beside the arrays of its state.
 
 import type { EarlierRound } from "../allreduce/collective.ts";
+import { type Pace, UNKNOWN_PACE } from "./lifetime.ts";
 import type { WorkTotals } from "../run/records.ts";
 
 /** Plain data. What is not said to be a rank's own is equal on all ranks after an exchange. */
@@ -27,6 +28,8 @@ export interface Cursor {
   epochSpent: SpentTotals;
   /** A rank's own: when the attempt's first start had finished a step; null before. */
   firstStepMs: number | null;
+  /** A rank's own: what its last worker has measured (src/worker/lifetime.ts). */
+  pace: Pace;
 }
 
 export type SpentTotals = Readonly<WorkTotals & { wallMs: number }>;
@@ -41,7 +44,7 @@ export function startCursor(): Cursor {
     ...{ step: 0, epochLoss: 0, epochCorrect: 0, epochSamples: 0, accuracy: null },
     ...{ exchanges: 0, checkpointStep: -1, sweptStep: -1, firstLosses: [] },
     ...{ began: { attempt: 0, step: 0 }, spent: NOTHING_SPENT, epochSpent: NOTHING_SPENT },
-    firstStepMs: null,
+    ...{ firstStepMs: null, pace: UNKNOWN_PACE },
   };
 }
 

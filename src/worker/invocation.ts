@@ -19,6 +19,7 @@ export class Invocation {
   readonly initMs: number;
   readonly startup = new StartupClock(this);
   readonly #beganMs = performance.now();
+  readonly #lifeMs: number;
   readonly #context: FunctionContext;
 
   /** To be made at once when the handler is called. */
@@ -26,6 +27,7 @@ export class Invocation {
     this.requestId = context.awsRequestId;
     this.initMs = isWarm ? 0 : this.#beganMs;
     this.#context = context;
+    this.#lifeMs = context.getRemainingTimeInMillis();
     isWarm = true;
     this.startup.end("load");
   }
@@ -37,6 +39,16 @@ export class Invocation {
 
   get remainingMs(): number {
     return this.#context.getRemainingTimeInMillis();
+  }
+
+  /** The same by this process's clock. */
+  get lifeLeftMs(): number {
+    return this.#lifeMs - (performance.now() - this.#beganMs);
+  }
+
+  /** Share of its time that has passed. */
+  get spentShare(): number {
+    return 1 - this.lifeLeftMs / this.#lifeMs;
   }
 
   /** Initialisation is billed as well: https://aws.amazon.com/lambda/pricing/ */

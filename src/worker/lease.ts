@@ -15,8 +15,16 @@ export interface ClaimOptions extends RankPlace {
   readonly requestId: string;
   /** Whoever gives no sign of life for so long is dead. */
   readonly silenceMs: number;
+  /** Of this worker's own time. */
+  readonly spentShare: () => number;
+  /** Starts another one in place of this one, which has waited away its time. */
+  readonly renew: () => Promise<void>;
 }
 
+/** A successor that has waited for so much of its life is of no use any more. */
+const MOST_WAITING = 0.75;
+/** From the end of a function's time until nothing of it can be seen any more. */
+const END_MS = 200;
 /** Looks at a holder, from one sign of life to the next. */
 const LOOKS = 8;
 
@@ -55,11 +63,12 @@ async function putLease(options: ClaimOptions, generation: number): Promise<bool
 
 /** Whether the worker is needed: its predecessor has left its state, or has died. */
 async function awaitHandover(options: ClaimOptions): Promise<boolean> {
-  const { storage, keys, attempt, rank, generation, silenceMs } = options;
+  const { storage, keys, attempt, rank, generation, silenceMs, spentShare, renew } = options;
   const handover = { key: keys.handover(attempt, rank, generation - 1) };
-  for (let before = ""; ;) {
+  for (let seen = await signOfLife(options, generation - 1); ;) {
+    const timeoutMs = Math.min(silenceMs, seen.lastsMs);
     try {
-      for await (const _ of storage.waitFor([handover], { timeoutMs: silenceMs })) return true;
+      for await (const _ of storage.waitFor([handover], { timeoutMs })) return true;
     } catch (error) {
       // A store that fails at a wait's end is given no time there: what is asked of it next is asked for as long as it takes.
       const mayPass = error instanceof SltrainError && (error.code === "wait-timeout" || error.retryable);
@@ -68,8 +77,12 @@ async function awaitHandover(options: ClaimOptions): Promise<boolean> {
     const taken = await getJson(storage, leaseKey(options, generation));
     if (taken !== undefined || (await needsNobody(options))) return false;
     const now = await signOfLife(options, generation - 1);
-    if (now === before) return true;
-    before = now;
+    if (now.sign === seen.sign) return true;
+    if (spentShare() > MOST_WAITING) {
+      await renew();
+      return false;
+    }
+    seen = now;
   }
 }
 
@@ -78,20 +91,28 @@ async function isAlive(options: ClaimOptions, generation: number): Promise<boole
   const before = await signOfLife(options, generation);
   for (let look = 0; look < LOOKS; look++) {
     await setTimeout(options.silenceMs / LOOKS);
-    if ((await needsNobody(options)) || (await signOfLife(options, generation)) !== before) return true;
+    if ((await needsNobody(options)) || (await signOfLife(options, generation)).sign !== before.sign)
+      return true;
   }
   return false;
 }
 
+interface SignOfLife {
+  readonly sign: string;
+  /** It cannot last longer without another one. */
+  readonly lastsMs: number;
+}
+
 /** Changes while the generation, or one after it, lives: it beats while its peers wait for it, and else the run goes on. */
-async function signOfLife(options: ClaimOptions, generation: number): Promise<string> {
+async function signOfLife(options: ClaimOptions, generation: number): Promise<SignOfLife> {
   const { storage, keys, attempt, rank } = options;
   const [beat, next, leader] = await Promise.all([
     getJson<Heartbeat>(storage, keys.heartbeat(attempt, rank, generation)),
     getJson<Lease>(storage, leaseKey(options, generation + 1)),
     rank === 0 ? undefined : newestStep({ ...options, rank: 0 }),
   ]);
-  return JSON.stringify([beat?.beat, next?.nonce, leader]);
+  const sign = JSON.stringify([beat?.beat, next?.nonce, leader]);
+  return { sign, lastsMs: beat === undefined ? Infinity : beat.remainingMs + END_MS };
 }
 
 async function newestStep(of: RankPlace): Promise<number | undefined> {

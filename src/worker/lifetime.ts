@@ -12,6 +12,16 @@ const SLACK_MS = 100;
 /** Of a store that nothing was read from or written to: slow, for a small function. */
 const BYTES_PER_MS = 20_000;
 
+/** How long things take. */
+export interface Pace {
+  /** From where the state could be handed over to the end of the next exchange; 0: not known yet. */
+  readonly stepMs: number;
+  /** From an epoch's last exchange to where the state could be handed over; null: not known yet. */
+  readonly epochEndMs: number | null;
+}
+
+export const UNKNOWN_PACE: Pace = { stepMs: 0, epochEndMs: null };
+
 export interface LifetimeOptions {
   readonly remainingMs: () => number;
   /** Until this worker was ready to train: what a successor takes, for it mostly finds a process as warm. */
@@ -19,21 +29,28 @@ export interface LifetimeOptions {
   readonly stateBytes: number;
   /** The longest that the state has taken so far. */
   readonly stateMs: () => number;
-  /** Validation at an epoch's end takes at most as long as so many steps. */
-  readonly validationSteps: number;
+  /** What validation takes at most. */
+  readonly validationMs: () => number;
+  /** Of the rank's last worker. */
+  readonly before: Pace;
 }
 
 export class Lifetime {
   readonly #options: LifetimeOptions;
   readonly #stepsMs: number[] = [];
   #isFirst = true;
-  #epochEndMs: number | undefined;
+  #epochEndMs: number | null;
 
   constructor(options: LifetimeOptions) {
     this.#options = options;
+    this.#epochEndMs = options.before.epochEndMs;
   }
 
-  /** From where the state could be handed over to the end of the next exchange. The first waits for peers that start. */
+  get pace(): Pace {
+    return { stepMs: this.#stepMs, epochEndMs: this.#epochEndMs };
+  }
+
+  /** The first one is not counted: it waits for peers that start. */
   tookStep(ms: number): void {
     if (this.#isFirst) {
       this.#isFirst = false;
@@ -43,7 +60,6 @@ export class Lifetime {
     if (this.#stepsMs.length > REMEMBERED) this.#stepsMs.shift();
   }
 
-  /** From an epoch's last exchange to where the state could be handed over. */
   tookEpochEnd(ms: number): void {
     this.#epochEndMs = Math.max(this.#epochEndMs ?? 0, ms);
   }
@@ -67,13 +83,14 @@ export class Lifetime {
   }
 
   get #endMs(): number {
-    return this.#epochEndMs ?? this.#options.validationSteps * this.#stepMs;
+    return this.#epochEndMs ?? this.#options.validationMs() + this.#stepMs;
   }
 
   /** The longest of the usual ones. */
   get #stepMs(): number {
+    if (this.#stepsMs.length === 0) return this.#options.before.stepMs;
     const sorted = this.#stepsMs.toSorted((a, b) => a - b);
-    const usual = sorted[Math.floor(sorted.length / 2)] ?? 0;
-    return Math.max(0, ...sorted.filter((ms) => ms <= UNUSUAL * usual));
+    const usual = sorted[Math.floor(sorted.length / 2)]!;
+    return Math.max(...sorted.filter((ms) => ms <= UNUSUAL * usual));
   }
 }

@@ -5,7 +5,7 @@ import type { Functions } from "../functions/functions.ts";
 import type { WorkerEvent } from "../run/records.ts";
 import { summon } from "../run/summons.ts";
 import type { Storage } from "../storage/storage.ts";
-import { Lifetime, type LifetimeOptions } from "./lifetime.ts";
+import { Lifetime, type LifetimeOptions, type Pace } from "./lifetime.ts";
 
 export interface RelayOptions extends LifetimeOptions {
   readonly storage: Storage;
@@ -26,11 +26,16 @@ export class Relay {
   readonly #lifetime: Lifetime;
   #summoned: Promise<unknown> | undefined;
   #boundaryMs = performance.now();
-  #exchangedMs = performance.now();
+  /** Of the last exchange; undefined before. */
+  #exchangedMs: number | undefined;
 
   constructor(options: RelayOptions) {
     this.#options = options;
     this.#lifetime = new Lifetime(options);
+  }
+
+  get pace(): Pace {
+    return this.#lifetime.pace;
   }
 
   /** To be called after each exchange. */
@@ -44,7 +49,8 @@ export class Relay {
     const { stepsPerEpoch, exchangeSteps } = this.#options;
     this.#boundaryMs = performance.now();
     const leftOfEpoch = stepsLeft % stepsPerEpoch;
-    if (leftOfEpoch === 0) this.#lifetime.tookEpochEnd(this.#boundaryMs - this.#exchangedMs);
+    if (leftOfEpoch === 0 && this.#exchangedMs !== undefined)
+      this.#lifetime.tookEpochEnd(this.#boundaryMs - this.#exchangedMs);
     const exchanges = Math.ceil(stepsLeft / exchangeSteps);
     if (this.#lifetime.needsSuccessor(exchanges, Math.ceil(stepsLeft / stepsPerEpoch))) {
       this.#summoned ??= this.#summonSuccessor();

@@ -6,10 +6,8 @@ import { openAlgorithm } from "../algorithms/open-algorithm.ts";
 import type { OnLate } from "../allreduce/frame-coder.ts";
 import { startIoThread } from "../allreduce/io-thread/start-io-thread.ts";
 import { exchangeSteps } from "../config/exchange-steps.ts";
-import { batchesPerEpoch } from "../data/order.ts";
 import type { Functions } from "../functions/functions.ts";
 import { encodeSafetensors, tensorsSha256 } from "../models/safetensors.ts";
-import { watchPace } from "../plan/watch-pace.ts";
 import type { Attempt } from "../run/attempts.ts";
 import { bestEpoch } from "../run/best-epoch.ts";
 import { getJson, getJsonLines, putJson, putJsonLines } from "../run/json-object.ts";
@@ -17,23 +15,16 @@ import { newestAttempt } from "../run/attempts.ts";
 import { ranksAreReplaceable } from "../run/crew.ts";
 import { runKeys } from "../run/keys.ts";
 import { startNextCrew } from "../run/next-crew.ts";
-import type {
-  EpochMetrics,
-  Heartbeat,
-  RunManifest,
-  Usage,
-  WorkerEvent,
-  WorkerResult,
-} from "../run/records.ts";
+import type { EpochMetrics, RunManifest, Usage, WorkerEvent, WorkerResult } from "../run/records.ts";
 import type { Metered } from "../storage/layers/meter.ts";
 import type { Storage } from "../storage/storage.ts";
 import { availableThreads, planThreads } from "./available-threads.ts";
 import { beginAttempt, type Cursor, unsweptRounds } from "./cursor.ts";
 import { equip, type Equipment, keepEquipment } from "./equipment.ts";
-import { Fenced, HeartbeatTimer } from "./heartbeat.ts";
+import { Fenced, type HeartbeatTimer } from "./heartbeat.ts";
 import type { Invocation } from "./invocation.ts";
-import { claim } from "./lease.ts";
 import { openPeers, type Peers } from "./peers.ts";
+import { openPost } from "./post.ts";
 import { Relay } from "./relay.ts";
 import { Rescue } from "./rescue.ts";
 import { RunLimits } from "./run-limits.ts";
@@ -134,38 +125,6 @@ async function both<T>(first: Promise<T>, second: Promise<void> | undefined): Pr
   return [value.value];
 }
 
-/** Throws `Fenced` if the rank needs no other worker. */
-async function openPost(
-  { event, manifest: { config, data }, invocation, storage, cursor }: WorkerOptions,
-  fence: AbortController,
-  readCost: () => Pick<Heartbeat, "usage" | "spentUsd">,
-): Promise<HeartbeatTimer> {
-  const { runId, rank, attempt, reason } = event;
-  const keys = runKeys(runId);
-  const pace = watchPace(storage.capabilities.prices, config);
-  const generation = await claim({
-    ...{ storage, keys, attempt, rank, generation: event.generation, reason },
-    requestId: invocation.requestId,
-    // The run's own sign of life is rank 0's.
-    silenceMs: Math.max(config.leaseMs, 2 * pace.leaderBeatMs),
-  });
-  if (generation === undefined) throw new Fenced();
-  const stepsPerEpoch = batchesPerEpoch(data.counts.train, config.batchSize);
-  return new HeartbeatTimer({
-    ...{ storage, keys, fence, worker: { rank, attempt, generation } },
-    ...{ beatMs: rank === 0 ? pace.leaderBeatMs : pace.beatMs, stalledBeatMs: config.leaseMs / 3 },
-    lookMs: rank === 0 ? Math.min(pace.lookMs, pace.leaderBeatMs) : pace.lookMs,
-    read: () => ({
-      ...readCost(),
-      step: cursor.step,
-      epoch: Math.floor(cursor.step / stepsPerEpoch) + 1,
-      samples: (cursor.step % stepsPerEpoch) * config.batchSize,
-      loss: cursor.epochSamples > 0 ? cursor.epochLoss / cursor.epochSamples : null,
-      ...(cursor.firstStepMs === null ? {} : { firstStepMs: cursor.firstStepMs }),
-    }),
-  });
-}
-
 /** Of rank 0 alone, whose vote is the run's. */
 async function openLimits(
   { event, storage }: WorkerOptions,
@@ -235,7 +194,9 @@ async function train(
   const spend = (): void => {
     cursor.spent = meter.totals;
     cursor.epochSpent = meter.lapStart;
+    cursor.pace = relay?.pace ?? cursor.pace;
   };
+  const validationSteps = Math.ceil(equipment.validation.count / schedule.largestShare);
   const relay =
     functions &&
     new Relay({
@@ -246,12 +207,16 @@ async function train(
       startMs: readyMs,
       stateBytes: await keeper.sizeBytes(),
       stateMs: () => keeper.longestMs,
-      validationSteps: Math.ceil(equipment.validation.count / schedule.largestShare),
+      validationMs: () =>
+        (meter.totals.computeMs / Math.max(1, cursor.step - cursor.began.step)) * validationSteps,
+      before: cursor.pace,
     });
   const reason = await trainLoop({
     ...{ manifest, replica, optimizer, algorithm, collective, schedule, cursor, meter },
     ...{ train: equipment.train, validation: equipment.validation, signal: fence.signal },
     replays: !isFirst,
+    // Whoever has waited away half of its life may not have enough left for one more step.
+    isTired: event.reason === "handover" && invocation.spentShare > 0.5,
     stopVote: () => (post.stopRequested() ? "stop-requested" : limits?.reached()),
     onStep: (outcome) => {
       invocation.startup.end("firstStep");

@@ -39,7 +39,9 @@ export interface TrainLoopOptions {
   readonly onEpoch: (metrics: EpochMetrics) => Promise<void>;
   /** Makes the state at the cursor durable; called on every rank at the same steps. */
   readonly onCheckpoint: () => Promise<void>;
-  /** Asked where the state could be handed over, at least one exchange after the loop began; true ends the loop. */
+  /** Whether to begin with the question whether to hand over; else a worker makes one exchange at least. */
+  readonly isTired: boolean;
+  /** Asked where the state could be handed over; true ends the loop. */
   readonly handsOver: (stepsLeft: number) => boolean;
 }
 
@@ -55,7 +57,7 @@ export async function trainLoop(options: TrainLoopOptions): Promise<StopReason |
   // Whoever begins at a checkpoint knows that it is durable.
   let durableStep = cursor.checkpointStep;
   let { replays } = options;
-  let mayHandOver = false;
+  let mayHandOver = options.isTired;
 
   // A resumed run may have nothing left to do but to write its model.
   while (cursor.step < totalSteps && !reached()) {

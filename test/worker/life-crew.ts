@@ -103,7 +103,8 @@ export class LifeCrew {
   /** Starts a function with `event`. */
   start(event: WorkerEvent): Promise<FunctionEnd> {
     const { lives = () => Infinity, loses = () => false, elsewhere } = this.#options;
-    let looks = lives(event);
+    // The first one tells how long it may live.
+    let looks = lives(event) + 1;
     const context = {
       awsRequestId: `request-${this.started.length}`,
       memoryLimitInMB: "1769",

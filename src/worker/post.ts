@@ -1,0 +1,55 @@
+// A worker's post: the generation that it acts as, and the signs of life that it gives there.
+
+import { batchesPerEpoch } from "../data/order.ts";
+import type { Functions } from "../functions/functions.ts";
+import { watchPace } from "../plan/watch-pace.ts";
+import { runKeys } from "../run/keys.ts";
+import type { Heartbeat, WorkerEvent } from "../run/records.ts";
+import { summon } from "../run/summons.ts";
+import type { Storage } from "../storage/storage.ts";
+import { Fenced, HeartbeatTimer } from "./heartbeat.ts";
+import { claim } from "./lease.ts";
+import type { WorkerOptions } from "./run-worker.ts";
+
+/** Throws `Fenced` if the rank needs no other worker. */
+export async function openPost(
+  { event, manifest: { config, data }, invocation, storage, functions, cursor }: WorkerOptions,
+  fence: AbortController,
+  readCost: () => Pick<Heartbeat, "usage" | "spentUsd">,
+): Promise<HeartbeatTimer> {
+  const { runId, rank, attempt, reason } = event;
+  const keys = runKeys(runId);
+  const pace = watchPace(storage.capabilities.prices, config);
+  const generation = await claim({
+    ...{ storage, keys, attempt, rank, generation: event.generation, reason },
+    requestId: invocation.requestId,
+    // The run's own sign of life is rank 0's.
+    silenceMs: Math.max(config.leaseMs, 2 * pace.leaderBeatMs),
+    spentShare: () => invocation.spentShare,
+    renew: () => renew(storage, functions, event),
+  });
+  if (generation === undefined) throw new Fenced();
+  const stepsPerEpoch = batchesPerEpoch(data.counts.train, config.batchSize);
+  return new HeartbeatTimer({
+    ...{ storage, keys, fence, worker: { rank, attempt, generation } },
+    ...{ beatMs: rank === 0 ? pace.leaderBeatMs : pace.beatMs, stalledBeatMs: config.leaseMs / 3 },
+    lookMs: rank === 0 ? Math.min(pace.lookMs, pace.leaderBeatMs) : pace.lookMs,
+    read: () => ({
+      ...readCost(),
+      remainingMs: invocation.lifeLeftMs,
+      step: cursor.step,
+      epoch: Math.floor(cursor.step / stepsPerEpoch) + 1,
+      samples: (cursor.step % stepsPerEpoch) * config.batchSize,
+      loss: cursor.epochSamples > 0 ? cursor.epochLoss / cursor.epochSamples : null,
+      ...(cursor.firstStepMs === null ? {} : { firstStepMs: cursor.firstStepMs }),
+    }),
+  });
+}
+
+/** Has another function started with the event that this one was started with. */
+async function renew(storage: Storage, functions: Functions | undefined, event: WorkerEvent): Promise<void> {
+  if (functions === undefined) return;
+  // It has trained nothing, so it knows of no step.
+  const by = { by: String(event.rank), step: 0 };
+  for (let tryNumber = 1; !(await summon({ storage, functions, event, tryNumber, ...by }));) tryNumber++;
+}
