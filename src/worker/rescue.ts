@@ -24,6 +24,8 @@ export interface RescueOptions {
   readonly startMs: number;
   /** Steps that this worker has finished. */
   readonly step: () => number;
+  /** From one exchange to the next, at most. */
+  readonly exchangeSteps: number;
   /** Starts all ranks anew, at the newest checkpoint; given where a single one cannot be replaced. */
   readonly startCrew?: (() => Promise<void>) | undefined;
   /** What starts functions; absent where nothing can. */
@@ -97,7 +99,7 @@ export class Rescue {
         return;
       }
       if (seen.state === "alive") {
-        refuseToBeLeftBehind(event.rank, step, seen.heartbeat);
+        refuseToBeLeftBehind(event.rank, step, seen.heartbeat, this.#options.exchangeSteps);
         await sleep(leaseMs, undefined, { signal });
         continue;
       }
@@ -179,11 +181,16 @@ function refuseForGood(error: unknown): void {
 }
 
 /**
- * Whoever is two steps further had this rank's part of them, so another worker of the rank wrote it; and what this one
+ * Whoever is past the next exchange had this rank's part of it, so another worker of the rank wrote it; and what this one
  * waits for may have been swept.
  */
-function refuseToBeLeftBehind(rank: number, step: number, peer: Heartbeat | undefined): void {
-  if (peer !== undefined && peer.step >= step + 2)
+function refuseToBeLeftBehind(
+  rank: number,
+  step: number,
+  peer: Heartbeat | undefined,
+  exchangeSteps: number,
+): void {
+  if (peer !== undefined && peer.step > step + exchangeSteps)
     throw leftBehind(rank, step, `rank ${peer.rank} is in step ${peer.step}`);
 }
 

@@ -85,10 +85,14 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerEnd> {
     if (isSuccessor) await takePost();
     startup.end("claim");
     const ready = { event: member, equipment, peers, algorithm, post: post!, limits, fence, readyMs };
+    const { schedule } = equipment;
     rescue = new Rescue({
       ...{ storage, functions: options.functions, event: member, worldSize: config.workers },
       ...{ leaseMs: config.leaseMs, maxRestarts: config.maxRestarts, startMs: readyMs },
       step: () => options.cursor.step,
+      // Out of lockstep, only an epoch's end holds all together.
+      exchangeSteps:
+        frames.staleness === null ? exchangeSteps(config, schedule.stepsPerEpoch) : schedule.stepsPerEpoch,
       startCrew: ranksAreReplaceable(manifest) ? undefined : () => takeOver(options),
       onVain: (reason) => fence.abort(reason),
     });

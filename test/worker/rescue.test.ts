@@ -71,7 +71,15 @@ function rescueOf(
 ) {
   const vain = Promise.withResolvers<SltrainError>();
   const rescue = new Rescue({
-    ...{ storage, functions, event: eventOf(rank), worldSize: WORLD_SIZE, leaseMs, maxRestarts: 3 },
+    ...{
+      storage,
+      functions,
+      event: eventOf(rank),
+      worldSize: WORLD_SIZE,
+      leaseMs,
+      maxRestarts: 3,
+      exchangeSteps: 1,
+    },
     ...{ startMs: leaseMs, step: () => 7, onVain: (reason) => vain.resolve(reason as SltrainError), ...more },
   });
   endings.push(() => rescue.close());
