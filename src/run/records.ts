@@ -103,7 +103,7 @@ export interface Usage extends BilledUse {
   readonly initMs: number;
 }
 
-/** `handed-over`: its state lies there for the next generation. `fenced`: another acts for its rank. */
+/** `handed-over`: the next generation goes on, from its state if it lies there. `fenced`: another acts for its rank. */
 export type WorkerState = "training" | "handed-over" | "ended" | "fenced";
 
 /** Of one generation of a rank. Its last one stays: it tells how it ended, and what it is billed for. */

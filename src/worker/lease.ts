@@ -66,6 +66,7 @@ async function awaitHandover(options: ClaimOptions): Promise<boolean> {
   const { storage, keys, attempt, rank, generation, silenceMs, spentShare, renew } = options;
   const handover = { key: keys.handover(attempt, rank, generation - 1) };
   for (let seen = await signOfLife(options, generation - 1); ;) {
+    if (seen.hasLeft) return true;
     const timeoutMs = Math.min(silenceMs, seen.lastsMs);
     try {
       for await (const _ of storage.waitFor([handover], { timeoutMs })) return true;
@@ -101,6 +102,8 @@ interface SignOfLife {
   readonly sign: string;
   /** It cannot last longer without another one. */
   readonly lastsMs: number;
+  /** It was the last. */
+  readonly hasLeft: boolean;
 }
 
 /** Changes while the generation, or one after it, lives: it beats while its peers wait for it, and else the run goes on. */
@@ -112,7 +115,11 @@ async function signOfLife(options: ClaimOptions, generation: number): Promise<Si
     rank === 0 ? undefined : newestStep({ ...options, rank: 0 }),
   ]);
   const sign = JSON.stringify([beat?.beat, next?.nonce, leader]);
-  return { sign, lastsMs: beat === undefined ? Infinity : beat.remainingMs + END_MS };
+  return {
+    sign,
+    lastsMs: beat === undefined ? Infinity : beat.remainingMs + END_MS,
+    hasLeft: beat?.state === "handed-over",
+  };
 }
 
 async function newestStep(of: RankPlace): Promise<number | undefined> {

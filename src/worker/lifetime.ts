@@ -71,9 +71,14 @@ export class Lifetime {
 
   /** Whether a successor should be on its way: the run's last `exchanges` and `epochEnds` do not fit. */
   needsSuccessor(exchanges: number, epochEnds: number): boolean {
-    const { remainingMs, startMs } = this.#options;
-    const leftMs = remainingMs() - this.#marginMs(true);
-    return leftMs < CAUTION * startMs && leftMs < exchanges * this.#stepMs + epochEnds * this.#endMs;
+    const remainingMs = this.#options.remainingMs();
+    const restMs = exchanges * this.#stepMs + epochEnds * this.#endMs;
+    return this.isShort(remainingMs) && remainingMs - this.#marginMs(true) < restMs;
+  }
+
+  /** Whether a successor may take as long to start as there is time to train. */
+  isShort(remainingMs: number): boolean {
+    return remainingMs - this.#marginMs(true) < CAUTION * this.#options.startMs;
   }
 
   #marginMs(endsEpoch: boolean): number {

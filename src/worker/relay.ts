@@ -1,8 +1,12 @@
 // When a worker lets the next generation of its rank go on: its successor is started while there is still time to train,
-// and waits with everything ready until the state lies there.
+// and waits with everything ready until the state lies there. A worker that waits inside a step when its time is up leaves
+// no state, but ends in good order: its successor goes on from what there is.
 
+import { SltrainError } from "../errors.ts";
 import type { Functions } from "../functions/functions.ts";
-import type { WorkerEvent } from "../run/records.ts";
+import { getJson } from "../run/json-object.ts";
+import { runKeys } from "../run/keys.ts";
+import type { Summons, WorkerEvent } from "../run/records.ts";
 import { summon } from "../run/summons.ts";
 import type { Storage } from "../storage/storage.ts";
 import { Lifetime, type LifetimeOptions, type Pace } from "./lifetime.ts";
@@ -19,11 +23,28 @@ export interface RelayOptions extends LifetimeOptions {
   readonly stepsPerEpoch: number;
   /** Steps from one exchange to the next, at most. */
   readonly exchangeSteps: number;
+  /** The remaining time by this process's clock, which may be asked at any time. */
+  readonly lifeLeftMs: () => number;
 }
+
+/** Ends a wait for peers that would outlast this worker. */
+export class Exhausted extends Error {
+  override readonly name = "Exhausted";
+}
+
+/** For the last beat, and for what is on its way. */
+const LAST_MS = 400;
+/** Functions of one rank in one step. */
+const MOST_IN_VAIN = 10;
+/** Between two looks at the time that is left. */
+const WATCH_MS = 50;
+/** Steps that are longer than those before wait for somebody. */
+const WAITING_MS = 500;
 
 export class Relay {
   readonly #options: RelayOptions;
   readonly #lifetime: Lifetime;
+  #watch: NodeJS.Timeout | undefined;
   #summoned: Promise<unknown> | undefined;
   #boundaryMs = performance.now();
   /** Of the last exchange; undefined before. */
@@ -60,9 +81,44 @@ export class Relay {
     return this.#summoned !== undefined && this.#lifetime.isOver(endsEpoch);
   }
 
+  /** Looks after a worker that waits inside a step, until `close`: aborts `life` with `Exhausted` in its last moment. */
+  watch(life: AbortController): void {
+    const { lifeLeftMs } = this.#options;
+    this.#watch = setInterval(() => {
+      const waits = performance.now() - this.#boundaryMs > WAITING_MS;
+      if (waits && this.#lifetime.isShort(lifeLeftMs())) this.#summoned ??= this.#summonSuccessor();
+      if (lifeLeftMs() < LAST_MS) life.abort(new Exhausted("no time is left for the step that is under way"));
+    }, WATCH_MS).unref();
+  }
+
+  /** Without a state. Throws SltrainError "time-out-too-short" when so many have left in one step that more would not help. */
+  async leave(): Promise<void> {
+    await this.#refuseMoreInVain();
+    this.#summoned ??= this.#summonSuccessor();
+    await this.close();
+  }
+
   /** Until the successor's start is accepted, or given up: what is frozen after its answer sends nothing. */
   async close(): Promise<void> {
+    clearInterval(this.#watch);
     await this.#summoned;
+  }
+
+  async #refuseMoreInVain(): Promise<void> {
+    const { storage, event, step } = this.#options;
+    const { runId, rank, attempt, generation } = event;
+    for (let lives = 1; lives < MOST_IN_VAIN; lives++) {
+      const key = runKeys(runId).summons(attempt, rank, generation + 1 - lives, 0);
+      const summons = await getJson<Summons>(storage, key);
+      if (summons === undefined || summons.step < step()) return;
+    }
+    throw new SltrainError({
+      code: "time-out-too-short",
+      message: `worker ${rank}: expected one of ${MOST_IN_VAIN} functions to finish step ${step()}, but the time of all of them ended before`,
+      suggestions: [
+        "Use a longer --timeout-s, more --memory-mib, or fewer --workers where they share a processor.",
+      ],
+    });
   }
 
   async #summonSuccessor(): Promise<void> {

@@ -25,7 +25,7 @@ import { Fenced, type HeartbeatTimer } from "./heartbeat.ts";
 import type { Invocation } from "./invocation.ts";
 import { openPeers, type Peers } from "./peers.ts";
 import { openPost } from "./post.ts";
-import { Relay } from "./relay.ts";
+import { Exhausted, Relay } from "./relay.ts";
 import { Rescue } from "./rescue.ts";
 import { RunLimits } from "./run-limits.ts";
 import { StateKeeper } from "./state-keeper.ts";
@@ -208,6 +208,7 @@ async function train(
       step: () => cursor.step,
       summons: config.orchestration !== "coordinator",
       remainingMs: () => invocation.remainingMs,
+      lifeLeftMs: () => invocation.lifeLeftMs,
       startMs: readyMs,
       stateBytes: await keeper.sizeBytes(),
       stateMs: () => keeper.longestMs,
@@ -215,6 +216,7 @@ async function train(
         (meter.totals.computeMs / Math.max(1, cursor.step - cursor.began.step)) * validationSteps,
       before: cursor.pace,
     });
+  relay?.watch(fence);
   const reason = await trainLoop({
     ...{ manifest, replica, optimizer, algorithm, collective, schedule, cursor, meter },
     ...{ train: equipment.train, validation: equipment.validation, signal: fence.signal },
@@ -241,7 +243,14 @@ async function train(
       return keeper.checkpoint();
     },
     handsOver: (stepsLeft) => relay?.isDue(stepsLeft) ?? false,
+  }).catch((error: unknown) => {
+    if (error instanceof Exhausted) return "exhausted" as const;
+    throw error;
   });
+  if (reason === "exhausted") {
+    await relay!.leave();
+    return { state: "handed-over" };
+  }
   if (reason === "handed-over") {
     spend();
     await keeper.handOver();

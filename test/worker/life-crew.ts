@@ -39,6 +39,8 @@ export interface CrewOptions {
   readonly checkpointEverySteps?: number;
   /** Looks at its remaining time after which a function has none left; default: it lives for ever. */
   readonly lives?: (event: WorkerEvent) => number;
+  /** How long it may live by its own clock; default: 15 minutes. */
+  readonly lifeMs?: (event: WorkerEvent) => number;
   /** Runs the function in another way, if it gives one. */
   readonly elsewhere?: (event: WorkerEvent) => Promise<FunctionEnd> | undefined;
   /** Whether a start is accepted and comes to nothing. */
@@ -102,13 +104,13 @@ export class LifeCrew {
 
   /** Starts a function with `event`. */
   start(event: WorkerEvent): Promise<FunctionEnd> {
-    const { lives = () => Infinity, loses = () => false, elsewhere } = this.#options;
+    const { lives = () => Infinity, lifeMs = () => 900_000, loses = () => false, elsewhere } = this.#options;
     // The first one tells how long it may live.
     let looks = lives(event) + 1;
     const context = {
       awsRequestId: `request-${this.started.length}`,
       memoryLimitInMB: "1769",
-      getRemainingTimeInMillis: () => (looks-- > 0 ? 900_000 : 0),
+      getRemainingTimeInMillis: () => (looks-- > 0 ? lifeMs(event) : 0),
     };
     const end = loses(event)
       ? new Promise<never>(() => undefined)

@@ -138,6 +138,21 @@ test("whoever finds its generation held by a dead worker takes the next one", as
   assert.equal(beat?.state, "ended");
 });
 
+test("a worker whose time ends while it waits inside a step leaves it to its successor", async () => {
+  const { shas } = await undisturbed({});
+  let alone = true;
+  const crew = await prepare({
+    lifeMs: ({ rank, generation }) => (rank === 0 && generation === 0 ? 1_500 : 900_000),
+    loses: ({ rank }) => alone && rank !== 0,
+  });
+  assert.equal((await crew.start(crew.eventOf(0))).state, "handed-over");
+  const [, successor] = crew.started;
+  assert.equal(successor?.event.reason, "handover");
+  alone = false;
+  for (const rank of [1, 2, 3]) void crew.start(crew.eventOf(rank));
+  assert.deepEqual(shasOf(await crew.ended()), shas);
+});
+
 test("a handover that nobody took is taken by whoever is summoned next", async () => {
   const expected = await undisturbed({});
   const crew = await prepare({
