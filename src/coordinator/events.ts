@@ -45,6 +45,8 @@ export type TrainEvent =
     }
   /** A new crew goes on from the newest checkpoint. */
   | { readonly event: "run.restarted"; readonly attempt: number }
+  /** A new crew of another size goes on where the one before it ended. */
+  | { readonly event: "run.resized"; readonly attempt: number; readonly workers: number }
   | {
       readonly event: "progress";
       readonly epoch: number;

@@ -43,7 +43,8 @@ async function readResults(
   const results: WorkerResult[] = [];
   for (let rank = 0; rank < record.workers; rank++) {
     const result = await getJson<WorkerResult>(storage, keys.result(attempt, rank));
-    if (result === undefined) return undefined;
+    // Another crew goes on.
+    if (result === undefined || result.resizedTo !== undefined) return undefined;
     results.push(result);
   }
   return results;
@@ -67,7 +68,7 @@ async function deleteTransients(
   ];
   const folders = [...ofWorkers, ...(status === "completed" ? toGoOn : [])];
   for (const folder of folders) await storage.deleteFolder(folder);
-  await storage.delete([keys.stop, ...(isNewest ? [keys.bestModel] : [])]);
+  await storage.delete([keys.stop, keys.resize, ...(isNewest ? [keys.bestModel] : [])]);
 }
 
 /** Workers sweep their frames; only the mean of the last epoch's scalars must outlive them, for the slowest to read. */

@@ -8,6 +8,7 @@ import { newestAttempt, ofCrew } from "../run/attempts.ts";
 import { putJson } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
 import type { WorkerFailure } from "../run/records.ts";
+import { succeedCrew } from "../run/succeed-crew.ts";
 import { resumeCommand } from "../run/resume-command.ts";
 import { startNextCrew } from "../run/next-crew.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -15,11 +16,14 @@ import { type Crew, ranksAreReplaceable } from "../run/crew.ts";
 import type { TrainEvent } from "./events.ts";
 import { lambdaEstimate } from "./lambda-estimate.ts";
 import type { Provider } from "./provider.ts";
+import { readRunUse } from "./run-use.ts";
 import { Revival } from "./revive.ts";
 import type { RunFunctions } from "./run-functions.ts";
 import { type RankLease, RunWatch, WorkerFailed } from "./watch.ts";
 import { workerError } from "./worker-error.ts";
 
+/** The ranks of a crew have so long to make the next one. */
+const PATIENCE_LEASES = 4;
 /** Rank 0 tells its step less often than the coordinator looks. */
 const LOOKS_WITHOUT_NEWS = 4;
 /**
@@ -55,8 +59,13 @@ export async function followRun(options: FollowOptions): Promise<Crew | undefine
     const next = await followCrew({ ...options, crew, epochsBefore, onEvent });
     if (next === "left") return undefined;
     if (next === "ended") return crew;
+    const { attempt, record } = next;
+    const { workers } = record;
+    const isResized = workers !== crew.record.workers;
+    options.onEvent(
+      isResized ? { event: "run.resized", attempt, workers } : { event: "run.restarted", attempt },
+    );
     crew = next;
-    options.onEvent({ event: "run.restarted", attempt: crew.attempt });
   }
 }
 
@@ -94,7 +103,7 @@ async function followCrew(options: FollowOptions): Promise<Crew | "ended" | "lef
       const youngMs = Math.max(FIRST_PAUSE_MS, (performance.now() - startedMs) / 2);
       await pause(Math.min(pace.pollMs, youngMs, stands ? config.leaseMs / 4 : Infinity), leave);
     }
-    return "ended";
+    return watch.resizedTo === undefined ? "ended" : await resizedCrew(options, watch.resizedTo, pace.pollMs);
   } catch (error) {
     const failure = failureOf(error, options, watch);
     if (!failure) throw error;
@@ -147,6 +156,33 @@ async function nextCrew({ storage, crew, functions, revives }: FollowOptions): P
   if (!revives || ranksAreReplaceable(manifest)) return undefined;
   const record = { ...crew.record, functions: await functions.uri() };
   return startNextCrew({ storage, functions, crew: { ...crew, record }, by: "coordinator" });
+}
+
+/** Its workers make it; if none is left that could, all of it is started from here. */
+async function resizedCrew(
+  { storage, crew, functions, revives, onEvent, leave }: FollowOptions,
+  workers: number,
+  pollMs: number,
+): Promise<Crew | "left"> {
+  const { manifest, attempt, record } = crew;
+  const { runId, config } = manifest;
+  const untilMs = performance.now() + PATIENCE_LEASES * config.leaseMs;
+  while (!leave?.aborted) {
+    const newest = await newestAttempt(storage, runId);
+    if (newest && newest.attempt > attempt) return { manifest, ...newest };
+    if (revives && performance.now() > untilMs) {
+      const next = await succeedCrew({
+        ...{ storage, runId, crew: { attempt, record }, workers, startsFrom: 0, by: "coordinator" },
+        spentUsd: (await readRunUse(storage, runId)).cost.total + record.before.total,
+        functions: { uri: await functions.uri(), client: functions },
+        onRefusal: (error) =>
+          onEvent({ event: "warning", message: `could not start a worker: ${String(error)}` }),
+      });
+      return { manifest, ...next };
+    }
+    await pause(pollMs, leave);
+  }
+  return "left";
 }
 
 function nobodyAlive(runId: string, storageUri: string): SltrainError {

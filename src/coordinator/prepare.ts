@@ -19,6 +19,7 @@ import { NO_COST, type RunCost } from "../plan/run-cost.ts";
 import { newestAttempt } from "../run/attempts.ts";
 import { getJson, putJson } from "../run/json-object.ts";
 import { runKeys, type RunKeys } from "../run/keys.ts";
+import { resizedTo } from "../run/succeed-crew.ts";
 import { RUN_SCHEMA_VERSION, type RunFailure, type RunManifest, type RunSummary } from "../run/records.ts";
 import type { RequestPrices } from "../storage/prices.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -171,7 +172,8 @@ async function takeUpRun(
     await forgetRun(parameterServers(config.channel, process.env), runId);
   }
   const attempt = newest === undefined ? 0 : newest.attempt + 1;
-  const workers = newest?.record.workers ?? manifest.config.workers;
+  const resized = newest && (await resizedTo(storage, runId, newest));
+  const workers = resized ?? newest?.record.workers ?? manifest.config.workers;
   return { manifest, attempt, workers, before: summary?.costUsd ?? newest?.record.before ?? NO_COST };
 }
 

@@ -6,6 +6,8 @@ import type { TrainConfig } from "../config/schema.ts";
 import { SltrainError } from "../errors.ts";
 import type { RunCost } from "../plan/run-cost.ts";
 import { type Attempt, claimAttempt, newestAttempt } from "../run/attempts.ts";
+import { runKeys } from "../run/keys.ts";
+import { appendMembers } from "../run/membership.ts";
 import type { RunManifest } from "../run/records.ts";
 import { startWorkers } from "../run/start-workers.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -40,6 +42,7 @@ export async function startCrew(options: StartCrewOptions): Promise<Crew> {
   if (!(await claimAttempt(storage, manifest.runId, crew))) {
     return { manifest, ...((await newestAttempt(storage, manifest.runId)) ?? crew) };
   }
+  if (attempt === 0) await appendMembers(storage, runKeys(manifest.runId), { fromStep: 0, workers });
   const event = { ...crewEvent(crew), kind: "starter", ranks: [0, workers] } as const;
   if (manifest.config.orchestration === "starter") await functions.invoke(event);
   else await startWorkers({ storage, functions, event, by: "coordinator" });

@@ -1,6 +1,6 @@
 // A run's results in one record: what the workers left, what they cost, and what their model is worth.
 
-import { SltrainError } from "../errors.ts";
+import { assert, SltrainError } from "../errors.ts";
 import { layoutsOf } from "../models/build.ts";
 import { optimizerOf } from "../optim/optimizer.ts";
 import { addCost, type HeldObjects, runCost } from "../plan/run-cost.ts";
@@ -27,6 +27,8 @@ export async function summarise(
   const { config, runId } = manifest;
   const keys = runKeys(runId);
   const first = results[0]!;
+  const { reason } = first;
+  assert(reason !== "resized", "a crew that makes room for another does not end its run");
   assertEqualParameters(results);
   const metrics = await getJsonLines<EpochMetrics>(storage, keys.metrics);
   const evaluation = await evaluateRun({ storage, runId, data: undefined, split: "validation" });
@@ -38,8 +40,8 @@ export async function summarise(
   const wallMs = largest(({ endedAt }) => Date.parse(endedAt)) - Date.parse(record.at);
   return {
     runId,
-    status: first.reason === "epochs-done" || first.reason === "target-reached" ? "completed" : "stopped",
-    reason: first.reason,
+    status: reason === "epochs-done" || reason === "target-reached" ? "completed" : "stopped",
+    reason,
     model: config.model,
     data: config.data,
     workers: record.workers,

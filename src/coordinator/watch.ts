@@ -65,6 +65,11 @@ export class RunWatch {
     return this.#leader;
   }
 
+  /** The number of workers that this crew has made room for; undefined while it has not ended, or for another reason. */
+  get resizedTo(): number | undefined {
+    return this.#results.get(0)?.resizedTo;
+  }
+
   /** Another text whenever the run has come further. */
   get progress(): string {
     const { step = 0, epoch = 0, state = "" } = this.#leader ?? {};

@@ -15,6 +15,8 @@ export interface Attempt {
   readonly workers: number;
   /** What crews have cost whose heartbeats are gone. */
   readonly before: RunCost;
+  /** Where it goes on from a crew of another size: when, and what the run had cost by then. */
+  readonly resized?: { readonly at: string; readonly spentUsd: number };
   /** Of the run, `before` included. */
   readonly budgetUsd?: number;
   readonly deadlineAt?: string;

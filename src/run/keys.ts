@@ -9,6 +9,8 @@ export interface RunKeys {
   readonly metrics: string;
   /** Its presence asks the workers to stop. */
   readonly stop: string;
+  /** How many workers somebody wants the run to have. */
+  readonly resize: string;
   /** How the run ended, as the user saw it: one of the two, or neither while it goes on. */
   readonly summary: string;
   readonly failure: string;
@@ -22,6 +24,7 @@ export interface RunKeys {
   readonly frames: readonly string[];
   readonly checkpoints: string;
   readonly attempts: string;
+  readonly membership: string;
   readonly leases: string;
   readonly heartbeats: string;
   readonly summonses: string;
@@ -29,6 +32,8 @@ export interface RunKeys {
   readonly results: string;
   readonly failures: string;
   attempt(attempt: number): string;
+  /** How many workers the run has from that step on. */
+  members(fromStep: number): string;
   /** The state that all ranks share, or one rank's own. */
   checkpoint(step: number, part: "shared" | number): string;
   /** Folders of what all generations of a rank have. */
@@ -51,6 +56,7 @@ export function runKeys(runId: string): RunKeys {
   const prefix = `runs/${runId}/`;
   const checkpoints = `${prefix}checkpoints/`;
   const attempts = `${prefix}attempts/`;
+  const membership = `${prefix}members/`;
   const leases = `${prefix}leases/`;
   const heartbeats = `${prefix}heartbeats/`;
   const summonses = `${prefix}summons/`;
@@ -58,10 +64,11 @@ export function runKeys(runId: string): RunKeys {
   const results = `${prefix}results/`;
   const failures = `${prefix}failures/`;
   return {
-    ...{ checkpoints, attempts, leases, heartbeats, summonses, handovers, results, failures },
+    ...{ checkpoints, attempts, membership, leases, heartbeats, summonses, handovers, results, failures },
     manifest: `${prefix}manifest.json`,
     metrics: `${prefix}metrics.jsonl`,
     stop: `${prefix}stop.json`,
+    resize: `${prefix}resize.json`,
     summary: `${prefix}summary.json`,
     failure: `${prefix}failure.json`,
     model: `${prefix}model.safetensors`,
@@ -70,8 +77,8 @@ export function runKeys(runId: string): RunKeys {
     probe: `${prefix}probe`,
     frames: framePrefixes(runId),
     attempt: (attempt) => `${attempts}${attempt}.json`,
-    // Zero-padded, so that the lexicographic order of a listing is the order of the steps.
-    checkpoint: (step, part) => `${checkpoints}${String(step).padStart(9, "0")}/${part}.safetensors`,
+    members: (fromStep) => `${membership}${ordered(fromStep)}.json`,
+    checkpoint: (step, part) => `${checkpoints}${ordered(step)}/${part}.safetensors`,
     leasesOf: (attempt, rank) => `${leases}${attempt}/${rank}/`,
     handoversOf: (attempt, rank) => `${handovers}${attempt}/${rank}/`,
     lease: (attempt, rank, generation) => `${leases}${attempt}/${rank}/${generation}.json`,
@@ -82,4 +89,9 @@ export function runKeys(runId: string): RunKeys {
     result: (attempt, rank) => `${results}${attempt}/${rank}.json`,
     workerFailure: (attempt, rank) => `${failures}${attempt}/${rank}.json`,
   };
+}
+
+/** The lexicographic order of a listing is the order of the steps. */
+function ordered(step: number): string {
+  return String(step).padStart(9, "0");
 }

@@ -157,7 +157,10 @@ export interface WorkerResult {
   readonly rank: number;
   readonly pid: number;
   readonly attempt: number;
-  readonly reason: StopReason;
+  /** `resized`: another crew goes on. */
+  readonly reason: StopReason | "resized";
+  /** The number of its workers. */
+  readonly resizedTo?: number;
   readonly steps: number;
   readonly epochs: number;
   /** Steps and epochs that earlier attempts had finished. */

@@ -19,7 +19,7 @@ export class CrewCount {
   #restarts = 0;
 
   count(event: TrainEvent): void {
-    if (event.event === "run.restarted") this.#alive = 0;
+    if (event.event === "run.restarted" || event.event === "run.resized") this.#alive = 0;
     if (event.event === "worker.started") this.#alive++;
     if (event.event === "worker.ended") this.#alive--;
     if (event.event === "worker.restarted") this.#restarts++;

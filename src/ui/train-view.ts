@@ -92,6 +92,8 @@ class Rows {
         return startedLines(event);
       case "run.restarted":
         return [`${styleText("yellow", "restarted")} all workers go on from the newest checkpoint`];
+      case "run.resized":
+        return [`${styleText("yellow", "resized")} ${counted(event.workers, "worker")} go on`];
       case "run.detached":
         return ["left to itself", `${label("watch")}${event.watch}`];
       case "worker.restarted":

@@ -6,7 +6,8 @@ import type { AlgorithmState } from "../algorithms/algorithm.ts";
 import type { RunKeys } from "../run/keys.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { Cursor } from "./cursor.ts";
-import { encodeState, readState } from "./state-file.ts";
+import { ancestors, inherited } from "./inherit-state.ts";
+import { encodeState, readState, type StateFile } from "./state-file.ts";
 
 /** Whose checkpoints, and where. */
 export interface CheckpointPlace {
@@ -58,9 +59,21 @@ export async function readNewestCheckpoint(
     const ranks = Array.from({ length: shared.ranks }, (_, i) => i);
     if (!ranks.every((i) => there.has(keys.checkpoint(step, i)))) continue;
     if (shared.ranks === 0) return { shared: shared.arrays, own: {}, cursor: shared.cursor };
-    const own = await readState(storage, keys.checkpoint(step, rank), expected.own);
-    if (own === undefined) return readNewestCheckpoint(place, expected, after);
-    return { shared: shared.arrays, own: own.arrays, cursor: own.cursor };
+    const isOfThisCrew = shared.ranks === place.worldSize;
+    const sources = isOfThisCrew ? [rank] : ancestors(rank, place.worldSize, shared.ranks);
+    const states: StateFile[] = [];
+    for (const source of sources) {
+      const state = await readState(storage, keys.checkpoint(step, source), isOfThisCrew ? expected.own : {});
+      if (state === undefined) return readNewestCheckpoint(place, expected, after);
+      states.push(state);
+    }
+    const own = states.map(({ arrays }) => arrays);
+    return isOfThisCrew
+      ? { shared: shared.arrays, own: own[0]!, cursor: states[0]!.cursor }
+      : {
+          ...{ shared: shared.arrays, cursor: shared.cursor },
+          own: inherited(rank >= shared.ranks, own, expected.own),
+        };
   }
   return undefined;
 }

@@ -3,6 +3,7 @@
 import type { EarlierRound } from "../allreduce/collective.ts";
 import { type Pace, UNKNOWN_PACE } from "./lifetime.ts";
 import type { WorkTotals } from "../run/records.ts";
+import type { Resize, StopVote } from "./stop-vote.ts";
 
 /** Plain data. What is not said to be a rank's own is equal on all ranks after an exchange. */
 export interface Cursor {
@@ -23,6 +24,8 @@ export interface Cursor {
   firstLosses: number[];
   /** The attempt under way, and the step that it began with. */
   began: { readonly attempt: number; readonly step: number };
+  /** What all decided in the attempt's last exchange, if it was not the run's: nothing follows. */
+  decided: StopVote | Resize | null;
   /** A rank's own: what all its starts of the attempt have spent, until now and until the last epoch's end. */
   spent: SpentTotals;
   epochSpent: SpentTotals;
@@ -44,7 +47,7 @@ export function startCursor(): Cursor {
     ...{ step: 0, epochLoss: 0, epochCorrect: 0, epochSamples: 0, accuracy: null },
     ...{ exchanges: 0, checkpointStep: -1, sweptStep: -1, firstLosses: [] },
     ...{ began: { attempt: 0, step: 0 }, spent: NOTHING_SPENT, epochSpent: NOTHING_SPENT },
-    ...{ firstStepMs: null, pace: UNKNOWN_PACE },
+    ...{ decided: null, firstStepMs: null, pace: UNKNOWN_PACE },
   };
 }
 
@@ -67,5 +70,5 @@ export function beginAttempt(cursor: Cursor, attempt: number): void {
   if (cursor.began.attempt === attempt) return;
   cursor.began = { attempt, step: cursor.step };
   cursor.spent = cursor.epochSpent = NOTHING_SPENT;
-  cursor.firstStepMs = null;
+  cursor.firstStepMs = cursor.decided = null;
 }

@@ -41,13 +41,12 @@ export function handlerWith(open: typeof openFunctions): Handler {
         await runStarter(event, storage, functions);
         return { state: "started" };
       }
-      const manifest = ofCrew(await readManifest(storage, event), event.workers);
-      const { progress } = manifest.config;
+      const run = await readManifest(storage, event);
+      const { progress } = run.config;
       const copy = event.rank === 0 && progress !== undefined ? await openStorage(progress) : undefined;
       const told = copy ? withProgressCopy(storage, copy, runKeys(event.runId)) : storage;
       try {
-        const cursor = startCursor();
-        return await trainOrFail({ event, manifest, invocation, storage: told, functions, cursor });
+        return await trainCrews(run, { event, invocation, storage: told, functions }, context);
       } finally {
         await copy?.close();
       }
@@ -70,6 +69,23 @@ async function readManifest(storage: Storage, { runId, storage: uri }: WorkerEve
     message: `expected a run manifest under ${key} in ${uri}, got none`,
     suggestions: ["Start the run with `sltrain train`; give the workers the same --storage."],
   });
+}
+
+/** As a rank of one crew after another, each of another size, as long as it has the rank. */
+async function trainCrews(
+  run: RunManifest,
+  worker: Omit<WorkerOptions, "manifest" | "cursor">,
+  context: FunctionContext,
+): Promise<FunctionEnd> {
+  const { event } = worker;
+  const end = await trainOrFail({ ...worker, manifest: ofCrew(run, event.workers), cursor: startCursor() });
+  const next = end.state === "ended" ? end.next : undefined;
+  if (next === undefined || event.rank >= next.record.workers) return end;
+  const { attempt, record } = next;
+  const again: WorkerEvent = { ...event, attempt, workers: record.workers, generation: 0, reason: "start" };
+  console.log(ownerLine(again));
+  // It is billed for each crew by itself.
+  return trainCrews(run, { ...worker, event: again, invocation: new Invocation(context) }, context);
 }
 
 async function trainOrFail(options: WorkerOptions): Promise<FunctionEnd> {

@@ -3,6 +3,7 @@
 
 import { getJson, putJson } from "../run/json-object.ts";
 import type { RunKeys } from "../run/keys.ts";
+import type { ResizeRequest } from "../run/membership.ts";
 import type { Heartbeat, WorkerEvent, WorkerState } from "../run/records.ts";
 import type { Storage } from "../storage/storage.ts";
 
@@ -38,6 +39,7 @@ export class HeartbeatTimer {
   #steppedAtMs = performance.now();
   #stepMs = 0;
   #stopRequested = false;
+  #workersWanted: number | undefined;
   #error: Error | undefined;
 
   /** Beats at once where the worker begins with nothing; else by the next time it has taken up its state. */
@@ -71,6 +73,11 @@ export class HeartbeatTimer {
   stopRequested(): boolean {
     if (this.#error) throw this.#error;
     return this.#stopRequested;
+  }
+
+  /** How many workers the run should have, if anybody has said; known to rank 0. */
+  get workersWanted(): number | undefined {
+    return this.#workersWanted;
   }
 
   /** Whether another worker acts in this one's place, as of now. */
@@ -118,6 +125,7 @@ export class HeartbeatTimer {
     const signs = [keys.stop, keys.lease(attempt, rank, generation + 1), keys.attempt(attempt + 1)];
     const [stop, ...successors] = await Promise.all(signs.map((key) => getJson(storage, key)));
     this.#stopRequested ||= stop !== undefined;
+    if (rank === 0) this.#workersWanted = (await getJson<ResizeRequest>(storage, keys.resize))?.workers;
     const isFenced = successors.some((found) => found !== undefined);
     if (isFenced) fence.abort(new Fenced());
     return isFenced;

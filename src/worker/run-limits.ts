@@ -29,9 +29,10 @@ export class RunLimits {
   spentUsd(aheadMs = 0): number {
     const { record, usage, nowMs } = this.#options;
     const own = usage();
-    const billedMs = Math.max(own.billedMs, nowMs() + aheadMs - Date.parse(record.at));
+    const { at, spentUsd } = record.resized ?? { at: record.at, spentUsd: record.before.total };
+    const billedMs = Math.max(own.billedMs, nowMs() + aheadMs - Date.parse(at));
     const requestsUsd = own.requestsUsd * (billedMs / Math.max(1, own.billedMs));
-    return record.before.total + record.workers * runCost([{ ...own, billedMs, requestsUsd }], []).total;
+    return spentUsd + record.workers * runCost([{ ...own, billedMs, requestsUsd }], []).total;
   }
 
   /** To be called after every exchange. */

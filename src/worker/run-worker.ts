@@ -8,12 +8,12 @@ import { startIoThread } from "../allreduce/io-thread/start-io-thread.ts";
 import { exchangeSteps } from "../config/exchange-steps.ts";
 import type { Functions } from "../functions/functions.ts";
 import { encodeSafetensors, tensorsSha256 } from "../models/safetensors.ts";
-import type { Attempt } from "../run/attempts.ts";
+import { type Attempt, newestAttempt, type NumberedAttempt } from "../run/attempts.ts";
 import { bestEpoch } from "../run/best-epoch.ts";
 import { getJson, getJsonLines, putJson, putJsonLines } from "../run/json-object.ts";
-import { newestAttempt } from "../run/attempts.ts";
 import { ranksAreReplaceable } from "../run/crew.ts";
 import { runKeys } from "../run/keys.ts";
+import { appendMembers, type MembersEntry, otherWorkers, readMembers } from "../run/membership.ts";
 import { startNextCrew } from "../run/next-crew.ts";
 import type { EpochMetrics, RunManifest, Usage, WorkerEvent, WorkerResult } from "../run/records.ts";
 import type { Metered } from "../storage/layers/meter.ts";
@@ -23,12 +23,14 @@ import { beginAttempt, type Cursor, unsweptRounds } from "./cursor.ts";
 import { equip, type Equipment, keepEquipment } from "./equipment.ts";
 import { Fenced, type HeartbeatTimer } from "./heartbeat.ts";
 import type { Invocation } from "./invocation.ts";
+import { changeCrew } from "./change-crew.ts";
 import { openPeers, type Peers } from "./peers.ts";
 import { openPost } from "./post.ts";
 import { Exhausted, Relay } from "./relay.ts";
 import { Rescue } from "./rescue.ts";
 import { RunLimits } from "./run-limits.ts";
 import { StateKeeper } from "./state-keeper.ts";
+import type { Resize } from "./stop-vote.ts";
 import { trainLoop } from "./train-loop.ts";
 import { WorkMeter } from "./work-meter.ts";
 
@@ -45,7 +47,13 @@ export interface WorkerOptions {
 
 /** `fenced`: nobody needs this worker, for another acts for its rank or the run is over. */
 export type WorkerEnd =
-  { readonly state: "ended"; readonly result: WorkerResult } | { readonly state: "handed-over" | "fenced" };
+  | {
+      readonly state: "ended";
+      readonly result: WorkerResult;
+      /** The crew that goes on, of another size. */
+      readonly next?: NumberedAttempt;
+    }
+  | { readonly state: "handed-over" | "fenced" };
 
 /** Throws what training throws, unless nobody needs this worker by then. */
 export async function runWorker(options: WorkerOptions): Promise<WorkerEnd> {
@@ -65,8 +73,10 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerEnd> {
   let post: HeartbeatTimer | undefined;
   let rescue: Rescue | undefined;
   let limits: RunLimits | undefined;
+  let members: readonly MembersEntry[] = [];
+  const usage = () => ({ ...invocation.usage, requestsUsd: peers?.stats.requestsUsd ?? 0 });
   const takePost = async (): Promise<void> => {
-    const usage = () => ({ ...invocation.usage, requestsUsd: peers?.stats.requestsUsd ?? 0 });
+    if (event.rank === 0) members = await readMembers(storage, runKeys(event.runId));
     limits = await openLimits(options, usage);
     post = await openPost(options, fence, () => ({
       usage: usage(),
@@ -84,7 +94,10 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerEnd> {
     const readyMs = invocation.elapsedMs;
     if (isSuccessor) await takePost();
     startup.end("claim");
-    const ready = { event: member, equipment, peers, algorithm, post: post!, limits, fence, readyMs };
+    const ready = {
+      ...{ event: member, equipment, peers, algorithm, post: post!, limits, members },
+      ...{ fence, readyMs },
+    };
     const { schedule } = equipment;
     rescue = new Rescue({
       ...{ storage, functions: options.functions, event: member, worldSize: config.workers },
@@ -97,10 +110,19 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerEnd> {
       onVain: (reason) => fence.abort(reason),
     });
     const end = await train(options, ready);
-    await post!.end(end.state);
-    if (end.state === "ended")
-      await putJson(storage, runKeys(event.runId).result(event.attempt, event.rank), end.result);
-    return end;
+    const { resizedTo: workers } = end.state === "ended" ? end.result : {};
+    if (workers === undefined) await post!.end(end.state);
+    if (end.state !== "ended") return end;
+    await putJson(storage, runKeys(event.runId).result(event.attempt, event.rank), end.result);
+    if (workers === undefined) return end;
+    const next = await changeCrew({
+      ...{ storage, functions: options.functions, event: member, workers, usage, late: onLate },
+      ...{ leaseMs: config.leaseMs, timeoutMs: config.roundTimeoutMs },
+    });
+    // All have made what they need durable.
+    await peers.collective.sweep(options.cursor.step + 1, options.cursor.step - 1);
+    await post!.end("ended");
+    return { ...end, next };
   } catch (error) {
     if (!(error instanceof Fenced) && !(await post?.isFenced())) throw error;
     await post?.end("fenced");
@@ -164,6 +186,8 @@ interface Ready {
   readonly algorithm: Algorithm;
   readonly post: HeartbeatTimer;
   readonly limits: RunLimits | undefined;
+  /** Known to rank 0. */
+  readonly members: readonly MembersEntry[];
   readonly fence: AbortController;
   /** By the invocation's clock: a wait for a predecessor is not in it. */
   readonly readyMs: number;
@@ -171,7 +195,7 @@ interface Ready {
 
 async function train(
   { manifest, invocation, storage, functions, cursor }: WorkerOptions,
-  { event, equipment, peers, algorithm, post, limits, fence, readyMs }: Ready,
+  { event, equipment, peers, algorithm, post, limits, members, fence, readyMs }: Ready,
 ): Promise<WorkerEnd> {
   const { runId, rank, attempt, generation } = event;
   const { config } = manifest;
@@ -201,6 +225,12 @@ async function train(
     cursor.pace = relay?.pace ?? cursor.pace;
   };
   const validationSteps = Math.ceil(equipment.validation.count / schedule.largestShare);
+  const resize = (step: number): Resize | undefined => {
+    const { began } = cursor;
+    const crew = { workers: config.workers, began: began.step, requested: post.workersWanted };
+    const resizedTo = otherWorkers(members, { ...crew, step });
+    return resizedTo === undefined ? undefined : { resizedTo };
+  };
   const relay =
     functions &&
     new Relay({
@@ -217,13 +247,13 @@ async function train(
       before: cursor.pace,
     });
   relay?.watch(fence);
-  const reason = await trainLoop({
+  const ended = await trainLoop({
     ...{ manifest, replica, optimizer, algorithm, collective, schedule, cursor, meter },
     ...{ train: equipment.train, validation: equipment.validation, signal: fence.signal },
     replays: !isFirst,
     // Whoever has waited away half of its life may not have enough left for one more step.
     isTired: event.reason === "handover" && invocation.spentShare > 0.5,
-    stopVote: () => (post.stopRequested() ? "stop-requested" : limits?.reached()),
+    vote: (step) => (post.stopRequested() ? "stop-requested" : (limits?.reached() ?? resize(step + 1))),
     onStep: (outcome) => {
       invocation.startup.end("firstStep");
       cursor.firstStepMs ??= invocation.elapsedMs;
@@ -238,29 +268,34 @@ async function train(
       if (epoch.epoch < config.epochs && bestEpoch(epochs) === epoch) await putModel(keys.bestModel);
       await putJsonLines(storage, keys.metrics, epochs);
     },
-    onCheckpoint: () => {
+    onCheckpoint: async () => {
+      const { step: fromStep, decided } = cursor;
+      if (rank === 0 && typeof decided === "object" && decided !== null)
+        await appendMembers(storage, keys, { fromStep, workers: decided.resizedTo });
       spend();
-      return keeper.checkpoint();
+      await keeper.checkpoint();
     },
     handsOver: (stepsLeft) => relay?.isDue(stepsLeft) ?? false,
   }).catch((error: unknown) => {
     if (error instanceof Exhausted) return "exhausted" as const;
     throw error;
   });
-  if (reason === "exhausted") {
+  if (ended === "exhausted") {
     await relay!.leave();
     return { state: "handed-over" };
   }
-  if (reason === "handed-over") {
+  if (ended === "handed-over") {
     spend();
     await keeper.handOver();
   }
   await relay?.close();
-  if (reason === "handed-over") return { state: reason };
-  if (rank === 0) await putModel(keys.model);
+  if (ended === "handed-over") return { state: ended };
+  const isResized = typeof ended === "object";
+  if (rank === 0 && !isResized) await putModel(keys.model);
   const epochsOf = (step: number): number => Math.floor(step / stepsPerEpoch);
   const result: WorkerResult = {
-    ...{ rank, attempt, reason, steps: cursor.step, epochs: epochsOf(cursor.step) },
+    ...(isResized ? { reason: "resized", ...ended } : { reason: ended }),
+    ...{ rank, attempt, steps: cursor.step, epochs: epochsOf(cursor.step) },
     resumedFrom: { steps: cursor.began.step, epochs: epochsOf(cursor.began.step) },
     pid: process.pid,
     endedAt: new Date().toISOString(),

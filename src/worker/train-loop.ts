@@ -10,7 +10,7 @@ import type { Dataset } from "../data/dataset.ts";
 import { hyperAt, type Optimizer } from "../optim/optimizer.ts";
 import type { EpochMetrics, RunManifest, StopReason } from "../run/records.ts";
 import type { Cursor } from "./cursor.ts";
-import { reasonOf, type StopVote, voteFor } from "./stop-vote.ts";
+import { decisionOf, type Resize, type StopVote, voteFor } from "./stop-vote.ts";
 import type { WorkMeter } from "./work-meter.ts";
 
 export interface TrainLoopOptions {
@@ -31,8 +31,8 @@ export interface TrainLoopOptions {
   readonly replays: boolean;
   /** Ends a wait for peers; its reason is then thrown. */
   readonly signal: AbortSignal;
-  /** Why this rank would stop after the next exchange; all stop if one would. */
-  readonly stopVote: () => StopVote | undefined;
+  /** Why this rank would end after the exchange of `step`; all do if one would. */
+  readonly vote: (step: number) => StopVote | Resize | undefined;
   /** Called after every step, with what all ranks know by it if it ended in an exchange. */
   readonly onStep: (outcome: ExchangeOutcome | undefined) => void;
   /** Called on every rank, with what all know of the epoch. */
@@ -48,7 +48,7 @@ export interface TrainLoopOptions {
 /** Losses kept, to compare runs step by step. */
 const FIRST_LOSSES = 20;
 
-export async function trainLoop(options: TrainLoopOptions): Promise<StopReason | "handed-over"> {
+export async function trainLoop(options: TrainLoopOptions): Promise<StopReason | Resize | "handed-over"> {
   const { manifest, replica, optimizer, algorithm, collective, schedule, cursor } = options;
   const { epochs, targetAccuracy } = manifest.config;
   const totalSteps = epochs * schedule.stepsPerEpoch;
@@ -59,6 +59,7 @@ export async function trainLoop(options: TrainLoopOptions): Promise<StopReason |
   let { replays } = options;
   let mayHandOver = options.isTired;
 
+  if (cursor.decided !== null) return cursor.decided;
   // A resumed run may have nothing left to do but to write its model.
   while (cursor.step < totalSteps && !reached()) {
     if (mayHandOver && options.handsOver(totalSteps - cursor.step)) return "handed-over";
@@ -68,7 +69,7 @@ export async function trainLoop(options: TrainLoopOptions): Promise<StopReason |
       ? await algorithm.replay?.({ step, hyper, weight: weightOf(schedule, step) })
       : undefined;
     replays = replayed !== undefined;
-    const stopVote = voteFor(options.stopVote());
+    const stopVote = voteFor(options.vote(step));
     const batch = replays ? undefined : readBatch(reader, schedule, replica, step);
     const outcome = replayed ?? (await algorithm.step({ step, batch, stopVote, hyper }));
     cursor.step++;
@@ -82,14 +83,16 @@ export async function trainLoop(options: TrainLoopOptions): Promise<StopReason |
     // Whoever finished this exchange knows that all had made their last checkpoint durable before they sent their part.
     await collective.sweep(step, durableStep);
     cursor.sweptStep = durableStep;
-    const stopReason = reasonOf(outcome.stopVotes);
-    if (epochIsOver || stopReason || cursor.exchanges >= manifest.frames.checkpointEvery) {
+    const decision = decisionOf(outcome.stopVotes);
+    const isDone = cursor.step === totalSteps || reached();
+    cursor.decided = typeof decision === "object" && isDone ? null : (decision ?? null);
+    if (epochIsOver || cursor.decided || cursor.exchanges >= manifest.frames.checkpointEvery) {
       cursor.exchanges = 0;
       cursor.checkpointStep = step;
       await options.onCheckpoint();
     }
     durableStep = cursor.checkpointStep;
-    if (stopReason) return stopReason;
+    if (cursor.decided) return cursor.decided;
   }
   // Whoever dies now begins at the last checkpoint, if all have made it durable: that is what one more round tells.
   const round = { step: cursor.step / schedule.stepsPerEpoch, weight: 1 };

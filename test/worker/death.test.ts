@@ -8,8 +8,7 @@ import { after, describe, test } from "node:test";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { NO_COST } from "../../src/plan/run-cost.ts";
-import { type Attempt, claimAttempt, newestAttempt } from "../../src/run/attempts.ts";
+import { type Attempt, newestAttempt } from "../../src/run/attempts.ts";
 import { getJson } from "../../src/run/json-object.ts";
 import type { WorkerEvent, WorkerResult } from "../../src/run/records.ts";
 import type { FunctionEnd } from "../../src/worker/handler.ts";
@@ -87,9 +86,6 @@ async function startDoomed(settings: Readonly<Record<string, unknown>>, death: D
       return rank === death.rank && attempt + generation === 0 ? killed(event, death) : undefined;
     },
   });
-  const { storage, channel } = crew.eventOf(0);
-  const record = { at: "", storage, channel, functions: "tasks:", workers: WORKERS, before: NO_COST };
-  await claimAttempt(crew.storage, crew.manifest.runId, { attempt: 0, record });
   // A process takes long to start, and is not to be missed before it is there.
   void crew.start(crew.eventOf(death.rank));
   const lease = { key: crew.keys.lease(0, death.rank, 0) };

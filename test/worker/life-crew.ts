@@ -9,6 +9,8 @@ import { prepareRun } from "../../src/coordinator/prepare.ts";
 import type { Functions } from "../../src/functions/functions.ts";
 import { batchNormalization, Composer, dense } from "../../src/models/compose.ts";
 import { formatTopology } from "../../src/models/format-topology.ts";
+import { NO_COST } from "../../src/plan/run-cost.ts";
+import { type Attempt, claimAttempt } from "../../src/run/attempts.ts";
 import { runKeys, type RunKeys } from "../../src/run/keys.ts";
 import { getJson, getJsonLines } from "../../src/run/json-object.ts";
 import {
@@ -78,6 +80,11 @@ export class LifeCrew {
     });
     const storage = await openStorage(uri);
     const { manifest } = await prepareRun({ storage, config, sources, sltrainVersion: "test" });
+    const record: Attempt = {
+      ...{ at: manifest.createdAt, storage: uri, channel: uri, functions: "tasks:" },
+      ...{ workers: config.workers, before: NO_COST },
+    };
+    await claimAttempt(storage, manifest.runId, { attempt: 0, record });
     return new LifeCrew(storage, uri, manifest, options);
   }
 

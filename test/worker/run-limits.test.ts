@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { NO_COST } from "../../src/plan/run-cost.ts";
 import type { Attempt } from "../../src/run/attempts.ts";
 import { RunLimits } from "../../src/worker/run-limits.ts";
-import { reasonOf, voteFor } from "../../src/worker/stop-vote.ts";
+import { decisionOf, voteFor } from "../../src/worker/stop-vote.ts";
 
 const START_MS = Date.parse("2026-11-24T06:00:00Z");
 const USD_PER_GB_SECOND = 1.66667e-5;
@@ -51,8 +51,8 @@ test("a budget is reached before it is passed", () => {
 });
 
 test("whatever the number of ranks that ask for a stop, the reason that weighs most is told", () => {
-  assert.equal(reasonOf(0), undefined);
-  assert.equal(reasonOf(10_000 * voteFor("stop-requested")), "stop-requested");
-  assert.equal(reasonOf(9_999 + voteFor("deadline-reached")), "deadline-reached");
-  assert.equal(reasonOf(9_999 + voteFor("budget-reached")), "budget-reached");
+  assert.equal(decisionOf(0), undefined);
+  assert.equal(decisionOf(10_000 * voteFor("stop-requested")), "stop-requested");
+  assert.equal(decisionOf(9_999 + voteFor("deadline-reached")), "deadline-reached");
+  assert.equal(decisionOf(9_999 + voteFor("budget-reached")), "budget-reached");
 });
