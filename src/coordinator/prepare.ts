@@ -26,6 +26,7 @@ import type { Storage } from "../storage/storage.ts";
 import { checkFunction } from "./check-function.ts";
 import { checkLimits } from "./check-limits.ts";
 import { checkReach } from "./check-reach.ts";
+import { refuseTooManyWorkers } from "./check-workers.ts";
 import type { Crew } from "../run/crew.ts";
 
 /** What belongs to a crew and not to the run: another one may have others. */
@@ -75,15 +76,7 @@ async function createRun(
 ): Promise<PreparedRun> {
   const data = await ensurePartitions(storage, config.data, { seed: config.seed });
   const { train, validation } = data.counts;
-  if (config.workers > Math.min(train, config.batchSize)) {
-    const [what, limit] =
-      train < config.batchSize ? ["training samples", train] : ["samples per batch", config.batchSize];
-    throw new SltrainError({
-      code: "too-many-workers",
-      message: `--workers: expected at most one worker per sample, got ${config.workers} workers for ${limit} ${what}`,
-      suggestions: [`Use --workers ${limit} or fewer, or a larger --batch-size.`],
-    });
-  }
+  refuseTooManyWorkers(config, data);
   if (validation === 0) {
     throw new SltrainError({
       code: "data-empty",
