@@ -9,7 +9,7 @@ import { runKeys, type RunKeys } from "../run/keys.ts";
 import type { RunSummary, WorkerResult } from "../run/records.ts";
 import { openChannel } from "../storage/open.ts";
 import type { Storage } from "../storage/storage.ts";
-import type { Crew } from "../run/crew.ts";
+import { type Crew, framesName } from "../run/crew.ts";
 import { summarise } from "./summarise.ts";
 
 /**
@@ -72,8 +72,9 @@ async function deleteTransients(
 }
 
 /** Workers sweep their frames; only the mean of the last epoch's scalars must outlive them, for the slowest to read. */
-async function deleteLastFrames({ manifest, record }: Crew, epochs: number): Promise<void> {
-  const { runId, config } = manifest;
+async function deleteLastFrames({ manifest, attempt, record }: Crew, epochs: number): Promise<void> {
+  const { config } = manifest;
+  const runId = framesName(manifest, attempt);
   if (areParameterServers(record.channel)) {
     await forgetRun(parameterServers(record.channel, process.env), runId);
     return;

@@ -4,8 +4,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { errorRecord, SltrainError } from "../errors.ts";
 import { watchPace } from "../plan/watch-pace.ts";
-import { newestAttempt, ofCrew } from "../run/attempts.ts";
-import { putJson } from "../run/json-object.ts";
+import { type Attempt, newestAttempt, ofCrew } from "../run/attempts.ts";
+import { getJson, putJson } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
 import type { WorkerFailure } from "../run/records.ts";
 import { succeedCrew } from "../run/succeed-crew.ts";
@@ -79,7 +79,8 @@ async function followCrew(options: FollowOptions): Promise<Crew | "ended" | "lef
   // Workers look after each other before; but nobody else starts a successor then.
   const patienceMs = startsSuccessors ? LOOKS_WITHOUT_NEWS * pace.pollMs : config.leaseMs;
   const watch = watchOf(options);
-  const summons = revives && ranksAreReplaceable(crew.manifest);
+  const isReplaceable = ranksAreReplaceable(crew.manifest);
+  const summons = revives && isReplaceable;
   const revival = new Revival({ storage, crew, functions, silenceMs, summons, startsSuccessors });
   const startedMs = performance.now();
   let seen = "";
@@ -100,6 +101,8 @@ async function followCrew(options: FollowOptions): Promise<Crew | "ended" | "lef
         const next = silent.length > 0 ? await nextCrew(options) : undefined;
         if (next) return next;
       }
+      const successor = isReplaceable ? undefined : await crewAfter(storage, crew);
+      if (successor) return successor;
       const youngMs = Math.max(FIRST_PAUSE_MS, (performance.now() - startedMs) / 2);
       await pause(Math.min(pace.pollMs, youngMs, stands ? config.leaseMs / 4 : Infinity), leave);
     }
@@ -146,6 +149,13 @@ function leaseEvent({ rank, generation, lease: { reason, requestId } }: RankLeas
   if (generation === 0) return { event: "worker.started", rank, requestId };
   const event = reason === "handover" ? "worker.handed-over" : "worker.restarted";
   return { event, rank, generation, step, requestId };
+}
+
+/** The next crew, if somebody has started it. */
+async function crewAfter(storage: Storage, { manifest, attempt }: Crew): Promise<Crew | undefined> {
+  const key = runKeys(manifest.runId).attempt(attempt + 1);
+  const record = await getJson<Attempt>(storage, key);
+  return record && { manifest, attempt: attempt + 1, record };
 }
 
 /** Where single ranks cannot be replaced, all begin again at the newest checkpoint: whoever is first starts them. */

@@ -31,3 +31,12 @@ export function workerEvent(
 export function ranksAreReplaceable({ frames, config }: RunManifest): boolean {
   return frames.staleness === null && !areParameterServers(config.channel);
 }
+
+/**
+ * Under what name a crew's frames lie. In lockstep a step that is repeated gives the same bytes, so that crews share them.
+ * Without it a new crew would take the updates of the one before for its own, wait for what that one has swept, and read
+ * its progress as its peers'.
+ */
+export function framesName({ runId, frames }: RunManifest, attempt: number): string {
+  return frames.staleness === null || attempt === 0 ? runId : `${runId}/${attempt}`;
+}

@@ -8,6 +8,7 @@ import { parseCompression } from "../allreduce/compression.ts";
 import { type DeltaLog, openDeltaLog } from "../allreduce/delta-log.ts";
 import type { OnLate } from "../allreduce/frame-coder.ts";
 import type { IoThread } from "../allreduce/io-thread/start-io-thread.ts";
+import { framesName } from "../run/crew.ts";
 import type { RunManifest, WorkerEvent, WorkTotals } from "../run/records.ts";
 import { type Metered, usd } from "../storage/layers/meter.ts";
 import type { Channel } from "../storage/storage.ts";
@@ -29,12 +30,14 @@ export interface OpenPeersOptions {
 }
 
 export async function openPeers(
-  { runId, rank, attempt, generation, channel }: WorkerEvent,
-  { config, frames }: RunManifest,
+  { rank, attempt, generation, channel }: WorkerEvent,
+  manifest: RunManifest,
   storage: Channel & Metered,
   { replica: { parameters: layout, statistics }, ioThread, onLate }: OpenPeersOptions,
 ): Promise<Peers> {
+  const { config, frames } = manifest;
   const { workers: worldSize, seed, zstd, leaseMs, quorum, bucketBytes, reduce, compress } = config;
+  const runId = framesName(manifest, attempt);
   const member = { runId, rank, worldSize, generation: attempt + generation, seed, zstd, leaseMs };
   const lockstep = frames.staleness === null;
   const job: CollectiveJob = {

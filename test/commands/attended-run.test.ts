@@ -105,6 +105,17 @@ test("a worker that is killed is started again, and the result is that of an und
   assert.ok(new Set(owners.map(({ generation }) => generation)).has(1), stdout);
 });
 
+test("where a single worker cannot be replaced, a new crew goes on from the newest checkpoint", async () => {
+  const args = ["train", "--model", "lr", "--data", "random-binary:20000", "--epochs", "8", "--json"];
+  const run = await startLongRun("stale", [...args, "--workers", "2", "--sync", "ssp:4"]);
+  killWorkers("stale", [1]);
+  const ended = await run.ended;
+  assert.ok(eventsOf(ended).some(({ event, attempt }) => event === "run.restarted" && attempt === 1));
+  const { event, epochs, accuracy } = lastEvent(ended);
+  assert.deepEqual([event, epochs], ["run.completed", 8], ended.stdout);
+  assert.ok((accuracy as number) > 0.7);
+});
+
 for (const orchestration of ["starter", "coordinator"]) {
   test(`functions of 3 seconds train to the same bits whoever starts them: ${orchestration}`, async () => {
     const ended = await sltrain(
