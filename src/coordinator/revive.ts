@@ -5,7 +5,7 @@ import type { Functions } from "../functions/functions.ts";
 import { getJson } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
 import type { Heartbeat } from "../run/records.ts";
-import { summon } from "../run/summons.ts";
+import { deathsAt, summon } from "../run/summons.ts";
 import type { Storage } from "../storage/storage.ts";
 import { type Crew, workerEvent } from "../run/crew.ts";
 import { WorkerFailed } from "./watch.ts";
@@ -46,8 +46,6 @@ export class Revival {
   readonly #options: RevivalOptions;
   readonly #signs = new Map<number, Sign>();
   readonly #asked = new Map<number, Asked>();
-  /** Deaths since the run last came further, by rank. */
-  readonly #deaths = new Map<number, { readonly step: number; readonly count: number }>();
 
   constructor(options: RevivalOptions) {
     this.#options = options;
@@ -59,7 +57,8 @@ export class Revival {
   }
 
   /**
-   * Looks once at all `open` ranks; to be repeated while the run stands at `step`. Returns those that are silent. Throws WorkerFailed "worker-died" for a rank that dies at the same step again and again, and what `Functions.invoke` throws.
+   * Looks once at all `open` ranks; to be repeated while the run stands at `step`. Returns those that are silent. Throws
+   * WorkerFailed "worker-died" for a rank that dies at the same step again and again, and what `Functions.invoke` throws.
    */
   async look(open: readonly OpenRank[], step: number): Promise<number[]> {
     const silent: number[] = [];
@@ -103,18 +102,14 @@ export class Revival {
     if (isRepeated && nowMs - asked.atMs < START_MS * 2 ** (tries - 1)) return;
     const { maxRestarts } = crew.manifest.config;
     if (tries > maxRestarts) throw this.#died(rank, step, `was started ${tries} times and never began`);
-    if (!isRepeated && !handedOver && generation >= 0) this.#countDeath(rank, step, maxRestarts);
+    const place = { storage, keys: runKeys(crew.manifest.runId), attempt: crew.attempt, rank };
+    const deaths = await deathsAt(place, generation, step);
+    if (deaths >= maxRestarts && generation >= 0)
+      throw this.#died(rank, step, `died ${deaths + 1} times without a step between`);
     this.#asked.set(rank, { generation: next, tries: tries + 1, atMs: nowMs });
     const reason = next === 0 ? "start" : handedOver ? "handover" : "rescue";
     const event = workerEvent(crew, { rank, generation: next, reason });
     await summon({ storage, functions, event, by: "coordinator", step, tryNumber: tries });
-  }
-
-  #countDeath(rank: number, step: number, maxRestarts: number): void {
-    const before = this.#deaths.get(rank);
-    const count = before?.step === step ? before.count + 1 : 1;
-    this.#deaths.set(rank, { step, count });
-    if (count > maxRestarts) throw this.#died(rank, step, `died ${count} times without a step between`);
   }
 
   #died(rank: number, step: number, what: string): WorkerFailed {

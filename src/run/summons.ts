@@ -2,8 +2,9 @@
 
 import type { Functions } from "../functions/functions.ts";
 import type { Storage } from "../storage/storage.ts";
-import { putJson } from "./json-object.ts";
+import { getJson, putJson } from "./json-object.ts";
 import { runKeys } from "./keys.ts";
+import type { RankPlace } from "./observe-rank.ts";
 import type { Summons, WorkerEvent } from "./records.ts";
 
 export interface SummonOptions {
@@ -27,4 +28,19 @@ export async function summon(options: SummonOptions): Promise<boolean> {
   if ((await putJson(storage, key, summons, { ifAbsent: true })) === "exists") return false;
   await functions.invoke(event);
   return true;
+}
+
+/** Generations of a rank, `newest` included, that took the place of a dead one after `step` had begun. */
+export async function deathsAt(
+  { storage, keys, attempt, rank }: RankPlace,
+  newest: number,
+  step: number,
+): Promise<number> {
+  let deaths = 0;
+  for (let generation = newest; generation > 0; generation--, deaths++) {
+    const summons = await getJson<Summons>(storage, keys.summons(attempt, rank, generation, 0));
+    // One without a summons was repeated by whoever runs functions.
+    if (summons !== undefined && (summons.step < step || summons.reason !== "rescue")) break;
+  }
+  return deaths;
 }

@@ -5,11 +5,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { SltrainError } from "../errors.ts";
 import type { Functions } from "../functions/functions.ts";
-import { getJson, putJson } from "../run/json-object.ts";
+import { putJson } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
 import { newestGeneration, observeRank, type Observation, type RankPlace } from "../run/observe-rank.ts";
-import type { Heartbeat, Summons, WorkerEvent, WorkerFailure } from "../run/records.ts";
-import { summon } from "../run/summons.ts";
+import type { Heartbeat, WorkerEvent, WorkerFailure } from "../run/records.ts";
+import { deathsAt, summon } from "../run/summons.ts";
 import type { Storage } from "../storage/storage.ts";
 
 export interface RescueOptions {
@@ -86,7 +86,7 @@ export class Rescue {
       const step = this.#options.step();
       if (this.#lateIn.get(rank) !== step) return;
       const at = this.#placeOf(rank);
-      const deaths = await this.#deaths(rank, await newestGeneration(at), step);
+      const deaths = await deathsAt(at, await newestGeneration(at), step);
       // Whoever was taken for dead although it lived gets more time the next time: where all are slow, starting more makes
       // them slower.
       const patienceMs = leaseMs * 2 ** Math.min(deaths, MOST_DOUBLINGS);
@@ -126,7 +126,7 @@ export class Rescue {
     if (functions === undefined) return;
     // Whose workers find out by themselves that it has taken over.
     if (startCrew !== undefined && seen.state === "dead") return startCrew();
-    const deaths = await this.#deaths(rank, seen.generation, step);
+    const deaths = await deathsAt(this.#placeOf(rank), seen.generation, step);
     if (deaths >= maxRestarts) throw await this.#workerDied(rank, step, deaths);
     const generation = seen.generation + 1;
     const reason = seen.state === "handed-over" ? "handover" : generation === 0 ? "start" : "rescue";
@@ -134,18 +134,6 @@ export class Rescue {
       ...{ storage, functions, step, tryNumber, by: String(event.rank) },
       event: { ...event, rank, generation, reason },
     });
-  }
-
-  /** Generations, the newest included, that were started after this step had begun. */
-  async #deaths(rank: number, newest: number, step: number): Promise<number> {
-    const { storage, keys, attempt } = this.#placeOf(rank);
-    let deaths = 0;
-    for (let generation = newest; generation > 0; generation--, deaths++) {
-      const summons = await getJson<Summons>(storage, keys.summons(attempt, rank, generation, 0));
-      // One without a summons was repeated by whoever runs functions.
-      if (summons !== undefined && (summons.step < step || summons.reason !== "rescue")) break;
-    }
-    return deaths;
   }
 
   async #workerDied(rank: number, step: number, deaths: number): Promise<SltrainError> {
