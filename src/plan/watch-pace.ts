@@ -20,21 +20,35 @@ export interface WatchPace {
 const WITHOUT_PRICE: WatchPace = { leaderBeatMs: 300, beatMs: 3000, lookMs: 300, pollMs: 100 };
 /** What somebody waits for. */
 const SLOWEST_MS = 5_000;
+/** Rank 0 shows that the run goes on so often in the life of a function: who lives for seconds is missed in seconds. */
+const BEATS_OF_LIFE = 4;
 /** What every worker does beside rank 0. */
 const SLOWEST_OF_MANY_MS = 60_000;
 const SHARE_OF_KIND = 0.01 / 4;
 
+interface Crew {
+  readonly workers: number;
+  readonly memoryMiB: number;
+  /** How long a function lives. */
+  readonly timeoutS: number;
+}
+
 /** Of `prices` undefined: where requests are free. */
 export function watchPace(
   prices: RequestPrices | undefined,
-  { workers, memoryMiB }: { readonly workers: number; readonly memoryMiB: number },
+  { workers, memoryMiB, timeoutS }: Crew,
 ): WatchPace {
   if (prices === undefined) return WITHOUT_PRICE;
   const functionUsdPerMs = ((memoryMiB / 1024) * AWS_PRICES.lambda.gibSecondUsd.x86_64) / 1000;
   const pace = (costUsd: number, functions: number, fastestMs: number, slowestMs = SLOWEST_MS): number =>
     Math.min(slowestMs, Math.max(fastestMs, costUsd / (SHARE_OF_KIND * functions * functionUsdPerMs)));
   return {
-    leaderBeatMs: pace(prices.putUsd, workers, WITHOUT_PRICE.leaderBeatMs),
+    leaderBeatMs: pace(
+      prices.putUsd,
+      workers,
+      WITHOUT_PRICE.leaderBeatMs,
+      Math.min(SLOWEST_MS, (timeoutS * 1000) / BEATS_OF_LIFE),
+    ),
     beatMs: pace(prices.putUsd, 1, WITHOUT_PRICE.beatMs, SLOWEST_OF_MANY_MS),
     lookMs: pace(lookUsd(prices), 1, WITHOUT_PRICE.lookMs, SLOWEST_OF_MANY_MS),
     pollMs: pace(pollUsd(prices, workers), workers, WITHOUT_PRICE.pollMs),

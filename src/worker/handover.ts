@@ -1,9 +1,11 @@
 // A worker's state, handed to the next generation of its rank: one file with what all ranks share and what is its own, so
 // that the next one needs nobody else's. It may be newer than any checkpoint, and it is gone when one is newer.
 
-import type { AlgorithmState, NamedArrays } from "../algorithms/algorithm.ts";
+import type { AlgorithmState, NamedArrays, TrainedReplica } from "../algorithms/algorithm.ts";
+import { parseCompression } from "../allreduce/compression.ts";
 import { newestIn, type RankPlace } from "../run/observe-rank.ts";
 import { type CheckpointPlace, readNewestCheckpoint } from "./checkpoint.ts";
+import type { RunManifest } from "../run/records.ts";
 import type { Cursor } from "./cursor.ts";
 import { encodeState, readState } from "./state-file.ts";
 
@@ -16,6 +18,20 @@ export interface RestoredState extends AlgorithmState {
 /** Before the names of what is the rank's own. */
 const OWN = "own.";
 const SHARED = "shared.";
+
+/**
+ * Whether a rank's state inside a step is that of the step's begin until the update, so that it can be handed over while
+ * the step waits for peers: nothing is kept of what was sent, and forward and backward change nothing.
+ */
+export function isWholeInStep(
+  { config, frames }: RunManifest,
+  { statistics }: Pick<TrainedReplica, "statistics">,
+): boolean {
+  const { codec, powerSgdTerms } = parseCompression(config.compress);
+  const keepsNothing = !codec.biased && powerSgdTerms === undefined && config.quorum === 1;
+  const isLockstep = config.algorithm === "ga-sgd" && frames.staleness === null;
+  return isLockstep && keepsNothing && statistics.length === 0;
+}
 
 export async function writeHandover(
   { storage, keys, attempt, rank }: RankPlace,

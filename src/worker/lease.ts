@@ -15,14 +15,12 @@ export interface ClaimOptions extends RankPlace {
   readonly requestId: string;
   /** Whoever gives no sign of life for so long is dead. */
   readonly silenceMs: number;
-  /** Of this worker's own time. */
-  readonly spentShare: () => number;
+  /** For how long it is worth this worker's while to wait for its predecessor. */
+  readonly patienceMs: () => number;
   /** Starts another one in place of this one, which has waited away its time. */
   readonly renew: () => Promise<void>;
 }
 
-/** A successor that has waited for so much of its life is of no use any more. */
-const MOST_WAITING = 0.75;
 /** From the end of a function's time until nothing of it can be seen any more. */
 const END_MS = 200;
 /** Looks at a holder, from one sign of life to the next. */
@@ -63,11 +61,12 @@ async function putLease(options: ClaimOptions, generation: number): Promise<bool
 
 /** Whether the worker is needed: its predecessor has left its state, or has died. */
 async function awaitHandover(options: ClaimOptions): Promise<boolean> {
-  const { storage, keys, attempt, rank, generation, silenceMs, spentShare, renew } = options;
+  const { storage, keys, attempt, rank, generation, silenceMs, patienceMs, renew } = options;
   const handover = { key: keys.handover(attempt, rank, generation - 1) };
   for (let seen = await signOfLife(options, generation - 1); ;) {
     if (seen.hasLeft) return true;
-    const timeoutMs = Math.min(silenceMs, seen.lastsMs);
+    const longMs = Math.min(silenceMs, seen.lastsMs);
+    const timeoutMs = Math.max(1, Math.min(longMs, patienceMs()));
     try {
       for await (const _ of storage.waitFor([handover], { timeoutMs })) return true;
     } catch (error) {
@@ -78,8 +77,8 @@ async function awaitHandover(options: ClaimOptions): Promise<boolean> {
     const taken = await getJson(storage, leaseKey(options, generation));
     if (taken !== undefined || (await needsNobody(options))) return false;
     const now = await signOfLife(options, generation - 1);
-    if (now.sign === seen.sign) return true;
-    if (spentShare() > MOST_WAITING) {
+    if (timeoutMs === longMs && now.sign === seen.sign) return true;
+    if (patienceMs() <= 0) {
       await renew();
       return false;
     }

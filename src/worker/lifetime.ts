@@ -33,6 +33,8 @@ export interface LifetimeOptions {
   readonly validationMs: () => number;
   /** Of the rank's last worker. */
   readonly before: Pace;
+  /** A step that does not fit loses nothing but itself: it needs no time kept free. */
+  readonly mayInterrupt: boolean;
 }
 
 export class Lifetime {
@@ -82,9 +84,10 @@ export class Lifetime {
   }
 
   #marginMs(endsEpoch: boolean): number {
-    const { stateBytes, stateMs } = this.#options;
+    const { stateBytes, stateMs, mayInterrupt } = this.#options;
     const writeMs = stateMs() || stateBytes / BYTES_PER_MS;
-    return CAUTION * (this.#stepMs + writeMs + (endsEpoch ? this.#endMs : 0)) + SLACK_MS;
+    const stepMs = mayInterrupt ? 0 : this.#stepMs + (endsEpoch ? this.#endMs : 0);
+    return CAUTION * (stepMs + writeMs) + SLACK_MS;
   }
 
   get #endMs(): number {

@@ -11,6 +11,9 @@ import { Fenced, HeartbeatTimer } from "./heartbeat.ts";
 import { claim } from "./lease.ts";
 import type { WorkerOptions } from "./run-worker.ts";
 
+/** A successor that has waited for so much of its life has too little left to train. */
+const MOST_WAITING = 0.5;
+
 /** Throws `Fenced` if the rank needs no other worker. */
 export async function openPost(
   { event, manifest: { config, data }, invocation, storage, functions, cursor }: WorkerOptions,
@@ -25,7 +28,7 @@ export async function openPost(
     requestId: invocation.requestId,
     // The run's own sign of life is rank 0's.
     silenceMs: Math.max(config.leaseMs, 2 * pace.leaderBeatMs),
-    spentShare: () => invocation.spentShare,
+    patienceMs: () => invocation.msUntil(MOST_WAITING),
     renew: () => renew(storage, functions, event),
   });
   if (generation === undefined) throw new Fenced();

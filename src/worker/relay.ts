@@ -1,6 +1,6 @@
 // When a worker lets the next generation of its rank go on: its successor is started while there is still time to train,
-// and waits with everything ready until the state lies there. A worker that waits inside a step when its time is up leaves
-// no state, but ends in good order: its successor goes on from what there is.
+// and waits with everything ready until the state lies there. A worker that waits inside a step when its time is up ends
+// in good order as well: its successor goes on from what there is.
 
 import { SltrainError } from "../errors.ts";
 import type { Functions } from "../functions/functions.ts";
@@ -32,8 +32,8 @@ export class Exhausted extends Error {
   override readonly name = "Exhausted";
 }
 
-/** For the last beat, and for what is on its way. */
-const LAST_MS = 400;
+/** For a small state and the last beat. */
+const LAST_MS = 500;
 /** Functions of one rank in one step. */
 const MOST_IN_VAIN = 10;
 /** Between two looks at the time that is left. */
@@ -91,7 +91,7 @@ export class Relay {
     }, WATCH_MS).unref();
   }
 
-  /** Without a state. Throws SltrainError "time-out-too-short" when so many have left in one step that more would not help. */
+  /** From inside a step. Throws SltrainError "time-out-too-short" when so many have left in one step that more would not help. */
   async leave(): Promise<void> {
     await this.#refuseMoreInVain();
     this.#summoned ??= this.#summonSuccessor();

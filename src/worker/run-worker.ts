@@ -22,6 +22,7 @@ import { availableThreads, planThreads } from "./available-threads.ts";
 import { beginAttempt, type Cursor, unsweptRounds } from "./cursor.ts";
 import { equip, type Equipment, keepEquipment } from "./equipment.ts";
 import { Fenced, type HeartbeatTimer } from "./heartbeat.ts";
+import { isWholeInStep } from "./handover.ts";
 import type { Invocation } from "./invocation.ts";
 import { changeCrew } from "./change-crew.ts";
 import { openPeers, type Peers } from "./peers.ts";
@@ -245,6 +246,7 @@ async function train(
       validationMs: () =>
         (meter.totals.computeMs / Math.max(1, cursor.step - cursor.began.step)) * validationSteps,
       before: cursor.pace,
+      mayInterrupt: isWholeInStep(manifest, replica),
     });
   relay?.watch(fence);
   const ended = await trainLoop({
@@ -280,13 +282,13 @@ async function train(
     if (error instanceof Exhausted) return "exhausted" as const;
     throw error;
   });
-  if (ended === "exhausted") {
-    await relay!.leave();
-    return { state: "handed-over" };
-  }
-  if (ended === "handed-over") {
+  if (ended === "handed-over" || (ended === "interrupted" && isWholeInStep(manifest, replica))) {
     spend();
     await keeper.handOver();
+  }
+  if (ended === "exhausted" || ended === "interrupted") {
+    await relay!.leave();
+    return { state: "handed-over" };
   }
   await relay?.close();
   if (ended === "handed-over") return { state: ended };

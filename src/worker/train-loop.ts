@@ -11,6 +11,7 @@ import { hyperAt, type Optimizer } from "../optim/optimizer.ts";
 import type { EpochMetrics, RunManifest, StopReason } from "../run/records.ts";
 import type { Cursor } from "./cursor.ts";
 import { decisionOf, type Resize, type StopVote, voteFor } from "./stop-vote.ts";
+import { Exhausted } from "./relay.ts";
 import type { WorkMeter } from "./work-meter.ts";
 
 export interface TrainLoopOptions {
@@ -48,7 +49,10 @@ export interface TrainLoopOptions {
 /** Losses kept, to compare runs step by step. */
 const FIRST_LOSSES = 20;
 
-export async function trainLoop(options: TrainLoopOptions): Promise<StopReason | Resize | "handed-over"> {
+/** `interrupted`: inside the step at the cursor, which it waited for until it was exhausted. */
+export async function trainLoop(
+  options: TrainLoopOptions,
+): Promise<StopReason | Resize | "handed-over" | "interrupted"> {
   const { manifest, replica, optimizer, algorithm, collective, schedule, cursor } = options;
   const { epochs, targetAccuracy } = manifest.config;
   const totalSteps = epochs * schedule.stepsPerEpoch;
@@ -71,7 +75,8 @@ export async function trainLoop(options: TrainLoopOptions): Promise<StopReason |
     replays = replayed !== undefined;
     const stopVote = voteFor(options.vote(step));
     const batch = replays ? undefined : readBatch(reader, schedule, replica, step);
-    const outcome = replayed ?? (await algorithm.step({ step, batch, stopVote, hyper }));
+    const outcome = replayed ?? (await algorithm.step({ step, batch, stopVote, hyper }).catch(interrupted));
+    if (outcome === "interrupted") return outcome;
     cursor.step++;
     mayHandOver = outcome !== undefined;
     if (outcome !== undefined) count(cursor, outcome);
@@ -100,6 +105,11 @@ export async function trainLoop(options: TrainLoopOptions): Promise<StopReason |
   await collective.reduceScalars({ ...round, timeoutMs, signal: options.signal }, new Float64Array(0));
   await collective.sweep(cursor.step + 1, cursor.step - 1);
   return reached() ? "target-reached" : "epochs-done";
+}
+
+function interrupted(error: unknown): "interrupted" {
+  if (error instanceof Exhausted) return "interrupted";
+  throw error;
 }
 
 function count(cursor: Cursor, { samples, loss, correct }: ExchangeOutcome): void {

@@ -10,7 +10,11 @@ test("looking after a run costs at most a hundredth of its functions and two cen
   for (const [store, prices] of stores) {
     for (const workers of [1, 2, 8, 100, 1000]) {
       for (const memoryMiB of [1769, 10_240]) {
-        const { leaderBeatMs, beatMs, lookMs, pollMs } = watchPace(prices, { workers, memoryMiB });
+        const { leaderBeatMs, beatMs, lookMs, pollMs } = watchPace(prices, {
+          workers,
+          memoryMiB,
+          timeoutS: 900,
+        });
         const hourMs = 3_600_000;
         const usd =
           (hourMs / leaderBeatMs) * prices.putUsd +
@@ -27,11 +31,11 @@ test("looking after a run costs at most a hundredth of its functions and two cen
 });
 
 test("nobody waits longer than five seconds for what changes, and nobody asks a store with prices more often than a free one", () => {
-  const free = watchPace(undefined, { workers: 1, memoryMiB: 128 });
+  const free = watchPace(undefined, { workers: 1, memoryMiB: 128, timeoutS: 900 });
   for (const [, prices] of stores) {
     for (const workers of [1, 1000]) {
       for (const memoryMiB of [128, 10_240]) {
-        const pace = watchPace(prices, { workers, memoryMiB });
+        const pace = watchPace(prices, { workers, memoryMiB, timeoutS: 900 });
         for (const name of Object.keys(pace) as (keyof typeof pace)[]) {
           const slowestMs = name === "beatMs" || name === "lookMs" ? 60_000 : 5_000;
           assert.ok(pace[name] <= slowestMs && pace[name] >= free[name], `${name} ${pace[name]}`);

@@ -16,7 +16,7 @@ async function successor(name: string, remainingMs: number, more: Partial<ClaimO
   await beat();
   const options: ClaimOptions = {
     ...{ storage, keys, attempt: 0, rank: 0, generation: 1, reason: "handover", requestId: "second" },
-    ...{ silenceMs: 60_000, spentShare: () => 0, renew: () => assert.fail("nobody needs another one") },
+    ...{ silenceMs: 60_000, patienceMs: () => 60_000, renew: () => assert.fail("nobody needs another one") },
     ...more,
   };
   return { storage, beat, claimed: claim(options) };
@@ -52,7 +52,7 @@ test("a successor that has waited away its life has another one started, and end
     renewed++;
     return Promise.resolve();
   };
-  const { beat, claimed } = await successor("renew", 60_000, { silenceMs: 60, spentShare: () => 0.9, renew });
+  const { beat, claimed } = await successor("renew", 60_000, { silenceMs: 60, patienceMs: () => 0, renew });
   await beat();
   assert.equal(await claimed, undefined);
   assert.equal(renewed, 1);
