@@ -70,11 +70,13 @@ export class RunWatch {
     return this.#results.get(0)?.resizedTo;
   }
 
-  /** Another text whenever the run has come further. */
+  /**
+   * Another text whenever the run has come further. A rank that hands over again and again while it waits for a dead one
+   * does not get the run on.
+   */
   get progress(): string {
-    const { step = 0, epoch = 0, state = "" } = this.#leader ?? {};
-    const generations = [...this.#leases.values()].reduce((sum, { generation }) => sum + generation + 1, 0);
-    return [step, epoch, state, generations, this.#results.size, this.#epochsSeen].join(" ");
+    const { step = 0, epoch = 0 } = this.#leader ?? {};
+    return [step, epoch, this.#results.size, this.#epochsSeen].join(" ");
   }
 
   /** Whether all workers have left their results. Throws WorkerFailed. */

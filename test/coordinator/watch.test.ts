@@ -50,17 +50,20 @@ test("all ranks' results are read once the first has one, in the order of ranks"
   assert.deepEqual(events, ["ended 0", "ended 1"]);
 });
 
-test("progress is told by the newest generation of rank 0, and ranks that nobody has acted for are known", async () => {
+test("progress is told by the newest generation of rank 0, and is none if that has come no further", async () => {
   const { watch, act, events } = await watching("generations", 3);
   await act(0, 0, 5);
   await act(1, 0, 5);
   await watch.poll();
   const before = watch.progress;
+  await act(0, 1, 5);
+  await watch.poll();
+  assert.equal(watch.progress, before);
   await act(0, 1, 6);
   await act(0, 0, 5);
   await watch.poll();
   assert.notEqual(watch.progress, before);
-  assert.deepEqual(events, ["lease 0.0", "lease 1.0", "step 5", "lease 0.1", "step 6"]);
+  assert.deepEqual(events, ["lease 0.0", "lease 1.0", "step 5", "lease 0.1", "step 5", "step 6"]);
   assert.deepEqual(
     watch.open.map(({ generation }) => generation),
     [1, 0, -1],
