@@ -44,7 +44,14 @@ describe("a run on a server", () => {
         const storage = await openStorage(uri);
         const left = await collect(storage.list(`runs/${runId}/`));
         await storage.close();
-        const results = ["manifest.json", "metrics.jsonl", "model.json", "model.safetensors", "summary.json"];
+        const results = [
+          "manifest.json",
+          "members/000000000.json",
+          "metrics.jsonl",
+          "model.json",
+          "model.safetensors",
+          "summary.json",
+        ];
         assert.deepEqual(
           left,
           results.map((file) => `runs/${runId}/${file}`),

@@ -54,6 +54,7 @@ describe("a run", () => {
     assert.deepEqual(always, [
       "logs",
       "manifest.json",
+      "members",
       "metrics.jsonl",
       "model.json",
       "model.safetensors",
