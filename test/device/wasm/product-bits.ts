@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import { ops, type OpName } from "../../../src/kernels/ops/index.ts";
 import { wasmKernels } from "../../../src/kernels/wasm/kernels.ts";
-import { allCases, operandsOf } from "../../kernels/wasm/cases.ts";
+import { allCases, operandsOf } from "../../kernels/cases.ts";
 import { runKernel } from "../../kernels/wasm/run-kernel.ts";
 
 /** Each kind of code once: tiles, sums, elementary functions, optimiser steps. */

@@ -6,7 +6,7 @@ import { SltrainError } from "../../../src/errors.ts";
 import { ops, type OpName } from "../../../src/kernels/ops/index.ts";
 import type { AnyOp } from "../../../src/kernels/op.ts";
 import { f32, type TensorType } from "../../../src/kernels/tensor.ts";
-import { randomCase } from "../wasm/random-calls.ts";
+import { randomCase } from "../random-calls.ts";
 
 const CALLS = 20;
 

@@ -8,8 +8,9 @@ import { f32, i32 } from "../../../src/kernels/tensor.ts";
 import { chooseWasmKernel } from "../../../src/kernels/wasm/choose.ts";
 import { wasmKernels } from "../../../src/kernels/wasm/kernels.ts";
 import { kernelsOf } from "./against-reference.ts";
-import { allCases, operandsOf } from "./cases.ts";
-import { bitsOf, runKernel } from "./run-kernel.ts";
+import { allCases, operandsOf } from "../cases.ts";
+import { bitsOf } from "../expected.ts";
+import { runKernel } from "./run-kernel.ts";
 
 test("every op that computes has a kernel for every target, and cases that test it", () => {
   for (const [name, op] of Object.entries(ops) as [OpName, AnyOp][]) {

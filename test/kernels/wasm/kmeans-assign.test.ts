@@ -4,8 +4,9 @@ import { chooseWasmKernel } from "../../../src/kernels/wasm/choose.ts";
 import { ops, type OpName, type ParamsOf } from "../../../src/kernels/ops/index.ts";
 import { f32, i32, type TensorType } from "../../../src/kernels/tensor.ts";
 import { RandomStream } from "../../../src/random.ts";
-import { caseOf } from "./cases.ts";
-import { bitsOf, runKernel } from "./run-kernel.ts";
+import { caseOf } from "../cases.ts";
+import { bitsOf } from "../expected.ts";
+import { runKernel } from "./run-kernel.ts";
 
 const target = { relaxedSimd: true, wide: true };
 

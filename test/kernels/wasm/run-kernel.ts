@@ -8,6 +8,7 @@ import { ModuleBuilder } from "../../../src/wasm/emitter.ts";
 import type { KernelCall } from "../../../src/kernels/kernel.ts";
 import type { AnyOp } from "../../../src/kernels/op.ts";
 import { elementCount, f32, i32 } from "../../../src/kernels/tensor.ts";
+import { bitsOf } from "../expected.ts";
 
 const MAXIMUM_PAGES = 1024;
 const GUARD_BYTES = 4 * SLACK_BYTES;
@@ -148,9 +149,4 @@ export function runFlat(op: AnyOp, operands: readonly Operand[], params: object)
   return runKernel(kernel, call, operands).map((floats, i) =>
     call.outputs[i]!.dtype === "i32" ? bitsOf([floats])[0]! : floats,
   );
-}
-
-/** The bits of floats, to compare them exactly. */
-export function bitsOf(outputs: readonly Float32Array[]): readonly Int32Array[] {
-  return outputs.map((output) => new Int32Array(output.buffer, output.byteOffset, output.length));
 }

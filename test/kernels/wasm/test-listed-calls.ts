@@ -2,10 +2,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { acceptsAnywhere, assertClose, expected, familyOf, kernelsOf } from "./against-reference.ts";
-import { allCases, operandsOf } from "./cases.ts";
-import { randomCalls, type ComputingOp, type Family } from "./random-calls.ts";
-import { bitsOf, runKernel } from "./run-kernel.ts";
+import { bitsOf, expected } from "../expected.ts";
+import { acceptsAnywhere, assertClose, familyOf, kernelsOf } from "./against-reference.ts";
+import { allCases, operandsOf } from "../cases.ts";
+import { randomCalls, type ComputingOp, type Family } from "../random-calls.ts";
+import { runKernel } from "./run-kernel.ts";
 
 export function testListedCalls(family: Family): void {
   for (const name of Object.keys(randomCalls[family]) as ComputingOp[]) {

@@ -8,10 +8,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RandomStream } from "../../../src/random.ts";
-import { acceptsAnywhere, assertClose, expected, familyOf, kernelsOf } from "./against-reference.ts";
-import { operandsOf } from "./cases.ts";
-import { randomCalls, randomCase, type ComputingOp, type Family } from "./random-calls.ts";
-import { bitsOf, loadKernel, type Slice } from "./run-kernel.ts";
+import { bitsOf, expected } from "../expected.ts";
+import { acceptsAnywhere, assertClose, familyOf, kernelsOf } from "./against-reference.ts";
+import { operandsOf } from "../cases.ts";
+import { randomCalls, randomCase, type ComputingOp, type Family } from "../random-calls.ts";
+import { loadKernel, type Slice } from "./run-kernel.ts";
 
 const SECONDS = Number(process.env["SLTRAIN_TEST_SECONDS"] ?? 2.5);
 const SEED = Number(process.env["SLTRAIN_TEST_SEED"] ?? 1);

@@ -17,7 +17,8 @@ import {
 } from "../../../src/kernels/wasm/winograd/winograd-conv2d.ts";
 import { WINOGRAD_2X2, WINOGRAD_4X4 } from "../../../src/kernels/wasm/winograd/winograd-matrices.ts";
 import { RandomStream } from "../../../src/random.ts";
-import { bitsOf, runKernel } from "./run-kernel.ts";
+import { bitsOf } from "../expected.ts";
+import { runKernel } from "./run-kernel.ts";
 
 /**
  * Largest error over the largest output. A direct convolution of 256 channels comes to 1.3e-6; sums of larger tiles are

@@ -1,7 +1,7 @@
 // Random calls of what works on rows or on single elements.
 
-import type { OpName, ParamsOf } from "../../../../src/kernels/ops/index.ts";
-import { elementCount, f32, i32, type TensorType } from "../../../../src/kernels/tensor.ts";
+import type { OpName, ParamsOf } from "../../../src/kernels/ops/index.ts";
+import { elementCount, f32, i32, type TensorType } from "../../../src/kernels/tensor.ts";
 import { matrix, noParams, rows, slope, unary, type Draft, type Draw } from "./draw.ts";
 
 /** (p, g, ...state, hyper) */

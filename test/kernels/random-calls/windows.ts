@@ -1,10 +1,10 @@
 // Random calls of what moves a window over images: convolutions and pools.
 
-import { conv2dMaxPoolGeometry } from "../../../../src/kernels/ops/conv2d-max-pool.ts";
-import { conv2dGeometry, convOutputType, type ConvWindow } from "../../../../src/kernels/ops/conv2d.ts";
-import { depthwiseGeometry } from "../../../../src/kernels/ops/depthwise-conv2d.ts";
-import { poolGeometry, type PoolParams } from "../../../../src/kernels/ops/pooling.ts";
-import { elementCount, f32, i32, type TensorType } from "../../../../src/kernels/tensor.ts";
+import { conv2dMaxPoolGeometry } from "../../../src/kernels/ops/conv2d-max-pool.ts";
+import { conv2dGeometry, convOutputType, type ConvWindow } from "../../../src/kernels/ops/conv2d.ts";
+import { depthwiseGeometry } from "../../../src/kernels/ops/depthwise-conv2d.ts";
+import { poolGeometry, type PoolParams } from "../../../src/kernels/ops/pooling.ts";
+import { elementCount, f32, i32, type TensorType } from "../../../src/kernels/tensor.ts";
 import { MAXIMUM_MULTIPLY_ADDS, type Draw } from "./draw.ts";
 
 type Pair = readonly [number, number];

@@ -1,6 +1,6 @@
 // Random calls of products.
 
-import { f32, i32 } from "../../../../src/kernels/tensor.ts";
+import { f32, i32 } from "../../../src/kernels/tensor.ts";
 import { MAXIMUM_MULTIPLY_ADDS, type Draw } from "./draw.ts";
 
 /** A sparse matrix and what it is multiplied with, or the gradient of the product. */

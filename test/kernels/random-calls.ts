@@ -1,8 +1,8 @@
 // Valid calls of every op, drawn at random: for each op, from which ranges its extents and params come. An op that is
 // missing here is a compile error.
 
-import { RandomStream } from "../../../src/random.ts";
-import type { OpName } from "../../../src/kernels/ops/index.ts";
+import { RandomStream } from "../../src/random.ts";
+import type { OpName } from "../../src/kernels/ops/index.ts";
 import { caseOf, type Case } from "./cases.ts";
 import { Draw, type Draft } from "./random-calls/draw.ts";
 import { products } from "./random-calls/products.ts";

@@ -1,11 +1,11 @@
-// Calls that every WASM kernel is tested with: shapes with tails of all kinds.
+// Calls that every kernel of every device is tested with: shapes with tails of all kinds.
 
-import { fittingOperands, type Operand } from "../../../bench/kernels/fitting-operands.ts";
-import type { KernelCall } from "../../../src/kernels/kernel.ts";
-import { ops, type OpName, type ParamsOf } from "../../../src/kernels/ops/index.ts";
-import type { AnyOp } from "../../../src/kernels/op.ts";
-import { elementCount, f32, i32, type TensorType } from "../../../src/kernels/tensor.ts";
-import { RandomStream } from "../../../src/random.ts";
+import { fittingOperands, type Operand } from "../../bench/kernels/fitting-operands.ts";
+import type { KernelCall } from "../../src/kernels/kernel.ts";
+import { ops, type OpName, type ParamsOf } from "../../src/kernels/ops/index.ts";
+import type { AnyOp } from "../../src/kernels/op.ts";
+import { elementCount, f32, i32, type TensorType } from "../../src/kernels/tensor.ts";
+import { RandomStream } from "../../src/random.ts";
 
 export interface Case {
   readonly op: OpName;

@@ -1,8 +1,8 @@
 // What random calls are drawn with.
 
-import type { RandomStream } from "../../../../src/random.ts";
-import type { OpName, ParamsOf } from "../../../../src/kernels/ops/index.ts";
-import { f32, i32, type TensorType } from "../../../../src/kernels/tensor.ts";
+import type { RandomStream } from "../../../src/random.ts";
+import type { OpName, ParamsOf } from "../../../src/kernels/ops/index.ts";
+import { f32, i32, type TensorType } from "../../../src/kernels/tensor.ts";
 
 export interface Draft<N extends OpName> {
   readonly inputs: readonly TensorType[];
