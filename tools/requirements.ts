@@ -1,11 +1,14 @@
 // What tests need from the system beyond npm's packages, as data. `npm test` installs it when it is root on Debian.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import { LAVAPIPE_DRIVER, LAVAPIPE_PACKAGES, unpackLavapipe } from "./lavapipe.ts";
 
 interface Requirement {
   /** All there if the requirement is met. */
   readonly paths: readonly string[];
   readonly aptPackages: readonly string[];
+  /** What the packages alone don't bring; runs after them. */
+  readonly install?: () => void;
 }
 
 const requirements: Readonly<Record<string, Requirement>> = {
@@ -20,6 +23,7 @@ const requirements: Readonly<Record<string, Requirement>> = {
   },
   redis: { paths: ["/usr/bin/redis-server"], aptPackages: ["redis-server"] },
   memcached: { paths: ["/usr/bin/memcached"], aptPackages: ["memcached"] },
+  lavapipe: { paths: [LAVAPIPE_DRIVER], aptPackages: LAVAPIPE_PACKAGES, install: unpackLavapipe },
 };
 
 export function missingRequirements(): string[] {
@@ -30,7 +34,8 @@ export function missingRequirements(): string[] {
 
 /** Installs what is missing if this is root on Debian; says in one line what to install otherwise. */
 export function installRequirements(): void {
-  const packages = missingRequirements().flatMap((name) => requirements[name]!.aptPackages);
+  const missing = missingRequirements().map((name) => requirements[name]!);
+  const packages = missing.flatMap(({ aptPackages }) => aptPackages);
   if (packages.length === 0) return;
   const isRootOnDebian = process.getuid?.() === 0 && existsSync("/etc/debian_version");
   if (!isRootOnDebian) {
@@ -46,4 +51,5 @@ export function installRequirements(): void {
     if (status !== 0)
       console.log(`apt-get ${args[0]} failed with ${status}: ${packages.join(" ")} may be missing`);
   }
+  for (const { install } of missing) install?.();
 }

@@ -1,0 +1,45 @@
+// Dawn, the WebGPU implementation of npm's `webgpu`: an optional peer, for it is 130 MB. Everything of this folder gets
+// its GPU from here.
+
+import { SltrainError } from "../../errors.ts";
+
+interface Dawn {
+  readonly create: (options: string[]) => GPU;
+  readonly globals: object;
+}
+
+/** Where functions, whose bundle lies beside no node_modules, find the package: a path or a file URL. */
+export const DAWN_MODULE_VARIABLE = "SLTRAIN_WEBGPU_MODULE";
+
+export type Backend = "vulkan" | "metal" | "d3d12" | "null";
+
+/** Dawn's event thread ends with the object that `create` made, whatever adapters and devices it has given out. */
+const kept: GPU[] = [];
+
+let loaded: Promise<Dawn> | undefined;
+
+async function loadDawn(): Promise<Dawn> {
+  const specifier = process.env[DAWN_MODULE_VARIABLE] ?? "webgpu";
+  try {
+    const dawn = (await import(specifier)) as Dawn;
+    // GPUBufferUsage and other constants.
+    Object.assign(globalThis, dawn.globals);
+    return dawn;
+  } catch (cause) {
+    throw new SltrainError({
+      code: "webgpu-missing",
+      message: `webgpu device: expected the package webgpu (Dawn), but it can't be loaded from ${specifier}: ${(cause as Error).message}`,
+      cause,
+      suggestions: ["npm install webgpu", "Or train on the processor: --device wasm."],
+    });
+  }
+}
+
+/** Throws SltrainError "webgpu-missing". `toggles` are Dawn's names. */
+export async function openDawn(backend: Backend, toggles: readonly string[] = []): Promise<GPU> {
+  const { create } = await (loaded ??= loadDawn());
+  const enabled = toggles.length > 0 ? [`enable-dawn-features=${toggles.join(",")}`] : [];
+  const gpu = create([`backend=${backend}`, ...enabled]);
+  kept.push(gpu);
+  return gpu;
+}
