@@ -2,5 +2,11 @@
 
 import { formulaKernels } from "./elementwise/formulas.ts";
 import type { WebGpuKernel } from "./kernel.ts";
+import { globalPoolingKernels } from "./pooling/global-avg-pool.ts";
+import { poolingKernels } from "./pooling/pooling.ts";
 
-export const webgpuKernels: readonly WebGpuKernel[] = [...formulaKernels];
+export const webgpuKernels: readonly WebGpuKernel[] = [
+  ...formulaKernels,
+  ...poolingKernels,
+  ...globalPoolingKernels,
+];
