@@ -19,6 +19,8 @@ const NOTHING = { begin: 0, end: 0 };
 
 const isStale = ({ sync }: TrainConfig): boolean => parseSync(sync).staleness !== undefined;
 
+const isOnProcessor = ({ device }: TrainConfig): boolean => device === "wasm";
+
 const goesOn = ({ quorum }: TrainConfig): boolean => quorum < 1;
 
 const rules: readonly Rule[] = [
@@ -68,6 +70,21 @@ const rules: readonly Rule[] = [
     settings: ["quorum", "compress"],
     broken: (config) => goesOn(config) && parseCompression(config.compress).powerSgdTerms !== undefined,
     because: "powersgd's two rounds of a step must be of the same workers",
+  },
+  {
+    settings: ["device", "provider"],
+    broken: (config) => config.device === "webgpu" && config.provider === "lambda",
+    because: "AWS Lambda's functions have no GPU",
+  },
+  {
+    settings: ["adapter", "device"],
+    broken: (config, isFlag) => isFlag("adapter") && isOnProcessor(config),
+    because: "wasm computes on the processor, --device webgpu on an adapter",
+  },
+  {
+    settings: ["functionsPerGpu", "device"],
+    broken: (config, isFlag) => isFlag("functionsPerGpu") && isOnProcessor(config),
+    because: "wasm computes on the processor, --device webgpu on a GPU",
   },
 ];
 

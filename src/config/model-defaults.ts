@@ -29,6 +29,7 @@ export const generalDefaults = {
   seed: 1,
   storage: "fs:.sltrain",
   provider: "local",
+  device: "wasm",
   stack: "sltrain",
   // One vCPU's worth of memory on AWS Lambda.
   memoryMiB: 1769,

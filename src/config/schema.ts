@@ -66,10 +66,15 @@ function storageUri() {
   );
 }
 
+const ADAPTER: Expected = "a GPU's index or a part of its name";
+
 const SYNC_EVERY: Expected = "a whole number from 1 to 1000000000 or epoch";
 
 /** Who starts workers, and who their successors. */
 export const orchestrations = ["peers", "starter", "coordinator"] as const;
+
+/** What functions compute on; `auto` is settled before the run begins. */
+export const deviceNames = ["wasm", "webgpu", "auto"] as const;
 
 export const algorithmNames = ["ga-sgd", "local-sgd", "diloco"] as const;
 
@@ -154,6 +159,22 @@ export const trainFields = {
   provider: oneOf(["local", "lambda"]).describe(
     "Where functions run: local on this machine by Lambda's rules, lambda at AWS.",
   ),
+  device: oneOf(deviceNames).describe(
+    "What functions compute on: wasm the processor, webgpu a GPU, auto a GPU where there is one that is no software.",
+  ),
+  // An index in a config file may be a number, as on the command line it looks like one.
+  adapter: z
+    .union([wholeNumber(0, 1000), text(ADAPTER)], ADAPTER)
+    .transform(String)
+    .optional()
+    .describe(
+      "GPU that functions compute on: its index or a part of its name, as `sltrain devices` lists them.",
+    ),
+  functionsPerGpu: wholeNumber(1, 64)
+    .optional()
+    .describe(
+      "Functions that share a GPU: the first so many ranks the first one, and so on. Default: evenly.",
+    ),
   stack: text("a stack's name").describe(
     "CloudFormation stack of functions that provider lambda uses, and deploys where needed.",
   ),

@@ -11,13 +11,15 @@ function refuse(changes: TrainConfigInput, flags: readonly TrainConfigKey[] = []
 }
 
 test("settings that go together are let through", () => {
-  for (const changes of [
+  const allowed: readonly TrainConfigInput[] = [
     {},
     { quorum: 0.75, reduce: "all-reduce" },
     { sync: "asp", compress: "top-k:1%" },
     { compress: "powersgd:2" },
-  ])
-    refuse(changes);
+    { device: "webgpu", adapter: "1", functionsPerGpu: 2 },
+    { device: "auto", provider: "lambda" },
+  ];
+  for (const changes of allowed) refuse(changes);
 });
 
 test("two settings that do not go together are named, with the reason", () => {
@@ -34,6 +36,10 @@ test("two settings that do not go together are named, with the reason", () => {
     [{ quorum: 0.9, channel: "ps://h:1" }, /--quorum 0.9 with --channel/],
     [{ quorum: 0.9, sync: "asp" }, /--quorum 0.9 with --sync asp/],
     [{ quorum: 0.9, compress: "powersgd:2" }, /--quorum 0.9 with --compress/],
+    [
+      { device: "webgpu", provider: "lambda" },
+      /--device webgpu with --provider lambda: AWS Lambda's functions have no GPU/,
+    ],
   ];
   for (const [changes, message] of refused)
     assert.throws(() => refuse(changes), { code: "config-conflict", message });
@@ -44,6 +50,8 @@ test("a flag that would change nothing is refused; a file may hold it for anothe
     ["syncEvery", { syncEvery: 4 }, /--sync-every 4 with --algorithm ga-sgd: it exchanges at every step/],
     ["reduce", { reduce: "tree", sync: "asp" }, /--reduce tree with --sync asp/],
     ["reduce", { reduce: "tree", channel: "ps://h:1" }, /--reduce tree with --channel ps:\/\/h:1/],
+    ["adapter", { adapter: "0" }, /--adapter 0 with --device wasm: wasm computes on the processor/],
+    ["functionsPerGpu", { functionsPerGpu: 2 }, /--functions-per-gpu 2 with --device wasm/],
   ];
   for (const [key, changes, message] of idle) {
     assert.throws(() => refuse(changes, [key]), { code: "config-conflict", message });
