@@ -68,8 +68,18 @@ export interface Step {
   run(options?: RunOptions): Promise<void>;
 }
 
+/** The GPU, or what plays it, under a device. */
+export interface DeviceAdapter {
+  /** As its driver says. */
+  readonly name: string;
+  /** A processor that plays a GPU: correct and slow. */
+  readonly isSoftware: boolean;
+}
+
 export interface Device {
   readonly name: "reference" | "wasm" | "webgpu";
+  /** Of `webgpu` alone. */
+  readonly adapter?: DeviceAdapter;
   /** A zeroed vector. Throws SltrainError "out-of-memory" naming what was asked for and what is left. */
   alloc(elements: number, label: string): DeviceVector;
   /**

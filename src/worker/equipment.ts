@@ -8,7 +8,7 @@ import type { Dataset } from "../data/dataset.ts";
 import { evenPart, type RowSlice } from "../data/order.ts";
 import { loadBytes, openPartitions } from "../data/reader.ts";
 import type { Device, Step } from "../device/device.ts";
-import { createWasmDevice } from "../device/wasm/wasm-device.ts";
+import { openDevice } from "../device/open-device.ts";
 import { optimizerOf, type Optimizer } from "../optim/optimizer.ts";
 import type { RunManifest } from "../run/records.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -101,7 +101,7 @@ async function compileReplica(
   batchSize: number,
   { threads, startup }: Pick<EquipOptions, "threads" | "startup">,
 ): Promise<{ device: Device; replica: Replica; step: Step }> {
-  const device = await createWasmDevice({ threads });
+  const device = await openDevice({ device: "wasm", threads });
   startup.end("device");
   const replica = new Replica({ device, topology, loss, seed: config.seed });
   await replica.useOptimizer(optimizer);

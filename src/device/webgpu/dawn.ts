@@ -35,11 +35,21 @@ async function loadDawn(): Promise<Dawn> {
   }
 }
 
-/** Throws SltrainError "webgpu-missing". `toggles` are Dawn's names. */
-export async function openDawn(backend: Backend, toggles: readonly string[] = []): Promise<GPU> {
+export interface DawnOptions {
+  /** Dawn's names. */
+  readonly toggles?: readonly string[];
+  /** A part of the name of the only adapter that is given out. */
+  readonly adapter?: string;
+}
+
+/** Throws SltrainError "webgpu-missing". */
+export async function openDawn(backend: Backend, { toggles = [], adapter }: DawnOptions = {}): Promise<GPU> {
   const { create } = await (loaded ??= loadDawn());
-  const enabled = toggles.length > 0 ? [`enable-dawn-features=${toggles.join(",")}`] : [];
-  const gpu = create([`backend=${backend}`, ...enabled]);
+  const gpu = create([
+    `backend=${backend}`,
+    ...(toggles.length > 0 ? [`enable-dawn-features=${toggles.join(",")}`] : []),
+    ...(adapter === undefined ? [] : [`adapter=${adapter}`]),
+  ]);
   kept.push(gpu);
   return gpu;
 }

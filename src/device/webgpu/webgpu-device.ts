@@ -5,7 +5,7 @@ import { elementCount } from "../../kernels/tensor.ts";
 import { chooseWebGpuKernel } from "../../kernels/webgpu/choose.ts";
 import type { WebGpuTarget } from "../../kernels/webgpu/kernel.ts";
 import { bindVectors } from "../bind-vectors.ts";
-import type { Device, DeviceVector, Plan, Program, Step, ValueId } from "../device.ts";
+import type { Device, DeviceAdapter, DeviceVector, Plan, Program, Step, ValueId } from "../device.ts";
 import type { MemoryRange } from "./bind.ts";
 import { alignBytes, compileProgram, type Dispatch, type KernelChoice } from "./compile.ts";
 import { Pipelines } from "./pipelines.ts";
@@ -32,7 +32,10 @@ interface WebGpuVector extends DeviceVector {
 }
 
 /** Takes all that the adapter offers of what kernels can use. */
-export async function createWebGpuDevice(adapter: GPUAdapter): Promise<WebGpuDevice> {
+export async function createWebGpuDevice(
+  adapter: GPUAdapter,
+  named: DeviceAdapter = { name: adapter.info.device, isSoftware: adapter.info.isFallbackAdapter },
+): Promise<WebGpuDevice> {
   const features = USED_FEATURES.filter((feature) => adapter.features.has(feature));
   const { limits } = adapter;
   const gpu = await adapter.requestDevice({
@@ -119,6 +122,7 @@ export async function createWebGpuDevice(adapter: GPUAdapter): Promise<WebGpuDev
 
   return {
     name: "webgpu",
+    adapter: { name: named.name, isSoftware: named.isSoftware },
     target,
     adapterInfo: adapter.info,
     alloc(elements, label) {

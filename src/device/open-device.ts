@@ -1,0 +1,35 @@
+// The device that a run asks for. WebGPU's part is loaded only where it is wanted: functions on processors have no use
+// for it.
+
+import { SltrainError } from "../errors.ts";
+import type { Device } from "./device.ts";
+import { createWasmDevice } from "./wasm/wasm-device.ts";
+
+/** `auto`: the GPU where there is one, and not a processor that plays one; else the processor. */
+export const deviceNames = ["wasm", "webgpu", "auto"] as const;
+
+export interface DeviceRequest {
+  readonly device: (typeof deviceNames)[number];
+  /** Index or part of the name; the first adapter unless given. Nothing to `wasm`. */
+  readonly adapter?: string | undefined;
+  /** Threads that share `wasm`'s kernels; the others have no use for them. */
+  readonly threads?: number | undefined;
+}
+
+/** Throws SltrainError "webgpu-missing" and "adapter-missing", for `auto` only where an adapter was named that is not there. */
+export async function openDevice({ device, adapter: selector, threads = 1 }: DeviceRequest): Promise<Device> {
+  if (device === "wasm") return createWasmDevice({ threads });
+  const { findAdapter } = await import("./webgpu/adapters.ts");
+  try {
+    const { adapter, description } = await findAdapter(selector);
+    if (device === "webgpu" || !description.isSoftware) {
+      const { createWebGpuDevice } = await import("./webgpu/webgpu-device.ts");
+      return await createWebGpuDevice(adapter, description);
+    }
+  } catch (error) {
+    const nothingThere =
+      error instanceof SltrainError && ["webgpu-missing", "adapter-missing"].includes(error.code);
+    if (device === "webgpu" || selector !== undefined || !nothingThere) throw error;
+  }
+  return createWasmDevice({ threads });
+}
