@@ -24,7 +24,7 @@ export async function openDevice({ device, adapter: selector, threads = 1 }: Dev
     const { adapter, description } = await findAdapter(selector);
     if (device === "webgpu" || !description.isSoftware) {
       const { createWebGpuDevice } = await import("./webgpu/webgpu-device.ts");
-      return await createWebGpuDevice(adapter, description);
+      return await createWebGpuDevice(adapter, { named: description });
     }
   } catch (error) {
     const nothingThere =

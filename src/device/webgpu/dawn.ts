@@ -49,6 +49,8 @@ export async function openDawn(backend: Backend, { toggles = [], adapter }: Dawn
     `backend=${backend}`,
     ...(toggles.length > 0 ? [`enable-dawn-features=${toggles.join(",")}`] : []),
     ...(adapter === undefined ? [] : [`adapter=${adapter}`]),
+    // Timestamps are made coarse (65 us) against spying web pages; here all code is the user's own.
+    "disable-dawn-features=timestamp_quantization",
   ]);
   kept.push(gpu);
   return gpu;

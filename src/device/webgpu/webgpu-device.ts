@@ -8,6 +8,7 @@ import { bindVectors } from "../bind-vectors.ts";
 import type { Device, DeviceAdapter, DeviceVector, Plan, Program, Step, ValueId } from "../device.ts";
 import type { MemoryRange } from "./bind.ts";
 import { alignBytes, compileProgram, type Dispatch, type KernelChoice } from "./compile.ts";
+import { GpuClock } from "./gpu-clock.ts";
 import { Pipelines } from "./pipelines.ts";
 
 const FLOAT_BYTES = 4;
@@ -16,6 +17,11 @@ const USED_FEATURES: readonly GPUFeatureName[] = ["shader-f16", "subgroups", "ti
 export interface WebGpuDevice extends Device {
   readonly target: WebGpuTarget;
   readonly adapterInfo: GPUAdapterInfo;
+  /**
+   * ms that the GPU has worked on steps, by its own clock. Undefined unless asked for (`countBusyTime`), and where the
+   * adapter has no timestamp queries.
+   */
+  readonly busyMs: number | undefined;
   /** `kernelFor` stands in for dispatch, for tests and benches. */
   compile(
     program: Program,
@@ -31,10 +37,20 @@ interface WebGpuVector extends DeviceVector {
   readonly buffer: GPUBuffer;
 }
 
+export interface WebGpuDeviceOptions {
+  /** What it calls its adapter; default: what the adapter says of itself. */
+  readonly named?: DeviceAdapter;
+  /** Costs every step two timestamps and their way back. */
+  readonly countBusyTime?: boolean;
+}
+
 /** Takes all that the adapter offers of what kernels can use. */
 export async function createWebGpuDevice(
   adapter: GPUAdapter,
-  named: DeviceAdapter = { name: adapter.info.device, isSoftware: adapter.info.isFallbackAdapter },
+  {
+    named = { name: adapter.info.device, isSoftware: adapter.info.isFallbackAdapter },
+    countBusyTime = false,
+  }: WebGpuDeviceOptions = {},
 ): Promise<WebGpuDevice> {
   const features = USED_FEATURES.filter((feature) => adapter.features.has(feature));
   const { limits } = adapter;
@@ -58,6 +74,7 @@ export async function createWebGpuDevice(
     workgroupBytes: gpu.limits.maxComputeWorkgroupStorageSize,
     workgroupInvocations: gpu.limits.maxComputeInvocationsPerWorkgroup,
   };
+  const clock = countBusyTime && features.includes("timestamp-query") ? new GpuClock(gpu) : undefined;
   const pipelines = new Pipelines(gpu);
   const allocated = new WeakSet<DeviceVector>();
   const own = (vector: DeviceVector): WebGpuVector => {
@@ -110,9 +127,11 @@ export async function createWebGpuDevice(
         running = true;
         try {
           const encoder = gpu.createCommandEncoder();
-          encode(encoder, dispatches);
+          const timer = clock?.timePass();
+          encode(encoder, dispatches, timer?.timestampWrites);
+          timer?.resolve(encoder);
           gpu.queue.submit([encoder.finish()]);
-          await gpu.queue.onSubmittedWorkDone();
+          await Promise.all([gpu.queue.onSubmittedWorkDone(), timer?.read()]);
         } finally {
           running = false;
         }
@@ -125,6 +144,9 @@ export async function createWebGpuDevice(
     adapter: { name: named.name, isSoftware: named.isSoftware },
     target,
     adapterInfo: adapter.info,
+    get busyMs() {
+      return clock?.busyMs;
+    },
     alloc(elements, label) {
       const vector: WebGpuVector = { elements, label, buffer: createBuffer(elements * FLOAT_BYTES, label) };
       allocated.add(vector);
@@ -156,8 +178,12 @@ export async function createWebGpuDevice(
   };
 }
 
-function encode(encoder: GPUCommandEncoder, dispatches: readonly Dispatch[]): void {
-  const pass = encoder.beginComputePass();
+function encode(
+  encoder: GPUCommandEncoder,
+  dispatches: readonly Dispatch[],
+  timestampWrites: GPUComputePassTimestampWrites | undefined,
+): void {
+  const pass = encoder.beginComputePass(timestampWrites && { timestampWrites });
   let current: GPUComputePipeline | undefined;
   for (const { pipeline, bindGroup, workgroups } of dispatches) {
     if (pipeline !== current) pass.setPipeline((current = pipeline));
