@@ -1,6 +1,8 @@
 // The list of all WebGPU kernels. Dispatch (choose.ts), tests and benches read it.
 
+import { columnKernels } from "./elementwise/columns.ts";
 import { formulaKernels } from "./elementwise/formulas.ts";
+import { sumOfSquaresKernel } from "./elementwise/sum-of-squares.ts";
 import type { WebGpuKernel } from "./kernel.ts";
 import { globalPoolingKernels } from "./pooling/global-avg-pool.ts";
 import { poolingKernels } from "./pooling/pooling.ts";
@@ -9,4 +11,6 @@ export const webgpuKernels: readonly WebGpuKernel[] = [
   ...formulaKernels,
   ...poolingKernels,
   ...globalPoolingKernels,
+  ...columnKernels,
+  sumOfSquaresKernel,
 ];

@@ -1,6 +1,6 @@
 // What every WebGPU kernel promises, over the calls that every device's kernels are tested with: it agrees with the
 // reference in double precision, writes nothing but its outputs, gives equal bits run after run, and in place where its op
-// may work in place.
+// may work in place. All of that again as if the adapter had no subgroups, where a kernel then does otherwise.
 //
 // SLTRAIN_TEST_SECONDS=600 gives the random calls of each file that long instead of some seconds; SLTRAIN_TEST_SEED=2
 // draws others; SLTRAIN_TEST_GPU=1 runs on the machine's own adapter. A failure names the op and the call's number.
@@ -10,7 +10,7 @@ import { after, before, test } from "node:test";
 import type { WebGpuDevice } from "../../../src/device/webgpu/webgpu-device.ts";
 import { ops } from "../../../src/kernels/ops/index.ts";
 import type { AnyOp } from "../../../src/kernels/op.ts";
-import type { WebGpuKernel } from "../../../src/kernels/webgpu/kernel.ts";
+import type { WebGpuKernel, WebGpuTarget } from "../../../src/kernels/webgpu/kernel.ts";
 import { webgpuKernels } from "../../../src/kernels/webgpu/kernels.ts";
 import { createTestGpu, needsGpu } from "../../support/gpu.ts";
 import { allCases, operandsOf, type Case } from "../cases.ts";
@@ -34,6 +34,11 @@ export function testCalls(family: Family, tolerance: (op: ComputingOp) => number
   after(() => device?.destroy());
 
   const check = async (device: WebGpuDevice, kernel: WebGpuKernel, one: Case): Promise<void> => {
+    await checkOn(device, kernel, one);
+    if (usesSubgroups(kernel, one, device.target)) await checkOn(device, withoutSubgroups(kernel), one);
+  };
+
+  const checkOn = async (device: WebGpuDevice, kernel: WebGpuKernel, one: Case): Promise<void> => {
     const operands = operandsOf(one);
     const got = await runCall(device, kernel, one, operands);
     assertClose(kernel.name, one, got, expected(one, operands), tolerance(one.op as ComputingOp));
@@ -70,4 +75,18 @@ export function testCalls(family: Family, tolerance: (op: ComputingOp) => number
       t.diagnostic(`${calls} calls`);
     });
   }
+}
+
+/** What an adapter without subgroups would run. */
+function withoutSubgroups(kernel: WebGpuKernel): WebGpuKernel {
+  return {
+    ...kernel,
+    name: `${kernel.name} without subgroups`,
+    build: (call, target) => kernel.build(call, { ...target, subgroupSize: undefined }),
+  };
+}
+
+function usesSubgroups(kernel: WebGpuKernel, { call }: Case, target: WebGpuTarget): boolean {
+  if (!kernel.accepts(call, { ...target, subgroupSize: undefined })) return false;
+  return kernel.build(call, target).passes.some(({ wgsl }) => /\bsubgroup[A-Z]/.test(wgsl));
 }

@@ -18,21 +18,24 @@ export interface FlatPass {
 
 /** One invocation for each unit. */
 export function flatPass({ count, bindings, body, module = "" }: FlatPass): WebGpuPass {
-  const groups = Math.max(1, Math.ceil(count / FLAT_WORKGROUP));
-  // More than fit along x go on along y, in rows of equal length.
-  const y = Math.ceil(groups / MOST_WORKGROUPS);
-  const x = Math.ceil(groups / y);
+  const workgroups = spreadWorkgroups(Math.ceil(count / FLAT_WORKGROUP));
   return {
     wgsl: `${module}
 @compute @workgroup_size(${FLAT_WORKGROUP})
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  let i = id.x + id.y * ${x * FLAT_WORKGROUP}u;
+  let i = id.x + id.y * ${workgroups[0] * FLAT_WORKGROUP}u;
   if (i >= ${count}u) { return; }
   ${body}
 }`,
     bindings,
-    workgroups: [x, y, 1],
+    workgroups,
   };
+}
+
+/** That many workgroups, or a few more: those that do not fit along x go on along y, in rows of equal length. */
+export function spreadWorkgroups(groups: number): readonly [x: number, y: number, z: number] {
+  const y = Math.max(1, Math.ceil(groups / MOST_WORKGROUPS));
+  return [Math.ceil(groups / y), y, 1];
 }
 
 /**
