@@ -1,7 +1,9 @@
 import { Args, Flags } from "@oclif/core";
 import { evaluateRun } from "../coordinator/evaluate-run.ts";
 import { openStorage } from "../storage/open.ts";
+import { deviceFlags, deviceRequest } from "../ui/device-flags.ts";
 import { SltrainCommand, jsonFlag } from "../ui/sltrain-command.ts";
+import { adapterText } from "../ui/gpu-text.ts";
 import { formatCount, formatPercent } from "../units.ts";
 
 export default class Evaluate extends SltrainCommand {
@@ -9,6 +11,7 @@ export default class Evaluate extends SltrainCommand {
   static override examples = [
     "<%= config.bin %> <%= command.id %> 20261122-235901-lenet5-3f9a",
     "<%= config.bin %> <%= command.id %> my-run --data fashion-mnist --split validation",
+    "<%= config.bin %> <%= command.id %> my-run --device webgpu --adapter 1",
   ];
   static override args = {
     run: Args.string({ description: "Run id, as `sltrain runs ls` lists it.", required: true }),
@@ -18,6 +21,7 @@ export default class Evaluate extends SltrainCommand {
     split: Flags.option({ options: ["train", "validation"] as const, default: "validation" as const })({
       summary: "Which part of the data.",
     }),
+    ...deviceFlags,
     storage: Flags.string({ summary: "Where the run is.", default: "fs:.sltrain", env: "SLTRAIN_STORAGE" }),
     json: jsonFlag,
   };
@@ -25,7 +29,8 @@ export default class Evaluate extends SltrainCommand {
   override async run(): Promise<void> {
     const { args, flags } = await this.parse(Evaluate);
     const storage = await openStorage(flags.storage);
-    const result = await evaluateRun({ storage, runId: args.run, data: flags.data, split: flags.split });
+    const { data, split } = flags;
+    const result = await evaluateRun({ storage, runId: args.run, data, split, device: deviceRequest(flags) });
     await storage.close();
     if (flags.json) {
       this.log(JSON.stringify(result));
@@ -34,5 +39,6 @@ export default class Evaluate extends SltrainCommand {
     const accuracy = result.accuracy === null ? "" : `, accuracy ${formatPercent(result.accuracy)}`;
     this.log(`${result.runId} on ${result.data} (${flags.split}, ${formatCount(result.samples)} samples):`);
     this.log(`loss ${result.loss.toFixed(4)}${accuracy}`);
+    if (result.adapter !== null) this.log(`on ${adapterText(result.adapter)}`);
   }
 }

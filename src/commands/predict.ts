@@ -1,6 +1,7 @@
 import { Args, Flags } from "@oclif/core";
 import { predictRun } from "../coordinator/predict-run.ts";
 import { openStorage } from "../storage/open.ts";
+import { deviceFlags, deviceRequest } from "../ui/device-flags.ts";
 import { SltrainCommand, jsonFlag } from "../ui/sltrain-command.ts";
 import { drawTable } from "../ui/table.ts";
 import { formatCount, formatPercent } from "../units.ts";
@@ -19,6 +20,7 @@ export default class Predict extends SltrainCommand {
   };
   static override flags = {
     limit: Flags.integer({ summary: "Print the first rows only; --json prints all.", default: 20, min: 1 }),
+    ...deviceFlags,
     storage: Flags.string({ summary: "Where the run is.", default: "fs:.sltrain", env: "SLTRAIN_STORAGE" }),
     json: jsonFlag,
   };
@@ -26,10 +28,12 @@ export default class Predict extends SltrainCommand {
   override async run(): Promise<void> {
     const { args, flags } = await this.parse(Predict);
     const storage = await openStorage(flags.storage);
-    const predictions = await predictRun({ storage, runId: args.run, file: args.file });
+    const { run: runId, file } = args;
+    const answer = await predictRun({ storage, runId, file, device: deviceRequest(flags) });
+    const { predictions } = answer;
     await storage.close();
     if (flags.json) {
-      this.log(JSON.stringify({ runId: args.run, file: args.file, predictions }));
+      this.log(JSON.stringify({ runId, file, ...answer }));
       return;
     }
     const shown = predictions.slice(0, flags.limit);

@@ -6,6 +6,7 @@ import type { ScheduleName } from "../optim/learning-rate.ts";
 import { parseReduce, reduceNames } from "../allreduce/patterns/index.ts";
 import { compressionNames, parseCompression } from "../allreduce/compression.ts";
 import { parseSync, syncNames } from "../allreduce/sync.ts";
+import type { DeviceRequest } from "../device/open-device.ts";
 import { SltrainError } from "../errors.ts";
 import { deadlineForms, parseDeadline } from "./deadline.ts";
 import { optimizerNames } from "../optim/optimizer.ts";
@@ -74,7 +75,7 @@ const SYNC_EVERY: Expected = "a whole number from 1 to 1000000000 or epoch";
 export const orchestrations = ["peers", "starter", "coordinator"] as const;
 
 /** What functions compute on; `auto` is settled before the run begins. */
-export const deviceNames = ["wasm", "webgpu", "auto"] as const;
+export const deviceNames = ["wasm", "webgpu", "auto"] as const satisfies readonly DeviceRequest["device"][];
 
 export const algorithmNames = ["ga-sgd", "local-sgd", "diloco"] as const;
 

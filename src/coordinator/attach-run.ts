@@ -41,7 +41,7 @@ export async function attachRun(options: AttachOptions): Promise<RunSummary | un
     const newest = await newestAttempt(storage, runId);
     const attempt = newest?.attempt ?? 0;
     const workers = newest?.record.workers ?? manifest.config.workers;
-    onEvent(startedEvent({ manifest, attempt, workers }, 0, storage.uri));
+    onEvent(startedEvent({ manifest, attempt, workers, gpus: manifest.machine.gpus ?? [] }, 0, storage.uri));
     if (summary) {
       onEvent(finalEvent(summary, storage.uri));
       return summary;

@@ -8,7 +8,10 @@ import type { DataManifest } from "../data/manifest.ts";
 import { type FunctionLife, livesLongEnough, refuseShortLife } from "../plan/function-life.ts";
 import { vcpusOf } from "../plan/function-memory.ts";
 
-/** Throws "out-of-memory" or "timeout-too-short", naming what would do. Measures a step where it may be too long. */
+/**
+ * The processor's pace says nothing of a GPU's. Throws "out-of-memory" or "timeout-too-short", naming what would do. Measures a step
+ * where it may be too long.
+ */
 export async function checkFunction(
   config: TrainConfig,
   data: DataManifest,
@@ -17,6 +20,7 @@ export async function checkFunction(
   const { memoryMiB, workers, timeoutS } = config;
   const samples = samplesPerWorker(config, data);
   refuseWithoutMemory(job, samples, { memoryMiB, data });
+  if (config.device === "webgpu") return;
   const life = {
     ...{ timeoutS, memoryMiB, workers, samples },
     vcpusWith: (memory: number) => usableVcpus(config, memory),

@@ -23,7 +23,8 @@ export async function checkLimits(
 ): Promise<void> {
   const { config, data } = manifest;
   const { budgetUsd, deadline, workers, memoryMiB } = config;
-  if (budgetUsd === undefined && deadline === undefined) return;
+  // The processor's pace says nothing of a GPU's.
+  if ((budgetUsd === undefined && deadline === undefined) || config.device === "webgpu") return;
   const steps = batchesPerEpoch(data.counts.train, config.batchSize);
   const stepMs = await measureStepMs(job, samplesPerWorker(config, data));
   const epochMs = (steps * stepMs) / usableVcpus(config, memoryMiB);

@@ -4,11 +4,12 @@ import { evaluateSlice } from "../algorithms/evaluate.ts";
 import { rowElements, type Dataset, type Split } from "../data/dataset.ts";
 import { ensurePartitions } from "../data/partition.ts";
 import { openPartitions } from "../data/reader.ts";
+import type { DeviceRequest } from "../device/open-device.ts";
 import { SltrainError } from "../errors.ts";
 import type { RunManifest } from "../run/records.ts";
 import { readRun } from "../run/registry.ts";
 import type { Storage } from "../storage/storage.ts";
-import { openTrainedModel } from "./trained-model.ts";
+import { type AskedDevice, openTrainedModel } from "./trained-model.ts";
 
 export interface EvaluateOptions {
   readonly storage: Storage;
@@ -16,9 +17,11 @@ export interface EvaluateOptions {
   /** Default: the data set that the run was trained on. */
   readonly data: string | undefined;
   readonly split: Split;
+  /** Default: what the run was trained on, where that is here. */
+  readonly device?: DeviceRequest | undefined;
 }
 
-export interface Evaluation {
+export interface Evaluation extends AskedDevice {
   readonly runId: string;
   readonly data: string;
   readonly split: Split;
@@ -30,7 +33,13 @@ export interface Evaluation {
 }
 
 /** Throws "run-unknown", "model-missing", "data-mismatch" naming both shapes, and what reading the data throws. */
-export async function evaluateRun({ storage, runId, data, split }: EvaluateOptions): Promise<Evaluation> {
+export async function evaluateRun({
+  storage,
+  runId,
+  data,
+  split,
+  device,
+}: EvaluateOptions): Promise<Evaluation> {
   const { manifest } = await readRun(storage, runId);
   const name = data ?? manifest.config.data;
   const stored =
@@ -39,7 +48,7 @@ export async function evaluateRun({ storage, runId, data, split }: EvaluateOptio
       : await ensurePartitions(storage, name, { seed: manifest.config.seed });
   const dataset = { ...(await openPartitions(storage, stored, split)), transform: manifest.data.transform };
   checkFit(dataset, manifest);
-  const { replica, close } = await openTrainedModel(storage, manifest);
+  const { replica, asked, close } = await openTrainedModel(storage, manifest, device);
   try {
     const sums = await evaluateSlice(replica, dataset, 0, dataset.count);
     const counted = manifest.loss !== "mean-squared-error";
@@ -50,6 +59,7 @@ export async function evaluateRun({ storage, runId, data, split }: EvaluateOptio
       samples: dataset.count,
       loss: sums.loss / dataset.count,
       accuracy: counted ? sums.correct / dataset.count : null,
+      ...asked,
     };
   } finally {
     close();

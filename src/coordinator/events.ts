@@ -1,5 +1,6 @@
 // What a run tells its user, in order. `train --json` prints these (but for "progress") one per line: docs/json.md.
 
+import type { GpuShare } from "../plan/gpu-placement.ts";
 import type { EpochMetrics, RunSummary } from "../run/records.ts";
 
 export type TrainEvent =
@@ -9,6 +10,9 @@ export type TrainEvent =
       readonly model: string;
       readonly data: string;
       readonly workers: number;
+      readonly device: "wasm" | "webgpu";
+      /** None for wasm. */
+      readonly gpus: readonly GpuShare[];
       readonly epochs: number;
       readonly stepsPerEpoch: number;
       readonly batchSize: number;

@@ -2,9 +2,10 @@
 
 import { BatchReader } from "../algorithms/batch-reader.ts";
 import { readFeatures } from "../data/features.ts";
+import type { DeviceRequest } from "../device/open-device.ts";
 import { readRun } from "../run/registry.ts";
 import type { Storage } from "../storage/storage.ts";
-import { openTrainedModel } from "./trained-model.ts";
+import { type AskedDevice, openTrainedModel } from "./trained-model.ts";
 
 const BATCH_SIZE = 250;
 
@@ -22,10 +23,17 @@ export interface PredictOptions {
   readonly runId: string;
   /** IDX or CSV, also gzipped, with or without labels. */
   readonly file: string;
+  /** Default: what the run was trained on, where that is here. */
+  readonly device?: DeviceRequest | undefined;
 }
 
-/** One prediction per row of the file. Throws "run-unknown", "model-missing", and what reading the file throws. */
-export async function predictRun({ storage, runId, file }: PredictOptions): Promise<Prediction[]> {
+export interface Predictions extends AskedDevice {
+  /** One per row of the file. */
+  readonly predictions: readonly Prediction[];
+}
+
+/** Throws "run-unknown", "model-missing", and what reading the file throws. */
+export async function predictRun({ storage, runId, file, device }: PredictOptions): Promise<Predictions> {
   const { manifest } = await readRun(storage, runId);
   const { featureShape, transform, task, classNames } = manifest.data;
   const { count, values } = await readFeatures(file, featureShape);
@@ -36,7 +44,7 @@ export async function predictRun({ storage, runId, file }: PredictOptions): Prom
     transform,
   });
   const order = Uint32Array.from({ length: count }, (_, i) => i);
-  const { replica, close } = await openTrainedModel(storage, manifest);
+  const { replica, asked, close } = await openTrainedModel(storage, manifest, device);
   try {
     const predictions: Prediction[] = [];
     for (let begin = 0; begin < count; begin += BATCH_SIZE) {
@@ -53,7 +61,7 @@ export async function predictRun({ storage, runId, file }: PredictOptions): Prom
         });
       }
     }
-    return predictions;
+    return { predictions, ...asked };
   } finally {
     close();
   }

@@ -24,6 +24,7 @@ import { RUN_SCHEMA_VERSION, type RunFailure, type RunManifest, type RunSummary 
 import type { RequestPrices } from "../storage/prices.ts";
 import type { Storage } from "../storage/storage.ts";
 import { checkFunction } from "./check-function.ts";
+import { chooseDevice, type ChosenDevice } from "./choose-device.ts";
 import { checkLimits } from "./check-limits.ts";
 import { checkReach } from "./check-reach.ts";
 import { refuseTooManyWorkers } from "./check-workers.ts";
@@ -40,6 +41,7 @@ export type PreparedRun = {
   readonly attempt: number;
   /** Of that crew. */
   readonly workers: number;
+  readonly chosen: ChosenDevice;
 } & (
   | {
       /** What earlier crews have cost whose heartbeats are gone. */
@@ -58,7 +60,7 @@ export interface PrepareOptions {
 /**
  * Throws "storage-unshared", "storage-unsupported", "too-many-workers", "out-of-memory",
  * "timeout-too-short", "deadline-too-soon", "budget-too-small", "run-completed", "run-differs",
- * and what storage, data and model throw; nothing of a refused run is left behind.
+ * and what `chooseDevice`, storage, data and model throw; nothing of a refused run is left behind.
  */
 export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> {
   const { storage, config } = options;
@@ -71,9 +73,11 @@ export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> 
 }
 
 async function createRun(
-  { storage, config, sltrainVersion }: PrepareOptions,
+  { storage, config: given, sltrainVersion }: PrepareOptions,
   prices: RequestPrices | undefined,
 ): Promise<PreparedRun> {
+  const chosen = await chooseDevice(given);
+  const config: TrainConfig = { ...given, device: chosen.device };
   const data = await ensurePartitions(storage, config.data, { seed: config.seed });
   const { train, validation } = data.counts;
   refuseTooManyWorkers(config, data);
@@ -112,6 +116,7 @@ async function createRun(
       cores: cpus().length,
       memoryMiB: Math.round(totalmem() / 2 ** 20),
       platform: `${platform()}-${arch()}`,
+      ...(chosen.gpus.length > 0 && { gpus: chosen.gpus }),
     },
   };
   await checkLimits(manifest, job, prices);
@@ -123,7 +128,7 @@ async function createRun(
     });
   }
   await storage.put(runKeys(runId).topology, [new TextEncoder().encode(formatTopology(topology))]);
-  return { manifest, attempt: 0, workers: config.workers, before: NO_COST };
+  return { manifest, attempt: 0, workers: config.workers, chosen, before: NO_COST };
 }
 
 /** Takes up an unfinished run; settings given now must be those it was started with. */
@@ -145,6 +150,7 @@ async function takeUpRun(
     (key) =>
       sources[key] !== "default" &&
       !OF_THE_USER.includes(key) &&
+      !(key === "device" && config.device === "auto") &&
       JSON.stringify(config[key]) !== JSON.stringify(manifest.config[key]),
   );
   refuse(
@@ -157,17 +163,19 @@ async function takeUpRun(
   await storage.delete([keys.stop]);
   if (newest && !summary && !(await hasFailed(storage, keys, newest.attempt))) {
     refuse(manifest, config, changed, "Stop its crew first: `sltrain runs stop`.");
-    return { manifest, workers: newest.record.workers, ...newest };
+    const { workers } = newest.record;
+    return { manifest, workers, chosen: await chooseDevice({ ...manifest.config, workers }), ...newest };
   }
+  const resized = newest && (await resizedTo(storage, runId, newest));
+  const workers = resized ?? newest?.record.workers ?? manifest.config.workers;
+  const chosen = await chooseDevice({ ...manifest.config, workers });
   await storage.delete([keys.summary, keys.failure]);
   // All ranks compute again what follows their checkpoint; servers may have dropped it.
   if (areParameterServers(config.channel)) {
     await forgetRun(parameterServers(config.channel, process.env), runId);
   }
   const attempt = newest === undefined ? 0 : newest.attempt + 1;
-  const resized = newest && (await resizedTo(storage, runId, newest));
-  const workers = resized ?? newest?.record.workers ?? manifest.config.workers;
-  return { manifest, attempt, workers, before: summary?.costUsd ?? newest?.record.before ?? NO_COST };
+  return { manifest, attempt, workers, chosen, before: summary?.costUsd ?? newest?.record.before ?? NO_COST };
 }
 
 function refuse(

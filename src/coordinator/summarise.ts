@@ -3,6 +3,7 @@
 import { assert, SltrainError } from "../errors.ts";
 import { layoutsOf } from "../models/build.ts";
 import { optimizerOf } from "../optim/optimizer.ts";
+import type { GpuShare } from "../plan/gpu-placement.ts";
 import { addCost, type HeldObjects, runCost } from "../plan/run-cost.ts";
 import { ofCrew } from "../run/attempts.ts";
 import { bestEpoch } from "../run/best-epoch.ts";
@@ -45,6 +46,8 @@ export async function summarise(
     model: config.model,
     data: config.data,
     workers: record.workers,
+    device: config.device === "webgpu" ? config.device : "wasm",
+    gpus: gpusOf(results),
     epochs: first.epochs,
     steps: first.steps,
     loss: metrics.at(-1)?.loss ?? first.firstLosses.at(-1) ?? Number.NaN,
@@ -78,6 +81,14 @@ export async function summarise(
     modelPath: locate(storage.uri, keys.model),
     topologyPath: locate(storage.uri, keys.topology),
   };
+}
+
+/** In the machine's order. */
+function gpusOf(results: readonly WorkerResult[]): readonly GpuShare[] {
+  const ranksOf = (index: number) =>
+    results.filter(({ gpu }) => gpu?.index === index).map(({ rank }) => rank);
+  const gpus = new Map(results.flatMap(({ gpu }) => (gpu === undefined ? [] : [[gpu.index, gpu] as const])));
+  return [...gpus].sort(([a], [b]) => a - b).map(([index, gpu]) => ({ ...gpu, ranks: ranksOf(index) }));
 }
 
 /** Frames and checkpoints while the run lasted; its model and its data, which stay, are not of the run alone. */

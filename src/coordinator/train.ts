@@ -7,6 +7,7 @@ import type { ConfigSource } from "../config/resolve.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { batchesPerEpoch } from "../data/order.ts";
 import { errorRecord } from "../errors.ts";
+import type { GpuShare } from "../plan/gpu-placement.ts";
 import { getJsonLines, putJson } from "../run/json-object.ts";
 import { runKeys, type RunKeys } from "../run/keys.ts";
 import type { EpochMetrics, RunFailure, RunManifest, RunSummary } from "../run/records.ts";
@@ -75,7 +76,10 @@ async function trainPrepared(
   try {
     const limits =
       "record" in prepared ? {} : crewLimits(options.config, manifest, prepared.before, startedAt);
-    onEvent(startedEvent(prepared, before.length, storage.uri));
+    onEvent(startedEvent({ ...prepared, gpus: prepared.chosen.gpus }, before.length, storage.uri));
+    const { fallback } = prepared.chosen;
+    if (fallback !== undefined)
+      onEvent({ event: "warning", message: `--device auto: training on the processor, for ${fallback}` });
     const crew =
       "record" in prepared
         ? prepared
@@ -112,8 +116,12 @@ async function leaveFailure({ config, onEvent }: TrainOptions, keys: RunKeys, er
   }
 }
 
+interface StartedCrew extends Pick<PreparedRun, "manifest" | "attempt" | "workers"> {
+  readonly gpus: readonly GpuShare[];
+}
+
 export function startedEvent(
-  { manifest, attempt, workers }: Pick<PreparedRun, "manifest" | "attempt" | "workers">,
+  { manifest, attempt, workers, gpus }: StartedCrew,
   epochsBefore: number,
   storage: string,
 ): TrainEvent {
@@ -129,6 +137,8 @@ export function startedEvent(
       model,
       data: config.data,
       workers,
+      device: config.device === "webgpu" ? config.device : "wasm",
+      gpus,
       epochs,
       batchSize,
       optimizer,

@@ -1,20 +1,36 @@
 // A run's finished model on a device of this machine, ready to be evaluated or asked for predictions.
 
 import { Replica } from "../algorithms/replica.ts";
-import { createWasmDevice } from "../device/wasm/wasm-device.ts";
+import type { Device, DeviceAdapter } from "../device/device.ts";
+import { openDevice, type DeviceRequest } from "../device/open-device.ts";
 import { SltrainError } from "../errors.ts";
 import { decodeSafetensors } from "../models/safetensors.ts";
 import { runKeys } from "../run/keys.ts";
 import type { RunManifest } from "../run/records.ts";
 import type { Storage } from "../storage/storage.ts";
 
+/** What a model was asked on. */
+export interface AskedDevice {
+  readonly device: Device["name"];
+  /** Null for wasm. */
+  readonly adapter: DeviceAdapter | null;
+}
+
 export interface TrainedModel {
   readonly replica: Replica;
+  readonly asked: AskedDevice;
   readonly close: () => void;
 }
 
-/** Throws "model-missing" for a run that has not finished. */
-export async function openTrainedModel(storage: Storage, manifest: RunManifest): Promise<TrainedModel> {
+/**
+ * What was trained on a GPU is asked on one, where this machine has one; `request` says otherwise. Throws "model-missing"
+ * for a run that has not finished, and what `openDevice` throws.
+ */
+export async function openTrainedModel(
+  storage: Storage,
+  manifest: RunManifest,
+  request: DeviceRequest = { device: manifest.config.device === "webgpu" ? "auto" : "wasm" },
+): Promise<TrainedModel> {
   const key = runKeys(manifest.runId).model;
   const bytes = await storage.get({ key });
   if (!bytes) {
@@ -24,7 +40,7 @@ export async function openTrainedModel(storage: Storage, manifest: RunManifest):
       suggestions: [`The run has not finished: \`sltrain train --run-id ${manifest.runId}\` takes it up.`],
     });
   }
-  const device = await createWasmDevice();
+  const device = await openDevice(request);
   const replica = new Replica({
     device,
     topology: manifest.topology,
@@ -32,5 +48,9 @@ export async function openTrainedModel(storage: Storage, manifest: RunManifest):
     seed: manifest.config.seed,
   });
   replica.load(decodeSafetensors(bytes, key), key);
-  return { replica, close: () => device.destroy() };
+  return {
+    replica,
+    asked: { device: device.name, adapter: device.adapter ?? null },
+    close: () => device.destroy(),
+  };
 }

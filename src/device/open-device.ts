@@ -5,11 +5,9 @@ import { SltrainError } from "../errors.ts";
 import type { Device } from "./device.ts";
 import { createWasmDevice } from "./wasm/wasm-device.ts";
 
-/** `auto`: the GPU where there is one, and not a processor that plays one; else the processor. */
-export const deviceNames = ["wasm", "webgpu", "auto"] as const;
-
 export interface DeviceRequest {
-  readonly device: (typeof deviceNames)[number];
+  /** `auto`: the GPU where there is one, and not a processor that plays one; else the processor. */
+  readonly device: "wasm" | "webgpu" | "auto";
   /** Index or part of the name; the first adapter unless given. Nothing to `wasm`. */
   readonly adapter?: string | undefined;
   /** Threads that share `wasm`'s kernels; the others have no use for them. */

@@ -2,6 +2,7 @@
 
 import type { TrainConfig } from "../config/schema.ts";
 import type { Provider } from "../coordinator/provider.ts";
+import { DAWN_MODULE_VARIABLE, dawnModule } from "../device/webgpu/dawn.ts";
 import type { RunManifest } from "../run/records.ts";
 import { useEndpoint } from "./lambda/endpoint.ts";
 import { LambdaProvider } from "./lambda/lambda-provider.ts";
@@ -10,7 +11,11 @@ import { LocalProvider, logDirectory } from "./local/local-provider.ts";
 type Create = (manifest: RunManifest, storageUri: string) => Provider;
 
 const providers: Readonly<Record<TrainConfig["provider"], Create>> = {
-  local: ({ runId }, storageUri) => new LocalProvider(logDirectory(storageUri, runId)),
+  local: ({ runId, config }, storageUri) =>
+    new LocalProvider(
+      logDirectory(storageUri, runId),
+      config.device === "webgpu" ? { [DAWN_MODULE_VARIABLE]: dawnModule() } : {},
+    ),
   lambda: ({ config }) => {
     useEndpoint(config.endpointUrl, process.env);
     return new LambdaProvider(config.stack, process.env);

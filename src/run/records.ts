@@ -5,6 +5,7 @@ import type { DataManifest } from "../data/manifest.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { LossName } from "../models/build.ts";
 import type { Topology } from "../models/topology.ts";
+import type { GpuShare, NamedGpu } from "../plan/gpu-placement.ts";
 import type { BilledUse, RunCost } from "../plan/run-cost.ts";
 import type { FrameBudget } from "./frame-budget.ts";
 
@@ -27,6 +28,8 @@ export interface RunManifest {
     readonly cores: number;
     readonly memoryMiB: number;
     readonly platform: string;
+    /** That the first crew's functions compute on; absent for wasm. */
+    readonly gpus?: readonly GpuShare[];
   };
 }
 
@@ -179,6 +182,8 @@ export interface WorkerResult {
   /** Activations and scratch of the training step. */
   readonly arenaMiB: number;
   readonly totals: WorkTotals;
+  /** That it computed on last; absent where that was the processor. */
+  readonly gpu?: NamedGpu;
   /** Whether what it sent last was compressed by zstd; absent if it sent nothing. */
   readonly compresses?: boolean;
 }
@@ -225,6 +230,9 @@ export interface RunSummary extends WorkTotals {
   readonly model: string;
   readonly data: string;
   readonly workers: number;
+  readonly device: "wasm" | "webgpu";
+  /** None for wasm. */
+  readonly gpus: readonly GpuShare[];
   readonly epochs: number;
   readonly steps: number;
   /** Mean training loss of the last epoch. */

@@ -8,6 +8,7 @@ import { errorRecord } from "../errors.ts";
 import { resumeCommand } from "../run/resume-command.ts";
 import { counted, formatBytes, formatCount, formatPercent, formatUsd } from "../units.ts";
 import { exchangeText } from "./exchange-text.ts";
+import { gpuLine } from "./gpu-text.ts";
 import { CrewCount, Rate } from "./live-counts.ts";
 import { formatLoss, label, summaryLines } from "./summary-lines.ts";
 
@@ -170,6 +171,7 @@ function startedLines(event: Started): string[] {
     `${styleText("bold", event.runId)}${begun}`,
     `${event.model}, ${formatCount(event.parameters)} parameters, on ${event.data}, ${formatCount(event.samples)} samples`,
     `${workersOf(event)} through ${where}`,
+    ...event.gpus.map((gpu) => gpuLine(gpu)),
     `batch ${formatCount(event.batchSize)}, ${event.optimizer} at ${event.lr}, ` +
       `up to ${counted(event.epochs, "epoch")} of ${counted(event.stepsPerEpoch, "step")}`,
     exchangeText(event),

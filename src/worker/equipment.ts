@@ -7,14 +7,14 @@ import { memoryShares } from "../algorithms/training-memory.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { evenPart, type RowSlice } from "../data/order.ts";
 import { loadBytes, openPartitions } from "../data/reader.ts";
-import type { Device, Step } from "../device/device.ts";
-import { openDevice } from "../device/open-device.ts";
+import type { Step } from "../device/device.ts";
 import { optimizerOf, type Optimizer } from "../optim/optimizer.ts";
 import type { RunManifest } from "../run/records.ts";
 import type { Storage } from "../storage/storage.ts";
+import { openRunDevice, type RunDevice } from "./run-device.ts";
 import type { StartupClock } from "./startup-clock.ts";
 
-export interface Equipment {
+export interface Equipment extends RunDevice {
   /** Of the settings that it was made for. */
   readonly key: string;
   readonly schedule: SampleSchedule;
@@ -23,7 +23,6 @@ export interface Equipment {
   readonly train: Dataset;
   /** This rank's part of the validation split; may be empty. */
   readonly validation: Dataset;
-  readonly device: Device;
   readonly replica: Replica;
   /** Of the largest batch. */
   readonly step: Step;
@@ -56,7 +55,7 @@ export async function equip({ storage, manifest, rank, threads, startup }: Equip
   const optimizer = optimizerOf(manifest.config);
   const [data, compiled] = await Promise.all([
     openData(storage, manifest, { rows: schedule.rows, rank, memoryLimitBytes: dataBytes }),
-    compileReplica(manifest, optimizer, schedule.largestShare, { threads, startup }),
+    compileReplica(manifest, optimizer, schedule.largestShare, { rank, threads, startup }),
   ]);
   startup.end("data");
   return { key, schedule, optimizer, ...data, ...compiled };
@@ -99,13 +98,14 @@ async function compileReplica(
   { config, topology, loss }: RunManifest,
   optimizer: Optimizer,
   batchSize: number,
-  { threads, startup }: Pick<EquipOptions, "threads" | "startup">,
-): Promise<{ device: Device; replica: Replica; step: Step }> {
-  const device = await openDevice({ device: "wasm", threads });
+  { rank, threads, startup }: Pick<EquipOptions, "rank" | "threads" | "startup">,
+): Promise<RunDevice & { replica: Replica; step: Step }> {
+  const opened = await openRunDevice(config, rank, threads);
+  const { device } = opened;
   startup.end("device");
   const replica = new Replica({ device, topology, loss, seed: config.seed });
   await replica.useOptimizer(optimizer);
   const { step } = await replica.training(batchSize);
   startup.end("compile");
-  return { device, replica, step };
+  return { ...opened, replica, step };
 }

@@ -309,6 +309,7 @@ async function train(
     peakMemoryMiB: process.resourceUsage().maxRSS / 1024,
     arenaMiB: equipment.step.arenaBytes / 2 ** 20,
     totals: meter.totals,
+    ...(equipment.gpu && { gpu: equipment.gpu }),
     ...(collective.stats.zstd && { compresses: collective.stats.zstd.compresses }),
   };
   return { state: "ended", result };

@@ -29,8 +29,15 @@ export function temporaryFolder(): { readonly path: string; readonly remove: () 
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-export function startSltrain(args: readonly string[], cwd: string): Running {
-  const child = spawn(process.execPath, [BIN, ...args], { cwd, stdio: ["ignore", "pipe", "pipe"] });
+type Environment = Readonly<Record<string, string>>;
+
+/** `env`: over this process's own. */
+export function startSltrain(args: readonly string[], cwd: string, env: Environment = {}): Running {
+  const child = spawn(process.execPath, [BIN, ...args], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const ended = (async () => {
     const exit = new Promise<number | null>((resolve) => child.once("close", resolve));
     const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
@@ -39,8 +46,8 @@ export function startSltrain(args: readonly string[], cwd: string): Running {
   return { child, ended };
 }
 
-export function sltrain(args: readonly string[], cwd: string): Promise<Ended> {
-  return startSltrain(args, cwd).ended;
+export function sltrain(args: readonly string[], cwd: string, env?: Environment): Promise<Ended> {
+  return startSltrain(args, cwd, env).ended;
 }
 
 /** The JSON lines of a command's output. */

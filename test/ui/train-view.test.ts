@@ -7,6 +7,7 @@ import { chooseView } from "../../src/ui/train-view.ts";
 
 const started = {
   ...{ event: "run.started", runId: "owl", model: "mlp", data: "mnist", workers: 1, epochs: 3 },
+  ...{ device: "wasm", gpus: [] },
   ...{ stepsPerEpoch: 36, batchSize: 256, samples: 9000, parameters: 407_050, optimizer: "adam", lr: 0.001 },
   ...{ algorithm: "ga-sgd", sync: "bsp", syncEvery: null, reduce: "scatter-reduce", compress: "bf16" },
   ...{ checkpointEverySteps: 50, maxFrameBytes: 2 ** 20 },

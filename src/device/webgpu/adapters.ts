@@ -52,7 +52,7 @@ export async function findAdapter(selector?: string): Promise<FoundAdapter> {
   const listed = found.map(({ description: { index, name } }) => `${index}: ${name}`);
   if (listed.length === 0) throw noAdapter();
   const wanted =
-    selector === undefined ? found[0] : found.find(({ description }) => fits(description, selector));
+    selector === undefined ? found[0] : found.find(({ description }) => isMeant(description, selector));
   if (wanted === undefined)
     throw new SltrainError({
       code: "adapter-missing",
@@ -60,7 +60,10 @@ export async function findAdapter(selector?: string): Promise<FoundAdapter> {
       suggestions: [`--adapter 0 is ${found[0]!.description.name}.`],
     });
   const { index, name } = wanted.description;
-  const first = found.find(({ description }) => description.name.includes(name))!.description.index;
+  const first = reachedAs(
+    name,
+    found.map(({ description }) => description),
+  ).index;
   if (first !== index)
     throw new SltrainError({
       code: "adapter-missing",
@@ -73,10 +76,16 @@ export async function findAdapter(selector?: string): Promise<FoundAdapter> {
   return wanted;
 }
 
-function fits({ index, name }: AdapterDescription, selector: string): boolean {
+/** Whether the adapter's index or part of its name is `selector`, cases aside. */
+export function isMeant({ index, name }: AdapterDescription, selector: string): boolean {
   return /^\d+$/.test(selector)
     ? index === Number(selector)
     : name.toLowerCase().includes(selector.toLowerCase());
+}
+
+/** The adapter that Dawn gives out for one of their names. */
+export function reachedAs(name: string, adapters: readonly AdapterDescription[]): AdapterDescription {
+  return adapters.find((adapter) => adapter.name.includes(name))!;
 }
 
 async function findAdapters(): Promise<readonly FoundAdapter[]> {

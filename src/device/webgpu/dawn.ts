@@ -11,6 +11,11 @@ interface Dawn {
 /** Where functions, whose bundle lies beside no node_modules, find the package: a path or a file URL. */
 export const DAWN_MODULE_VARIABLE = "SLTRAIN_WEBGPU_MODULE";
 
+/** What that variable is to hold for functions that this process starts. */
+export function dawnModule(): string {
+  return process.env[DAWN_MODULE_VARIABLE] ?? import.meta.resolve("webgpu");
+}
+
 export type Backend = "vulkan" | "metal" | "d3d12" | "null";
 
 /** Dawn's event thread ends with the object that `create` made, whatever adapters and devices it has given out. */

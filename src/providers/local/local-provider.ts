@@ -22,11 +22,13 @@ export function logDirectory(storageUri: string, runId: string): string {
 export class LocalProvider implements Provider {
   readonly name = "local";
   readonly #logFolder: string;
+  readonly #environment: Readonly<Record<string, string>>;
   #service: ServiceProcess | undefined;
 
-  /** Where functions of this run log, and have logged. */
-  constructor(logFolder: string) {
+  /** Where functions of this run log, and have logged; variables that they get over those of this process. */
+  constructor(logFolder: string, environment: Readonly<Record<string, string>> = {}) {
     this.#logFolder = logFolder;
+    this.#environment = environment;
   }
 
   /** Throws SltrainError "function-not-built" and "provider-failed". */
@@ -40,7 +42,7 @@ export class LocalProvider implements Provider {
       functions: [
         {
           ...{ name, memoryMiB, timeoutS },
-          environment: {},
+          environment: this.#environment,
           bundlePath,
           handler: HANDLER,
           // A storage may be a path from where the user is.

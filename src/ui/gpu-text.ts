@@ -1,0 +1,21 @@
+// GPUs, and who computes on them, for people.
+
+import type { DeviceAdapter } from "../device/device.ts";
+import type { GpuShare } from "../plan/gpu-placement.ts";
+
+export function adapterText({ name, isSoftware }: DeviceAdapter): string {
+  return isSoftware ? `${name} (software)` : name;
+}
+
+/** "GPU 0, NVIDIA H100: workers 0 to 3". */
+export function gpuLine(gpu: GpuShare): string {
+  return `GPU ${gpu.index}, ${adapterText(gpu)}: ${ranksText(gpu.ranks)}`;
+}
+
+/** Placement gives a GPU a stretch of ranks, but where workers outnumber what fits. */
+function ranksText(ranks: readonly number[]): string {
+  const [first, last] = [ranks[0]!, ranks.at(-1)!];
+  if (ranks.length === 1) return `worker ${first}`;
+  const isStretch = last - first === ranks.length - 1;
+  return `workers ${isStretch && ranks.length > 2 ? `${first} to ${last}` : ranks.join(", ")}`;
+}
