@@ -6,6 +6,7 @@ import { areParameterServers } from "../allreduce/parameter-servers.ts";
 import { parseReduce } from "../allreduce/patterns/index.ts";
 import { parseSync } from "../allreduce/sync.ts";
 import { SltrainError } from "../errors.ts";
+import { longestLeaseMs } from "./lease.ts";
 import { flagName, type TrainConfig, type TrainConfigKey } from "./schema.ts";
 
 interface Rule {
@@ -70,6 +71,11 @@ const rules: readonly Rule[] = [
     settings: ["quorum", "compress"],
     broken: (config) => goesOn(config) && parseCompression(config.compress).powerSgdTerms !== undefined,
     because: "powersgd's two rounds of a step must be of the same workers",
+  },
+  {
+    settings: ["leaseMs", "timeoutS"],
+    broken: ({ leaseMs, timeoutS }) => leaseMs > longestLeaseMs(timeoutS),
+    because: "who waits for a dead worker has to notice it in a quarter of its own life",
   },
   {
     settings: ["device", "provider"],

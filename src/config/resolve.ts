@@ -6,6 +6,7 @@ import type { z } from "zod";
 import { SltrainError } from "../errors.ts";
 import { refuseConflicts } from "./combinations.ts";
 import { readConfigFile } from "./file.ts";
+import { leaseWithin } from "./lease.ts";
 import { defaultsFor } from "./model-defaults.ts";
 import { nearestName } from "../nearest-name.ts";
 import { withoutCredentials } from "../storage/uri.ts";
@@ -65,11 +66,12 @@ export async function resolveTrainConfig(options: ResolveOptions): Promise<Resol
     values[given.key] = checkedValue(given);
     sources[given.key] = given.source;
   }
-  const { model, algorithm, compress } = values as TrainConfigInput;
+  const { model, algorithm, compress, timeoutS } = values as TrainConfigInput;
   const defaults = defaultsFor(model, algorithm, compress);
   const merged = {
     ...defaults,
     ...{ workers: cores, channel: values.storage ?? defaults.storage },
+    leaseMs: leaseWithin(timeoutS ?? defaults.timeoutS, defaults.leaseMs),
     // Hundreds of functions are started sooner by functions.
     orchestration: values.provider === "lambda" ? "starter" : defaults.orchestration,
     ...values,

@@ -190,7 +190,7 @@ export const trainFields = {
   ),
   timeoutS: wholeNumber(3, 900).describe("Longest life of one function; another one goes on where it ends."),
   leaseMs: wholeNumber(100, 900_000).describe(
-    "A worker that gives no sign of life for so long is taken for dead.",
+    "A worker that gives no sign of life for so long is taken for dead; by default at most a sixth of timeoutS.",
   ),
   maxRestarts: wholeNumber(0, 1000).describe(
     "Workers that are started in place of one that died at a step, before the run ends for it.",

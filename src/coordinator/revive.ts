@@ -5,7 +5,7 @@ import type { Functions } from "../functions/functions.ts";
 import { getJson } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
 import type { Heartbeat } from "../run/records.ts";
-import { deathsAt, summon } from "../run/summons.ts";
+import { deathsAt, summon, triesOf } from "../run/summons.ts";
 import type { Storage } from "../storage/storage.ts";
 import { type Crew, workerEvent } from "../run/crew.ts";
 import { WorkerFailed } from "./watch.ts";
@@ -38,7 +38,10 @@ interface Sign {
 
 interface Asked {
   readonly generation: number;
+  /** By this coordinator. */
   readonly tries: number;
+  /** By anybody, as of then. */
+  readonly triesOfAll: number;
   readonly atMs: number;
 }
 
@@ -96,7 +99,7 @@ export class Revival {
     const next = generation + 1;
     const asked = this.#asked.get(rank);
     const isRepeated = asked?.generation === next;
-    // Try 0 of generation 0 was the start's.
+    // One of generation 0 was the start's.
     const tries = isRepeated ? asked.tries : next === 0 ? 1 : 0;
     const nowMs = performance.now();
     if (isRepeated && nowMs - asked.atMs < START_MS * 2 ** (tries - 1)) return;
@@ -106,10 +109,14 @@ export class Revival {
     const deaths = await deathsAt(place, generation, step);
     if (deaths >= maxRestarts && generation >= 0)
       throw this.#died(rank, step, `died ${deaths + 1} times without a step between`);
-    this.#asked.set(rank, { generation: next, tries: tries + 1, atMs: nowMs });
+    const there = await triesOf(place, next);
+    // Whom somebody else has summoned is given the time to come.
+    const tryNumber = isRepeated ? asked.triesOfAll : next === 0 ? there : 0;
+    const triesOfAll = Math.max(there, tryNumber + 1);
+    this.#asked.set(rank, { generation: next, tries: tries + 1, triesOfAll, atMs: nowMs });
     const reason = next === 0 ? "start" : handedOver ? "handover" : "rescue";
     const event = workerEvent(crew, { rank, generation: next, reason });
-    await summon({ storage, functions, event, by: "coordinator", step, tryNumber: tries });
+    await summon({ storage, functions, event, by: "coordinator", step, tryNumber });
   }
 
   #died(rank: number, step: number, what: string): WorkerFailed {

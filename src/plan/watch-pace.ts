@@ -21,7 +21,7 @@ const WITHOUT_PRICE: WatchPace = { leaderBeatMs: 300, beatMs: 3000, lookMs: 300,
 /** What somebody waits for. */
 const SLOWEST_MS = 5_000;
 /** Rank 0 shows that the run goes on so often in the life of a function: who lives for seconds is missed in seconds. */
-const BEATS_OF_LIFE = 4;
+const BEATS_OF_LIFE = 8;
 /** What every worker does beside rank 0. */
 const SLOWEST_OF_MANY_MS = 60_000;
 const SHARE_OF_KIND = 0.01 / 4;

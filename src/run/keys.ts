@@ -38,6 +38,7 @@ export interface RunKeys {
   checkpoint(step: number, part: "shared" | number): string;
   /** Folders of what all generations of a rank have. */
   leasesOf(attempt: number, rank: number): string;
+  summonsesOf(attempt: number, rank: number): string;
   handoversOf(attempt: number, rank: number): string;
   /** Of one generation of a rank: who acts as it, */
   lease(attempt: number, rank: number, generation: number): string;
@@ -80,6 +81,7 @@ export function runKeys(runId: string): RunKeys {
     members: (fromStep) => `${membership}${ordered(fromStep)}.json`,
     checkpoint: (step, part) => `${checkpoints}${ordered(step)}/${part}.safetensors`,
     leasesOf: (attempt, rank) => `${leases}${attempt}/${rank}/`,
+    summonsesOf: (attempt, rank) => `${summonses}${attempt}/${rank}/`,
     handoversOf: (attempt, rank) => `${handovers}${attempt}/${rank}/`,
     lease: (attempt, rank, generation) => `${leases}${attempt}/${rank}/${generation}.json`,
     heartbeat: (attempt, rank, generation) => `${heartbeats}${attempt}/${rank}/${generation}.json`,

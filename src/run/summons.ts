@@ -30,6 +30,17 @@ export async function summon(options: SummonOptions): Promise<boolean> {
   return true;
 }
 
+/** How often a generation of a rank has been summoned, by whomever. */
+export async function triesOf(
+  { storage, keys, attempt, rank }: RankPlace,
+  generation: number,
+): Promise<number> {
+  const folder = keys.summonsesOf(attempt, rank);
+  let tries = 0;
+  for await (const key of storage.list(folder)) if (key.startsWith(`${folder}${generation}-`)) tries++;
+  return tries;
+}
+
 /** Generations of a rank, `newest` included, that took the place of a dead one after `step` had begun. */
 export async function deathsAt(
   { storage, keys, attempt, rank }: RankPlace,

@@ -18,8 +18,9 @@ export class Invocation {
   /** Start of the process to this call; 0 if the process has been called before. */
   readonly initMs: number;
   readonly startup = new StartupClock(this);
+  /** From this call to its time-out. */
+  readonly lifeMs: number;
   readonly #beganMs = performance.now();
-  readonly #lifeMs: number;
   readonly #context: FunctionContext;
 
   /** To be made at once when the handler is called. */
@@ -27,7 +28,7 @@ export class Invocation {
     this.requestId = context.awsRequestId;
     this.initMs = isWarm ? 0 : this.#beganMs;
     this.#context = context;
-    this.#lifeMs = context.getRemainingTimeInMillis();
+    this.lifeMs = context.getRemainingTimeInMillis();
     isWarm = true;
     this.startup.end("load");
   }
@@ -43,17 +44,17 @@ export class Invocation {
 
   /** The same by this process's clock. */
   get lifeLeftMs(): number {
-    return this.#lifeMs - (performance.now() - this.#beganMs);
+    return this.lifeMs - (performance.now() - this.#beganMs);
   }
 
   /** Until this share of its time has passed. */
   msUntil(share: number): number {
-    return this.lifeLeftMs - (1 - share) * this.#lifeMs;
+    return this.lifeLeftMs - (1 - share) * this.lifeMs;
   }
 
   /** Share of its time that has passed. */
   get spentShare(): number {
-    return 1 - this.lifeLeftMs / this.#lifeMs;
+    return 1 - this.lifeLeftMs / this.lifeMs;
   }
 
   /** Initialisation is billed as well: https://aws.amazon.com/lambda/pricing/ */

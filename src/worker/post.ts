@@ -13,6 +13,8 @@ import type { WorkerOptions } from "./run-worker.ts";
 
 /** A successor that has waited for so much of its life has too little left to train. */
 const MOST_WAITING = 0.5;
+/** And one that would wait for longer than that to be sure of a death never would be. */
+const LONGEST_SILENCE = MOST_WAITING / 2;
 
 /** Throws `Fenced` if the rank needs no other worker. */
 export async function openPost(
@@ -27,7 +29,7 @@ export async function openPost(
     ...{ storage, keys, attempt, rank, generation: event.generation, reason },
     requestId: invocation.requestId,
     // The run's own sign of life is rank 0's.
-    silenceMs: Math.max(config.leaseMs, 2 * pace.leaderBeatMs),
+    silenceMs: Math.min(Math.max(config.leaseMs, 2 * pace.leaderBeatMs), LONGEST_SILENCE * invocation.lifeMs),
     patienceMs: () => invocation.msUntil(MOST_WAITING),
     renew: () => renew(storage, functions, event),
   });

@@ -9,7 +9,7 @@ import { putJson } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
 import { newestGeneration, observeRank, type Observation, type RankPlace } from "../run/observe-rank.ts";
 import type { Heartbeat, WorkerEvent, WorkerFailure } from "../run/records.ts";
-import { deathsAt, summon } from "../run/summons.ts";
+import { deathsAt, summon, triesOf } from "../run/summons.ts";
 import type { Storage } from "../storage/storage.ts";
 
 export interface RescueOptions {
@@ -81,7 +81,7 @@ export class Rescue {
     const { signal } = this.#ended;
     const distance = (event.rank - rank + worldSize) % worldSize;
     await sleep(leaseMs * Math.min(MOST_STAGGER_LEASES, STAGGER * (distance - 1)), undefined, { signal });
-    let [summoned, tries] = [-1, 0];
+    let awaited = { generation: -1, tries: 0, waits: 0 };
     for (;;) {
       const step = this.#options.step();
       if (this.#lateIn.get(rank) !== step) return;
@@ -104,10 +104,13 @@ export class Rescue {
         continue;
       }
       const generation = seen.generation + 1;
-      tries = generation === summoned ? tries + 1 : 0;
-      summoned = generation;
-      await this.#summon(rank, seen, tries, step).catch(refuseForGood);
-      await this.#untilClaimed(rank, generation, (leaseMs + startMs) * PATIENCE_GROWTH ** tries);
+      const known = awaited.generation === generation ? awaited : undefined;
+      const before = await triesOf(at, generation);
+      // Whom somebody else has just summoned is given the time to come.
+      if (before === (known?.tries ?? 0)) await this.#summon(rank, seen, before, step).catch(refuseForGood);
+      const waits = known === undefined ? 0 : known.waits + 1;
+      awaited = { generation, tries: await triesOf(at, generation), waits };
+      await this.#untilClaimed(rank, generation, (leaseMs + startMs) * PATIENCE_GROWTH ** waits);
     }
   }
 

@@ -33,6 +33,7 @@ test("two settings that do not go together are named, with the reason", () => {
       { quorum: 0.9, reduce: "hierarchical" },
       /--quorum 0.9 with --reduce hierarchical: who adds for a group/,
     ],
+    [{ leaseMs: 800, timeoutS: 3 }, /--lease-ms 800 with --timeout-s 3: .* a quarter of its own life/],
     [{ quorum: 0.9, channel: "ps://h:1" }, /--quorum 0.9 with --channel/],
     [{ quorum: 0.9, sync: "asp" }, /--quorum 0.9 with --sync asp/],
     [{ quorum: 0.9, compress: "powersgd:2" }, /--quorum 0.9 with --compress/],

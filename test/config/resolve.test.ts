@@ -76,6 +76,15 @@ test("the channel follows the storage unless it is given", async () => {
   assert.equal(given.config.channel, "fs:/dev/shm/frames");
 });
 
+test("a lease fits into a function's life, unless somebody says how long it is", async () => {
+  const leaseOf = async (origins: Origins) => (await resolve(origins)).config.leaseMs;
+  assert.equal(await leaseOf({}), 3000);
+  assert.equal(await leaseOf({ flags: { "timeout-s": 3 } }), 500);
+  assert.equal(await leaseOf({ flags: { "timeout-s": 3 }, env: { SLTRAIN_LEASE_MS: "750" } }), 750);
+  const { code } = await refusal({ flags: { "timeout-s": 3 }, env: { SLTRAIN_LEASE_MS: "751" } });
+  assert.equal(code, "config-conflict");
+});
+
 test("where gradients come late, compressions and local-sgd bring Nesterov's momentum and a warm-up, which any setting overrides", async () => {
   const brought = async (flags: Record<string, unknown>) => {
     const { config } = await resolve({ flags });

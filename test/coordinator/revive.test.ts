@@ -5,7 +5,7 @@ import type { Crew } from "../../src/run/crew.ts";
 import { Revival } from "../../src/coordinator/revive.ts";
 import { WorkerFailed } from "../../src/coordinator/watch.ts";
 import type { Functions } from "../../src/functions/functions.ts";
-import { putJson } from "../../src/run/json-object.ts";
+import { getJson, putJson } from "../../src/run/json-object.ts";
 import { runKeys } from "../../src/run/keys.ts";
 import type { WorkerEvent } from "../../src/run/records.ts";
 import { openStorage } from "../../src/storage/open.ts";
@@ -36,7 +36,7 @@ async function reviving(name: string, options: { summons?: boolean; startsSucces
   let beats = 0;
   const beat = (rank: number, generation: number, state = "training") =>
     putJson(storage, keys.heartbeat(0, rank, generation), { rank, generation, beat: beats++, state });
-  return { revival, invoked, beat };
+  return { storage, revival, invoked, beat };
 }
 
 test("only who is silent is summoned, once, whoever wants it", async () => {
@@ -54,6 +54,23 @@ test("only who is silent is summoned, once, whoever wants it", async () => {
   await beat(0, 0);
   assert.deepEqual(await revival.look(open, 7), [1]);
   assert.deepEqual(invoked, ["1.1 rescue"]);
+});
+
+test("a generation that others have summoned in vain is given time, and then summoned once more", async (t) => {
+  const { storage, revival, invoked, beat } = await reviving("in-vain");
+  const open = [{ rank: 1, generation: 0 }];
+  for (const tryNumber of [0, 1]) await putJson(storage, keys.summons(0, 1, 1, tryNumber), { step: 7 });
+  await beat(1, 0);
+  await revival.look(open, 7);
+  await sleep(2 * SILENCE_MS);
+  let now = performance.now();
+  t.mock.method(performance, "now", () => now);
+  await revival.look(open, 7);
+  assert.deepEqual(invoked, []);
+  now += 5_000;
+  await revival.look(open, 7);
+  assert.deepEqual(invoked, ["1.1 rescue"]);
+  assert.ok(await getJson(storage, keys.summons(0, 1, 1, 2)));
 });
 
 test("silence counts from when the run last came further", async () => {

@@ -142,6 +142,19 @@ test("who was summoned and does not come is summoned again", async () => {
   for (const tryNumber of [0, 1, 2]) assert.ok(await getJson(at.storage, keys.summons(0, 1, 1, tryNumber)));
 });
 
+test("whoever finds a generation summoned in vain waits for it once, and then makes the next try", async () => {
+  const at = await place("taken-over");
+  await claim(at.storage, 1, 0);
+  for (const tryNumber of [0, 1, 2])
+    await putJson(at.storage, keys.summons(0, 1, 1, tryNumber), { reason: "handover", by: "1", step: 7 });
+  const { rescue } = rescueOf(at, 0);
+  rescue.late([1]);
+  await setTimeout(2 * leaseMs);
+  assert.deepEqual(at.events, []);
+  while (at.events.length < 1) await setTimeout(leaseMs / 4);
+  assert.ok(await getJson(at.storage, keys.summons(0, 1, 1, 3)));
+});
+
 test("a rank whose every start dies at one step ends the run, with rank, step and number of starts", async () => {
   const at = await place("dying", ({ rank, generation }, storage) => claim(storage, rank, generation));
   await claim(at.storage, 3, 0);

@@ -1,6 +1,9 @@
 // What a run on AWS Lambda has by its stack: the bucket where nobody names a storage, and the function's memory and
 // time-out, which those of the run become. A stack that is not there yet, or is of another version, is deployed.
 
+import { refuseConflicts } from "../../config/combinations.ts";
+import { leaseWithin } from "../../config/lease.ts";
+import { generalDefaults } from "../../config/model-defaults.ts";
 import type { ConfigSource } from "../../config/resolve.ts";
 import type { TrainConfig, TrainConfigKey } from "../../config/schema.ts";
 import { SltrainError } from "../../errors.ts";
@@ -17,7 +20,7 @@ export interface UseStackOptions {
 
 /**
  * The configuration to train with. Other providers' are returned as they are. Throws "storage-unshared" for a store that
- * no function reaches, and what `deploy` throws.
+ * no function reaches, and what `deploy` and, of the stack's time-out, `refuseConflicts` throw.
  */
 export async function useStack({ config, sources, env, onEvent }: UseStackOptions): Promise<TrainConfig> {
   if (config.provider !== "lambda") return config;
@@ -33,7 +36,8 @@ export async function useStack({ config, sources, env, onEvent }: UseStackOption
     ...{ env, onEvent },
   });
   const storage = isGiven("storage") ? config.storage : deployment.storage;
-  return Object.freeze({
+  const timeoutS = Number(deployment.settings.TimeoutS);
+  const used = Object.freeze({
     ...config,
     storage,
     channel: isGiven("channel")
@@ -42,8 +46,11 @@ export async function useStack({ config, sources, env, onEvent }: UseStackOption
         ? storage
         : (deployment.channel ?? storage),
     memoryMiB: Number(deployment.settings.MemoryMiB),
-    timeoutS: Number(deployment.settings.TimeoutS),
+    timeoutS,
+    leaseMs: isGiven("leaseMs") ? config.leaseMs : leaseWithin(timeoutS, generalDefaults.leaseMs),
   });
+  refuseConflicts(used, (key) => sources[key] === "flag");
+  return used;
 }
 
 /** At AWS only a mounted file system is a folder that functions share; functions of this machine are beside its folders. */
