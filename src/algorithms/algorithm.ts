@@ -18,7 +18,7 @@ export interface AlgorithmOptions {
 
 export type TrainedReplica = Pick<
   Replica,
-  "parameters" | "statistics" | "read" | "write" | "training" | "runTraining" | "applyUpdate"
+  "parameters" | "statistics" | "read" | "mirror" | "write" | "training" | "runTraining" | "applyUpdate"
 >;
 
 export interface TrainingStep {

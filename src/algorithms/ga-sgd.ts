@@ -10,9 +10,11 @@ import {
   outcomeOf,
   type ReplayedStep,
   scalarsOf,
+  type TrainedReplica,
   type TrainingStep,
   vectorsOf,
 } from "./algorithm.ts";
+import type { VectorReadBack } from "./replica.ts";
 
 /** The collective averages the gradients and, behind them, statistics, which are averaged as they are. */
 export function gaSgd(options: AlgorithmOptions): Algorithm {
@@ -37,8 +39,8 @@ async function gradientStep(
   const { buckets } = collective;
   const weight = batch?.count ?? 0;
   const round = collective.begin({ step, weight, timeoutMs, signal });
-  const gradients = await replica.read("gradients");
-  const statistics = await replica.read("statistics");
+  const gradients = replica.mirror("gradients");
+  const statistics = batch ? replica.mirror("statistics") : await replica.read("statistics");
   const push = (bucket: number) => {
     const { begin, end } = buckets[bucket]!;
     if (end <= gradients.length) {
@@ -57,15 +59,18 @@ async function gradientStep(
   let sums = { loss: 0, correct: 0 };
   if (batch) {
     const { gradientReadyAt, lastInstruction } = await replica.training(batch.count);
-    const due = bucketsByInstruction(buckets, replica.parameters, gradientReadyAt, lastInstruction);
-    const onInstruction = (index: number): void | Promise<void> => {
-      const ready = due.get(index);
-      if (!ready) return;
-      ready.forEach(push);
-      // A turn of the event loop: what was pushed is on its way while the backward pass goes on.
-      return setImmediate();
-    };
-    sums = await replica.runTraining(batch, { onInstruction });
+    const readyAt = bucketsReadyAt(buckets, replica.parameters, gradientReadyAt, lastInstruction);
+    const readBacks = buckets.map(({ begin, end }, bucket): VectorReadBack => ({
+      ...{ vector: "gradients", after: readyAt[bucket]! },
+      ...{ begin: Math.min(begin, gradients.length), end: Math.min(end, gradients.length) },
+      ready() {
+        push(bucket);
+        // A turn of the event loop: what was pushed is on its way while the backward pass goes on.
+        return setImmediate();
+      },
+    }));
+    const allStatistics = { vector: "statistics", after: lastInstruction, begin: 0, end: statistics.length };
+    sums = await replica.runTraining(batch, [allStatistics, ...readBacks]);
   } else {
     gradients.fill(0);
     buckets.forEach((_, bucket) => push(bucket));
@@ -73,7 +78,7 @@ async function gradientStep(
 
   const mean = meanOf(gradients, statistics);
   const result = await round.finish(scalarsOf(sums, stopVote), mean);
-  takeMean(mean, gradients, statistics);
+  takeMean(replica, mean, gradients, statistics);
   await replica.applyUpdate(hyper);
   return outcomeOf(result);
 }
@@ -82,12 +87,12 @@ async function replayedStep(
   { replica, collective, timeoutMs, signal }: AlgorithmOptions,
   { step, hyper, weight }: ReplayedStep,
 ): Promise<ExchangeOutcome | undefined> {
-  const gradients = await replica.read("gradients");
-  const statistics = await replica.read("statistics");
+  const gradients = replica.mirror("gradients");
+  const statistics = replica.mirror("statistics");
   const mean = meanOf(gradients, statistics);
   const result = await collective.replay({ step, weight, timeoutMs, signal }, mean);
   if (result === undefined) return undefined;
-  takeMean(mean, gradients, statistics);
+  takeMean(replica, mean, gradients, statistics);
   await replica.applyUpdate(hyper);
   return outcomeOf(result);
 }
@@ -97,26 +102,31 @@ function meanOf(gradients: Float32Array, statistics: Float32Array): Float32Array
   return statistics.length === 0 ? gradients : new Float32Array(gradients.length + statistics.length);
 }
 
-function takeMean(mean: Float32Array, gradients: Float32Array, statistics: Float32Array): void {
-  if (mean === gradients) return;
-  gradients.set(mean.subarray(0, gradients.length));
-  statistics.set(mean.subarray(gradients.length));
+function takeMean(
+  replica: Pick<TrainedReplica, "write">,
+  mean: Float32Array,
+  gradients: Float32Array,
+  statistics: Float32Array,
+): void {
+  if (mean !== gradients) {
+    gradients.set(mean.subarray(0, gradients.length));
+    statistics.set(mean.subarray(gradients.length));
+    replica.write("statistics", statistics);
+  }
+  replica.write("gradients", gradients);
 }
 
-/** Which buckets are complete after which instruction: a bucket waits for the last of its parameters. */
-function bucketsByInstruction(
+/** By bucket: the instruction after which it is complete, which is that of the last of its parameters. */
+function bucketsReadyAt(
   buckets: readonly ElementRange[],
   { entries, length }: Layout,
-  readyAt: readonly number[],
+  gradientReadyAt: readonly number[],
   lastInstruction: number,
-): Map<number, number[]> {
-  const due = new Map<number, number[]>();
-  buckets.forEach(({ begin, end }, bucket) => {
-    const own = readyAt.filter((_, i) => entries[i]!.offset >= begin && entries[i]!.offset < end);
+): readonly number[] {
+  return buckets.map(({ begin, end }) => {
+    const own = gradientReadyAt.filter((_, i) => entries[i]!.offset >= begin && entries[i]!.offset < end);
     // Statistics are none of the parameters: they are complete when everything is.
     const withStatistics = own.length === 0 || end > length;
-    const last = withStatistics ? lastInstruction : Math.max(...own);
-    due.set(last, [...(due.get(last) ?? []), bucket]);
+    return withStatistics ? lastInstruction : Math.max(...own);
   });
-  return due;
 }

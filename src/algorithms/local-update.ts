@@ -11,7 +11,9 @@ export async function localUpdate(
 ): Promise<BatchSums> {
   if (batch === undefined) return { loss: 0, correct: 0 };
   const sums = await replica.runTraining(batch);
-  divide(await replica.read("gradients"), batch.count);
+  const gradients = await replica.read("gradients");
+  divide(gradients, batch.count);
+  replica.write("gradients", gradients);
   await replica.applyUpdate(hyper);
   return sums;
 }

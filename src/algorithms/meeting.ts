@@ -84,6 +84,8 @@ export class Meeting {
     this.#outer.apply(this.#point, way);
     parameters.set(this.#point);
     statistics.set(this.#exchanged.subarray(parameters.length));
+    replica.write("parameters", parameters);
+    replica.write("statistics", statistics);
     return outcomeOf(result);
   }
 

@@ -1,7 +1,7 @@
 // One worker's copy of the model on its device: flat vectors for parameters, gradients and optimiser state, and one
 // compiled program per batch size. It knows nothing of other workers.
 
-import type { Device, DeviceVector, Program, Plan, RunOptions, Step } from "../device/device.ts";
+import type { Device, DeviceVector, Program, Plan, ReadBack, Step } from "../device/device.ts";
 import { SltrainError, assert } from "../errors.ts";
 import { initializeParameters } from "../graph/initialize.ts";
 import { layoutOf, type Parameter } from "../graph/graph.ts";
@@ -32,16 +32,21 @@ export interface BatchSums {
   readonly correct: number;
 }
 
+/** As `ReadBack`, of a shared vector by its name. */
+export interface VectorReadBack extends Omit<ReadBack, "vector"> {
+  readonly vector: string;
+}
+
 /** A program with the vectors it runs on; inputs and results are its own, the rest is shared by all programs. */
 interface Compiled {
   readonly step: Step;
+  readonly lastInstruction: number;
   readonly vectors: Readonly<Record<string, DeviceVector>>;
 }
 
 export interface TrainingStep extends Compiled {
   /** By parameter: index of the instruction after which its gradient is final. */
   readonly gradientReadyAt: readonly number[];
-  readonly lastInstruction: number;
 }
 
 export interface ReplicaOptions {
@@ -103,11 +108,17 @@ export class Replica {
     return this.#options.loss !== "softmax-cross-entropy";
   }
 
-  /** A shared vector as host memory: on WASM the memory itself (see Device.readF32). */
+  /** A shared vector as host memory (see Device.mirror); to be seen by a GPU, what is changed there is to be written. */
   read(vector: string): Promise<Float32Array> {
     return this.#options.device.readF32(this.#vector(vector));
   }
 
+  /** As `read`, as of the last time that it was read back. */
+  mirror(vector: string): Float32Array {
+    return this.#options.device.mirror(this.#vector(vector));
+  }
+
+  /** Free of charge where `data` is what `read` gave and the device's memory is the host's. */
   write(vector: string, data: Float32Array | Int32Array): void {
     this.#options.device.write(this.#vector(vector), 0, data);
   }
@@ -123,15 +134,18 @@ export class Replica {
     for (const [name, vector] of Object.entries(vectors)) {
       if (!name.startsWith("input.") && !name.startsWith("result.")) this.#shared[name] = vector;
     }
-    return { step: await this.#options.device.compile(built.program, built.plan, vectors), vectors };
+    return {
+      step: await this.#options.device.compile(built.program, built.plan, vectors),
+      lastInstruction: built.program.instructions.length - 1,
+      vectors,
+    };
   }
 
   /** The compiled forward and backward pass for `count` samples, made at its first use. */
   training(count: number): Promise<TrainingStep> {
     return memoise(this.#training, count, async () => {
       const built = buildTrainingStep(this.#options, count);
-      const lastInstruction = built.program.instructions.length - 1;
-      return { ...(await this.#compile(built)), gradientReadyAt: built.gradientReadyAt, lastInstruction };
+      return { ...(await this.#compile(built)), gradientReadyAt: built.gradientReadyAt };
     });
   }
 
@@ -139,8 +153,8 @@ export class Replica {
    * Forward and backward over one batch: `gradients` then holds sums over its samples.
    * Throws "loss-not-finite"; who runs the step knows its number and worker.
    */
-  async runTraining(batch: Batch, options?: RunOptions): Promise<BatchSums> {
-    const sums = await this.#run(await this.training(batch.count), batch, options);
+  async runTraining(batch: Batch, readBacks: readonly VectorReadBack[] = []): Promise<BatchSums> {
+    const sums = await this.#run(await this.training(batch.count), batch, readBacks);
     if (!Number.isFinite(sums.loss)) {
       throw new SltrainError({
         code: "loss-not-finite",
@@ -163,16 +177,25 @@ export class Replica {
     return this.#run(compiled, batch);
   }
 
-  async #run({ step, vectors }: Compiled, batch: Batch, options?: RunOptions): Promise<BatchSums> {
+  async #run(
+    { step, vectors, lastInstruction }: Compiled,
+    batch: Batch,
+    readBacks: readonly VectorReadBack[] = [],
+  ): Promise<BatchSums> {
     const { device, seed } = this.#options;
     device.write(vectors["input.x"]!, 0, batch.x);
     device.write((vectors["input.labels"] ?? vectors["input.targets"])!, 0, batch.labels);
     const counters = vectors["input.counters"];
     if (counters) device.write(counters, 0, Int32Array.of(batch.step, batch.sampleOffset, seed, 0));
-    await step.run(options);
-    const loss = await device.readF32(vectors["result.loss"]!);
-    const correct = await device.readF32(vectors["result.correct"]!);
-    return { loss: loss[0]!, correct: correct[0]! };
+    const sums = { loss: NaN, correct: NaN };
+    const results = (["loss", "correct"] as const).map((name): ReadBack => {
+      const vector = vectors[`result.${name}`]!;
+      const ready = () => void (sums[name] = device.mirror(vector)[0]!);
+      return { vector, begin: 0, end: 1, after: lastInstruction, ready };
+    });
+    const named = readBacks.map((readBack) => ({ ...readBack, vector: this.#vector(readBack.vector) }));
+    await step.run({ readBacks: [...named, ...results] });
+    return sums;
   }
 
   /**
@@ -180,14 +203,16 @@ export class Replica {
    * Valid until the next run. `x` f32[count, ...features].
    */
   async runPrediction(count: number, x: Float32Array): Promise<Float32Array> {
-    const { step, vectors } = await memoise(this.#prediction, count, () => {
+    const { step, vectors, lastInstruction } = await memoise(this.#prediction, count, () => {
       const model = buildModel(this.#options.topology, count, { training: false });
       return this.#compile(buildInferenceProgram(model.graph, { outputs: model.outputs }));
     });
-    this.#options.device.write(vectors["input.x"]!, 0, x);
-    await step.run();
-    const outputs = await this.#options.device.readF32(vectors["result.outputs"]!);
-    return outputs.subarray(0, count * outputsOf(this.#options.topology));
+    const { device, topology } = this.#options;
+    const outputs = vectors["result.outputs"]!;
+    const end = count * outputsOf(topology);
+    device.write(vectors["input.x"]!, 0, x);
+    await step.run({ readBacks: [{ vector: outputs, begin: 0, end, after: lastInstruction }] });
+    return device.mirror(outputs).subarray(0, end);
   }
 
   /** Allocates the optimiser's state (zeros) and compiles its update over the whole flat vector. */

@@ -28,15 +28,16 @@ export async function staleSgd(options: StaleSgdOptions): Promise<Algorithm> {
     async step({ step, batch, hyper, stopVote }) {
       const inEpoch = step % stepsPerEpoch;
       if (inEpoch === 0) log.begin(step);
-      const parameters = await replica.read("parameters");
-      update.set(parameters);
+      update.set(await replica.read("parameters"));
       meeting.count(batch?.count ?? 0, await localUpdate(replica, batch, hyper));
+      const parameters = await replica.read("parameters");
       takeUpdate(parameters, update, (batch?.count ?? 0) / batchSamples(step));
       await log.append(update, parameters);
       const epochEnd = step - inEpoch + stepsPerEpoch;
       const ends = step + 1 === epochEnd;
       const until = ends ? epochEnd : step + 1 - staleness;
       await log.fold(parameters, { until, before: epochEnd, timeoutMs });
+      replica.write("parameters", parameters);
       log.release();
       await log.sweep();
       if (!ends) return undefined;

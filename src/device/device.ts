@@ -48,12 +48,23 @@ export interface DeviceVector {
   readonly label: string;
 }
 
-export interface RunOptions {
+/** Elements of a vector that the host wants as an instruction of the run left them. */
+export interface ReadBack {
+  readonly vector: DeviceVector;
+  /** Elements [begin, end). */
+  readonly begin: number;
+  readonly end: number;
+  /** Index of the instruction. */
+  readonly after: number;
   /**
-   * Called after instruction `index` has finished and its outputs may be read. If it returns a promise, the device
-   * waits for it before the next instruction (a host device gives way to the event loop here).
+   * Called when the vector's mirror holds the elements, and those of all other read-backs after the same instruction. The
+   * run waits for the promise that it returns; a device whose memory is the host's goes no further until then.
    */
-  readonly onInstruction?: (index: number) => void | Promise<void>;
+  readonly ready?: () => void | Promise<void>;
+}
+
+export interface RunOptions {
+  readonly readBacks?: readonly ReadBack[];
 }
 
 /** A compiled program. Running it twice with the same vector contents gives the same bits. */
@@ -62,8 +73,9 @@ export interface Step {
   /** Which kernel computes each instruction; undefined for views. For benches and messages. */
   readonly kernelNames: readonly (string | undefined)[];
   /**
-   * Runs all instructions in order. Gives way to the event loop at most 20 ms apart, so that heartbeats and transfers
-   * go on. Steps of one device share the arena and never run at the same time.
+   * Runs all instructions in order, and resolves when they have finished and everything was read back. Gives way to the
+   * event loop at most 20 ms apart, so that heartbeats and transfers go on. Steps of one device share the arena: as many
+   * as its `runsUnderWay` may be called before the first has resolved, and run in the order of the calls, as writes do.
    */
   run(options?: RunOptions): Promise<void>;
 }
@@ -82,12 +94,19 @@ export interface Device {
   readonly adapter?: DeviceAdapter;
   /** A zeroed vector. Throws SltrainError "out-of-memory" naming what was asked for and what is left. */
   alloc(elements: number, label: string): DeviceVector;
+  /** Runs that may be under way at a time. 1: a run must have resolved before the next, and before memory is touched. */
+  readonly runsUnderWay: number;
   /**
-   * The vector as host memory: on a host device a view of the memory itself (writes are seen by the next run, and it
-   * stays valid for the device's life), on a GPU a copy that is valid until the next run.
+   * The vector's place in the host's memory, the same for its life: on a host device the memory itself (writes are seen by
+   * the next run), on a GPU a copy as of the last time that it was read back, in memory that threads may share.
    */
+  mirror(vector: DeviceVector): Float32Array;
+  /** The vector's mirror, up to date, after all runs that were called before. */
   readF32(vector: DeviceVector): Promise<Float32Array>;
-  /** Copies `data` to `offset` (elements). i32 data keeps its bits. */
+  /**
+   * Copies `data` to `offset` (elements), for runs that are called later. i32 data keeps its bits. Costs nothing where
+   * `data` is that stretch of the memory itself.
+   */
   write(vector: DeviceVector, offset: number, data: Float32Array | Int32Array): void;
   /** Throws SltrainError "kernel-missing" naming op and shapes if no kernel of this device accepts an instruction. */
   compile(program: Program, plan: Plan, vectors: Readonly<Record<string, DeviceVector>>): Promise<Step>;

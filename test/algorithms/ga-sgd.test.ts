@@ -3,10 +3,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { gaSgd } from "../../src/algorithms/ga-sgd.ts";
-import type { Batch, BatchSums } from "../../src/algorithms/replica.ts";
+import type { Batch, BatchSums, VectorReadBack } from "../../src/algorithms/replica.ts";
 import { openCollective } from "../../src/allreduce/open-collective.ts";
 import { scatterReduce } from "../../src/allreduce/patterns/scatter-reduce.ts";
-import type { RunOptions } from "../../src/device/device.ts";
 import { f32 } from "../../src/shard/codec/f32.ts";
 import type { Layout } from "../../src/shard/layout.ts";
 import { openChannel } from "../../src/storage/open.ts";
@@ -35,14 +34,18 @@ function knownReplica(value: number, movingMean: number) {
     read: (name: string) => Promise.resolve(vectors[name as keyof typeof vectors]),
     training: () =>
       Promise.resolve({ gradientReadyAt: [1, 0], lastInstruction: 1, step: undefined as never, vectors: {} }),
-    runTraining: async ({ count }: Batch, options?: RunOptions): Promise<BatchSums> => {
+    mirror: (name: string) => vectors[name as keyof typeof vectors],
+    runTraining: async ({ count }: Batch, readBacks: readonly VectorReadBack[] = []): Promise<BatchSums> => {
+      const finish = (instruction: number) =>
+        Promise.all(readBacks.map(async ({ after, ready }) => after === instruction && ready?.()));
       vectors.gradients.fill(0, 67).fill(value * count, 64, 67);
-      await options?.onInstruction?.(0);
+      await finish(0);
       vectors.gradients.fill(value * count, 0, 64);
-      await options?.onInstruction?.(1);
+      await finish(1);
       return { loss: 2 * count, correct: 1 };
     },
-    write: () => assert.fail("a step writes in place"),
+    write: (name: string, data: unknown) =>
+      assert.equal(data, vectors[name as keyof typeof vectors], "a step writes in place"),
     applyUpdate: () => Promise.resolve(void finished.push(vectors.gradients[0]!)),
   };
 }

@@ -83,12 +83,12 @@ test("a gradient is final as soon as its instruction has finished", async () => 
     const early: Float64Array[] = [];
     const step = await device.compile(program, plan, vectors);
     await step.run({
-      onInstruction: (index) => {
-        for (const [entry, at] of gradientReadyAt.entries()) {
-          const { offset, length } = parameters.entries[entry]!;
-          if (at === index) early[entry] = gradients.slice(offset, offset + length);
-        }
-      },
+      readBacks: gradientReadyAt.map((after, entry) => {
+        const { offset: begin, length } = parameters.entries[entry]!;
+        const end = begin + length;
+        const ready = () => void (early[entry] = gradients.slice(begin, end));
+        return { vector: vectors.gradients!, begin, end, after, ready };
+      }),
     });
     for (const [entry, { offset, length }] of parameters.entries.entries()) {
       assert.deepEqual(early[entry], gradients.subarray(offset, offset + length));

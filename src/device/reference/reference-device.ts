@@ -7,6 +7,7 @@ import type { KernelCall, ReferenceKernel } from "../../kernels/kernel.ts";
 import { referenceKernels } from "../../kernels/reference/index.ts";
 import { elementCount, formatType, type TensorData } from "../../kernels/tensor.ts";
 import { bindVectors } from "../bind-vectors.ts";
+import { byInstruction, tell } from "../read-backs.ts";
 import type { Device, DeviceVector, Instruction, Plan, Program, Step, Value, ValueId } from "../device.ts";
 
 export interface ReferenceDevice extends Device {
@@ -66,6 +67,19 @@ export function createReferenceDevice({ precision }: { readonly precision: Preci
   };
   let running = false;
 
+  /** At "f64" the memory has no view in float32. */
+  const rounded = new WeakMap<DeviceVector, Float32Array>();
+  const mirrorOf = (vector: DeviceVector): Float32Array => {
+    const { floats, elements } = own(vector);
+    if (floats instanceof Float32Array) return floats;
+    if (!rounded.has(vector)) rounded.set(vector, new Float32Array(elements));
+    return rounded.get(vector)!;
+  };
+  const refreshMirror = (vector: DeviceVector, begin: number, end: number): void => {
+    const [{ floats }, mirror] = [own(vector), mirrorOf(vector)];
+    if (floats !== mirror) mirror.set(floats.subarray(begin, end), begin);
+  };
+
   function compile(program: Program, plan: Plan, vectors: Readonly<Record<string, DeviceVector>>): Step {
     const owned = bindVectors("reference", program, vectors, own);
     const arena = allocate(precision, plan.arenaElements);
@@ -93,7 +107,9 @@ export function createReferenceDevice({ precision }: { readonly precision: Preci
     return {
       arenaBytes: plan.arenaElements * arena.floats.BYTES_PER_ELEMENT,
       kernelNames: calls.map((call) => call && `reference-${precision}-${call.kernel.op.name}`),
-      async run({ onInstruction } = {}) {
+      async run({ readBacks = [] } = {}) {
+        const dues = byInstruction(readBacks);
+        let nextDue = 0;
         assert(!running, "two steps of one reference device run at the same time");
         running = true;
         try {
@@ -102,7 +118,9 @@ export function createReferenceDevice({ precision }: { readonly precision: Preci
           let yieldedAt = performance.now();
           for (const [index, bound] of calls.entries()) {
             bound?.kernel.run(bound.call, bound.inputs, bound.outputs);
-            const pending = onInstruction?.(index);
+            const due = dues[nextDue]?.after === index ? dues[nextDue++] : undefined;
+            due?.readBacks.forEach(({ vector, begin, end }) => refreshMirror(vector, begin, end));
+            const pending = due && tell(due);
             if (pending !== undefined) await pending;
             else if (performance.now() - yieldedAt > YIELD_AFTER_MS) await setImmediate();
             else continue;
@@ -123,9 +141,11 @@ export function createReferenceDevice({ precision }: { readonly precision: Preci
       allocated.add(vector);
       return vector;
     },
+    runsUnderWay: 1,
+    mirror: mirrorOf,
     readF32(vector) {
-      const { floats } = own(vector);
-      return Promise.resolve(floats instanceof Float32Array ? floats : Float32Array.from(floats));
+      refreshMirror(vector, 0, vector.elements);
+      return Promise.resolve(mirrorOf(vector));
     },
     readF64(vector) {
       const { floats } = own(vector);

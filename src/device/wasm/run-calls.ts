@@ -2,6 +2,7 @@
 
 import { setImmediate } from "node:timers/promises";
 import type { RunOptions } from "../device.ts";
+import { byInstruction, tell } from "../read-backs.ts";
 import type { SlicedCall } from "./sliced-call.ts";
 import type { ThreadPool } from "./thread-pool.ts";
 
@@ -12,9 +13,11 @@ const YIELD_AFTER_MS = 10;
 export async function runCalls(
   calls: readonly (readonly SlicedCall[])[],
   pool: ThreadPool | undefined,
-  { onInstruction }: RunOptions = {},
+  { readBacks = [] }: RunOptions = {},
 ): Promise<void> {
   const threads = 1 + (pool?.helpers ?? 0);
+  const dues = byInstruction(readBacks);
+  let nextDue = 0;
   let yieldedAt = performance.now();
   let now = yieldedAt;
   for (const [index, phases] of calls.entries()) {
@@ -35,8 +38,10 @@ export async function runCalls(
         yieldedAt = now = performance.now();
       }
     }
-    const pending = onInstruction?.(index);
+    if (dues[nextDue]?.after !== index) continue;
+    // The memory is the host's own: what was computed is there.
+    const pending = tell(dues[nextDue++]!);
     if (pending !== undefined) await pending;
-    if (onInstruction !== undefined) now = performance.now();
+    now = performance.now();
   }
 }

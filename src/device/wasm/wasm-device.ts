@@ -67,6 +67,11 @@ export async function createWasmDevice(options: WasmDeviceOptions = {}): Promise
     return vector as WasmVector;
   };
 
+  const viewOf = (vector: DeviceVector): Float32Array => {
+    const { address, elements } = own(vector);
+    return new Float32Array(memory.memory.buffer, address, elements);
+  };
+
   async function compile(
     program: Program,
     plan: Plan,
@@ -109,20 +114,21 @@ export async function createWasmDevice(options: WasmDeviceOptions = {}): Promise
       allocated.add(vector);
       return vector;
     },
-    readF32(vector) {
-      const { address, elements } = own(vector);
-      return Promise.resolve(new Float32Array(memory.memory.buffer, address, elements));
-    },
+    runsUnderWay: 1,
+    mirror: viewOf,
+    readF32: (vector) => Promise.resolve(viewOf(vector)),
     write(vector, offset, data) {
       const { address, elements, label } = own(vector);
       assert(
         offset >= 0 && offset + data.length <= elements,
         `write of ${data.length} elements at ${offset} into ${label}, which has ${elements}`,
       );
+      const { buffer } = memory.memory;
+      if (data.buffer === buffer && data.byteOffset === address + offset * FLOAT_BYTES) return;
       const view =
         data instanceof Int32Array
-          ? new Int32Array(memory.memory.buffer, address, elements)
-          : new Float32Array(memory.memory.buffer, address, elements);
+          ? new Int32Array(buffer, address, elements)
+          : new Float32Array(buffer, address, elements);
       view.set(data, offset);
     },
     compile,

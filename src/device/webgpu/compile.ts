@@ -8,6 +8,7 @@ import { flatPass, storeVec4 } from "../../kernels/webgpu/emit/flat.ts";
 import type { AnyOp } from "../../kernels/op.ts";
 import type { BoundMemory, WebGpuKernel, WebGpuRoutine, WebGpuTarget } from "../../kernels/webgpu/kernel.ts";
 import type { Instruction, Program, ValueId } from "../device.ts";
+import { type DeviceHealth, refused } from "./health.ts";
 import { bindPass, type BoundPass, type MemoryRange } from "./bind.ts";
 import type { Pipelines } from "./pipelines.ts";
 
@@ -25,6 +26,8 @@ export type KernelChoice = (op: AnyOp, call: KernelCall, target: WebGpuTarget) =
 
 export interface CompileOptions {
   readonly device: GPUDevice;
+  /** Is told of bind groups that WebGPU refuses. */
+  readonly health: DeviceHealth;
   readonly target: WebGpuTarget;
   readonly kernelFor: KernelChoice;
   readonly pipelines: Pipelines;
@@ -46,7 +49,7 @@ interface ChosenRoutine {
 
 /** Throws SltrainError "kernel-missing" and "shader-invalid". */
 export async function compileProgram(program: Program, options: CompileOptions): Promise<CompiledProgram> {
-  const { device, pipelines, rangeOf } = options;
+  const { device, health, pipelines, rangeOf } = options;
   const chosen = program.instructions.map((instruction) =>
     instruction.op.view === true
       ? copyOf(program, instruction, rangeOf)
@@ -76,7 +79,7 @@ export async function compileProgram(program: Program, options: CompileOptions):
       const pipeline = await pipelines.get(bound, label);
       return {
         pipeline,
-        bindGroup: bindGroupOf(device, pipelines, bound),
+        bindGroup: health.watch("validation", () => bindGroupOf(device, pipelines, bound, label), refused),
         workgroups: bound.workgroups,
         instruction,
       };
@@ -85,8 +88,14 @@ export async function compileProgram(program: Program, options: CompileOptions):
   return { dispatches, kernelNames: chosen.map((entry) => entry?.name) };
 }
 
-function bindGroupOf(device: GPUDevice, pipelines: Pipelines, { ranges, access }: BoundPass): GPUBindGroup {
+function bindGroupOf(
+  device: GPUDevice,
+  pipelines: Pipelines,
+  { ranges, access }: BoundPass,
+  label: string,
+): GPUBindGroup {
   return device.createBindGroup({
+    label,
     layout: pipelines.bindGroupLayout(access),
     entries: ranges.map((range, binding) => ({ binding, resource: range })),
   });

@@ -1,22 +1,39 @@
-// The WebGPU device: every named vector is a buffer, the arena is one, and a step is one compute pass.
+// The WebGPU device: every named vector is a buffer, the arena is one, and a step without read-backs is one
+// submission.
 
-import { SltrainError, assert } from "../../errors.ts";
+import { assert } from "../../errors.ts";
 import { elementCount } from "../../kernels/tensor.ts";
 import { chooseWebGpuKernel } from "../../kernels/webgpu/choose.ts";
 import type { WebGpuTarget } from "../../kernels/webgpu/kernel.ts";
+import { formatBytes } from "../../units.ts";
 import { bindVectors } from "../bind-vectors.ts";
-import type { Device, DeviceAdapter, DeviceVector, Plan, Program, Step, ValueId } from "../device.ts";
+import type {
+  Device,
+  DeviceAdapter,
+  DeviceVector,
+  Plan,
+  Program,
+  ReadBack,
+  Step,
+  ValueId,
+} from "../device.ts";
 import type { MemoryRange } from "./bind.ts";
-import { alignBytes, compileProgram, type Dispatch, type KernelChoice } from "./compile.ts";
+import { alignBytes, compileProgram, type KernelChoice } from "./compile.ts";
 import { GpuClock } from "./gpu-clock.ts";
+import { DeviceHealth } from "./health.ts";
+import { FLOAT_BYTES, outOfMemory, WebGpuMemory } from "./memory.ts";
 import { Pipelines } from "./pipelines.ts";
+import { Staging, type Stretch } from "./staging.ts";
+import { submitRun } from "./submit.ts";
 
-const FLOAT_BYTES = 4;
+/** Enough for the GPU to have work while the host gets to hear of results; few enough to hear of them soon. */
+const RUNS_UNDER_WAY = 16;
 const USED_FEATURES: readonly GPUFeatureName[] = ["shader-f16", "subgroups", "timestamp-query"];
 
 export interface WebGpuDevice extends Device {
   readonly target: WebGpuTarget;
   readonly adapterInfo: GPUAdapterInfo;
+  readonly limits: GPUSupportedLimits;
   /**
    * ms that the GPU has worked on steps, by its own clock. Undefined unless asked for (`countBusyTime`), and where the
    * adapter has no timestamp queries.
@@ -31,10 +48,6 @@ export interface WebGpuDevice extends Device {
   ): Promise<Step>;
   /** Gives a vector's memory back before the device goes. */
   free(vector: DeviceVector): void;
-}
-
-interface WebGpuVector extends DeviceVector {
-  readonly buffer: GPUBuffer;
 }
 
 export interface WebGpuDeviceOptions {
@@ -74,32 +87,19 @@ export async function createWebGpuDevice(
     workgroupBytes: gpu.limits.maxComputeWorkgroupStorageSize,
     workgroupInvocations: gpu.limits.maxComputeInvocationsPerWorkgroup,
   };
+  const health = new DeviceHealth(gpu);
   const clock = countBusyTime && features.includes("timestamp-query") ? new GpuClock(gpu) : undefined;
   const pipelines = new Pipelines(gpu);
-  const allocated = new WeakSet<DeviceVector>();
-  const own = (vector: DeviceVector): WebGpuVector => {
-    assert(allocated.has(vector), `vector ${vector.label} is not of this webgpu device`);
-    return vector as WebGpuVector;
-  };
-  let running = false;
-
-  const STORAGE = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-  const createBuffer = (sizeBytes: number, label: string, usage = STORAGE): GPUBuffer => {
-    if (sizeBytes > gpu.limits.maxBufferSize)
-      throw new SltrainError({
-        code: "out-of-memory",
-        message: `webgpu device: ${label} needs ${sizeBytes} bytes but the adapter's largest buffer has ${gpu.limits.maxBufferSize}`,
-      });
-    return gpu.createBuffer({ size: alignBytes(sizeBytes), usage, label });
-  };
-  /** Memory that steps use one after the other, and that grows with what they need. */
-  const growing = (label: string) => {
-    let buffer: GPUBuffer | undefined;
-    return (sizeBytes: number): GPUBuffer =>
-      buffer !== undefined && buffer.size >= sizeBytes ? buffer : (buffer = createBuffer(sizeBytes, label));
-  };
-  const reserveArena = growing("arena");
-  const reserveScratch = growing("scratch");
+  const memory = new WebGpuMemory(gpu, health);
+  const staging = new Staging(gpu);
+  const reserveArena = memory.shared("arena");
+  const reserveScratch = memory.shared("scratch");
+  const stretchOf = ({ vector, begin, end }: Pick<ReadBack, "vector" | "begin" | "end">): Stretch => ({
+    buffer: memory.own(vector).buffer,
+    offsetBytes: begin * FLOAT_BYTES,
+    to: memory.mirror(vector).subarray(begin, end),
+  });
+  let underWay = 0;
 
   async function compile(
     program: Program,
@@ -107,33 +107,36 @@ export async function createWebGpuDevice(
     vectors: Readonly<Record<string, DeviceVector>>,
     { kernelFor = chooseWebGpuKernel }: { readonly kernelFor?: KernelChoice } = {},
   ): Promise<Step> {
-    const bound = bindVectors("webgpu", program, vectors, own);
+    const bound = bindVectors("webgpu", program, vectors, (vector) => memory.own(vector));
     const arenaBytes = plan.arenaElements * FLOAT_BYTES;
     const arena = reserveArena(arenaBytes);
     const rangeOf = (id: ValueId): MemoryRange => {
-      const { place, type } = program.values[id]!;
+      const { place, type, name } = program.values[id]!;
       const [buffer, offset] =
         place.kind === "arena" ? [arena, plan.offsets[id]!] : [bound.get(place.vector)!.buffer, place.offset];
-      return { buffer, offset: offset * FLOAT_BYTES, size: alignBytes(elementCount(type) * FLOAT_BYTES) };
+      const size = alignBytes(elementCount(type) * FLOAT_BYTES);
+      const most = gpu.limits.maxStorageBufferBindingSize;
+      if (size > most)
+        throw outOfMemory(
+          `${name} has ${formatBytes(size)} but a kernel on this adapter reaches at most ${formatBytes(most)}`,
+        );
+      return { buffer, offset: offset * FLOAT_BYTES, size };
     };
     const { dispatches, kernelNames } = await compileProgram(program, {
-      ...{ device: gpu, target, kernelFor, pipelines, rangeOf, reserveScratch },
+      ...{ device: gpu, health, target, kernelFor, pipelines, rangeOf, reserveScratch },
     });
+    await health.settled();
     return {
       arenaBytes,
       kernelNames,
-      async run() {
-        assert(!running, "two steps of one webgpu device run at the same time");
-        running = true;
+      async run({ readBacks = [] } = {}) {
+        assert(underWay < RUNS_UNDER_WAY, `more than ${RUNS_UNDER_WAY} runs under way on one webgpu device`);
+        underWay++;
         try {
-          const encoder = gpu.createCommandEncoder();
-          const timer = clock?.timePass();
-          encode(encoder, dispatches, timer?.timestampWrites);
-          timer?.resolve(encoder);
-          gpu.queue.submit([encoder.finish()]);
-          await Promise.all([gpu.queue.onSubmittedWorkDone(), timer?.read()]);
+          health.check();
+          await health.guard(submitRun(dispatches, readBacks, { device: gpu, staging, clock, stretchOf }));
         } finally {
-          running = false;
+          underWay--;
         }
       },
     };
@@ -144,51 +147,23 @@ export async function createWebGpuDevice(
     adapter: { name: named.name, isSoftware: named.isSoftware },
     target,
     adapterInfo: adapter.info,
+    limits: gpu.limits,
+    runsUnderWay: RUNS_UNDER_WAY,
     get busyMs() {
       return clock?.busyMs;
     },
-    alloc(elements, label) {
-      const vector: WebGpuVector = { elements, label, buffer: createBuffer(elements * FLOAT_BYTES, label) };
-      allocated.add(vector);
-      return vector;
-    },
+    alloc: (elements, label) => memory.alloc(elements, label),
+    mirror: (vector) => memory.mirror(vector),
     async readF32(vector) {
-      const { buffer, elements } = own(vector);
-      const sizeBytes = elements * FLOAT_BYTES;
-      const staging = createBuffer(sizeBytes, "staging", GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
       const encoder = gpu.createCommandEncoder();
-      encoder.copyBufferToBuffer(buffer, 0, staging, 0, sizeBytes);
+      const arrive = staging.encode(encoder, [stretchOf({ vector, begin: 0, end: vector.elements })]);
       gpu.queue.submit([encoder.finish()]);
-      await staging.mapAsync(GPUMapMode.READ, 0, sizeBytes);
-      const values = new Float32Array(staging.getMappedRange(0, sizeBytes).slice(0));
-      staging.destroy();
-      return values;
+      await health.guard(arrive());
+      return memory.mirror(vector);
     },
-    write(vector, offset, data) {
-      const { buffer, elements, label } = own(vector);
-      assert(
-        offset >= 0 && offset + data.length <= elements,
-        `write of ${data.length} elements at ${offset} into ${label}, which has ${elements}`,
-      );
-      gpu.queue.writeBuffer(buffer, offset * FLOAT_BYTES, data);
-    },
+    write: (vector, offset, data) => memory.write(vector, offset, data),
     compile,
-    free: (vector) => own(vector).buffer.destroy(),
+    free: (vector) => memory.free(vector),
     destroy: () => gpu.destroy(),
   };
-}
-
-function encode(
-  encoder: GPUCommandEncoder,
-  dispatches: readonly Dispatch[],
-  timestampWrites: GPUComputePassTimestampWrites | undefined,
-): void {
-  const pass = encoder.beginComputePass(timestampWrites && { timestampWrites });
-  let current: GPUComputePipeline | undefined;
-  for (const { pipeline, bindGroup, workgroups } of dispatches) {
-    if (pipeline !== current) pass.setPipeline((current = pipeline));
-    pass.setBindGroup(0, bindGroup);
-    pass.dispatchWorkgroups(...workgroups);
-  }
-  pass.end();
 }

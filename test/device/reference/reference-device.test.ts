@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import type { Instruction, Program, Value } from "../../../src/device/device.ts";
+import type { Instruction, Program, ReadBack, Value } from "../../../src/device/device.ts";
 import { createReferenceDevice } from "../../../src/device/reference/reference-device.ts";
 import { ops } from "../../../src/kernels/ops/index.ts";
 import type { AnyOp } from "../../../src/kernels/op.ts";
@@ -61,19 +61,21 @@ suite("the reference device", () => {
     assert.deepEqual([...new Int32Array(view.buffer, view.byteOffset, 2)], [-7, 0x7fc00001]);
   });
 
-  test("calls back after each instruction and waits for the answer", async () => {
+  test("tells of a read-back after its instruction, and waits for the answer", async () => {
     const device = createReferenceDevice({ precision: "f32" });
     const vectors = { a: device.alloc(64, "a"), y: device.alloc(64, "y") };
     device.write(vectors.a, 0, Float32Array.of(1, 1, 1));
     const y = await device.readF32(vectors.y);
     const seen: [number, number][] = [];
     const step = await device.compile(doubling(), plan, vectors);
-    await step.run({
-      onInstruction: async (index) => {
+    const readBack = (after: number): ReadBack => ({
+      ...{ vector: vectors.y, begin: 0, end: 3, after },
+      async ready() {
         await Promise.resolve();
-        seen.push([index, y[0]!]);
+        seen.push([after, y[0]!]);
       },
     });
+    await step.run({ readBacks: [readBack(1), readBack(0)] });
     assert.deepEqual(seen, [
       [0, 0],
       [1, 2],

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import type { Instruction, Plan, Program, Value } from "../../../src/device/device.ts";
+import type { Instruction, Plan, Program, ReadBack, Value } from "../../../src/device/device.ts";
 import { createWasmDevice } from "../../../src/device/wasm/wasm-device.ts";
 import { ops } from "../../../src/kernels/ops/index.ts";
 import type { AnyOp } from "../../../src/kernels/op.ts";
@@ -115,21 +115,23 @@ suite("the wasm device", () => {
     assert.deepEqual(bits[0], bits[1]);
   });
 
-  test("tells of each instruction when its outputs can be read, and waits for the answer", async () => {
+  test("tells of a read-back after its instruction, and waits for the answer", async () => {
     const device = await createWasmDevice({ target });
     const vectors = { a: device.alloc(64, "a"), y: device.alloc(64, "y") };
     device.write(vectors.a, 0, Float32Array.of(1, 2, 3));
     const step = await device.compile(doubling(), doublingPlan, vectors);
     const y = await device.readF32(vectors.y);
     const seen: [number, number][] = [];
-    await step.run({
-      async onInstruction(index) {
+    const readBack = (after: number): ReadBack => ({
+      ...{ vector: vectors.y, begin: 0, end: 3, after },
+      async ready() {
         const before = y[0]!;
         await new Promise((resolve) => setTimeout(resolve, 2));
         assert.equal(y[0], before);
-        seen.push([index, before]);
+        seen.push([after, before]);
       },
     });
+    await step.run({ readBacks: [readBack(1), readBack(0)] });
     assert.deepEqual(seen, [
       [0, 0],
       [1, 2],
