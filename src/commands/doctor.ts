@@ -11,18 +11,22 @@ import { trainFlags } from "../ui/train-flags.ts";
 export default class Doctor extends SltrainCommand {
   static override summary = "Tell whether this machine and account can train";
   static override description =
-    "Checks Node and the processor, the stores, and for AWS Lambda credentials, region, limits and permissions. Takes " +
+    "Checks Node, the processor and GPUs, the stores, and for AWS Lambda credentials, region, limits and permissions. Takes " +
     "the settings that `train` would take. Starts no function and changes nothing but a probe in each store, which it " +
     "removes. Exit code 1 if something that was asked for cannot work.";
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
     "<%= config.bin %> <%= command.id %> --provider lambda --workers 100",
+    "<%= config.bin %> <%= command.id %> --device webgpu",
     "<%= config.bin %> <%= command.id %> --storage s3://my-bucket/runs --channel redis://cache.internal --json",
   ];
   static override flags = {
     storage: trainFlags["storage"]!,
     channel: trainFlags["channel"]!,
     provider: trainFlags["provider"]!,
+    device: trainFlags["device"]!,
+    adapter: trainFlags["adapter"]!,
+    "functions-per-gpu": trainFlags["functions-per-gpu"]!,
     stack: trainFlags["stack"]!,
     "endpoint-url": trainFlags["endpoint-url"]!,
     workers: trainFlags["workers"]!,

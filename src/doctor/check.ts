@@ -22,7 +22,9 @@ export interface Subject {
   readonly aws: AwsAccount;
 }
 
-export interface DoctoredConfig extends Pick<TrainConfig, "provider" | "stack" | "workers" | "memoryMiB"> {
+type Examined = "provider" | "device" | "adapter" | "functionsPerGpu" | "stack" | "workers" | "memoryMiB";
+
+export interface DoctoredConfig extends Pick<TrainConfig, Examined> {
   /** Absent: the bucket of the stack. */
   readonly storage: string | undefined;
   /** Absent: the storage, or what the stack has for it. */

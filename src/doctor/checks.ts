@@ -5,6 +5,7 @@ import { checkAccount, checkCredentials, checkRegion } from "./aws/identity.ts";
 import { checkPermissions } from "./aws/permissions.ts";
 import { checkStack } from "./aws/stack.ts";
 import type { Check } from "./check.ts";
+import { checkGpu } from "./machine/gpu.ts";
 import { checkRevectoriser, checkSimd, checkThreads } from "./machine/processor.ts";
 import { checkCores, checkMemory, checkNode, checkZstd } from "./machine/runtime.ts";
 import { checkSandboxes } from "./machine/sandboxes.ts";
@@ -24,6 +25,7 @@ export const checks: readonly Check[] = [
   { name: "zstd", topic: "machine", run: checkZstd },
   { name: "sandboxes", topic: "machine", run: checkSandboxes },
   { name: "Vulkan", topic: "machine", run: checkVulkan },
+  { name: "GPU", topic: "machine", run: checkGpu },
   { name: "storage", topic: "stores", deadlineMs: STORE_DEADLINE_MS, run: checkRunStorage },
   { name: "channel", topic: "stores", deadlineMs: STORE_DEADLINE_MS, run: checkChannel },
   { name: "region", topic: "lambda", run: checkRegion },

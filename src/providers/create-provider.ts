@@ -14,7 +14,8 @@ const providers: Readonly<Record<TrainConfig["provider"], Create>> = {
   local: ({ runId, config }, storageUri) =>
     new LocalProvider(
       logDirectory(storageUri, runId),
-      config.device === "webgpu" ? { [DAWN_MODULE_VARIABLE]: dawnModule() } : {},
+      // Who only reads a run's logs needs no Dawn.
+      () => (config.device === "webgpu" ? { [DAWN_MODULE_VARIABLE]: dawnModule() } : {}),
     ),
   lambda: ({ config }) => {
     useEndpoint(config.endpointUrl, process.env);

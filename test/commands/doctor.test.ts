@@ -16,6 +16,15 @@ test("doctor prints its screen, and ends well where all that training here needs
   assert.equal(code, 0);
 });
 
+test("doctor says what to do where a GPU is asked for that is not there, and its exit code is 1", async () => {
+  const noDriver = { VK_DRIVER_FILES: "/dev/null", VK_ICD_FILENAMES: "/dev/null" };
+  const { code, stdout } = await sltrain(["doctor", "--device", "webgpu"], folder.path, noDriver);
+  assert.equal(code, 1);
+  assert.match(stdout, /failing +GPU +.*expected a GPU, got none/);
+  assert.match(stdout, /→ .*--device wasm/);
+  assert.match(stdout, /Not ready/);
+});
+
 test("doctor --json prints one object; a store that does not answer makes the exit code 1", async () => {
   const storage = `redis://:hidden@127.0.0.1:${await freePort()}?retryMs=200`;
   const { code, stdout, stderr } = await sltrain(["doctor", "--storage", storage, "--json"], folder.path);

@@ -5,7 +5,7 @@ import type { Check, DoctoredConfig, Subject } from "../../src/doctor/check.ts";
 import { type CheckResult, examine } from "../../src/doctor/examine.ts";
 
 const config: DoctoredConfig = {
-  ...{ storage: "memory:a", channel: "memory:a", provider: "lambda", stack: "sltrain" },
+  ...{ storage: "memory:a", channel: "memory:a", provider: "lambda", device: "wasm", stack: "sltrain" },
   ...{ workers: 2, memoryMiB: 1769 },
 };
 

@@ -13,6 +13,9 @@ const CONCURRENCY_PER_WORKER = 3;
 const STARTERS = 10;
 const IDLE_MS = 60_000;
 
+/** Variables that functions get over those of this process; asked for when functions are started. */
+type Environment = () => Readonly<Record<string, string>>;
+
 /** Beside the run's other files where storage is a folder, else in a folder of that name here. */
 export function logDirectory(storageUri: string, runId: string): string {
   const root = storageUri.startsWith("fs:") ? storageUri.slice("fs:".length) : ".sltrain";
@@ -22,11 +25,11 @@ export function logDirectory(storageUri: string, runId: string): string {
 export class LocalProvider implements Provider {
   readonly name = "local";
   readonly #logFolder: string;
-  readonly #environment: Readonly<Record<string, string>>;
+  readonly #environment: Environment;
   #service: ServiceProcess | undefined;
 
-  /** Where functions of this run log, and have logged; variables that they get over those of this process. */
-  constructor(logFolder: string, environment: Readonly<Record<string, string>> = {}) {
+  /** Where functions of this run log, and have logged. */
+  constructor(logFolder: string, environment: Environment = () => ({})) {
     this.#logFolder = logFolder;
     this.#environment = environment;
   }
@@ -42,7 +45,7 @@ export class LocalProvider implements Provider {
       functions: [
         {
           ...{ name, memoryMiB, timeoutS },
-          environment: this.#environment,
+          environment: this.#environment(),
           bundlePath,
           handler: HANDLER,
           // A storage may be a path from where the user is.
