@@ -12,7 +12,7 @@ export interface SliceParams {
   readonly end: number;
 }
 
-function columnsOf(type: TensorType): number {
+export function columnsOf(type: TensorType): number {
   return type.shape.at(-1)!;
 }
 

@@ -4,11 +4,13 @@ import { columnKernels } from "./elementwise/columns.ts";
 import { formulaKernels } from "./elementwise/formulas.ts";
 import { sumOfSquaresKernel } from "./elementwise/sum-of-squares.ts";
 import type { WebGpuKernel } from "./kernel.ts";
+import { normalisationKernels } from "./normalisation/normalisations.ts";
 import { globalPoolingKernels } from "./pooling/global-avg-pool.ts";
 import { poolingKernels } from "./pooling/pooling.ts";
 
 export const webgpuKernels: readonly WebGpuKernel[] = [
   ...formulaKernels,
+  ...normalisationKernels,
   ...poolingKernels,
   ...globalPoolingKernels,
   ...columnKernels,

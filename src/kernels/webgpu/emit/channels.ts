@@ -1,16 +1,18 @@
 // How a kernel walks along the last axis: four channels at a time where every row starts at a multiple of four, else one.
 
+import { elementType, type Width } from "./elements.ts";
+import { columnWidth } from "./sums.ts";
+
 export interface Channels {
+  /** Of one unit. */
+  readonly width: Width;
   /** What one invocation holds, and what the storage is bound as. */
-  readonly type: "vec4f" | "f32";
+  readonly type: ReturnType<typeof elementType>;
   /** Of a row. */
   readonly units: number;
-  /** Of one unit. */
-  readonly lanes: 4 | 1;
 }
 
 export function channelsOf(extent: number): Channels {
-  return extent % 4 === 0
-    ? { type: "vec4f", units: extent / 4, lanes: 4 }
-    : { type: "f32", units: extent, lanes: 1 };
+  const width = columnWidth(extent);
+  return { width, type: elementType(width), units: extent / width };
 }

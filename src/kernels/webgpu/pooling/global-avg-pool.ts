@@ -3,7 +3,7 @@
 import { globalAvgPool, globalAvgPoolGrad } from "../../ops/global-avg-pool.ts";
 import { elementCount } from "../../tensor.ts";
 import { channelsOf } from "../emit/channels.ts";
-import { columnTile, columnTilePass, tileSums, tileSumsMemory } from "../emit/column-tile.ts";
+import { columnTile, columnTilePass } from "../emit/column-tile.ts";
 import { coordinates, flatIndex } from "../emit/coordinates.ts";
 import { flatPass } from "../emit/flat.ts";
 import type { WebGpuKernel } from "../kernel.ts";
@@ -15,7 +15,7 @@ const globalAvgPoolKernel: WebGpuKernel = {
   name: "f32-global-avg-pool-webgpu",
   op: globalAvgPool,
   accepts: () => true,
-  build({ inputs, outputs }) {
+  build({ inputs, outputs }, target) {
     const [B, C] = outputs[0]!.shape as [number, number];
     const pixels = elementCount(inputs[0]!) / (B * C);
     const channels = channelsOf(C);
@@ -28,26 +28,25 @@ const globalAvgPoolKernel: WebGpuKernel = {
     // More images than fit along y go on along z.
     const z = Math.ceil(B / MOST_WORKGROUPS);
     const y = Math.ceil(B / z);
-    return {
-      passes: [
-        columnTilePass({
-          tile,
-          bindings: {
-            x: { of: { input: 0 }, type: channels.type },
-            y: { of: { output: 0 }, type: channels.type },
-          },
-          module: tileSumsMemory(tile, ["sum"]),
-          body: `let b = group.y + group.z * ${y}u;
-  var sum = ${channels.type}();
+    const pass = columnTilePass(
+      {
+        tile,
+        bindings: {
+          x: { of: { input: 0 }, type: channels.type },
+          y: { of: { output: 0 }, type: channels.type },
+        },
+        body: `let b = group.y + group.z * ${y}u;
+  var own = ${channels.type}();
   if (inside && b < ${B}u) {
-    for (var pixel = local.y; pixel < ${pixels}u; pixel += ${tile.down}u) { sum += $x[${x}]; }
+    for (var pixel = down; pixel < ${pixels}u; pixel += ${tile.down}u) { own += $x[${x}]; }
   }
-  ${tileSums(tile, ["sum"])}
-  if (inside && b < ${B}u && local.y == 0u) { $y[b * ${channels.units}u + c] = tile_sum[0][local.x] / ${pixels}; }`,
-          workgroups: [y, z],
-        }),
-      ],
-    };
+  let sum = add_down(own, thread);
+  if (inside && b < ${B}u && down == 0u) { $y[b * ${channels.units}u + c] = sum / ${pixels}; }`,
+        workgroups: [y, z],
+      },
+      target,
+    );
+    return { passes: [pass] };
   },
 };
 
