@@ -4,16 +4,30 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
-import { joinsVectors, type Peak } from "../src/device/wasm/peak.ts";
-import type { WasmTarget } from "../src/kernels/wasm/kernel.ts";
+import { joinsVectors } from "../src/device/wasm/peak.ts";
+import type { Peak } from "./kernels/roofline.ts";
 
 export interface Machine {
   readonly cpu: string;
   readonly cores: number;
   readonly node: string;
   readonly v8: string;
-  /** GEMM's tile, as the probe chose it. */
-  readonly tile: string;
+  /** Of wasm: GEMM's tile, as the probe chose it. */
+  readonly tile?: string;
+  /** Of webgpu. */
+  readonly adapter?: BenchedAdapter;
+}
+
+export interface BenchedAdapter {
+  /** As its driver says. */
+  readonly name: string;
+  readonly vendor: string;
+  readonly architecture: string;
+  /** With its version. */
+  readonly driver: string;
+  readonly isSoftware: boolean;
+  /** What steps are timed by: the adapter's timestamps, or from submission to completion. */
+  readonly clock: "gpu" | "host";
 }
 
 export interface Provenance {
@@ -22,21 +36,26 @@ export interface Provenance {
   readonly commit: string;
 }
 
-export function describeMachine(target: WasmTarget): Machine {
+export function describeMachine(): Machine {
   return {
     cpu: cpus()[0]?.model ?? "unknown",
     cores: cpus().length,
     node: process.versions.node,
     v8: process.versions.v8,
-    tile: target.wide ? "6x16" : "6x8",
   };
 }
 
-export function formatMachine({ cpu, cores, node, tile }: Machine): string {
-  return `${cpu}, ${cores} cores, Node ${node}, GEMM tile ${tile}`;
+export function formatMachine({ cpu, cores, node, tile, adapter }: Machine): string {
+  const host = `${cpu}, ${cores} cores, Node ${node}`;
+  if (adapter === undefined) return tile === undefined ? host : `${host}, GEMM tile ${tile}`;
+  const { name, driver, isSoftware, clock } = adapter;
+  const kind = isSoftware ? "a software adapter: its speed says nothing of a GPU's" : `timed by the ${clock}`;
+  return `${name} (${driver}), ${kind}; ${host}`;
 }
 
 export function formatPeak(peak: Peak): string {
+  if ("fmaGflops" in peak)
+    return `peak: ${peak.fmaGflops.toFixed(1)} GFLOP/s in FMA, ${peak.memoryGBs.toFixed(1)} GB/s memory`;
   const { fma128Gflops, fma256Gflops, memoryGBs } = peak;
   // Where nothing was joined, both are the same measurement.
   const wide = joinsVectors(peak) ? `, ${fma256Gflops.toFixed(1)} in 256-bit` : "";

@@ -1,17 +1,16 @@
-// `sltrain bench kernels`: every op and shape of the built-in models on the WASM device, beside the machine's measured
-// limits and tfjs-backend-wasm, all in one run.
+// `sltrain bench kernels`: every op and shape of the built-in models on one device, beside its measured limits and tf.js's
+// backend of the same kind, all in one run.
 
-import { measurePeak, type Peak } from "../../src/device/wasm/peak.ts";
-import { narrowWasmTarget, probeWasmTarget } from "../../src/device/wasm/target.ts";
-import { createWasmDevice } from "../../src/device/wasm/wasm-device.ts";
 import { SltrainError } from "../../src/errors.ts";
 import { nearestName } from "../../src/nearest-name.ts";
-import { describeMachine, describeProvenance, type Machine, type Provenance } from "../machine.ts";
+import { describeProvenance, type Machine, type Provenance } from "../machine.ts";
 import { PeerProcess, peerScript } from "../peers/peer-process.ts";
+import { tfjsBackendOf, tfjsSuggestion } from "../peers/tfjs-backend.ts";
 import type { PeerAnswer, PeerCase, TfjsFacts } from "../peers/tfjs-kernels.ts";
 import { bytesOf, flopsOf, kernelCases, type Direction, type KernelCase } from "./cases.ts";
+import type { Testbed } from "../testbeds/testbed.ts";
 import { measureKernel, quick, thorough, type Measurement } from "./measure.ts";
-import { bestOf, limitOf, peakGflops, type Limit } from "./roofline.ts";
+import { bestOf, limitOf, peakGflops, type Limit, type Peak } from "./roofline.ts";
 
 export interface BenchOptions {
   /** Only ops of this name. */
@@ -23,15 +22,15 @@ export interface BenchOptions {
   /** Small models at one batch, fewer samples. */
   readonly quick: boolean;
   readonly tfjs: boolean;
-  /** "128": without V8's joining of vectors. Only in a process that has not compiled anything with it. */
-  readonly target: "auto" | "128";
+  /** What to measure on. */
+  readonly open: () => Promise<Testbed>;
   /** Called before each case. */
   readonly onCase?: (done: number, total: number, name: string) => void;
 }
 
 export interface BenchRow extends Measurement, Limit {
   readonly op: string;
-  readonly device: "wasm";
+  readonly device: Testbed["device"];
   readonly shape: string;
   readonly params: object;
   readonly direction: Direction;
@@ -41,21 +40,39 @@ export interface BenchRow extends Measurement, Limit {
   readonly effective: boolean;
   /** Bytes of all operands and results over the time. */
   readonly gbPerS: number;
-  /** Of the faster of the two measured FMA peaks. */
+  /** Of the measured FMA peak, on a processor the faster of two. */
   readonly peakFraction: number;
   /** Of the roofline at this row: limitMs / medianMs. */
   readonly limitFraction: number;
   readonly tfjsMs: number | null;
   readonly tfjsGflops: number | null;
-  /** How many times as fast as tfjs-backend-wasm with V8's default flags. */
+  /** How many times as fast as tf.js's backend of the same kind, on wasm with V8's default flags. */
   readonly vsTfjs: number | null;
+}
+
+/** A case that was not measured. */
+export interface SkippedCase {
+  readonly op: string;
+  readonly shape: string;
+  readonly params: object;
+  readonly models: readonly string[];
+  /** No kernel for it on the device; longer than a quick bench may take on a software adapter; or an error. */
+  readonly why: "no-kernel" | "too-long" | "failed";
+  readonly message: string;
 }
 
 export interface BenchReport extends Provenance {
   readonly machine: Machine;
   readonly peak: Peak;
   readonly rows: readonly BenchRow[];
+  readonly skipped: readonly SkippedCase[];
 }
+
+/**
+ * A quick bench on a software adapter leaves out what would take longer than this a run, by the op's speed at smaller
+ * shapes.
+ */
+const MAX_SOFTWARE_MS = 60;
 
 /** tf.js is not asked for what would take it longer, by its speed at smaller shapes of the op. */
 const MAX_PEER_MS = 800;
@@ -63,30 +80,92 @@ const MAX_PEER_MS = 800;
 /** Throws "bench-nothing" if the selection is empty, with the op that was probably meant. */
 export async function benchKernels(options: BenchOptions): Promise<BenchReport> {
   const cases = selectCases(options);
-  const target = options.target === "128" ? narrowWasmTarget() : await probeWasmTarget();
-  const firstPeak = await measurePeak(target);
-  const plan = options.quick ? quick : thorough;
-  const peer = options.tfjs ? await startTfjs() : undefined;
-  const peerGflops = new Map<string, number>();
-  const measured: Measured[] = [];
+  const testbed = await options.open();
+  let peer: PeerProcess | undefined;
   try {
-    // Small shapes of an op first: they tell how long tf.js takes for large ones.
+    const firstPeak = await testbed.measurePeak();
+    const plan = options.quick ? quick : thorough;
+    peer = options.tfjs ? await startTfjs(testbed) : undefined;
+    const longestMs = options.quick && testbed.isSoftware ? MAX_SOFTWARE_MS : Infinity;
+    const ownSpeeds = new Speeds(peakGflops(firstPeak));
+    const peerSpeeds = new Speeds(Infinity);
+    const measured: Measured[] = [];
+    const skipped: SkippedCase[] = [];
+    // Small shapes of an op first: they tell how long it takes for large ones.
     for (const [i, kernelCase] of cases.toReversed().entries()) {
       options.onCase?.(i, cases.length, `${kernelCase.op.name} ${kernelCase.shape}`);
-      const kind = `${kernelCase.op.name} ${kernelCase.direction}`;
-      const measurement = await measureKernel(() => createWasmDevice({ target }), kernelCase, plan);
-      const flops = flopsOf(kernelCase);
-      const predictedMs = flops / (peerGflops.get(kind) ?? Infinity) / 1e6;
-      const tfjsMs = peer === undefined || predictedMs > MAX_PEER_MS ? null : await ask(peer, kernelCase);
-      if (tfjsMs !== null) peerGflops.set(kind, flops / tfjsMs / 1e6);
+      if (!testbed.hasKernel(kernelCase.op, kernelCase.call)) {
+        skipped.unshift(skip(kernelCase, "no-kernel", `no kernel on ${testbed.device}`));
+        continue;
+      }
+      const predictedMs = ownSpeeds.predictMs(kernelCase);
+      if (predictedMs > longestMs) {
+        skipped.unshift(skip(kernelCase, "too-long", `would take some ${predictedMs.toFixed(0)} ms a run`));
+        continue;
+      }
+      const measurement = await orSkipped(measureKernel(testbed, kernelCase, plan), kernelCase);
+      if ("why" in measurement) {
+        skipped.unshift(measurement);
+        continue;
+      }
+      ownSpeeds.note(kernelCase, measurement.medianMs);
+      const tfjsMs =
+        peer === undefined || peerSpeeds.predictMs(kernelCase) > Math.min(longestMs, MAX_PEER_MS)
+          ? null
+          : await ask(peer, kernelCase);
+      if (tfjsMs !== null) peerSpeeds.note(kernelCase, tfjsMs);
       measured.unshift({ kernelCase, measurement, tfjsMs });
     }
+    const peak = bestOf(firstPeak, await testbed.measurePeak());
+    const rows = measured.map((row) => rowOf(row, testbed.device, peak));
+    return { ...describeProvenance(), machine: testbed.machine, peak, rows, skipped };
   } finally {
     peer?.close();
+    testbed.close();
   }
-  const peak = bestOf(firstPeak, await measurePeak(target));
-  const rows = measured.map((row) => rowOf(row, peak));
-  return { ...describeProvenance(), machine: describeMachine(target), peak, rows };
+}
+
+/** GFLOP/s by op and direction: those of the case that was noted last. */
+class Speeds {
+  readonly #gflops = new Map<string, number>();
+  readonly #atFirst: number;
+
+  constructor(atFirst: number) {
+    this.#atFirst = atFirst;
+  }
+
+  note(kernelCase: KernelCase, ms: number): void {
+    this.#gflops.set(kindOf(kernelCase), flopsOf(kernelCase) / ms / 1e6);
+  }
+
+  predictMs(kernelCase: KernelCase): number {
+    return flopsOf(kernelCase) / (this.#gflops.get(kindOf(kernelCase)) ?? this.#atFirst) / 1e6;
+  }
+}
+
+function kindOf({ op, direction }: KernelCase): string {
+  return `${op.name} ${direction}`;
+}
+
+function skip(
+  { op, shape, call, models }: KernelCase,
+  why: SkippedCase["why"],
+  message: string,
+): SkippedCase {
+  return { op: op.name, shape, params: call.params, models, why, message };
+}
+
+/** One kernel that cannot run must not cost the figures of all others. */
+async function orSkipped(
+  measurement: Promise<Measurement>,
+  kernelCase: KernelCase,
+): Promise<Measurement | SkippedCase> {
+  try {
+    return await measurement;
+  } catch (error) {
+    if (!(error instanceof SltrainError)) throw error;
+    return skip(kernelCase, "failed", error.message);
+  }
 }
 
 interface Measured {
@@ -117,7 +196,11 @@ function selectCases({ op, filter, batchSize, quick: isQuick }: BenchOptions): r
   });
 }
 
-function rowOf({ kernelCase, measurement, tfjsMs }: Measured, peak: Peak): BenchRow {
+function rowOf(
+  { kernelCase, measurement, tfjsMs }: Measured,
+  device: Testbed["device"],
+  peak: Peak,
+): BenchRow {
   const { op, call, direction, shape, models } = kernelCase;
   const flops = flopsOf(kernelCase);
   const bytes = bytesOf(call);
@@ -126,7 +209,7 @@ function rowOf({ kernelCase, measurement, tfjsMs }: Measured, peak: Peak): Bench
   const gflops = gflopsAt(measurement.medianMs);
   return {
     op: op.name,
-    device: "wasm",
+    device,
     ...{ shape, params: call.params, direction, models },
     ...measurement,
     ...limit,
@@ -142,12 +225,13 @@ function rowOf({ kernelCase, measurement, tfjsMs }: Measured, peak: Peak): Bench
 }
 
 /** tfjs in a child process: V8's flags are process-wide, and its users run it with the default ones. */
-async function startTfjs(): Promise<PeerProcess> {
+async function startTfjs({ device, machine }: Testbed): Promise<PeerProcess> {
   const script = `tfjs-kernels.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`;
+  const backend = tfjsBackendOf(device, machine.adapter?.name);
   const peer = new PeerProcess({
     name: "tfjs",
-    command: [process.execPath, peerScript(script)],
-    suggestion: "Install @tensorflow/tfjs-core and @tensorflow/tfjs-backend-wasm 4.22 beside sltrain.",
+    command: [process.execPath, peerScript(script), ...backend],
+    suggestion: tfjsSuggestion(device),
   });
   await peer.read<TfjsFacts>();
   return peer;

@@ -4,6 +4,7 @@
 import type { Device, DeviceVector, Program, Plan, Step, Value } from "../../src/device/device.ts";
 import { alignElements, elementCount } from "../../src/kernels/tensor.ts";
 import { summariseTimes, type Timing } from "../statistics.ts";
+import type { StepTimer, Testbed } from "../testbeds/testbed.ts";
 import type { KernelCase } from "./cases.ts";
 import { largestError } from "./check.ts";
 import type { Operand } from "./fitting-operands.ts";
@@ -44,21 +45,21 @@ export interface Measurement extends Timing {
   readonly kernel: string;
 }
 
-/** Measures on a device of its own, so that a hundred cases do not add up in one memory. */
-export async function measureKernel(
-  createDevice: () => Promise<Device>,
+/** Throws SltrainError "kernel-missing" where the device has no kernel for the case. */
+export function measureKernel(
+  testbed: Testbed,
   kernelCase: KernelCase,
   plan: TimingPlan,
 ): Promise<Measurement> {
-  const device = await createDevice();
-  try {
-    return await measureOn(device, kernelCase, plan);
-  } finally {
-    device.destroy();
-  }
+  return testbed.use((device, timeMs) => measureOn(device, timeMs, kernelCase, plan));
 }
 
-async function measureOn(device: Device, kernelCase: KernelCase, plan: TimingPlan): Promise<Measurement> {
+async function measureOn(
+  device: Device,
+  timeMs: StepTimer,
+  kernelCase: KernelCase,
+  plan: TimingPlan,
+): Promise<Measurement> {
   const inputs = operandsOf(kernelCase);
   const single = await compileRepeated(device, kernelCase, 1);
   inputs.forEach((data, i) => device.write(single.inputs[i]!, 0, data));
@@ -73,18 +74,18 @@ async function measureOn(device: Device, kernelCase: KernelCase, plan: TimingPla
   const error = largestError(kernelCase, inputs, outputs);
   const kernel = single.step.kernelNames[0]!;
   const tolerance = TOLERANCES.find(([name]) => name.test(kernel))![1];
-  return { ...(await time(device, kernelCase, plan, single)), correct: error <= tolerance, error, kernel };
+  const timing = await time(device, timeMs, kernelCase, plan, single);
+  return { ...timing, correct: error <= tolerance, error, kernel };
 }
 
 async function time(
   device: Device,
+  timeMs: StepTimer,
   kernelCase: KernelCase,
   plan: TimingPlan,
   single: CompiledCase,
 ): Promise<Timing> {
-  const startMs = performance.now();
-  await single.step.run();
-  const onceMs = Math.max(performance.now() - startMs, 1e-3);
+  const onceMs = Math.max(await timeMs(single.step), 1e-3);
   const repeats = Math.min(MAX_REPEATS, Math.max(1, Math.ceil(plan.sampleMs / onceMs)));
   const { step } = repeats === 1 ? single : await compileRepeated(device, kernelCase, repeats, single);
   const timesMs: number[] = [];
@@ -92,9 +93,7 @@ async function time(
     const endMs = performance.now() + budgetMs;
     timesMs.length = 0;
     while (timesMs.length < least || (timesMs.length < most && performance.now() < endMs)) {
-      const beginMs = performance.now();
-      await step.run();
-      timesMs.push((performance.now() - beginMs) / repeats);
+      timesMs.push((await timeMs(step)) / repeats);
     }
   };
   await runFor(WARM_UP_SAMPLES, MIN_WARM_UP_SAMPLES, WARM_UP_MS);

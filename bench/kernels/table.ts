@@ -1,12 +1,12 @@
 // The kernel bench as a table for people.
 
 import { styleText } from "node:util";
-import type { BenchReport, BenchRow } from "./bench-kernels.ts";
+import type { BenchReport, BenchRow, SkippedCase } from "./bench-kernels.ts";
 import { formatDuration, formatPercent } from "../../src/units.ts";
 import { drawTable } from "../../src/ui/table.ts";
 import { formatMachine, formatPeak } from "../machine.ts";
 
-export function benchTable({ machine, peak, rows }: BenchReport): string {
+export function benchTable({ machine, peak, rows, skipped }: BenchReport): string {
   const right = { align: "right" } as const;
   const columns = [
     { header: "op" },
@@ -26,7 +26,24 @@ export function benchTable({ machine, peak, rows }: BenchReport): string {
   const notes = rows.some(({ effective }) => effective)
     ? ["", "* effective: the op's own operations over the time; the kernel (Winograd's) does fewer"]
     : [];
-  return [...facts, "", drawTable(columns, rows.map(cells)), ...notes].join("\n");
+  const table = rows.length === 0 ? "nothing was measured" : drawTable(columns, rows.map(cells));
+  return [...facts, "", table, ...notes, ...skippedLines(skipped)].join("\n");
+}
+
+const WHY: Readonly<Record<SkippedCase["why"], string>> = {
+  "no-kernel": "no kernel on this device",
+  "too-long": "left out, for it would take long on a software adapter",
+  failed: "failed",
+};
+
+/** A line for each op and reason. */
+function skippedLines(skipped: readonly SkippedCase[]): string[] {
+  const lines = Object.entries(
+    Object.groupBy(skipped, ({ op, why, message }) =>
+      why === "failed" ? `${op}: failed: ${message.split("\n")[0]}` : `${op}: ${WHY[why]}`,
+    ),
+  ).map(([line, cases]) => `${line} (${cases!.length} ${cases!.length === 1 ? "shape" : "shapes"})`);
+  return lines.length === 0 ? [] : ["", ...lines];
 }
 
 function cells(row: BenchRow): string[] {

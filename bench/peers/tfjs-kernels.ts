@@ -1,10 +1,10 @@
-// The peer of the kernel bench: @tensorflow/tfjs-backend-wasm as its users have it, in a process of its own with V8's
+// The peer of the kernel bench: tf.js's wasm or webgpu backend as its users have it, in a process of its own with V8's
 // default flags. Answers cases line by line (peer-process.ts).
 
 import { createInterface } from "node:readline";
 import * as tf from "@tensorflow/tfjs-core";
 import { summariseTimes } from "../statistics.ts";
-import { useTfjsWasm } from "./tfjs-wasm.ts";
+import { useTfjsBackend } from "./use-tfjs-backend.ts";
 
 export interface PeerCase {
   readonly op: string;
@@ -18,7 +18,7 @@ export interface TfjsFacts {
 }
 
 export interface PeerAnswer {
-  /** null where tf.js has no such kernel on its wasm backend. */
+  /** null where tf.js has no such kernel on its backend, and where its webgpu backend computes on the processor. */
   readonly medianMs: number | null;
 }
 
@@ -28,6 +28,8 @@ const SAMPLE_MS = 2;
 const BUDGET_MS = 150;
 /** What takes this long at the first call is not called again. */
 const LONG_MS = 300;
+/** On webgpu each has timestamps of its own to be read back. */
+const MAX_REPEATS = 200;
 
 type Pair = [number, number];
 type Shape4 = [number, number, number, number];
@@ -99,31 +101,36 @@ const PEER_OPS: Readonly<Record<string, PeerOp>> = {
   softmax: ([x]) => tf.softmax(x!),
 };
 
-function measure({ op, inputs, params }: PeerCase): number | null {
+async function measure({ op, inputs, params }: PeerCase): Promise<number | null> {
   const run = PEER_OPS[op];
   if (!run) return null;
   const tensors = inputs.map(({ dtype, shape }) =>
     dtype === "i32" ? tf.zeros([...shape], "int32") : tf.randomNormal([...shape], 0, 1, "float32", 1),
   );
-  const timeMs = (repeats: number): number => {
-    const startMs = performance.now();
-    for (let i = 0; i < repeats; i++) tf.dispose(run(tensors, params));
-    return (performance.now() - startMs) / repeats;
+  const timeMs = async (repeats: number): Promise<number> => {
+    const totalMs = await clock.timeMs(() => {
+      for (let i = 0; i < repeats; i++) tf.dispose(run(tensors, params));
+    });
+    return totalMs / repeats;
   };
   try {
-    const firstMs = timeMs(1);
+    const firstMs = await timeMs(1);
+    if (firstMs === 0) return null;
     if (firstMs > LONG_MS) return firstMs;
-    const repeats = Math.max(1, Math.ceil(SAMPLE_MS / Math.max(timeMs(1), 1e-3)));
+    const repeats = Math.min(
+      MAX_REPEATS,
+      Math.max(1, Math.ceil(SAMPLE_MS / Math.max(await timeMs(1), 1e-3))),
+    );
     const timesMs: number[] = [];
     const endMs = performance.now() + BUDGET_MS;
     for (let sample = -WARM_UP_SAMPLES; sample < SAMPLES; sample++) {
-      const sampleMs = timeMs(repeats);
+      const sampleMs = await timeMs(repeats);
       if (sample >= 0) timesMs.push(sampleMs);
       if (timesMs.length > 0 && performance.now() > endMs) break;
     }
     return summariseTimes(timesMs).medianMs;
   } catch (error) {
-    // "Kernel 'X' not registered for backend 'wasm'": what tfjs lacks is a result, anything else is an error.
+    // "Kernel 'X' not registered for backend 'Y'": what tfjs lacks is a result, anything else is an error.
     if (error instanceof Error && error.message.includes("not registered")) return null;
     throw error;
   } finally {
@@ -131,9 +138,9 @@ function measure({ op, inputs, params }: PeerCase): number | null {
   }
 }
 
-await useTfjsWasm();
+const clock = await useTfjsBackend(process.argv.slice(2));
 const say = (answer: TfjsFacts | PeerAnswer) => process.stdout.write(`${JSON.stringify(answer)}\n`);
 say({ tfjs: tf.version_core });
 for await (const line of createInterface({ input: process.stdin })) {
-  say({ medianMs: measure(JSON.parse(line) as PeerCase) });
+  say({ medianMs: await measure(JSON.parse(line) as PeerCase) });
 }

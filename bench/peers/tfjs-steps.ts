@@ -1,5 +1,5 @@
 // The tf.js peer of `sltrain bench steps`: the same training steps with tf.core's ops, its gradients and its SGD on the
-// wasm backend, in a process with V8's default flags. Speaks peer-process.ts's lines (see steps/peer-steps.ts). A model
+// wasm or the webgpu backend, in a process with V8's default flags. Speaks peer-process.ts's lines (see steps/peer-steps.ts). A model
 // that needs a kernel which the backend lacks is "unsupported".
 
 import { createInterface } from "node:readline";
@@ -7,7 +7,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Activation, Layer, Topology } from "../../src/models/topology.ts";
 import type { Run } from "../steps/contender.ts";
 import type { StepAnswer, StepRequest } from "../steps/peer-steps.ts";
-import { completeTfjsCore, useTfjsWasm } from "./tfjs-wasm.ts";
+import { completeTfjsCore } from "./tfjs-core.ts";
+import { useTfjsBackend } from "./use-tfjs-backend.ts";
 
 type Request = ({ do: "prepare" } & StepRequest) | { do: "run"; budgetMs: number; minSteps: number };
 type Apply = (x: tf.Tensor) => tf.Tensor;
@@ -93,14 +94,14 @@ function prepare({ topology, loss, batchSize }: StepRequest): () => tf.Scalar {
   return () => optimizer.minimize(lossOf, true)!;
 }
 
-function run(step: () => tf.Scalar, budgetMs: number, minSteps: number): Run {
+async function run(step: () => tf.Scalar, budgetMs: number, minSteps: number): Promise<Run> {
   const timesMs: number[] = [];
   const losses: number[] = [];
   let beganMs = performance.now();
   const endMs = beganMs + budgetMs;
   while (timesMs.length < minSteps || beganMs < endMs) {
     const loss = tf.tidy(step);
-    losses.push(loss.dataSync()[0]!);
+    losses.push((await loss.data())[0]!);
     loss.dispose();
     const nowMs = performance.now();
     timesMs.push(nowMs - beganMs);
@@ -110,14 +111,14 @@ function run(step: () => tf.Scalar, budgetMs: number, minSteps: number): Run {
 }
 
 await completeTfjsCore();
-await useTfjsWasm();
+await useTfjsBackend(process.argv.slice(2));
 const say = (answer: object) => process.stdout.write(`${JSON.stringify(answer)}\n`);
 say({ tfjs: tf.version_core });
 let step: (() => tf.Scalar) | undefined;
 for await (const line of createInterface({ input: process.stdin })) {
   const request = JSON.parse(line) as Request;
   if (request.do === "run") {
-    say(run(step!, request.budgetMs, request.minSteps));
+    say(await run(step!, request.budgetMs, request.minSteps));
     continue;
   }
   tf.disposeVariables();
@@ -128,7 +129,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     const variables = Object.values(tf.engine().registeredVariables);
     answer = { parameters: variables.reduce((sum, { size }) => sum + size, 0) };
   } catch (error) {
-    // "Kernel 'X' not registered for backend 'wasm'": what tfjs lacks is a result.
+    // "Kernel 'X' not registered for backend 'X'": what tfjs lacks is a result.
     const { message } = error as Error;
     const isLack = error instanceof Unsupported || /not registered/.test(message);
     if (!isLack) throw error;

@@ -1,6 +1,5 @@
 // Puts tf.js on its wasm backend; the binaries lie in its package.
 
-import { registerHooks } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
@@ -11,24 +10,4 @@ export async function useTfjsWasm(): Promise<void> {
   setWasmPaths(join(directory, "/"));
   await tf.setBackend("wasm");
   if (tf.getBackend() !== "wasm") throw new Error(`expected tfjs's wasm backend, got ${tf.getBackend()}`);
-}
-
-/**
- * Registers the gradients of all ops, and ops as methods of tensors. tf.core's build for Node leaves both to the package
- * @tensorflow/tfjs; its sources have them, with imports that lack the file's ending. They meet in tf.core's global
- * registry and class of tensors.
- */
-export async function completeTfjsCore(): Promise<void> {
-  registerHooks({
-    resolve(specifier, context, next) {
-      try {
-        return next(specifier, context);
-      } catch (error) {
-        if (!context.parentURL?.includes("@tensorflow")) throw error;
-        return next(`${specifier}.js`, context);
-      }
-    },
-  });
-  await import("@tensorflow/tfjs-core/dist/register_all_gradients.js");
-  await import("@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops.js");
 }

@@ -1,15 +1,14 @@
-// `sltrain bench steps`: whole training steps per model on the WASM device, in turns with tf.js and PyTorch: each round
-// runs all of them one after the other, so that a machine that drifts is slow for all.
+// `sltrain bench steps`: whole training steps per model on one device, in turns with tf.js and PyTorch: each round runs
+// all of them one after the other, so that a machine that drifts is slow for all.
 
 import { cpus } from "node:os";
-import { measurePeak, type Peak } from "../../src/device/wasm/peak.ts";
-import { probeWasmTarget } from "../../src/device/wasm/target.ts";
-import { createWasmDevice } from "../../src/device/wasm/wasm-device.ts";
 import { SltrainError } from "../../src/errors.ts";
 import { nearestName } from "../../src/nearest-name.ts";
+import { peakGflops, type Peak } from "../kernels/roofline.ts";
 import { median, summariseTimes } from "../statistics.ts";
-import { describeMachine, describeProvenance, type Machine, type Provenance } from "../machine.ts";
+import { describeProvenance, type Machine, type Provenance } from "../machine.ts";
 import { modelExamples, type ModelExample } from "../shapes/model-examples.ts";
+import type { Testbed } from "../testbeds/testbed.ts";
 import type { Contender } from "./contender.ts";
 import { prepareOwnSteps } from "./own-steps.ts";
 import { startTfjs, startTorch, type StepPeer, type TorchFacts } from "./peer-steps.ts";
@@ -31,6 +30,8 @@ export interface StepsOptions {
   readonly threads: number;
   readonly tfjs: boolean;
   readonly torch: boolean;
+  /** What to measure on; with as many threads where they are its matter. */
+  readonly open: () => Promise<Testbed>;
   /** Told what could not be measured, and what to do about it. */
   readonly onHint?: (hint: string) => void;
   readonly onRow?: (row: StepsRow) => void;
@@ -38,7 +39,7 @@ export interface StepsOptions {
 
 export interface StepsRow {
   readonly model: string;
-  readonly device: "wasm";
+  readonly device: Testbed["device"];
   readonly batchSize: number;
   readonly threads: number;
   readonly parameters: number;
@@ -51,7 +52,7 @@ export interface StepsRow {
   readonly spread: number;
   readonly arenaBytes: number;
   readonly gflops: number;
-  /** Of the faster of the two measured FMA peaks, times the threads, or the cores if those are fewer. */
+  /** Of the FMA peak; on a processor of the faster of two, times the threads, or the cores if those are fewer. */
   readonly peakFraction: number;
   readonly tfjsSamplesPerS: number | null;
   readonly torchSamplesPerS: number | null;
@@ -76,29 +77,29 @@ export interface StepsReport extends Provenance {
  */
 export async function benchSteps(options: StepsOptions): Promise<StepsReport> {
   const examples = selectExamples(options.models);
-  const target = await probeWasmTarget();
-  const peak = await measurePeak();
+  const testbed = await options.open();
+  const peak = await testbed.measurePeak();
   const orHint = <T>(peer: Promise<T>): Promise<T | undefined> =>
     peer.catch((error: unknown) => {
       if (!(error instanceof SltrainError)) throw error;
       options.onHint?.([`${error.message}.`, ...error.suggestions].join(" "));
       return undefined;
     });
-  const tfjs = options.tfjs ? await orHint(startTfjs()) : undefined;
+  const tfjs = options.tfjs ? await orHint(startTfjs(testbed)) : undefined;
   const torch = options.torch ? await orHint(startTorch(options.threads)) : undefined;
   const peers = [tfjs, torch].filter((peer) => peer !== undefined);
   try {
     const rows: StepsRow[] = [];
     for (const example of examples) {
       const settings = { batchSize: options.batchSize ?? example.batchSize, threads: options.threads };
-      const row = await measureModel(example, settings, peak, peers);
+      const row = await measureModel(testbed, example, settings, peak, peers);
       rows.push(row);
       options.onRow?.(row);
     }
-    const machine = describeMachine(target);
-    return { ...describeProvenance(), machine, peak, torch: torch?.facts ?? null, rows };
+    return { ...describeProvenance(), machine: testbed.machine, peak, torch: torch?.facts ?? null, rows };
   } finally {
     for (const peer of peers) peer.close();
+    testbed.close();
   }
 }
 
@@ -119,15 +120,14 @@ function selectExamples(names: readonly string[]): readonly ModelExample[] {
   );
 }
 
-async function measureModel(
+function measureModel(
+  testbed: Testbed,
   { model, topology }: ModelExample,
   { batchSize, threads }: { readonly batchSize: number; readonly threads: number },
   peak: Peak,
   peers: readonly StepPeer<unknown>[],
 ): Promise<StepsRow> {
-  // A device of its own: models do not add up in one memory.
-  const device = await createWasmDevice({ threads });
-  try {
+  return testbed.use(async (device) => {
     const own = await prepareOwnSteps(device, topology, batchSize);
     const contenders: Contender[] = [own];
     for (const peer of peers) {
@@ -141,7 +141,7 @@ async function measureModel(
     const torch = compare(rounds, "torch", batchSize);
     return {
       model: model.name,
-      device: "wasm",
+      device: testbed.device,
       batchSize,
       threads,
       parameters: own.parameters,
@@ -149,17 +149,18 @@ async function measureModel(
       ...ours,
       arenaBytes: own.arenaBytes,
       gflops,
-      peakFraction:
-        gflops / (Math.min(threads, cpus().length) * Math.max(peak.fma128Gflops, peak.fma256Gflops)),
+      peakFraction: gflops / (peakGflops(peak) * (testbed.device === "wasm" ? coresOf(threads) : 1)),
       tfjsSamplesPerS: tfjs?.samplesPerS ?? null,
       torchSamplesPerS: torch?.samplesPerS ?? null,
       vsTfjs: tfjs?.ratio ?? null,
       vsTorch: torch?.ratio ?? null,
       vsTorchBest: torch?.bestRatio ?? null,
     };
-  } finally {
-    device.destroy();
-  }
+  });
+}
+
+function coresOf(threads: number): number {
+  return Math.min(threads, cpus().length);
 }
 
 /** Step times in ms of everyone who takes part. */

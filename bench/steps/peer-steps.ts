@@ -1,8 +1,10 @@
-// Contenders in other processes: PyTorch, and tf.js on its wasm backend.
+// Contenders in other processes: PyTorch, and tf.js on its backend of the same kind as the device.
 
 import { defaultLoss } from "../../src/models/build.ts";
 import type { Topology } from "../../src/models/topology.ts";
+import { tfjsBackendOf, tfjsSuggestion } from "../peers/tfjs-backend.ts";
 import { PeerProcess, peerScript, type PeerOptions } from "../peers/peer-process.ts";
+import type { Testbed } from "../testbeds/testbed.ts";
 import type { Contender, Run } from "./contender.ts";
 
 /** What a step peer is told to prepare. */
@@ -63,11 +65,12 @@ export class StepPeer<Facts> {
 }
 
 /** tf.js as its users have it: V8's flags are process-wide, and a child has the default ones. */
-export function startTfjs(): Promise<StepPeer<TfjsFacts>> {
+export function startTfjs({ device, machine }: Testbed): Promise<StepPeer<TfjsFacts>> {
+  const script = peerScript(`tfjs-steps.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`);
   return StepPeer.start<TfjsFacts>({
     name: "tfjs",
-    command: [process.execPath, peerScript(`tfjs-steps.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`)],
-    suggestion: "Install @tensorflow/tfjs-core and @tensorflow/tfjs-backend-wasm 4.22 beside sltrain.",
+    command: [process.execPath, script, ...tfjsBackendOf(device, machine.adapter?.name)],
+    suggestion: tfjsSuggestion(device),
   });
 }
 

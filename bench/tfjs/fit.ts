@@ -6,7 +6,8 @@ import { fileURLToPath } from "node:url";
 import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { registerKernels } from "../../src/tfjs/index.ts";
-import { completeTfjsCore, useTfjsWasm } from "../peers/tfjs-wasm.ts";
+import { completeTfjsCore } from "../peers/tfjs-core.ts";
+import { useTfjsWasm } from "../peers/tfjs-wasm.ts";
 import { lenet5, loadTfLayers } from "./layers.ts";
 
 interface Contender {

@@ -6,6 +6,7 @@ import { SltrainError } from "../../src/errors.ts";
 import { kernelCases, type KernelCase } from "../../bench/kernels/cases.ts";
 import { largestError } from "../../bench/kernels/check.ts";
 import { operandsOf } from "../../bench/kernels/operands.ts";
+import { openTestbed } from "../../bench/testbeds/open.ts";
 import { limitOf } from "../../bench/kernels/roofline.ts";
 import type { ReferenceKernel } from "../../src/kernels/kernel.ts";
 import type { AnyOp } from "../../src/kernels/op.ts";
@@ -53,9 +54,11 @@ for (const kernelCase of LARGE)
     assert.ok(largestError(kernelCase, inputs, [output]) > 0.01);
   });
 
+const quickOnWasm = { quick: true, tfjs: false, open: () => openTestbed({ device: "wasm" }) };
+
 test("a row tells its speed, its limit and that tf.js was not asked", async () => {
   const { rows, peak } = await benchKernels({
-    ...{ op: "softmax-cross-entropy-with-grad", filter: "lenet5", quick: true, tfjs: false, target: "auto" },
+    ...{ op: "softmax-cross-entropy-with-grad", filter: "lenet5", ...quickOnWasm },
   });
   const row = rows[0]!;
   assert.equal(rows.length, 1);
@@ -68,7 +71,7 @@ test("a row tells its speed, its limit and that tf.js was not asked", async () =
 
 test("an op that nothing needs is refused with the one that was probably meant", async () => {
   const refusal = async (op: string): Promise<SltrainError> => {
-    const refused: unknown = await benchKernels({ op, quick: true, tfjs: false, target: "auto" }).then(
+    const refused: unknown = await benchKernels({ op, ...quickOnWasm }).then(
       () => assert.fail("it was benched"),
       (error: unknown) => error,
     );

@@ -51,7 +51,11 @@ test("a bar ends with its track, and the line at 1 lies on it", () => {
 });
 
 test("the kernels' page shows each row in its family, effective rates as such, and wrong results instead of a bar", () => {
-  const report: BenchReport = { ...head, rows: [row, { ...row, op: "dense", correct: false, error: 0.5 }] };
+  const report: BenchReport = {
+    ...head,
+    rows: [row, { ...row, op: "dense", correct: false, error: 0.5 }],
+    skipped: [],
+  };
   const text = kernelsPage(report);
   assert.match(text, /<h2>Convolution<\/h2>/);
   assert.match(text, /<h2>Products<\/h2>/);

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { benchSteps, type StepsReport } from "../../bench/steps/bench-steps.ts";
+import { openTestbed } from "../../bench/testbeds/open.ts";
 import { PeerProcess } from "../../bench/peers/peer-process.ts";
 import { SltrainError } from "../../src/errors.ts";
 
-const alone = { threads: 1, tfjs: false, torch: false };
+const open = () => openTestbed({ device: "wasm" });
+const alone = { threads: 1, tfjs: false, torch: false, open };
 
 test("a model's row tells its speed, its memory and that no peer ran", async () => {
   const report: StepsReport = await benchSteps({ models: ["feng-a"], batchSize: 8, ...alone });

@@ -20,7 +20,7 @@ mkdirSync(join(packages, "@tensorflow", "tfjs"), { recursive: true });
 symlinkSync(root, join(packages, "sltrain"));
 for (const name of ["tfjs-backend-wasm", "tfjs-core", "tfjs-layers"])
   symlinkSync(join(root, "node_modules", "@tensorflow", name), join(packages, "@tensorflow", name));
-const peers = new URL("../../bench/peers/tfjs-wasm.ts", import.meta.url).href;
+const peers = new URL("../../bench/peers/tfjs-core.ts", import.meta.url).href;
 writeFileSync(
   join(packages, "@tensorflow", "tfjs", "index.js"),
   `import { completeTfjsCore } from "${peers}";

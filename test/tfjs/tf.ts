@@ -3,7 +3,7 @@
 
 import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
-import { completeTfjsCore } from "../../bench/peers/tfjs-wasm.ts";
+import { completeTfjsCore } from "../../bench/peers/tfjs-core.ts";
 import { registerKernels } from "../../src/tfjs/index.ts";
 
 await completeTfjsCore();
