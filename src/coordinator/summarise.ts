@@ -3,13 +3,20 @@
 import { assert, SltrainError } from "../errors.ts";
 import { layoutsOf } from "../models/build.ts";
 import { optimizerOf } from "../optim/optimizer.ts";
-import type { GpuShare } from "../plan/gpu-placement.ts";
 import { addCost, type HeldObjects, runCost } from "../plan/run-cost.ts";
 import { ofCrew } from "../run/attempts.ts";
 import { bestEpoch } from "../run/best-epoch.ts";
 import { getJsonLines } from "../run/json-object.ts";
 import { runKeys, type RunKeys } from "../run/keys.ts";
-import type { BestEpoch, EpochMetrics, RunManifest, RunSummary, WorkerResult } from "../run/records.ts";
+import type {
+  BestEpoch,
+  EpochMetrics,
+  GpuUse,
+  RunManifest,
+  RunSummary,
+  WorkerResult,
+  WorkTotals,
+} from "../run/records.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { Crew } from "../run/crew.ts";
 import { evaluateRun } from "./evaluate-run.ts";
@@ -57,6 +64,7 @@ export async function summarise(
     wallMs,
     firstStepMs: mean(({ firstStepMs }) => firstStepMs),
     computeMs: mean(({ totals }) => totals.computeMs),
+    gpuBusyMs: mean(({ totals }) => totals.gpuBusyMs),
     exchangeMs: mean(({ totals }) => totals.exchangeMs),
     waitMs: mean(({ totals }) => totals.waitMs),
     bytesUp: sum(({ totals }) => totals.bytesUp),
@@ -84,11 +92,20 @@ export async function summarise(
 }
 
 /** In the machine's order. */
-function gpusOf(results: readonly WorkerResult[]): readonly GpuShare[] {
-  const ranksOf = (index: number) =>
-    results.filter(({ gpu }) => gpu?.index === index).map(({ rank }) => rank);
+export function gpusOf(results: readonly WorkerResult[]): readonly GpuUse[] {
   const gpus = new Map(results.flatMap(({ gpu }) => (gpu === undefined ? [] : [[gpu.index, gpu] as const])));
-  return [...gpus].sort(([a], [b]) => a - b).map(([index, gpu]) => ({ ...gpu, ranks: ranksOf(index) }));
+  return [...gpus]
+    .sort(([a], [b]) => a - b)
+    .map(([index, gpu]) => {
+      const workers = results.filter((result) => result.gpu?.index === index);
+      const sum = (pick: (totals: WorkTotals) => number) =>
+        workers.reduce((total, { totals }) => total + pick(totals), 0);
+      const busyMs = sum(({ gpuBusyMs }) => gpuBusyMs);
+      const meanMs =
+        sum(({ computeMs, exchangeMs, waitMs }) => computeMs + exchangeMs + waitMs) / workers.length;
+      const busyShare = busyMs > 0 ? busyMs / meanMs : null;
+      return { ...gpu, ranks: workers.map(({ rank }) => rank), busyShare };
+    });
 }
 
 /** Frames and checkpoints while the run lasted; its model and its data, which stay, are not of the run alone. */

@@ -92,6 +92,11 @@ export interface Device {
   readonly name: "reference" | "wasm" | "webgpu";
   /** Of `webgpu` alone. */
   readonly adapter?: DeviceAdapter;
+  /**
+   * ms that a GPU has worked on steps, by its own clock; undefined unless asked for (`countBusyTime`), and where the
+   * adapter has no timestamp queries.
+   */
+  readonly busyMs?: number | undefined;
   /** A zeroed vector. Throws SltrainError "out-of-memory" naming what was asked for and what is left. */
   alloc(elements: number, label: string): DeviceVector;
   /** Runs that may be under way at a time. 1: a run must have resolved before the next, and before memory is touched. */

@@ -12,17 +12,20 @@ export interface DeviceRequest {
   readonly adapter?: string | undefined;
   /** Threads that share `wasm`'s kernels; the others have no use for them. */
   readonly threads?: number | undefined;
+  /** Whether a GPU counts its time (`Device.busyMs`), which costs every step two timestamps and their way back. */
+  readonly countBusyTime?: boolean | undefined;
 }
 
 /** Throws SltrainError "webgpu-missing" and "adapter-missing", for `auto` only where an adapter was named that is not there. */
-export async function openDevice({ device, adapter: selector, threads = 1 }: DeviceRequest): Promise<Device> {
+export async function openDevice(request: DeviceRequest): Promise<Device> {
+  const { device, adapter: selector, threads = 1, countBusyTime = false } = request;
   if (device === "wasm") return createWasmDevice({ threads });
   const { findAdapter } = await import("./webgpu/adapters.ts");
   try {
     const { adapter, description } = await findAdapter(selector);
     if (device === "webgpu" || !description.isSoftware) {
       const { createWebGpuDevice } = await import("./webgpu/webgpu-device.ts");
-      return await createWebGpuDevice(adapter, { named: description });
+      return await createWebGpuDevice(adapter, { named: description, countBusyTime });
     }
   } catch (error) {
     const nothingThere =

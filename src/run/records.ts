@@ -91,6 +91,8 @@ export interface Summons {
 /** Where time went, and what was sent. Of one worker: sums. Of a run or an epoch: times are means over the workers, the rest sums. */
 export interface WorkTotals {
   readonly computeMs: number;
+  /** By the GPU's own clock, beside the others, which add up to all time; 0 where there is none, or it does not tell. */
+  readonly gpuBusyMs: number;
   readonly exchangeMs: number;
   readonly waitMs: number;
   readonly bytesUp: number;
@@ -223,6 +225,15 @@ export interface RankUse {
   readonly costUsd: number;
 }
 
+/** A GPU, and what was made of it. */
+export interface GpuUse extends GpuShare {
+  /**
+   * Share of the time of its workers in which it worked for one of them, by its own clock; null where it does not tell.
+   * Above 1 if it took turns among them within their passes.
+   */
+  readonly busyShare: number | null;
+}
+
 /** `summary.json`, and the fields of `train --json`'s last line. */
 export interface RunSummary extends WorkTotals {
   readonly runId: string;
@@ -232,7 +243,7 @@ export interface RunSummary extends WorkTotals {
   readonly workers: number;
   readonly device: "wasm" | "webgpu";
   /** None for wasm. */
-  readonly gpus: readonly GpuShare[];
+  readonly gpus: readonly GpuUse[];
   readonly epochs: number;
   readonly steps: number;
   /** Mean training loss of the last epoch. */

@@ -2,6 +2,8 @@
 
 import type { DeviceAdapter } from "../device/device.ts";
 import type { GpuShare } from "../plan/gpu-placement.ts";
+import type { GpuUse } from "../run/records.ts";
+import { formatPercent } from "../units.ts";
 
 export function adapterText({ name, isSoftware }: DeviceAdapter): string {
   return isSoftware ? `${name} (software)` : name;
@@ -10,6 +12,13 @@ export function adapterText({ name, isSoftware }: DeviceAdapter): string {
 /** "GPU 0, NVIDIA H100: workers 0 to 3". */
 export function gpuLine(gpu: GpuShare): string {
   return `GPU ${gpu.index}, ${adapterText(gpu)}: ${ranksText(gpu.ranks)}`;
+}
+
+/** The same with what was made of it. */
+export function gpuUseLine(gpu: GpuUse): string {
+  return gpu.busyShare === null
+    ? gpuLine(gpu)
+    : `${gpuLine(gpu)}, busy for ${formatPercent(gpu.busyShare)} of their time`;
 }
 
 /** Placement gives a GPU a stretch of ranks, but where workers outnumber what fits. */

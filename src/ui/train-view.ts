@@ -26,7 +26,6 @@ type Progress = Extract<TrainEvent, { event: "progress" }>;
 
 const BAR_WIDTH = 24;
 const HEADER = "     loss   accuracy   samples/s  compute exchange  wait  on Lambda";
-const REGRESSION_HEADER = HEADER.replace(" accuracy", "val. loss");
 
 export function chooseView(json: boolean, stream: NodeJS.WriteStream): TrainView {
   const print = (line: string) => void stream.write(`${line}\n`);
@@ -151,7 +150,9 @@ class Rows {
   #header({ accuracy }: Epoch, started: Started): string[] {
     if (this.#hasHeader) return [];
     this.#hasHeader = true;
-    const columns = accuracy === null ? REGRESSION_HEADER : HEADER;
+    const counted = accuracy === null ? HEADER.replace(" accuracy", "val. loss") : HEADER;
+    // What as many processors would cost says nothing of a GPU.
+    const columns = started.device === "webgpu" ? counted.replace("on Lambda", " GPU busy") : counted;
     return ["", styleText("dim", `${"epoch".padEnd(epochWidth(started))}  ${columns}`)];
   }
 }
@@ -198,7 +199,9 @@ function epochLine(event: Epoch, started: Started): string {
     share(event.computeMs).padStart(7),
     share(event.exchangeMs).padStart(7),
     share(event.waitMs).padStart(4),
-    formatUsd(event.lambdaCostUsd).padStart(9),
+    started.device === "webgpu"
+      ? share((event.gpuBusyMs * started.workers) / started.gpus.length).padStart(9)
+      : formatUsd(event.lambdaCostUsd).padStart(9),
   ].join("  ");
 }
 

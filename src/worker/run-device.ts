@@ -24,6 +24,6 @@ export async function openRunDevice(
   // Where there is none, opening it says what is missing.
   if (gpus.length === 0) return { device: await openDevice({ device: "webgpu", adapter: config.adapter }) };
   const { index, name, isSoftware } = gpuOf(rank, gpus, config);
-  const device = await openDevice({ device: "webgpu", adapter: String(index) });
+  const device = await openDevice({ device: "webgpu", adapter: String(index), countBusyTime: true });
   return { device, gpu: { index, name, isSoftware } };
 }

@@ -215,7 +215,7 @@ async function train(
   beginAttempt(cursor, attempt);
   const stored = isFirst || rank !== 0 ? [] : await getJsonLines<EpochMetrics>(storage, keys.metrics);
   const epochs = stored.filter(({ step }) => step <= cursor.step);
-  const meter = new WorkMeter(peers, cursor);
+  const meter = new WorkMeter(peers, equipment.device, cursor);
   const putModel = async (key: string): Promise<void> => {
     const metadata = { format: "sltrain", model: config.model, run: runId };
     await storage.put(key, encodeSafetensors(await replica.tensors(), metadata));

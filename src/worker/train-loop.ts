@@ -175,6 +175,7 @@ async function finishEpoch(
     samplesPerS: cursor.epochSamples / (sum.wallMs / workers / 1000),
     elapsedMs: sum.elapsedMs / workers,
     computeMs: sum.computeMs / workers,
+    gpuBusyMs: sum.gpuBusyMs / workers,
     exchangeMs: sum.exchangeMs / workers,
     waitMs: sum.waitMs / workers,
     bytesUp: sum.bytesUp,

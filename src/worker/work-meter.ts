@@ -1,11 +1,15 @@
 // Where a worker's time goes: what is not spent on exchanging or waiting is compute. What earlier starts of the rank have
 // spent is counted as its own.
 
+import type { Device } from "../device/device.ts";
 import type { SpentTotals } from "./cursor.ts";
 import type { Peers } from "./peers.ts";
 
 export class WorkMeter {
   readonly #peers: Pick<Peers, "stats">;
+  readonly #device: Pick<Device, "busyMs">;
+  /** A process that is called again finds its device as it left it. */
+  readonly #busyBeforeMs: number;
   readonly #startMs = performance.now();
   readonly #before: SpentTotals;
   #lapStart: SpentTotals;
@@ -13,9 +17,12 @@ export class WorkMeter {
   /** `before`: until this start, and until the last lap before it. */
   constructor(
     peers: Pick<Peers, "stats">,
+    device: Pick<Device, "busyMs">,
     before: { readonly spent: SpentTotals; readonly epochSpent: SpentTotals },
   ) {
     this.#peers = peers;
+    this.#device = device;
+    this.#busyBeforeMs = device.busyMs ?? 0;
     this.#before = before.spent;
     this.#lapStart = before.epochSpent;
   }
@@ -23,7 +30,8 @@ export class WorkMeter {
   get totals(): SpentTotals {
     const { stats } = this.#peers;
     const wallMs = performance.now() - this.#startMs;
-    const own = { wallMs, computeMs: wallMs - stats.exchangeMs - stats.waitMs, ...stats };
+    const gpuBusyMs = (this.#device.busyMs ?? 0) - this.#busyBeforeMs;
+    const own = { wallMs, gpuBusyMs, computeMs: wallMs - stats.exchangeMs - stats.waitMs, ...stats };
     return combined(own, this.#before, (mine, before) => mine + before);
   }
 

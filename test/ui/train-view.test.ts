@@ -18,7 +18,16 @@ const started = {
 const epoch = {
   ...{ event: "epoch", epoch: 1, step: 36, loss: 0.5, trainAccuracy: 0.8, validationLoss: 0.25 },
   ...{ accuracy: 0.964, learningRate: 0.001, samplesPerS: 9000, elapsedMs: 1000, lambdaCostUsd: 0.0031 },
-  ...{ computeMs: 500, exchangeMs: 300, waitMs: 200, bytesUp: 1, bytesDown: 1, requests: 1, requestsUsd: 0 },
+  ...{
+    gpuBusyMs: 0,
+    computeMs: 500,
+    exchangeMs: 300,
+    waitMs: 200,
+    bytesUp: 1,
+    bytesDown: 1,
+    requests: 1,
+    requestsUsd: 0,
+  },
 } as const satisfies TrainEvent;
 
 const unpriced = { spentUsd: null };
@@ -91,6 +100,18 @@ test("after the last epoch the live line counts no further epoch", () => {
   view.show({ event: "progress", epoch: 4, samples: 0, loss: 0, ...unpriced });
   assert.match(text(), /finishing/);
   assert.doesNotMatch(text(), /4\/3/);
+});
+
+test("a run on GPUs names them with their workers, and tells how busy they are", () => {
+  const { view, text } = viewOn(false);
+  const gpu = { index: 0, name: "Quick 9000", isSoftware: false, ranks: [0, 1] };
+  const twin = { index: 1, name: "Slow", isSoftware: true, ranks: [2, 3] };
+  view.show({ ...started, workers: 4, device: "webgpu", gpus: [gpu, twin] });
+  assert.match(text(), /GPU 0, Quick 9000: workers 0, 1\nGPU 1, Slow \(software\): workers 2, 3\n/);
+  // On each of the two GPUs two workers, each of which uses it for 150 ms of its 1,000.
+  view.show({ ...epoch, gpuBusyMs: 150 });
+  assert.match(text(), /wait {3}GPU busy\n/);
+  assert.match(text(), /20% +30%\n$/);
 });
 
 test("Ctrl-C is answered, and whoever leaves is told how to resume", () => {

@@ -34,11 +34,6 @@ export interface WebGpuDevice extends Device {
   readonly target: WebGpuTarget;
   readonly adapterInfo: GPUAdapterInfo;
   readonly limits: GPUSupportedLimits;
-  /**
-   * ms that the GPU has worked on steps, by its own clock. Undefined unless asked for (`countBusyTime`), and where the
-   * adapter has no timestamp queries.
-   */
-  readonly busyMs: number | undefined;
   /** `kernelFor` stands in for dispatch, for tests and benches. */
   compile(
     program: Program,
