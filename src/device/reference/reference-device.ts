@@ -29,10 +29,9 @@ interface Memory {
 interface ReferenceVector extends DeviceVector, Memory {}
 
 interface BoundCall {
-  readonly kernel: ReferenceKernel;
-  readonly call: KernelCall;
-  readonly inputs: readonly TensorData[];
-  readonly outputs: readonly TensorData[];
+  /** None for a view. */
+  readonly kernelName?: string;
+  readonly run: () => void;
 }
 
 /** Between two instructions, gives way to the event loop when this long has passed. */
@@ -93,20 +92,26 @@ export function createReferenceDevice({ precision }: { readonly precision: Preci
       );
     };
     const typeOf = (id: ValueId) => program.values[id]!.type;
-    const calls = program.instructions.map((instruction): BoundCall | undefined => {
-      const { op, params, inputs, outputs } = instruction;
-      if (op.view === true) return undefined;
+    const calls = program.instructions.map((instruction): BoundCall => {
+      const { op, params } = instruction;
+      const [inputs, outputs] = [instruction.inputs.map(bind), instruction.outputs.map(bind)];
+      // Where both are one memory, nothing changes.
+      if (op.view === true) return { run: () => outputs[0]!.set(inputs[0]!) };
+      const kernel = kernelFor(instruction, program.values);
+      const call: KernelCall = {
+        params,
+        inputs: instruction.inputs.map(typeOf),
+        outputs: instruction.outputs.map(typeOf),
+      };
       return {
-        kernel: kernelFor(instruction, program.values),
-        call: { params, inputs: inputs.map(typeOf), outputs: outputs.map(typeOf) },
-        inputs: inputs.map(bind),
-        outputs: outputs.map(bind),
+        kernelName: `reference-${precision}-${op.name}`,
+        run: () => kernel.run(call, inputs, outputs),
       };
     });
 
     return {
       arenaBytes: plan.arenaElements * arena.floats.BYTES_PER_ELEMENT,
-      kernelNames: calls.map((call) => call && `reference-${precision}-${call.kernel.op.name}`),
+      kernelNames: calls.map(({ kernelName }) => kernelName),
       async run({ readBacks = [] } = {}) {
         const dues = byInstruction(readBacks);
         let nextDue = 0;
@@ -116,8 +121,8 @@ export function createReferenceDevice({ precision }: { readonly precision: Preci
           // Whatever reads what no instruction of this run wrote, shows.
           arena.floats.fill(NaN);
           let yieldedAt = performance.now();
-          for (const [index, bound] of calls.entries()) {
-            bound?.kernel.run(bound.call, bound.inputs, bound.outputs);
+          for (const [index, call] of calls.entries()) {
+            call.run();
             const due = dues[nextDue]?.after === index ? dues[nextDue++] : undefined;
             due?.readBacks.forEach(({ vector, begin, end }) => refreshMirror(vector, begin, end));
             const pending = due && tell(due);
@@ -152,7 +157,11 @@ export function createReferenceDevice({ precision }: { readonly precision: Preci
       return floats instanceof Float64Array ? floats : Float64Array.from(floats);
     },
     write(vector, offset, data) {
-      const { floats, integers } = own(vector);
+      const { floats, integers, elements, label } = own(vector);
+      assert(
+        offset >= 0 && offset + data.length <= elements,
+        `write of ${data.length} elements at ${offset} into ${label}, which has ${elements}`,
+      );
       (data instanceof Int32Array ? integers : floats).set(data, offset);
     },
     writeF64(vector, offset, data) {
