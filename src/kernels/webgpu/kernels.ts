@@ -7,6 +7,7 @@ import type { WebGpuKernel } from "./kernel.ts";
 import { normalisationKernels } from "./normalisation/normalisations.ts";
 import { globalPoolingKernels } from "./pooling/global-avg-pool.ts";
 import { poolingKernels } from "./pooling/pooling.ts";
+import { matmulKernels } from "./products/matmul.ts";
 
 export const webgpuKernels: readonly WebGpuKernel[] = [
   ...formulaKernels,
@@ -14,5 +15,5 @@ export const webgpuKernels: readonly WebGpuKernel[] = [
   ...poolingKernels,
   ...globalPoolingKernels,
   ...columnKernels,
-  sumOfSquaresKernel,
+  ...matmulKernels,
 ];

@@ -1,0 +1,91 @@
+// The general product y = finish(op(a) op(b)) as passes: with a tile, or with K split over workgroups and a second pass that
+// adds the parts where there are too few tiles to fill a GPU.
+
+import { partialSumsPass, partStride } from "../emit/partial-sums.ts";
+import type { BoundMemory, WebGpuPass, WebGpuRoutine, WebGpuTarget } from "../kernel.ts";
+import { loadFour, matrixOperand, rowType, storeFour } from "./matrix.ts";
+import { tilePass, type Tile } from "./tile.ts";
+
+const OUTPUT: BoundMemory = { output: 0 };
+
+/** y[M, N] = relu(op(a)[M, K] op(b)[K, N] + bias[N]), and 0 where mask[M, N] is not above 0. */
+export interface GemmSpec {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  /** a is [K, M], b is [N, K]. */
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+  /** Positions of operands; those of a and b are 0 and 1. */
+  readonly bias?: number;
+  readonly mask?: number;
+  readonly relu: boolean;
+}
+
+export function gemm(spec: GemmSpec, tile: Tile, splits: number, target: WebGpuTarget): WebGpuRoutine {
+  const { m, n, k, transposeA, transposeB } = spec;
+  const a = matrixOperand("a", { input: 0 }, transposeA ? "outer" : "k", { outer: m, k });
+  const b = matrixOperand("b", { input: 1 }, transposeB ? "k" : "outer", { outer: n, k });
+  const product = { m, n, k, a: a.operand, b: b.operand, splits };
+  const operands = { a: a.binding, b: b.binding };
+  const end = finish(spec);
+  if (splits === 1)
+    return {
+      passes: [
+        tilePass(
+          tile,
+          { ...product, store: end.statements, bindings: { ...operands, ...end.bindings } },
+          target,
+        ),
+      ],
+    };
+  // Parts have rows of whole vec4, so that they are stored as such.
+  const width = Math.ceil(n / 4) * 4;
+  const partials = { scratch: "partials", write: true } as const;
+  const stride = partStride(m * width);
+  return {
+    passes: [
+      tilePass(
+        tile,
+        {
+          ...product,
+          store: `$partials[split * ${stride / 4}u + row * ${width / 4}u + column / 4u] = sums;`,
+          bindings: { ...operands, partials: { of: partials, type: "vec4f" } },
+        },
+        target,
+      ),
+      partialSumsPass({
+        elements: m * width,
+        parts: splits,
+        partials: { scratch: "partials" },
+        finish: `let row = i / ${width / 4}u; let column = i % ${width / 4}u * 4u;
+  ${end.statements}`,
+        bindings: end.bindings,
+      }),
+    ],
+    scratch: { partials: splits * stride },
+  };
+}
+
+/** Statements that store `sums`, which are at `row` and from `column` on. */
+function finish({ n, bias, mask, relu }: GemmSpec): {
+  readonly statements: string;
+  readonly bindings: WebGpuPass["bindings"];
+} {
+  const type = rowType(n);
+  const biases =
+    n % 4 === 0
+      ? "$bias[column / 4u]"
+      : `vec4f(${[0, 1, 2, 3].map((i) => `$bias[column + ${i}u]`).join(", ")})`;
+  let value = bias === undefined ? "sums" : `sums + ${biases}`;
+  if (relu) value = `max(${value}, vec4f())`;
+  if (mask !== undefined) value = `select(vec4f(), ${value}, ${loadFour("mask", n)} > vec4f())`;
+  return {
+    statements: storeFour("y", value, n),
+    bindings: {
+      y: { of: OUTPUT, type },
+      ...(bias === undefined ? {} : { bias: { of: { input: bias }, type } }),
+      ...(mask === undefined ? {} : { mask: { of: { input: mask }, type } }),
+    },
+  };
+}
