@@ -15,5 +15,6 @@ export const webgpuKernels: readonly WebGpuKernel[] = [
   ...poolingKernels,
   ...globalPoolingKernels,
   ...columnKernels,
+  sumOfSquaresKernel,
   ...matmulKernels,
 ];
