@@ -67,6 +67,7 @@ export class Replica {
   readonly #evaluation = new Map<number, Promise<Compiled>>();
   readonly #prediction = new Map<number, Promise<Compiled>>();
   #update: Compiled | undefined;
+  #batchesTrained = 0;
 
   /** A replica with the initial parameters of `seed`: the same on every worker, with nothing exchanged. */
   constructor(options: ReplicaOptions) {
@@ -82,6 +83,7 @@ export class Replica {
 
   /** Makes it as good as new; what was compiled stays. */
   reset(): void {
+    this.#batchesTrained = 0;
     for (const [name, { elements }] of Object.entries(this.#shared)) {
       const values = new Float32Array(elements);
       initializeParameters(this.#initialised[name] ?? [], this.#options.seed, values);
@@ -101,6 +103,11 @@ export class Replica {
   load(file: Safetensors, where: string): void {
     this.write("parameters", tensorsInto(file, this.parameters, where));
     this.write("statistics", tensorsInto(file, this.statistics, where));
+  }
+
+  /** Since it was made, or reset. */
+  get batchesTrained(): number {
+    return this.#batchesTrained;
   }
 
   /** Whether labels are f32 targets rather than class indices. */
@@ -155,6 +162,7 @@ export class Replica {
    */
   async runTraining(batch: Batch, readBacks: readonly VectorReadBack[] = []): Promise<BatchSums> {
     const sums = await this.#run(await this.training(batch.count), batch, readBacks);
+    this.#batchesTrained++;
     if (!Number.isFinite(sums.loss)) {
       throw new SltrainError({
         code: "loss-not-finite",

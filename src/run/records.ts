@@ -108,6 +108,16 @@ export interface Usage extends BilledUse {
   readonly initMs: number;
 }
 
+/** How long functions of a rank have ended without getting it on. */
+export interface Stall {
+  /** Steps finished that none of them has got past. */
+  readonly step: number;
+  /** Functions in a row that ended there. */
+  readonly lives: number;
+  /** The last of them in a row that had not computed its own part of a step. */
+  readonly slow: number;
+}
+
 /** `handed-over`: the next generation goes on, from its state if it lies there. `fenced`: another acts for its rank. */
 export type WorkerState = "training" | "handed-over" | "ended" | "fenced";
 
@@ -125,6 +135,10 @@ export interface Heartbeat {
   /** Of the worker's process on its own machine. */
   readonly pid: number;
   readonly step: number;
+  /** Whether this function has computed its rank's part of a step: what it still waits for are peers. */
+  readonly computed: boolean;
+  /** Before this function. */
+  readonly stall: Stall;
   readonly epoch: number;
   /** Samples of the whole run in this epoch so far, by the steps of this worker. */
   readonly samples: number;

@@ -2,7 +2,8 @@
 
 import type { EarlierRound } from "../allreduce/collective.ts";
 import { type Pace, UNKNOWN_PACE } from "./lifetime.ts";
-import type { WorkTotals } from "../run/records.ts";
+import type { Stall, WorkTotals } from "../run/records.ts";
+import { NO_STALL } from "./stall.ts";
 import type { Resize, StopVote } from "./stop-vote.ts";
 
 /** Plain data. What is not said to be a rank's own is equal on all ranks after an exchange. */
@@ -33,6 +34,8 @@ export interface Cursor {
   firstStepMs: number | null;
   /** A rank's own: what its last worker has measured (src/worker/lifetime.ts). */
   pace: Pace;
+  /** A rank's own: what became of its last workers (src/worker/stall.ts). */
+  stall: Stall;
 }
 
 export type SpentTotals = Readonly<WorkTotals & { wallMs: number }>;
@@ -47,7 +50,7 @@ export function startCursor(): Cursor {
     ...{ step: 0, epochLoss: 0, epochCorrect: 0, epochSamples: 0, accuracy: null },
     ...{ exchanges: 0, checkpointStep: -1, sweptStep: -1, firstLosses: [] },
     ...{ began: { attempt: 0, step: 0 }, spent: NOTHING_SPENT, epochSpent: NOTHING_SPENT },
-    ...{ decided: null, firstStepMs: null, pace: UNKNOWN_PACE },
+    ...{ decided: null, firstStepMs: null, pace: UNKNOWN_PACE, stall: NO_STALL },
   };
 }
 

@@ -20,7 +20,7 @@ const LONGEST_SILENCE = MOST_WAITING / 2;
 export async function openPost(
   { event, manifest: { config, data }, invocation, storage, functions, cursor }: WorkerOptions,
   fence: AbortController,
-  readCost: () => Pick<Heartbeat, "usage" | "spentUsd">,
+  readMore: () => Pick<Heartbeat, "usage" | "spentUsd" | "computed">,
 ): Promise<HeartbeatTimer> {
   const { runId, rank, attempt, reason } = event;
   const keys = runKeys(runId);
@@ -40,9 +40,10 @@ export async function openPost(
     ...{ beatMs: rank === 0 ? pace.leaderBeatMs : pace.beatMs, stalledBeatMs: config.leaseMs / 3 },
     lookMs: rank === 0 ? Math.min(pace.lookMs, pace.leaderBeatMs) : pace.lookMs,
     read: () => ({
-      ...readCost(),
+      ...readMore(),
       remainingMs: invocation.lifeLeftMs,
       step: cursor.step,
+      stall: cursor.stall,
       epoch: Math.floor(cursor.step / stepsPerEpoch) + 1,
       samples: (cursor.step % stepsPerEpoch) * config.batchSize,
       loss: cursor.epochSamples > 0 ? cursor.epochLoss / cursor.epochSamples : null,

@@ -2,11 +2,8 @@
 // and waits with everything ready until the state lies there. A worker that waits inside a step when its time is up ends
 // in good order as well: its successor goes on from what there is.
 
-import { SltrainError } from "../errors.ts";
 import type { Functions } from "../functions/functions.ts";
-import { getJson } from "../run/json-object.ts";
-import { runKeys } from "../run/keys.ts";
-import type { Summons, WorkerEvent } from "../run/records.ts";
+import type { WorkerEvent } from "../run/records.ts";
 import { summon } from "../run/summons.ts";
 import type { Storage } from "../storage/storage.ts";
 import { Lifetime, type LifetimeOptions, type Pace } from "./lifetime.ts";
@@ -34,8 +31,6 @@ export class Exhausted extends Error {
 
 /** For a small state and the last beat. */
 const LAST_MS = 500;
-/** Functions of one rank in one step. */
-const MOST_IN_VAIN = 10;
 /** Between two looks at the time that is left. */
 const WATCH_MS = 50;
 /** Steps that are longer than those before wait for somebody. */
@@ -91,9 +86,8 @@ export class Relay {
     }, WATCH_MS).unref();
   }
 
-  /** From inside a step. Throws SltrainError "time-out-too-short" when so many have left in one step that more would not help. */
+  /** From inside a step. */
   async leave(): Promise<void> {
-    await this.#refuseMoreInVain();
     this.#summoned ??= this.#summonSuccessor();
     await this.close();
   }
@@ -102,23 +96,6 @@ export class Relay {
   async close(): Promise<void> {
     clearInterval(this.#watch);
     await this.#summoned;
-  }
-
-  async #refuseMoreInVain(): Promise<void> {
-    const { storage, event, step } = this.#options;
-    const { runId, rank, attempt, generation } = event;
-    for (let lives = 1; lives < MOST_IN_VAIN; lives++) {
-      const key = runKeys(runId).summons(attempt, rank, generation + 1 - lives, 0);
-      const summons = await getJson<Summons>(storage, key);
-      if (summons === undefined || summons.step < step()) return;
-    }
-    throw new SltrainError({
-      code: "time-out-too-short",
-      message: `worker ${rank}: expected one of ${MOST_IN_VAIN} functions to finish step ${step()}, but the time of all of them ended before`,
-      suggestions: [
-        "Use a longer --timeout-s, more --memory-mib, or fewer --workers where they share a processor.",
-      ],
-    });
   }
 
   async #summonSuccessor(): Promise<void> {

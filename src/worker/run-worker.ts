@@ -30,6 +30,7 @@ import { openPost } from "./post.ts";
 import { Exhausted, Relay } from "./relay.ts";
 import { Rescue } from "./rescue.ts";
 import { RunLimits } from "./run-limits.ts";
+import { refuseStall, stallBefore } from "./stall.ts";
 import { StateKeeper } from "./state-keeper.ts";
 import type { Resize } from "./stop-vote.ts";
 import { trainLoop } from "./train-loop.ts";
@@ -81,6 +82,7 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerEnd> {
     limits = await openLimits(options, usage);
     post = await openPost(options, fence, () => ({
       usage: usage(),
+      computed: (equipment?.replica.batchesTrained ?? 0) > 0,
       ...(limits && { spentUsd: limits.spentUsd() }),
     }));
   };
@@ -213,6 +215,7 @@ async function train(
     collective.inherit(unsweptRounds(cursor, pace));
   }
   beginAttempt(cursor, attempt);
+  cursor.stall = await stallBefore(of, generation);
   const stored = isFirst || rank !== 0 ? [] : await getJsonLines<EpochMetrics>(storage, keys.metrics);
   const epochs = stored.filter(({ step }) => step <= cursor.step);
   const meter = new WorkMeter(peers, equipment.device, cursor);
@@ -287,6 +290,8 @@ async function train(
     await keeper.handOver();
   }
   if (ended === "exhausted" || ended === "interrupted") {
+    const computed = replica.batchesTrained > 0;
+    refuseStall({ rank, step: cursor.step, computed, stall: cursor.stall }, invocation.lifeMs);
     await relay!.leave();
     return { state: "handed-over" };
   }
