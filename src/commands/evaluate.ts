@@ -1,8 +1,9 @@
-import { Args, Flags } from "@oclif/core";
+import { Flags } from "@oclif/core";
 import { evaluateRun } from "../coordinator/evaluate-run.ts";
 import { openStorage } from "../storage/open.ts";
 import { deviceFlags, deviceRequest } from "../ui/device-flags.ts";
-import { SltrainCommand, jsonFlag } from "../ui/sltrain-command.ts";
+import { runArg, runFlags } from "../ui/run-flags.ts";
+import { SltrainCommand } from "../ui/sltrain-command.ts";
 import { adapterText } from "../ui/gpu-text.ts";
 import { formatCount, formatPercent } from "../units.ts";
 
@@ -13,17 +14,14 @@ export default class Evaluate extends SltrainCommand {
     "<%= config.bin %> <%= command.id %> my-run --data fashion-mnist --split validation",
     "<%= config.bin %> <%= command.id %> my-run --device webgpu --adapter 1",
   ];
-  static override args = {
-    run: Args.string({ description: "Run id, as `sltrain runs ls` lists it.", required: true }),
-  };
+  static override args = { run: runArg };
   static override flags = {
     data: Flags.string({ summary: "Data set or path. Default: what the run was trained on." }),
     split: Flags.option({ options: ["train", "validation"] as const, default: "validation" as const })({
       summary: "Which part of the data.",
     }),
     ...deviceFlags,
-    storage: Flags.string({ summary: "Where the run is.", default: "fs:.sltrain", env: "SLTRAIN_STORAGE" }),
-    json: jsonFlag,
+    ...runFlags,
   };
 
   override async run(): Promise<void> {

@@ -2,7 +2,8 @@ import { Args, Flags } from "@oclif/core";
 import { predictRun } from "../coordinator/predict-run.ts";
 import { openStorage } from "../storage/open.ts";
 import { deviceFlags, deviceRequest } from "../ui/device-flags.ts";
-import { SltrainCommand, jsonFlag } from "../ui/sltrain-command.ts";
+import { runArg, runFlags } from "../ui/run-flags.ts";
+import { SltrainCommand } from "../ui/sltrain-command.ts";
 import { drawTable } from "../ui/table.ts";
 import { formatCount, formatPercent } from "../units.ts";
 
@@ -15,14 +16,13 @@ export default class Predict extends SltrainCommand {
     "<%= config.bin %> <%= command.id %> my-run samples.csv --json",
   ];
   static override args = {
-    run: Args.string({ description: "Run id, as `sltrain runs ls` lists it.", required: true }),
+    run: runArg,
     file: Args.string({ description: "IDX or CSV file.", required: true }),
   };
   static override flags = {
     limit: Flags.integer({ summary: "Print the first rows only; --json prints all.", default: 20, min: 1 }),
     ...deviceFlags,
-    storage: Flags.string({ summary: "Where the run is.", default: "fs:.sltrain", env: "SLTRAIN_STORAGE" }),
-    json: jsonFlag,
+    ...runFlags,
   };
 
   override async run(): Promise<void> {

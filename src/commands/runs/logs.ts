@@ -1,10 +1,11 @@
-import { Args, Flags } from "@oclif/core";
+import { Flags } from "@oclif/core";
 import { runLogs } from "../../coordinator/run-logs.ts";
 import { createProvider } from "../../providers/create-provider.ts";
 import { readRun } from "../../run/registry.ts";
 import { openStorage } from "../../storage/open.ts";
 import { logText } from "../../ui/log-text.ts";
-import { jsonFlag, SltrainCommand } from "../../ui/sltrain-command.ts";
+import { runArg, runFlags } from "../../ui/run-flags.ts";
+import { SltrainCommand } from "../../ui/sltrain-command.ts";
 
 export default class RunsLogs extends SltrainCommand {
   static override summary = "Print what a run's functions have printed";
@@ -12,14 +13,11 @@ export default class RunsLogs extends SltrainCommand {
     "<%= config.bin %> <%= command.id %> 20261122-235901-lenet5-3f9a",
     "<%= config.bin %> <%= command.id %> my-run --rank 3 --follow",
   ];
-  static override args = {
-    run: Args.string({ description: "Run id, as `sltrain runs ls` lists it.", required: true }),
-  };
+  static override args = { run: runArg };
   static override flags = {
     rank: Flags.integer({ summary: "Only this worker's lines.", min: 0 }),
     follow: Flags.boolean({ summary: "Go on with what is printed from now on, until Ctrl-C." }),
-    storage: Flags.string({ summary: "Where the run is.", default: "fs:.sltrain", env: "SLTRAIN_STORAGE" }),
-    json: jsonFlag,
+    ...runFlags,
   };
 
   override async run(): Promise<void> {

@@ -1,6 +1,7 @@
-import { Args, Flags } from "@oclif/core";
+import { Flags } from "@oclif/core";
 import { resizeRun } from "../../coordinator/resize-run.ts";
-import { jsonFlag, SltrainCommand } from "../../ui/sltrain-command.ts";
+import { runArg, runFlags } from "../../ui/run-flags.ts";
+import { SltrainCommand } from "../../ui/sltrain-command.ts";
 
 export default class RunsResize extends SltrainCommand {
   static override summary = "Let workers join or leave a run that goes on";
@@ -10,13 +11,10 @@ export default class RunsResize extends SltrainCommand {
     "<%= config.bin %> <%= command.id %> 20261122-235901-lenet5-3f9a --workers 8",
     "<%= config.bin %> <%= command.id %> my-run --workers 2 --storage s3://my-bucket/runs --json",
   ];
-  static override args = {
-    run: Args.string({ description: "Run id, as `sltrain runs ls` lists it.", required: true }),
-  };
+  static override args = { run: runArg };
   static override flags = {
     workers: Flags.integer({ summary: "Workers that go on.", required: true, min: 1, max: 10_000 }),
-    storage: Flags.string({ summary: "Where the run is.", default: "fs:.sltrain", env: "SLTRAIN_STORAGE" }),
-    json: jsonFlag,
+    ...runFlags,
   };
 
   override async run(): Promise<void> {

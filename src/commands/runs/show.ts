@@ -1,8 +1,8 @@
-import { Args, Flags } from "@oclif/core";
 import { readRun, statusOf } from "../../run/registry.ts";
 import { openStorage } from "../../storage/open.ts";
 import { runReport } from "../../ui/run-report.ts";
-import { SltrainCommand, jsonFlag } from "../../ui/sltrain-command.ts";
+import { runArg, runFlags } from "../../ui/run-flags.ts";
+import { SltrainCommand } from "../../ui/sltrain-command.ts";
 import { terminalWidth } from "../../ui/table.ts";
 
 export default class RunsShow extends SltrainCommand {
@@ -11,13 +11,8 @@ export default class RunsShow extends SltrainCommand {
     "<%= config.bin %> <%= command.id %> 20261122-235901-lenet5-3f9a",
     "<%= config.bin %> <%= command.id %> my-run --storage s3://my-bucket/runs --json",
   ];
-  static override args = {
-    run: Args.string({ description: "Run id, as `sltrain runs ls` lists it.", required: true }),
-  };
-  static override flags = {
-    storage: Flags.string({ summary: "Where the run is.", default: "fs:.sltrain", env: "SLTRAIN_STORAGE" }),
-    json: jsonFlag,
-  };
+  static override args = { run: runArg };
+  static override flags = runFlags;
 
   override async run(): Promise<void> {
     const { args, flags } = await this.parse(RunsShow);

@@ -1,9 +1,7 @@
-import { Args, Flags } from "@oclif/core";
-import { attachRun } from "../../coordinator/attach-run.ts";
 import { createProvider } from "../../providers/create-provider.ts";
-import { watchCommand } from "../../run/resume-command.ts";
-import { exitCodeOf, jsonFlag, SltrainCommand } from "../../ui/sltrain-command.ts";
-import { chooseView } from "../../ui/train-view.ts";
+import { attachShown } from "../../ui/attach-shown.ts";
+import { runArg, runFlags } from "../../ui/run-flags.ts";
+import { SltrainCommand } from "../../ui/sltrain-command.ts";
 
 export default class RunsWatch extends SltrainCommand {
   static override summary = "Follow a run from anywhere, and finish it when its workers have ended";
@@ -14,31 +12,12 @@ export default class RunsWatch extends SltrainCommand {
     "<%= config.bin %> <%= command.id %> 20261122-235901-lenet5-3f9a",
     "<%= config.bin %> <%= command.id %> my-run --storage s3://my-bucket/runs --json",
   ];
-  static override args = {
-    run: Args.string({ description: "Run id, as `sltrain runs ls` lists it.", required: true }),
-  };
-  static override flags = {
-    storage: Flags.string({ summary: "Where the run is.", default: "fs:.sltrain", env: "SLTRAIN_STORAGE" }),
-    json: jsonFlag,
-  };
+  static override args = { run: runArg };
+  static override flags = runFlags;
 
   override async run(): Promise<void> {
     const { args, flags } = await this.parse(RunsWatch);
-    const view = chooseView(flags.json, process.stdout);
-    const left = new AbortController();
-    process.once("SIGINT", () => left.abort());
-    try {
-      const summary = await attachRun({
-        ...{ storageUri: flags.storage, runId: args.run, createProvider, stops: false },
-        onEvent: (event) => view.show(event),
-        leave: left.signal,
-      });
-      const watch = watchCommand(args.run, flags.storage);
-      if (!summary) view.show({ event: "run.detached", runId: args.run, watch });
-    } catch (error) {
-      view.fail(error);
-      if (!flags.json) throw error;
-      process.exitCode = exitCodeOf(error as Error);
-    }
+    const { storage: storageUri, json } = flags;
+    await attachShown({ storageUri, runId: args.run, createProvider, stops: false }, json);
   }
 }
