@@ -3,8 +3,12 @@
 import { columnKernels } from "./elementwise/columns.ts";
 import { formulaKernels } from "./elementwise/formulas.ts";
 import { sumOfSquaresKernel } from "./elementwise/sum-of-squares.ts";
+import { updateKernels } from "./elementwise/updates.ts";
 import type { WebGpuKernel } from "./kernel.ts";
 import { normalisationKernels } from "./normalisation/normalisations.ts";
+import { lossKernels } from "./losses/losses.ts";
+import { softmaxCrossEntropyKernels } from "./losses/softmax-cross-entropy.ts";
+import { softmaxKernels } from "./losses/softmax.ts";
 import { globalPoolingKernels } from "./pooling/global-avg-pool.ts";
 import { poolingKernels } from "./pooling/pooling.ts";
 import { matmulKernels } from "./products/matmul.ts";
@@ -17,4 +21,8 @@ export const webgpuKernels: readonly WebGpuKernel[] = [
   ...columnKernels,
   sumOfSquaresKernel,
   ...matmulKernels,
+  ...updateKernels,
+  ...lossKernels,
+  ...softmaxKernels,
+  ...softmaxCrossEntropyKernels,
 ];

@@ -23,6 +23,9 @@ const SEED = Number(process.env["SLTRAIN_TEST_SEED"] ?? 1);
 /** Calls of an op, in the time that there is by default. */
 const MOST_CALLS = process.env["SLTRAIN_TEST_SECONDS"] === undefined ? 20 : Infinity;
 
+/** Listed calls of a kernel, in the time that there is by default: to compile a shader for the processor takes 0.2 s. */
+const MOST_CASES = process.env["SLTRAIN_TEST_SECONDS"] === undefined ? 8 : Infinity;
+
 /** Largest error, relative to `Expected.scale`: f32 sums in any order, WGSL's own accuracy of functions. */
 const TOLERANCE = 2e-6;
 
@@ -57,7 +60,10 @@ export function testCalls(family: Family, tolerance: (op: ComputingOp) => number
     const kernels = webgpuKernels.filter((kernel) => kernel.op === ops[op]);
     for (const kernel of kernels)
       test(`${kernel.name} computes the listed calls of ${op}`, needsGpu, async (t) => {
-        const cases = allCases.filter((one) => one.op === op && kernel.accepts(one.call, device!.target));
+        const cases = spreadOver(
+          allCases.filter((one) => one.op === op && kernel.accepts(one.call, device!.target)),
+          MOST_CASES,
+        );
         for (const one of cases) await check(device!, kernel, one);
         t.diagnostic(`${cases.length} calls`);
       });
@@ -89,4 +95,10 @@ function withoutSubgroups(kernel: WebGpuKernel): WebGpuKernel {
 function usesSubgroups(kernel: WebGpuKernel, { call }: Case, target: WebGpuTarget): boolean {
   if (!kernel.accepts(call, { ...target, subgroupSize: undefined })) return false;
   return kernel.build(call, target).passes.some(({ wgsl }) => /\bsubgroup[A-Z]/.test(wgsl));
+}
+
+/** At most that many, at equal distances, the first and the last among them. */
+function spreadOver<T>(all: readonly T[], most: number): readonly T[] {
+  if (all.length <= most) return all;
+  return Array.from({ length: most }, (_, i) => all[Math.round((i * (all.length - 1)) / (most - 1))]!);
 }

@@ -20,3 +20,8 @@ export function horizontalMaximum(value: string, width: Width): string {
 export function elementIndices(unit: string, width: Width): string {
   return width === 4 ? `(4u * ${unit} + vec4u(0u, 1u, 2u, 3u))` : unit;
 }
+
+/** A float's literal: rounded to f32, for WGSL refuses those that f32 can't hold. */
+export function float(value: number): string {
+  return `${Math.fround(value)}f`;
+}

@@ -8,12 +8,12 @@ import { powerOfTwo, reduceDirective, reduceFunction, type Reduction } from "./r
 const UNITS_PER_LANE = 4;
 const MOST_LANES = 256;
 const LEAST_WORKGROUP = 64;
+const MOST_WORKGROUP = 256;
+const MOST_ROUNDS = 4;
 
-/** How the rows are dealt out; a function of the shape alone. */
+/** How the rows are dealt out; a function of the shape alone. A row's units are elements, or vec4s. */
 export interface RowTeams {
   readonly rows: number;
-  /** Of a row: elements, or vec4s. */
-  readonly units: number;
   /** Invocations to a row. */
   readonly lanes: number;
   /** Invocations of a workgroup. */
@@ -25,12 +25,30 @@ export interface RowTeams {
   readonly workgroups: number;
 }
 
-/** `rounds` is how many rows after each other a team would rather handle than leave to another workgroup. */
-export function rowTeams(rows: number, units: number, rounds = 1): RowTeams {
-  const lanes = Math.min(MOST_LANES, powerOfTwo(units / UNITS_PER_LANE));
+/** Small workgroups, for many of them fill a GPU sooner. */
+export function rowTeams(rows: number, units: number): RowTeams {
+  const lanes = lanesOf(units);
   const workgroup = Math.max(LEAST_WORKGROUP, lanes);
   const teams = workgroup / lanes;
-  return { rows, units, lanes, workgroup, teams, rounds, workgroups: Math.ceil(rows / (teams * rounds)) };
+  return { lanes, workgroup, teams, rows, rounds: 1, workgroups: Math.ceil(rows / teams) };
+}
+
+/**
+ * For results of all rows together: one workgroup, so that no second pass has to join them, if it has done after few
+ * rounds.
+ */
+export function joinedRowTeams(rows: number, units: number): RowTeams {
+  const lanes = lanesOf(units);
+  const workgroup = Math.min(MOST_WORKGROUP, Math.max(LEAST_WORKGROUP, powerOfTwo(rows * lanes)));
+  const teams = workgroup / lanes;
+  const rounds = Math.ceil(rows / teams);
+  return rounds > MOST_ROUNDS
+    ? rowTeams(rows, units)
+    : { lanes, workgroup, teams, rows, rounds, workgroups: 1 };
+}
+
+function lanesOf(units: number): number {
+  return Math.min(MOST_LANES, powerOfTwo(units / UNITS_PER_LANE));
 }
 
 export interface RowPass {
