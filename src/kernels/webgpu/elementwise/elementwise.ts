@@ -39,11 +39,10 @@ export function elementwiseKernel<P extends object>({
       const elements = elementCount(call.outputs[0]!);
       const { body = "", outputs } = formula(call as KernelCall<P>);
       const present = uniforms.slice(0, call.inputs.length - inputs.length);
-      const bindings: Record<string, Binding> = Object.fromEntries([
-        ...inputs.map((name, input) => [name, { of: { input }, type: "vec4f" }]),
-        ...present.map((name, i) => [name, { of: { input: inputs.length + i }, type: "f32" }]),
-        ...outputs.map((_, output) => [`result${output}`, { of: { output }, type: "vec4f" }]),
-      ]);
+      const bindings: Record<string, Binding> = {};
+      inputs.forEach((name, input) => (bindings[name] = { of: { input }, type: "vec4f" }));
+      present.forEach((name, i) => (bindings[name] = { of: { input: inputs.length + i }, type: "f32" }));
+      outputs.forEach((_, output) => (bindings[`result${output}`] = { of: { output }, type: "vec4f" }));
       const stores = outputs.map((value, i) => `{ ${storeVec4(`result${i}`, value, elements)} }`);
       return {
         passes: [
