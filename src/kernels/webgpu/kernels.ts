@@ -1,14 +1,17 @@
 // The list of all WebGPU kernels. Dispatch (choose.ts), tests and benches read it.
 
+import { conv2dMaxPoolKernels } from "./convolution/conv2d-max-pool.ts";
+import { directConv2dKernels } from "./convolution/direct-conv2d.ts";
+import { depthwiseKernels } from "./depthwise/depthwise-conv2d.ts";
 import { columnKernels } from "./elementwise/columns.ts";
 import { formulaKernels } from "./elementwise/formulas.ts";
 import { sumOfSquaresKernel } from "./elementwise/sum-of-squares.ts";
 import { updateKernels } from "./elementwise/updates.ts";
 import type { WebGpuKernel } from "./kernel.ts";
-import { normalisationKernels } from "./normalisation/normalisations.ts";
 import { lossKernels } from "./losses/losses.ts";
 import { softmaxCrossEntropyKernels } from "./losses/softmax-cross-entropy.ts";
 import { softmaxKernels } from "./losses/softmax.ts";
+import { normalisationKernels } from "./normalisation/normalisations.ts";
 import { globalPoolingKernels } from "./pooling/global-avg-pool.ts";
 import { poolingKernels } from "./pooling/pooling.ts";
 import { matmulKernels } from "./products/matmul.ts";
@@ -25,4 +28,7 @@ export const webgpuKernels: readonly WebGpuKernel[] = [
   ...lossKernels,
   ...softmaxKernels,
   ...softmaxCrossEntropyKernels,
+  ...directConv2dKernels,
+  ...conv2dMaxPoolKernels,
+  ...depthwiseKernels,
 ];
