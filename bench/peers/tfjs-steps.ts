@@ -4,76 +4,14 @@
 
 import { createInterface } from "node:readline";
 import * as tf from "@tensorflow/tfjs-core";
-import type { Activation, Layer, Topology } from "../../src/models/topology.ts";
 import type { Run } from "../steps/contender.ts";
 import type { StepAnswer, StepRequest } from "../steps/peer-steps.ts";
 import { completeTfjsCore } from "./tfjs-core.ts";
+import { Unsupported, modelOf } from "./tfjs-layers.ts";
 import { useTfjsBackend } from "./use-tfjs-backend.ts";
 
 type Request = ({ do: "prepare" } & StepRequest) | { do: "run"; budgetMs: number; minSteps: number };
-type Apply = (x: tf.Tensor) => tf.Tensor;
-type Pair = [number, number];
-
 const LR = 0.01;
-
-const ACTIVATIONS: Readonly<Partial<Record<Activation, Apply>>> = {
-  linear: (x) => x,
-  relu: tf.relu,
-  tanh: tf.tanh,
-  sigmoid: tf.sigmoid,
-  softmax: (x) => tf.softmax(x),
-};
-
-class Unsupported extends Error {}
-
-/** The layer for inputs of `shape`; its weights become tf variables. */
-function layerOf(layer: Layer, shape: readonly number[]): Apply {
-  const weights = (...extents: number[]) => tf.variable(tf.randomNormal(extents, 0, 0.05));
-  const channels = shape.at(-1)!;
-  const withBias = (apply: Apply, units: number): Apply => {
-    if (!("useBias" in layer && layer.useBias)) return apply;
-    const bias = weights(units);
-    return (x) => tf.add(apply(x), bias);
-  };
-  if (layer.className === "Dense") {
-    const kernel = weights(channels, layer.units);
-    return withBias((x) => tf.matMul(x, kernel), layer.units);
-  }
-  if (layer.className === "Conv2D") {
-    const { filters, strides, padding, kernelSize } = layer;
-    const filter = weights(...kernelSize, channels, filters) as tf.Variable<tf.Rank.R4>;
-    return withBias((x) => tf.conv2d(x as tf.Tensor4D, filter, strides as Pair, padding), filters);
-  }
-  if (layer.className === "MaxPooling2D") {
-    const { poolSize, strides, padding } = layer;
-    return (x) => tf.maxPool(x as tf.Tensor4D, poolSize as Pair, strides as Pair, padding);
-  }
-  if (layer.className === "Flatten") return (x) => tf.reshape(x, [x.shape[0], -1]);
-  if (layer.className === "Activation") return activationOf(layer.activation);
-  throw new Unsupported(`layer ${layer.className}`);
-}
-
-function activationOf(name: Activation): Apply {
-  const activation = ACTIVATIONS[name];
-  if (!activation) throw new Unsupported(`activation ${name}`);
-  return activation;
-}
-
-/** Logits: a final softmax or sigmoid is the loss's business. */
-function modelOf({ layers }: Topology, x: tf.Tensor): Apply {
-  const stages: Apply[] = [];
-  let value = x;
-  for (const [index, layer] of layers.entries()) {
-    if (layer.inputs !== undefined) throw new Unsupported("branches");
-    const activation = "activation" in layer ? layer.activation : "linear";
-    const isLink = index === layers.length - 1 && (activation === "softmax" || activation === "sigmoid");
-    const added = layer.className === "Activation" && isLink ? [] : [layerOf(layer, value.shape)];
-    if (layer.className !== "Activation" && !isLink) added.push(activationOf(activation));
-    stages.push(...added);
-    value = added.reduce((input, apply) => apply(input), value);
-  }
-  return (input) => stages.reduce((current, apply) => apply(current), input);
-}
 
 /** One step; returns the loss, which the caller disposes of. */
 function prepare({ topology, loss, batchSize }: StepRequest): () => tf.Scalar {
@@ -94,17 +32,24 @@ function prepare({ topology, loss, batchSize }: StepRequest): () => tf.Scalar {
   return () => optimizer.minimize(lossOf, true)!;
 }
 
-async function run(step: () => tf.Scalar, budgetMs: number, minSteps: number): Promise<Run> {
+async function run(
+  step: () => tf.Scalar,
+  stepsAtOnce: number,
+  { budgetMs, minSteps }: { readonly budgetMs: number; readonly minSteps: number },
+): Promise<Run> {
   const timesMs: number[] = [];
   const losses: number[] = [];
   let beganMs = performance.now();
   const endMs = beganMs + budgetMs;
   while (timesMs.length < minSteps || beganMs < endMs) {
+    // The first loss is that of one step.
+    const steps = timesMs.length === 0 ? 1 : stepsAtOnce;
+    for (let i = 1; i < steps; i++) tf.tidy(step).dispose();
     const loss = tf.tidy(step);
     losses.push((await loss.data())[0]!);
     loss.dispose();
     const nowMs = performance.now();
-    timesMs.push(nowMs - beganMs);
+    timesMs.push((nowMs - beganMs) / steps);
     beganMs = nowMs;
   }
   return { timesMs, losses: [losses[0]!, losses.at(-1)!] };
@@ -115,18 +60,20 @@ await useTfjsBackend(process.argv.slice(2));
 const say = (answer: object) => process.stdout.write(`${JSON.stringify(answer)}\n`);
 say({ tfjs: tf.version_core });
 let step: (() => tf.Scalar) | undefined;
+let stepsAtOnce = 1;
 for await (const line of createInterface({ input: process.stdin })) {
   const request = JSON.parse(line) as Request;
   if (request.do === "run") {
-    say(await run(step!, request.budgetMs, request.minSteps));
+    say(await run(step!, stepsAtOnce, request));
     continue;
   }
   tf.disposeVariables();
   let answer: StepAnswer;
   try {
     step = prepare(request);
+    stepsAtOnce = request.stepsAtOnce;
     tf.tidy(step).dispose();
-    const variables = Object.values(tf.engine().registeredVariables);
+    const variables = Object.values(tf.engine().registeredVariables).filter(({ trainable }) => trainable);
     answer = { parameters: variables.reduce((sum, { size }) => sum + size, 0) };
   } catch (error) {
     // "Kernel 'X' not registered for backend 'X'": what tfjs lacks is a result.

@@ -1,17 +1,27 @@
 #!/usr/bin/env python3
 """The peer of `sltrain bench steps`: the same training steps in PyTorch (Debian: python3-torch, libopenblas0).
 
+    torch-steps.py [--device cpu|cuda|cuda:1]
+
 Says in its first line what it runs on, then answers one line of JSON with one line of JSON:
 
-    {"do": "prepare", "topology": {...}, "loss": "softmax-cross-entropy", "batchSize": 128}
+    {"do": "prepare", "topology": {...}, "loss": "softmax-cross-entropy", "batchSize": 128, "stepsAtOnce": 1}
         -> {"parameters": 61706}, or {"unsupported": "why"}
     {"do": "run", "budgetMs": 300, "minSteps": 3}  -> {"timesMs": [...], "losses": [first, last]}
+    {"do": "matmul", "m": 1024, "k": 1024, "n": 1024, "budgetMs": 300}  -> {"medianMs": 0.05}
+    {"do": "conv2d", "x": [n, h, w, c], "filter": [h, w, c, filters], "strides": [1, 1], "direction": "forward",
+     "budgetMs": 300}  -> {"medianMs": 0.2}; direction: forward, input-gradient or filter-gradient; padding "same"
+
+On CUDA everything is f32 with TF32 off; cuDNN is as PyTorch has it by default (no benchmark mode, not deterministic),
+and its tensors NCHW. Steps are launched without waiting; of every `stepsAtOnce` the last is waited for. Kernels are
+timed by CUDA events around many launches.
 
 A step is what a PyTorch user writes: zero_grad, forward, mean loss, backward, SGD; the batch lies in memory, images in
 PyTorch's own NCHW. Where TensorFlow pads one side more than the other, both sides get the larger padding, as in
 PyTorch's own models: the arithmetic is the same. Started by hand, set OMP_NUM_THREADS=1.
 """
 
+import argparse
 import ctypes
 import json
 import os
@@ -163,12 +173,17 @@ class Model(nn.Module):
 
 
 class Training:
-    def __init__(self, topology, loss, batch_size):
+    def __init__(self, device, topology, loss, batch_size, steps_at_once):
         torch.manual_seed(1)
+        self.device = device
+        self.steps_at_once = steps_at_once
         shape = topology["inputShape"]
         image = [shape[2], shape[0], shape[1]] if len(shape) == 3 else shape
         self.x = torch.randn(batch_size, *image)
+        # Its layers get their shapes from a run on the processor.
         self.model = Model(topology, LINKS.get(loss), self.x)
+        self.model.to(device)
+        self.x = self.x.to(device)
         outputs = self.model(self.x).shape[1:]
         if loss == "softmax-cross-entropy":
             self.truth = torch.randint(outputs[-1], (batch_size,))
@@ -181,6 +196,7 @@ class Training:
             self.loss = F.mse_loss
         else:
             raise NotImplementedError(f"loss {loss}")
+        self.truth = self.truth.to(device)
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=LR)
 
     def step(self):
@@ -196,11 +212,77 @@ class Training:
         began = time.perf_counter()
         losses = []
         while len(times_ms) < min_steps or began < end:
-            losses.append(self.step())
+            # The first loss is that of one step.
+            steps = self.steps_at_once if times_ms else 1
+            for _ in range(steps):
+                loss = self.step()
+            losses.append(loss.detach())
+            synchronise(self.device)
             now = time.perf_counter()
-            times_ms.append((now - began) * 1000)
+            times_ms.append((now - began) * 1000 / steps)
             began = now
         return {"timesMs": times_ms, "losses": [losses[0].item(), losses[-1].item()]}
+
+
+def synchronise(device):
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def timed_ms(device, run, repeats):
+    """ms of one of `repeats` runs: by CUDA's own clock, or the processor's."""
+    if device.type != "cuda":
+        began = time.perf_counter()
+        for _ in range(repeats):
+            run()
+        return (time.perf_counter() - began) * 1000 / repeats
+    first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    first.record()
+    for _ in range(repeats):
+        run()
+    last.record()
+    torch.cuda.synchronize(device)
+    return first.elapsed_time(last) / repeats
+
+
+def median_ms(device, run, budget_ms):
+    timed_ms(device, run, 3)
+    once = max(timed_ms(device, run, 3), 1e-3)
+    repeats = max(1, int(budget_ms / 10 / once))
+    times = sorted(timed_ms(device, run, repeats) for _ in range(9))
+    return times[len(times) // 2]
+
+
+def matmul_ms(device, request):
+    a = torch.randn(request["m"], request["k"], device=device)
+    b = torch.randn(request["k"], request["n"], device=device)
+    out = torch.empty(request["m"], request["n"], device=device)
+    return median_ms(device, lambda: torch.mm(a, b, out=out), request["budgetMs"])
+
+
+def conv2d_ms(device, request):
+    """By the very functions that autograd calls; where TensorFlow's "same" pads one side more, both sides get more."""
+    n, height, width, channels = request["x"]
+    rows, columns, _, filters = request["filter"]
+    strides = request["strides"]
+    layer = {"padding": "same", "strides": strides}
+    padding = padding_of(layer, (height, width), (rows, columns))
+    x = torch.randn(n, channels, height, width, device=device)
+    weight = torch.randn(filters, channels, rows, columns, device=device)
+    dy = torch.randn_like(F.conv2d(x, weight, stride=strides, padding=padding))
+
+    def gradient(mask):
+        return torch.ops.aten.convolution_backward(
+            dy, x, weight, None, strides, padding, [1, 1], False, [0, 0], 1, mask
+        )
+
+    run = {
+        "forward": lambda: F.conv2d(x, weight, stride=strides, padding=padding),
+        "input-gradient": lambda: gradient([True, False, False]),
+        "filter-gradient": lambda: gradient([False, True, False]),
+    }[request["direction"]]
+    with torch.no_grad():
+        return median_ms(device, run, request["budgetMs"])
 
 
 def blas():
@@ -217,6 +299,20 @@ def blas():
 
 
 def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--device", default="cpu")
+    device = torch.device(arguments.parse_args().device)
+    facts = {}
+    if device.type == "cuda":
+        if not torch.cuda.is_available():
+            sys.exit("Error: this PyTorch finds no CUDA device")
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
+        facts = {
+            "cuda": torch.version.cuda,
+            "cudnn": torch.backends.cudnn.version(),
+            "gpu": torch.cuda.get_device_name(device),
+        }
     threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
     torch.set_num_threads(threads)
     print(
@@ -226,6 +322,7 @@ def main():
                 "threads": threads,
                 "blas": blas(),
                 "oneDnn": torch.backends.mkldnn.is_available(),
+                **facts,
             }
         ),
         flush=True,
@@ -235,11 +332,21 @@ def main():
         request = json.loads(line)
         if request["do"] == "prepare":
             try:
-                training = Training(request["topology"], request["loss"], request["batchSize"])
+                training = Training(
+                    device,
+                    request["topology"],
+                    request["loss"],
+                    request["batchSize"],
+                    request["stepsAtOnce"],
+                )
                 count = sum(parameter.numel() for parameter in training.model.parameters())
                 answer = {"parameters": count}
             except NotImplementedError as error:
                 answer = {"unsupported": str(error)}
+        elif request["do"] == "matmul":
+            answer = {"medianMs": matmul_ms(device, request)}
+        elif request["do"] == "conv2d":
+            answer = {"medianMs": conv2d_ms(device, request)}
         else:
             answer = training.run(request["budgetMs"], request["minSteps"])
         print(json.dumps(answer), flush=True)

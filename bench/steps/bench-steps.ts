@@ -10,7 +10,8 @@ import { describeProvenance, type Machine, type Provenance } from "../machine.ts
 import { modelExamples, type ModelExample } from "../shapes/model-examples.ts";
 import type { Testbed } from "../testbeds/testbed.ts";
 import type { Contender } from "./contender.ts";
-import { prepareOwnSteps } from "./own-steps.ts";
+import { GRADIENT_TOLERANCE, gradientError } from "./check-gradients.ts";
+import { prepareOwnSteps, stepsAtOnceOn } from "./own-steps.ts";
 import { startTfjs, startTorch, type StepPeer, type TorchFacts } from "./peer-steps.ts";
 
 const ROUNDS = 7;
@@ -43,6 +44,10 @@ export interface StepsRow {
   readonly batchSize: number;
   readonly threads: number;
   readonly parameters: number;
+  /** Norm of the difference to wasm's gradients over their norm, before the first step; null on wasm. */
+  readonly gradientError: number | null;
+  /** Whether that is below 1e-4. */
+  readonly correct: boolean;
   /** At the median. */
   readonly samplesPerS: number;
   readonly medianMs: number;
@@ -69,6 +74,13 @@ export interface StepsReport extends Provenance {
   /** What PyTorch ran on; null where it did not run. */
   readonly torch: TorchFacts | null;
   readonly rows: readonly StepsRow[];
+  readonly lacking: readonly LackingModel[];
+}
+
+/** A model that the device has not all kernels for. */
+export interface LackingModel {
+  readonly model: string;
+  readonly message: string;
 }
 
 /**
@@ -86,20 +98,42 @@ export async function benchSteps(options: StepsOptions): Promise<StepsReport> {
       return undefined;
     });
   const tfjs = options.tfjs ? await orHint(startTfjs(testbed)) : undefined;
-  const torch = options.torch ? await orHint(startTorch(options.threads)) : undefined;
+  const torch = options.torch ? await orHint(startTorch(testbed.device, options.threads)) : undefined;
   const peers = [tfjs, torch].filter((peer) => peer !== undefined);
   try {
     const rows: StepsRow[] = [];
+    const lacking: LackingModel[] = [];
     for (const example of examples) {
       const settings = { batchSize: options.batchSize ?? example.batchSize, threads: options.threads };
-      const row = await measureModel(testbed, example, settings, peak, peers);
+      const row = await orLack(measureModel(testbed, example, settings, peak, peers));
+      if (row instanceof SltrainError) {
+        lacking.push({ model: example.model.name, message: row.message });
+        continue;
+      }
       rows.push(row);
       options.onRow?.(row);
     }
-    return { ...describeProvenance(), machine: testbed.machine, peak, torch: torch?.facts ?? null, rows };
+    return {
+      ...describeProvenance(),
+      machine: testbed.machine,
+      peak,
+      torch: torch?.facts ?? null,
+      rows,
+      lacking,
+    };
   } finally {
     for (const peer of peers) peer.close();
     testbed.close();
+  }
+}
+
+/** A model that cannot be compiled must not cost the figures of the others. */
+async function orLack(row: Promise<StepsRow>): Promise<StepsRow | SltrainError> {
+  try {
+    return await row;
+  } catch (error) {
+    if (error instanceof SltrainError && error.code === "kernel-missing") return error;
+    throw error;
   }
 }
 
@@ -129,9 +163,10 @@ function measureModel(
 ): Promise<StepsRow> {
   return testbed.use(async (device) => {
     const own = await prepareOwnSteps(device, topology, batchSize);
+    const error = device.name === "wasm" ? null : await gradientError(own, topology, batchSize);
     const contenders: Contender[] = [own];
     for (const peer of peers) {
-      const contender = await peer.prepare(topology, batchSize);
+      const contender = await peer.prepare(topology, batchSize, stepsAtOnceOn(device));
       if (contender) contenders.push(contender);
     }
     const rounds = await alternate(model.name, contenders);
@@ -145,6 +180,8 @@ function measureModel(
       batchSize,
       threads,
       parameters: own.parameters,
+      gradientError: error,
+      correct: error === null || error < GRADIENT_TOLERANCE,
       samplesPerS: (batchSize / ours.medianMs) * 1e3,
       ...ours,
       arenaBytes: own.arenaBytes,

@@ -1,7 +1,7 @@
 // Who takes part in the bench of training steps: something that trains one model on one batch, step by step.
 
 export interface Run {
-  /** Of every step. */
+  /** Of every step; of a few together their mean, where the host need not wait for each. */
   readonly timesMs: readonly number[];
   /** The mean loss of the run's first and last step. */
   readonly losses: readonly [number, number];

@@ -14,9 +14,16 @@ const SEED = 1;
 const LR = 0.01;
 
 export interface OwnSteps extends Contender {
+  /** Gradient sums of the batch at the parameters as they are. */
+  gradients(): Promise<Float32Array>;
   readonly arenaBytes: number;
   /** Of one step, the update left aside. */
   readonly flops: number;
+}
+
+/** How many steps, of two runs each, may be under way: where it is more than one, none has to be waited for. */
+export function stepsAtOnceOn({ runsUnderWay }: Device): number {
+  return Math.max(1, Math.floor(runsUnderWay / 2));
 }
 
 export async function prepareOwnSteps(
@@ -51,11 +58,16 @@ export async function prepareOwnSteps(
   }
 
   const { program } = buildTrainingProgram(graph, objective!, { loss: objective! });
+  const stepsAtOnce = stepsAtOnceOn(device);
   return {
     name: "sltrain",
     parameters: parameterCount(topology),
     arenaBytes: step.arenaBytes,
     flops: flopsOf(program),
+    async gradients() {
+      await step.run();
+      return (await replica.read("gradients")).slice();
+    },
     async run(budgetMs, minSteps): Promise<Run> {
       const meanLoss = async () => (await device.readF32(vectors["result.loss"]!))[0]! / batchSize;
       const timesMs: number[] = [];
@@ -63,11 +75,19 @@ export async function prepareOwnSteps(
       let beganMs = performance.now();
       const endMs = beganMs + budgetMs;
       while (timesMs.length < minSteps || beganMs < endMs) {
-        await step.run();
-        await replica.applyUpdate(hyper);
+        // The first loss is that of one step.
+        const steps = timesMs.length === 0 ? 1 : stepsAtOnce;
+        const runs: Promise<void>[] = [];
+        for (let i = 0; i < steps; i++) {
+          // A device that takes one run at a time must have ended it.
+          if (stepsAtOnce === 1) await step.run();
+          else runs.push(step.run());
+          runs.push(replica.applyUpdate(hyper));
+        }
+        await Promise.all(runs);
         if (timesMs.length === 0) firstLoss = await meanLoss();
         const nowMs = performance.now();
-        timesMs.push(nowMs - beganMs);
+        timesMs.push((nowMs - beganMs) / steps);
         beganMs = nowMs;
       }
       return { timesMs, losses: [firstLoss, await meanLoss()] };

@@ -12,6 +12,8 @@ export interface StepRequest {
   readonly topology: Topology;
   readonly loss: string;
   readonly batchSize: number;
+  /** Of so many steps only the last is waited for, as sltrain does it on the same device. */
+  readonly stepsAtOnce: number;
 }
 
 /** `parameters` of the prepared model, or why the peer cannot train it. */
@@ -24,6 +26,10 @@ export interface TorchFacts {
   /** The BLAS behind its matrix products, with the kernels it chose for this CPU. */
   readonly blas: string;
   readonly oneDnn: boolean;
+  /** On CUDA: its version, cuDNN's, and the GPU. */
+  readonly cuda?: string;
+  readonly cudnn?: number;
+  readonly gpu?: string;
 }
 
 export interface TfjsFacts {
@@ -48,8 +54,8 @@ export class StepPeer<Facts> {
   }
 
   /** Undefined where the peer cannot train the model. */
-  async prepare(topology: Topology, batchSize: number): Promise<Contender | undefined> {
-    const request: StepRequest = { topology, batchSize, loss: defaultLoss(topology) };
+  async prepare(topology: Topology, batchSize: number, stepsAtOnce: number): Promise<Contender | undefined> {
+    const request: StepRequest = { topology, batchSize, stepsAtOnce, loss: defaultLoss(topology) };
     const answer = await this.#process.ask<StepAnswer>({ do: "prepare", ...request });
     if ("unsupported" in answer) return undefined;
     return {
@@ -57,6 +63,11 @@ export class StepPeer<Facts> {
       parameters: answer.parameters,
       run: (budgetMs, minSteps) => this.#process.ask<Run>({ do: "run", budgetMs, minSteps }),
     };
+  }
+
+  /** Any other question that its script answers. */
+  ask<T>(question: object): Promise<T> {
+    return this.#process.ask<T>(question);
   }
 
   close(): void {
@@ -74,15 +85,17 @@ export function startTfjs({ device, machine }: Testbed): Promise<StepPeer<TfjsFa
   });
 }
 
-/** The first Python that has PyTorch. Throws "bench-peer-failed" if none has. */
-export async function startTorch(threads: number): Promise<StepPeer<TorchFacts>> {
+/** The first Python that has PyTorch, beside webgpu one with CUDA. Throws "bench-peer-failed" if none has. */
+export async function startTorch(device: Testbed["device"], threads: number): Promise<StepPeer<TorchFacts>> {
   const start = (python: string) =>
     StepPeer.start<TorchFacts>({
       name: "torch",
-      command: [python, peerScript("torch-steps.py")],
+      command: [python, peerScript("torch-steps.py"), "--device", device === "wasm" ? "cpu" : "cuda"],
       env: { OMP_NUM_THREADS: String(threads) },
       suggestion:
-        "Install PyTorch for python3, with a fast BLAS; on Debian: sudo apt-get install python3-torch libopenblas0.",
+        device === "wasm"
+          ? "Install PyTorch for python3, with a fast BLAS; on Debian: sudo apt-get install python3-torch libopenblas0."
+          : "Install PyTorch with CUDA for python3, on a machine with NVIDIA's GPU and driver.",
     });
   return start("python3").catch(() => start("/usr/bin/python3"));
 }

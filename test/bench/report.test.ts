@@ -75,9 +75,11 @@ test("the steps' page compares with the peers that ran, and leaves out those tha
         ...{ model: "lenet5", device: "wasm", batchSize: 128, threads: 1, parameters: 61_706 },
         ...{ samplesPerS: 40_000, medianMs: 3.2, minMs: 3, maxMs: 4, spread: 0.1, arenaBytes: 1e6 },
         ...{ gflops: 50, peakFraction: 0.5, tfjsSamplesPerS: null, vsTfjs: null },
+        ...{ gradientError: null, correct: true },
         ...{ torchSamplesPerS: 10_000, vsTorch: 4, vsTorchBest: 4.1 },
       },
     ],
+    lacking: [],
   };
   const text = stepsPage(report);
   assert.match(text, /Against PyTorch/);

@@ -28,7 +28,9 @@ export default class BenchSteps extends SltrainCommand {
       default: true,
       allowNo: true,
     }),
-    torch: Flags.boolean({ summary: "Beside PyTorch (Debian: python3-torch, libopenblas0)." }),
+    torch: Flags.boolean({
+      summary: "Beside PyTorch (Debian: python3-torch, libopenblas0); with --device webgpu its CUDA.",
+    }),
     report: reportFlag(),
     json: jsonFlag,
   };
@@ -54,5 +56,6 @@ export default class BenchSteps extends SltrainCommand {
     }
     const { reportJson } = await import("../../../bench/json.ts");
     this.log(flags.json ? reportJson(report) : stepsTable(report));
+    if (report.rows.some(({ correct }) => !correct)) this.exit(1);
   }
 }
