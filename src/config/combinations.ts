@@ -24,6 +24,8 @@ const isOnProcessor = ({ device }: TrainConfig): boolean => device === "wasm";
 
 const goesOn = ({ quorum }: TrainConfig): boolean => quorum < 1;
 
+const OF_LAMBDA = "it belongs to --provider lambda";
+
 const rules: readonly Rule[] = [
   {
     settings: ["sync", "algorithm"],
@@ -71,6 +73,16 @@ const rules: readonly Rule[] = [
     settings: ["quorum", "compress"],
     broken: (config) => goesOn(config) && parseCompression(config.compress).powerSgdTerms !== undefined,
     because: "powersgd's two rounds of a step must be of the same workers",
+  },
+  {
+    settings: ["stack", "provider"],
+    broken: ({ provider }, isFlag) => isFlag("stack") && provider !== "lambda",
+    because: OF_LAMBDA,
+  },
+  {
+    settings: ["endpointUrl", "provider"],
+    broken: ({ provider }, isFlag) => isFlag("endpointUrl") && provider !== "lambda",
+    because: OF_LAMBDA,
   },
   {
     settings: ["leaseMs", "timeoutS"],

@@ -51,6 +51,8 @@ test("a flag that would change nothing is refused; a file may hold it for anothe
     ["syncEvery", { syncEvery: 4 }, /--sync-every 4 with --algorithm ga-sgd: it exchanges at every step/],
     ["reduce", { reduce: "tree", sync: "asp" }, /--reduce tree with --sync asp/],
     ["reduce", { reduce: "tree", channel: "ps://h:1" }, /--reduce tree with --channel ps:\/\/h:1/],
+    ["stack", { stack: "trial" }, /--stack trial with --provider local: it belongs to --provider lambda/],
+    ["endpointUrl", { endpointUrl: "http://a" }, /--endpoint-url http:\/\/a with --provider local/],
     ["adapter", { adapter: "0" }, /--adapter 0 with --device wasm: wasm computes on the processor/],
     ["functionsPerGpu", { functionsPerGpu: 2 }, /--functions-per-gpu 2 with --device wasm/],
   ];
