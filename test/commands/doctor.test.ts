@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
 import { after, test } from "node:test";
 import { freePort } from "../servers/server.ts";
 import { sltrain, temporaryFolder } from "../support/cli.ts";
@@ -14,6 +15,7 @@ test("doctor prints its screen, and ends well where all that training here needs
   assert.match(stdout, /AWS Lambda\n/);
   assert.match(stdout, /\nReady/);
   assert.equal(code, 0);
+  assert.deepEqual(readdirSync(folder.path), []);
 });
 
 test("doctor says what to do where a GPU is asked for that is not there, and its exit code is 1", async () => {

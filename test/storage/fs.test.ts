@@ -24,6 +24,23 @@ test("opening and reading make no folder", async () => {
   assert.equal(fs.existsSync(at("untouched")), false);
 });
 
+test("a store that is empty again when it is closed leaves no folder that it made, and any other one", async () => {
+  fs.mkdirSync(at("theirs"));
+  for (const [folder, root] of [
+    ["ours", "ours/deeper"],
+    ["theirs", "theirs"],
+  ] as const) {
+    for (const keeps of [false, true]) {
+      const storage = await openStorage(`fs:${at(root)}`);
+      await storage.put("a/b", [Uint8Array.of(1)]);
+      if (!keeps) await storage.deleteFolder("a/");
+      await storage.close();
+      assert.equal(fs.existsSync(at(folder)), keeps || folder === "theirs");
+      assert.equal(fs.existsSync(at(`${root}/a/b`)), keeps);
+    }
+  }
+});
+
 test("puts leave no temporary file, won or lost", async () => {
   const storage = await openStorage(`fs:${at("tidy")}`);
   await storage.put("a", [x]);

@@ -32,6 +32,8 @@ export function open(location: string): Promise<Storage> {
   // Random enough for a name; crypto.randomUUID would load WebCrypto, 8 ms of a function's start.
   const writer = `${process.pid}-${Math.random().toString(36).slice(2)}`;
   let temporaryCount = 0;
+  /** From the outermost in. */
+  let made: readonly string[] = [];
 
   const pathOf = (key: string): string => {
     checkKey(key);
@@ -41,7 +43,7 @@ export function open(location: string): Promise<Storage> {
   async function writeTemporary(parts: readonly Uint8Array[]): Promise<string> {
     const temporary = `${temporaryFolder}/${writer}-${temporaryCount++}`;
     if (temporaryCount === 1) {
-      makeFolder(temporaryFolder);
+      made = makeFolder(temporaryFolder);
       removeStale(temporaryFolder);
     }
     const file = withFolder(temporary, () => fs.openSync(temporary, "wx"));
@@ -133,7 +135,12 @@ export function open(location: string): Promise<Storage> {
       }
     },
 
-    close: () => Promise.resolve(),
+    /** A store that was only looked at leaves nothing where nothing was. */
+    close() {
+      for (const folder of made.toReversed()) removeIfEmpty(folder);
+      made = [];
+      return Promise.resolve();
+    },
   };
   return Promise.resolve(storage);
 }
@@ -173,25 +180,38 @@ function withFolder<T>(file: string, action: () => T): T {
 }
 
 /**
- * With its parents, which other processes may be making too. Node's own recursive mkdir never returns where the kernel
- * refuses a folder with ENOENT, as under /proc.
+ * With its parents, which other processes may be making too: those that were made, from the outermost in. Node's own
+ * recursive mkdir never returns where the kernel refuses a folder with ENOENT, as under /proc.
  */
-function makeFolder(folder: string): void {
-  if (makeOneFolder(folder) === undefined) return;
-  makeFolder(path.dirname(folder));
+function makeFolder(folder: string): string[] {
+  const first = makeOneFolder(folder);
+  if (!(first instanceof Error)) return first ? [folder] : [];
+  const parents = makeFolder(path.dirname(folder));
   const refused = makeOneFolder(folder);
-  if (refused !== undefined) throw refused;
+  if (refused instanceof Error) throw refused;
+  return refused ? [...parents, folder] : parents;
 }
 
-/** The error if the parent is missing; undefined once the folder is there. */
-function makeOneFolder(folder: string): Error | undefined {
+/** Whether it was made; the error if the parent is missing. */
+function makeOneFolder(folder: string): boolean | Error {
   try {
     fs.mkdirSync(folder);
+    return true;
   } catch (error) {
     if (error instanceof Error && errorCode(error) === "ENOENT") return error;
     if (errorCode(error) !== "EEXIST" || !fs.statSync(folder).isDirectory()) throw error;
+    return false;
   }
-  return undefined;
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    fs.rmdirSync(folder);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code !== "ENOTEMPTY" && code !== "EEXIST" && code !== "ENOENT")
+      throw fsError(error, "delete", "", folder);
+  }
 }
 
 async function writeAll(file: number, parts: readonly Uint8Array[]): Promise<void> {
