@@ -63,6 +63,7 @@ function* opShapes(): Generator<OpShape> {
   yield shape("memory", "adagrad-update", [flat, flat, flat, f32(8)], {});
   yield shape("memory", "lars-update", [flat, flat, flat, f32(8), f32(1), f32(1)], {});
   yield shape("memory", "sum-of-squares", [flat], {});
+  yield shape("memory", "divide", [flat, f32(1)], {});
   yield shape("memory", "fill", [], { shape: [length], value: 1 });
 
   for (const format of ["bf16", "f16"] as const) {

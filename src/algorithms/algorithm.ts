@@ -18,7 +18,16 @@ export interface AlgorithmOptions {
 
 export type TrainedReplica = Pick<
   Replica,
-  "parameters" | "statistics" | "read" | "mirror" | "write" | "training" | "runTraining" | "applyUpdate"
+  | "parameters"
+  | "statistics"
+  | "read"
+  | "mirror"
+  | "write"
+  | "training"
+  | "runTraining"
+  | "applyUpdate"
+  | "startLocalStep"
+  | "stepsUnderWay"
 >;
 
 export interface TrainingStep {

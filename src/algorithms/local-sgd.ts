@@ -2,7 +2,6 @@
 // Meeting once an epoch is KubeML's K-averaging with K = infinity. The optimiser's state stays with its rank.
 
 import { type Algorithm, type AlgorithmOptions, vectorsOf } from "./algorithm.ts";
-import { localUpdate } from "./local-update.ts";
 import { Meeting, type OuterUpdate } from "./meeting.ts";
 
 export interface LocalSgdOptions extends AlgorithmOptions {
@@ -17,7 +16,7 @@ export async function localSgd(options: LocalSgdOptions): Promise<Algorithm> {
   const meeting = await Meeting.open(options);
   return {
     async step({ step, batch, hyper, stopVote }) {
-      meeting.count(batch?.count ?? 0, await localUpdate(replica, batch, hyper));
+      if (batch) await meeting.count(batch.count, await replica.startLocalStep(batch, hyper));
       const finished = (step % stepsPerEpoch) + 1;
       const meets = finished % syncEvery === 0 || finished === stepsPerEpoch;
       return meets ? meeting.meet(step, stopVote) : undefined;

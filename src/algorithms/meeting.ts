@@ -44,6 +44,8 @@ export class Meeting {
   readonly #exchanged: Float32Array;
   /** Since the last meeting. */
   #sums = { samples: 0, loss: 0, correct: 0 };
+  /** Steps that the device may be at work on, oldest first. */
+  readonly #underWay: Promise<BatchSums>[] = [];
 
   /** All ranks are to be where the replica is. */
   static async open(options: MeetingOptions): Promise<Meeting> {
@@ -58,15 +60,30 @@ export class Meeting {
     this.#exchanged = new Float32Array(parameters.length + statistics.length);
   }
 
-  /** What a step of this rank alone brought; the meeting weighs and reports it. */
-  count(samples: number, { loss, correct }: BatchSums): void {
+  /**
+   * What a step of this rank alone brings; the meeting weighs and reports it. Waits where as many steps are under way as may
+   * be, and throws then what an earlier one threw.
+   */
+  async count(samples: number, { sums }: { readonly sums: Promise<BatchSums> }): Promise<void> {
     this.#sums.samples += samples;
-    this.#sums.loss += loss;
-    this.#sums.correct += correct;
+    this.#underWay.push(sums);
+    // Thrown when its turn has come.
+    sums.catch(() => undefined);
+    await this.#settle(this.#options.replica.stepsUnderWay - 1);
+  }
+
+  /** Adds the sums of the oldest steps under way, in order, until `left` are left. */
+  async #settle(left: number): Promise<void> {
+    while (this.#underWay.length > left) {
+      const { loss, correct } = await this.#underWay.shift()!;
+      this.#sums.loss += loss;
+      this.#sums.correct += correct;
+    }
   }
 
   async meet(step: number, stopVote: number): Promise<ExchangeOutcome> {
     const { replica, collective, timeoutMs, signal } = this.#options;
+    await this.#settle(0);
     const { samples: weight, ...sums } = this.#sums;
     this.#sums = { samples: 0, loss: 0, correct: 0 };
     const parameters = await replica.read("parameters");

@@ -56,6 +56,9 @@ export interface ReplicaOptions {
   readonly seed: number;
 }
 
+/** The pass over the batch, and the update. */
+const RUNS_OF_A_LOCAL_STEP = 2;
+
 export class Replica {
   readonly parameters: Layout;
   readonly statistics: Layout;
@@ -66,8 +69,13 @@ export class Replica {
   readonly #training = new Map<number, Promise<TrainingStep>>();
   readonly #evaluation = new Map<number, Promise<Compiled>>();
   readonly #prediction = new Map<number, Promise<Compiled>>();
+  #optimizer: Optimizer | undefined;
   #update: Compiled | undefined;
   #batchesTrained = 0;
+  /** From the sums of one batch. */
+  #localUpdate: Promise<Compiled> | undefined;
+  /** The newest update, which the device may not have finished. */
+  #updating: Promise<void> = Promise.resolve();
 
   /** A replica with the initial parameters of `seed`: the same on every worker, with nothing exchanged. */
   constructor(options: ReplicaOptions) {
@@ -161,16 +169,19 @@ export class Replica {
    * Throws "loss-not-finite"; who runs the step knows its number and worker.
    */
   async runTraining(batch: Batch, readBacks: readonly VectorReadBack[] = []): Promise<BatchSums> {
-    const sums = await this.#run(await this.training(batch.count), batch, readBacks);
+    return this.#train(await this.training(batch.count), batch, readBacks);
+  }
+
+  async #train(compiled: Compiled, batch: Batch, readBacks?: readonly VectorReadBack[]): Promise<BatchSums> {
+    const sums = await this.#run(compiled, batch, readBacks);
     this.#batchesTrained++;
-    if (!Number.isFinite(sums.loss)) {
-      throw new SltrainError({
-        code: "loss-not-finite",
-        message: `expected a finite loss, got ${sums.loss}`,
-        suggestions: ["Lower --lr, or check the data for extreme values."],
-      });
-    }
-    return sums;
+    if (Number.isFinite(sums.loss)) return sums;
+    // Who runs the step names it too, but may be some steps ahead.
+    throw new SltrainError({
+      code: "loss-not-finite",
+      message: `expected a finite loss, got ${sums.loss} in step ${batch.step}`,
+      suggestions: ["Lower --lr, or check the data for extreme values."],
+    });
   }
 
   /** Loss and correct predictions of one batch, without gradients. */
@@ -202,7 +213,7 @@ export class Replica {
       return { vector, begin: 0, end: 1, after: lastInstruction, ready };
     });
     const named = readBacks.map((readBack) => ({ ...readBack, vector: this.#vector(readBack.vector) }));
-    await step.run({ readBacks: [...named, ...results] });
+    await Promise.all([step.run({ readBacks: [...named, ...results] }), this.#updating]);
     return sums;
   }
 
@@ -225,14 +236,49 @@ export class Replica {
 
   /** Allocates the optimiser's state (zeros) and compiles its update over the whole flat vector. */
   async useOptimizer(optimizer: Optimizer): Promise<void> {
+    this.#optimizer = optimizer;
     this.#update = await this.#compile(buildUpdateProgram(optimizer, this.parameters));
   }
 
   /** Applies the mean gradients in `gradients` to the parameters. `hyper` f32[8] as the update ops read it. */
   async applyUpdate(hyper: Float32Array): Promise<void> {
     assert(this.#update !== undefined, "applyUpdate before useOptimizer");
+    await this.#runUpdate(this.#update, hyper);
+  }
+
+  /** As long as the device is the host it is waited for; else whoever waits for the next results waits for it too. */
+  async #runUpdate({ step }: Compiled, hyper: Float32Array): Promise<void> {
     this.write("hyper", hyper);
-    await this.#update.step.run();
+    this.#updating = step.run();
+    // What it throws is thrown there.
+    this.#updating.catch(() => undefined);
+    if (this.#options.device.runsUnderWay === 1) await this.#updating;
+  }
+
+  /** Local steps that may be under way at a time. */
+  get stepsUnderWay(): number {
+    return Math.max(1, Math.floor(this.#options.device.runsUnderWay / RUNS_OF_A_LOCAL_STEP));
+  }
+
+  /**
+   * Forward, backward and an update by the batch's own mean gradient. `batch` may be reused when it resolves; the sums come
+   * when the device has done it all, and throw as `runTraining` does.
+   */
+  async startLocalStep(batch: Batch, hyper: Float32Array): Promise<{ readonly sums: Promise<BatchSums> }> {
+    const compiled = await this.training(batch.count);
+    const update = await (this.#localUpdate ??= this.#compileLocalUpdate());
+    const sums = this.#train(compiled, batch);
+    if (this.#options.device.runsUnderWay === 1) await sums;
+    this.write("samples", Float32Array.of(batch.count));
+    const updated = this.#runUpdate(update, hyper);
+    if (this.#options.device.runsUnderWay === 1) await updated;
+    const updating = this.#updating;
+    return { sums: Promise.all([sums, updating]).then(([sums]) => sums) };
+  }
+
+  #compileLocalUpdate(): Promise<Compiled> {
+    assert(this.#optimizer !== undefined, "startLocalStep before useOptimizer");
+    return this.#compile(buildUpdateProgram(this.#optimizer, this.parameters, { ofSums: true }));
   }
 }
 

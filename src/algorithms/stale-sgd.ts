@@ -8,7 +8,6 @@
 
 import type { DeltaLog } from "../allreduce/delta-log.ts";
 import { type Algorithm, type AlgorithmOptions, vectorsOf } from "./algorithm.ts";
-import { localUpdate } from "./local-update.ts";
 import { Meeting } from "./meeting.ts";
 
 export interface StaleSgdOptions extends AlgorithmOptions {
@@ -29,7 +28,7 @@ export async function staleSgd(options: StaleSgdOptions): Promise<Algorithm> {
       const inEpoch = step % stepsPerEpoch;
       if (inEpoch === 0) log.begin(step);
       update.set(await replica.read("parameters"));
-      meeting.count(batch?.count ?? 0, await localUpdate(replica, batch, hyper));
+      if (batch) await meeting.count(batch.count, await replica.startLocalStep(batch, hyper));
       const parameters = await replica.read("parameters");
       takeUpdate(parameters, update, (batch?.count ?? 0) / batchSamples(step));
       await log.append(update, parameters);

@@ -4,6 +4,7 @@
 import type { Instruction, Place, Plan, Program, Value, ValueId } from "../device/device.ts";
 import { assert } from "../errors.ts";
 import type { AnyOp } from "../kernels/op.ts";
+import { divide } from "../kernels/ops/divide.ts";
 import { sumOfSquares } from "../kernels/ops/sum-of-squares.ts";
 import {
   adagradUpdate,
@@ -102,18 +103,23 @@ export function hyperAt(optimizer: Optimizer, step: number, totalSteps: number):
 /** A stretch of the flat vectors, in elements; `offset` is a multiple of 64. */
 type Stretch = Pick<LayoutEntry, "offset" | "length">;
 
-/**
- * One update of a stretch (by default all) of "parameters" and of the state, in place, from "gradients" and "hyper".
- * A per-tensor rule updates the tensors that lie in the stretch; it must not cut one.
- */
+export interface UpdateOptions {
+  /** By default all. A per-tensor rule updates the tensors that lie in it; it must not cut one. */
+  readonly stretch?: Stretch;
+  /** Whether "gradients" are sums, which it first divides by the number of samples in "samples" f32[1]. */
+  readonly ofSums?: boolean;
+}
+
+/** One update of "parameters" and of the state, in place, from "gradients" and "hyper". */
 export function buildUpdateProgram(
   optimizer: Optimizer,
   layout: Layout,
-  stretch: Stretch = { offset: 0, length: layout.length },
+  { stretch = { offset: 0, length: layout.length }, ofSums = false }: UpdateOptions = {},
 ): { readonly program: Program; readonly plan: Plan } {
   const { stateNames } = optimizer;
   const end = stretch.offset + stretch.length;
   const updates = new UpdateInstructions(optimizer);
+  if (ofSums) updates.divideGradients(stretch);
   if (optimizer.perTensor === true)
     for (const tensor of layout.entries.filter(({ offset }) => offset >= stretch.offset && offset < end)) {
       assert(
@@ -126,6 +132,7 @@ export function buildUpdateProgram(
   return updates.build({
     ...Object.fromEntries(["parameters", "gradients", ...stateNames].map((vector) => [vector, end])),
     hyper: HYPER_ELEMENTS,
+    ...(ofSums && { samples: 1 }),
   });
 }
 
@@ -141,6 +148,13 @@ class UpdateInstructions {
 
   #value(elements: number, name: string, place: Place): ValueId {
     return this.#values.push({ type: f32(elements), name, place }) - 1;
+  }
+
+  divideGradients({ offset, length }: Stretch): void {
+    const gradients = () => this.#value(length, "gradients", { kind: "vector", vector: "gradients", offset });
+    const samples = this.#value(1, "samples", { kind: "vector", vector: "samples", offset: 0 });
+    const inputs = [gradients(), samples];
+    this.#instructions.push({ op: divide, params: {}, inputs, outputs: [gradients()] });
   }
 
   /** With `norms`, the op gets the squared norms of the stretch's parameters and gradients. */

@@ -1,4 +1,4 @@
-// A crew of ranks in one process: real replicas on the reference device, a real collective over memory, and a small
+// A crew of ranks in one process: real replicas, on the reference device unless another is given, a real collective over memory, and a small
 // data set whose batches do not divide evenly.
 
 import type { Algorithm, AlgorithmState, ExchangeOutcome } from "../../src/algorithms/algorithm.ts";
@@ -10,6 +10,7 @@ import type { Collective } from "../../src/allreduce/collective.ts";
 import { openDeltaLog } from "../../src/allreduce/delta-log.ts";
 import { openCollective } from "../../src/allreduce/open-collective.ts";
 import { scatterReduce } from "../../src/allreduce/patterns/scatter-reduce.ts";
+import type { Device } from "../../src/device/device.ts";
 import { createReferenceDevice } from "../../src/device/reference/reference-device.ts";
 import { add, batchNormalization, Composer, dense } from "../../src/models/compose.ts";
 import { hyperAt, type OptimizerName, optimizerOf } from "../../src/optim/optimizer.ts";
@@ -39,6 +40,10 @@ export interface CrewSettings extends Partial<AlgorithmSettings> {
   readonly codec?: string;
   /** Whether the model has statistics. */
   readonly batchNorm?: boolean;
+  /** Each rank's own. */
+  readonly createDevice?: () => Promise<Device> | Device;
+  /** Bytes of a bucket. */
+  readonly bucketBytes?: number;
 }
 
 export interface Member {
@@ -54,6 +59,7 @@ let crews = 0;
 /** Ranks that have not started yet. */
 export async function openCrew(settings: CrewSettings): Promise<Member[]> {
   const { worldSize = 3, optimizer: name = "momentum", batchNorm = false } = settings;
+  const { bucketBytes = 256, createDevice = () => createReferenceDevice({ precision: "f32" }) } = settings;
   const runId = `crew-${crews++}`;
   const composer = new Composer();
   const first = composer.add(dense(8, "relu"));
@@ -66,7 +72,7 @@ export async function openCrew(settings: CrewSettings): Promise<Member[]> {
 
   return Promise.all(
     Array.from({ length: worldSize }, async (_, rank) => {
-      const device = createReferenceDevice({ precision: "f32" });
+      const device = await createDevice();
       const replica = new Replica({ device, topology, loss: "sigmoid-cross-entropy", seed: 1 });
       await replica.useOptimizer(optimizer);
       const schedule = new SampleSchedule({
@@ -77,7 +83,7 @@ export async function openCrew(settings: CrewSettings): Promise<Member[]> {
       const member = { channel, runId, rank, worldSize, generation: 0, seed: 1, zstd: "auto" } as const;
       const collective = await openCollective({
         ...member,
-        ...{ layout: replica.parameters, statistics: replica.statistics, bucketBytes: 256 },
+        ...{ layout: replica.parameters, statistics: replica.statistics, bucketBytes },
         ...{ reduce: scatterReduce(), codec: f32 },
       });
       const { staleness, codec = "f32" } = settings;

@@ -46,6 +46,8 @@ function knownReplica(value: number, movingMean: number) {
     },
     write: (name: string, data: unknown) =>
       assert.equal(data, vectors[name as keyof typeof vectors], "a step writes in place"),
+    startLocalStep: () => assert.fail("no step is this rank's alone"),
+    stepsUnderWay: 1,
     applyUpdate: () => Promise.resolve(void finished.push(vectors.gradients[0]!)),
   };
 }

@@ -169,7 +169,7 @@ describe("faults", () => {
     assert.equal(failed.code, "loss-not-finite");
     assert.match(
       String(failed.message),
-      /^worker [01] at step \d+: expected a finite loss, got (NaN|-?Infinity)$/,
+      /^worker [01] at step \d+: expected a finite loss, got (NaN|-?Infinity) in step \d+$/,
     );
   });
 

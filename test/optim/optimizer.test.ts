@@ -88,7 +88,7 @@ async function train(
   device.writeF64(vectors.parameters!, at, Float64Array.from(START));
   const steps = await Promise.all(
     ranges.map(([offset, length]) => {
-      const { program, plan } = buildUpdateProgram(rule, LAYOUT, { offset, length });
+      const { program, plan } = buildUpdateProgram(rule, LAYOUT, { stretch: { offset, length } });
       return device.compile(program, plan, vectors);
     }),
   );
@@ -162,7 +162,7 @@ test("LARS leaves biases their plain momentum, and refuses a stretch that cuts a
     [["lars-update", 4]],
   );
   assert.throws(
-    () => buildUpdateProgram(optimizer("lars"), LAYOUT, { offset: 0, length: 64 }),
+    () => buildUpdateProgram(optimizer("lars"), LAYOUT, { stretch: { offset: 0, length: 64 } }),
     /first is cut at 64/,
   );
 });

@@ -8,6 +8,7 @@ import { concat, slice } from "./concat.ts";
 import { conv2d, conv2dFilterGrad, conv2dInputGrad } from "./conv2d.ts";
 import { conv2dMaxPool, conv2dMaxPoolFilterGrad, conv2dMaxPoolInputGrad } from "./conv2d-max-pool.ts";
 import { depthwiseConv2d, depthwiseConv2dFilterGrad, depthwiseConv2dInputGrad } from "./depthwise-conv2d.ts";
+import { divide } from "./divide.ts";
 import { dropout } from "./dropout.ts";
 import {
   add,
@@ -131,6 +132,7 @@ export const ops = {
   "adagrad-update": adagradUpdate,
   "lars-update": larsUpdate,
   "sum-of-squares": sumOfSquares,
+  divide,
   "bf16-encode": bf16Encode,
   "bf16-decode": bf16Decode,
   "f16-encode": f16Encode,

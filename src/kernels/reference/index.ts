@@ -22,6 +22,7 @@ import {
   depthwiseConv2dInputGradReference,
   depthwiseConv2dReference,
 } from "./depthwise-conv2d.ts";
+import { divideReference } from "./divide.ts";
 import { dropoutReference } from "./dropout.ts";
 import {
   addReference,
@@ -159,6 +160,7 @@ export const referenceKernels: {
   "adagrad-update": adagradUpdateReference,
   "lars-update": larsUpdateReference,
   "sum-of-squares": sumOfSquaresReference,
+  divide: divideReference,
   "bf16-encode": bf16EncodeReference,
   "bf16-decode": bf16DecodeReference,
   "f16-encode": f16EncodeReference,

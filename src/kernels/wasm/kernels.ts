@@ -8,6 +8,7 @@ import { conv2dFilterGradKernel, conv2dInputGradKernel, conv2dKernel } from "./c
 import { conv2dMaxPoolKernels } from "./convolution/conv2d-max-pool.ts";
 import { depthwiseKernels } from "./depthwise/depthwise-conv2d.ts";
 import { denseDotKernel } from "./products/dot.ts";
+import { divideKernel } from "./elementwise/divide.ts";
 import { dropoutKernels } from "./elementwise/dropout.ts";
 import { embeddingKernels } from "./elementwise/embedding.ts";
 import { formulaKernels } from "./elementwise/formulas.ts";
@@ -69,6 +70,7 @@ export const wasmKernels: readonly WasmKernel[] = [
   ...dropoutKernels,
   ...updateKernels,
   sumOfSquaresKernel,
+  divideKernel,
   ...halfPrecisionKernels,
   ...int8Kernels,
   ...byteShuffleKernels,

@@ -4,6 +4,7 @@ import { conv2dMaxPoolKernels } from "./convolution/conv2d-max-pool.ts";
 import { directConv2dKernels } from "./convolution/direct-conv2d.ts";
 import { depthwiseKernels } from "./depthwise/depthwise-conv2d.ts";
 import { columnKernels } from "./elementwise/columns.ts";
+import { divideKernel } from "./elementwise/divide.ts";
 import { formulaKernels } from "./elementwise/formulas.ts";
 import { sumOfSquaresKernel } from "./elementwise/sum-of-squares.ts";
 import { updateKernels } from "./elementwise/updates.ts";
@@ -31,4 +32,5 @@ export const webgpuKernels: readonly WebGpuKernel[] = [
   ...directConv2dKernels,
   ...conv2dMaxPoolKernels,
   ...depthwiseKernels,
+  divideKernel,
 ];

@@ -164,6 +164,9 @@ export const updates = {
     return { inputs: [vector, vector, vector, f32(8), ...norms], params: {} };
   },
   "sum-of-squares": unary<"sum-of-squares">(noParams),
+  divide(draw: Draw) {
+    return { inputs: [f32(draw.extent(700)), f32(1)], params: {} };
+  },
 };
 
 export const codecs = {
