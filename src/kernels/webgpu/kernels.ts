@@ -1,13 +1,10 @@
 // The list of all WebGPU kernels. Dispatch (choose.ts), tests and benches read it.
 
+import { codecKernels } from "./codecs/codecs.ts";
 import { conv2dMaxPoolKernels } from "./convolution/conv2d-max-pool.ts";
 import { directConv2dKernels } from "./convolution/direct-conv2d.ts";
 import { depthwiseKernels } from "./depthwise/depthwise-conv2d.ts";
-import { columnKernels } from "./elementwise/columns.ts";
-import { divideKernel } from "./elementwise/divide.ts";
-import { formulaKernels } from "./elementwise/formulas.ts";
-import { sumOfSquaresKernel } from "./elementwise/sum-of-squares.ts";
-import { updateKernels } from "./elementwise/updates.ts";
+import { elementKernels } from "./elementwise/elements.ts";
 import type { WebGpuKernel } from "./kernel.ts";
 import { lossKernels } from "./losses/losses.ts";
 import { softmaxCrossEntropyKernels } from "./losses/softmax-cross-entropy.ts";
@@ -18,19 +15,16 @@ import { poolingKernels } from "./pooling/pooling.ts";
 import { matmulKernels } from "./products/matmul.ts";
 
 export const webgpuKernels: readonly WebGpuKernel[] = [
-  ...formulaKernels,
+  ...elementKernels,
+  ...codecKernels,
   ...normalisationKernels,
   ...poolingKernels,
   ...globalPoolingKernels,
-  ...columnKernels,
-  sumOfSquaresKernel,
   ...matmulKernels,
-  ...updateKernels,
   ...lossKernels,
   ...softmaxKernels,
   ...softmaxCrossEntropyKernels,
   ...directConv2dKernels,
   ...conv2dMaxPoolKernels,
   ...depthwiseKernels,
-  divideKernel,
 ];
