@@ -22,8 +22,8 @@ export function flatPass({ count, bindings, body, module = "" }: FlatPass): WebG
   return {
     wgsl: `${module}
 @compute @workgroup_size(${FLAT_WORKGROUP})
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let i = id.x + id.y * ${workgroups[0] * FLAT_WORKGROUP}u;
+fn main(@builtin(global_invocation_id) invocation: vec3u) {
+  let i = invocation.x + invocation.y * ${workgroups[0] * FLAT_WORKGROUP}u;
   if (i >= ${count}u) { return; }
   ${body}
 }`,
