@@ -11,6 +11,9 @@ const SOURCE = "deb http://deb.debian.org/debian bookworm-backports main\n";
 /** What VK_DRIVER_FILES points to. */
 export const LAVAPIPE_DRIVER = join(FOLDER, "lvp_icd.json");
 
+/** What it has compiled for the tests. */
+export const LAVAPIPE_SHADERS = join(FOLDER, "shaders");
+
 /** Shared libraries that it is linked with, and the loader. */
 export const LAVAPIPE_PACKAGES: readonly string[] = [
   ...["libvulkan1", "libdrm2", "libelf1", "libexpat1", "libllvm15", "libwayland-client0", "libx11-xcb1"],

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { openDawn } from "../../src/device/webgpu/dawn.ts";
 import { createWebGpuDevice, type WebGpuDevice } from "../../src/device/webgpu/webgpu-device.ts";
-import { LAVAPIPE_DRIVER } from "../../tools/lavapipe.ts";
+import { LAVAPIPE_DRIVER, LAVAPIPE_SHADERS } from "../../tools/lavapipe.ts";
 import { needs } from "./requirement.ts";
 
 const ownGpu = process.env.SLTRAIN_TEST_GPU === "1";
@@ -12,10 +12,16 @@ const ownGpu = process.env.SLTRAIN_TEST_GPU === "1";
 /** For node:test's options. */
 export const needsGpu = ownGpu ? { skip: false as const } : needs("lavapipe");
 
-/** What makes a child process's Vulkan that of the tests. */
+/**
+ * What makes a child process's Vulkan that of the tests. Lavapipe spends its time on compiling, and that grows with the
+ * lanes that it writes code for: with four rather than eight it takes a third.
+ */
 export const gpuEnvironment: Readonly<Record<string, string>> = ownGpu
   ? {}
-  : { VK_DRIVER_FILES: LAVAPIPE_DRIVER, VK_ICD_FILENAMES: LAVAPIPE_DRIVER };
+  : {
+      ...{ VK_DRIVER_FILES: LAVAPIPE_DRIVER, VK_ICD_FILENAMES: LAVAPIPE_DRIVER },
+      ...{ LP_NATIVE_VECTOR_WIDTH: "128", MESA_SHADER_CACHE_DIR: LAVAPIPE_SHADERS },
+    };
 
 export async function testAdapter(): Promise<GPUAdapter> {
   Object.assign(process.env, gpuEnvironment);
