@@ -5,26 +5,28 @@ import assert from "node:assert/strict";
 import type { Operand } from "../../../bench/kernels/fitting-operands.ts";
 import type { DeviceVector, Program, Value } from "../../../src/device/device.ts";
 import type { WebGpuDevice } from "../../../src/device/webgpu/webgpu-device.ts";
-import { ops } from "../../../src/kernels/ops/index.ts";
-import { alignElements, elementCount } from "../../../src/kernels/tensor.ts";
+import type { AnyOp } from "../../../src/kernels/op.ts";
+import { ops, type OpName } from "../../../src/kernels/ops/index.ts";
+import { alignElements, elementCount, f32, i32, type TensorType } from "../../../src/kernels/tensor.ts";
+import { chooseWebGpuKernel } from "../../../src/kernels/webgpu/choose.ts";
 import type { WebGpuKernel } from "../../../src/kernels/webgpu/kernel.ts";
 import type { Case } from "../cases.ts";
+import { bitsOf } from "../expected.ts";
 
 /** A NaN that no kernel computes: reading a guard into a result shows, and so does writing to it. */
 const CANARY = 0x7fabcdef;
 const GUARD_ELEMENTS = 64;
 
-/** The outputs of one call of one kernel; output 0 lies on input `inPlace` if it is given. */
+/** The outputs of one call of one kernel; output i lies on input `onInputs[i]` if there is one. */
 export async function runCall(
   device: WebGpuDevice,
   kernel: WebGpuKernel,
   { op, call, label }: Case,
   operands: readonly Operand[],
-  inPlace?: number,
+  onInputs: readonly number[] = [],
 ): Promise<readonly Float32Array[]> {
   const types = [...call.inputs, ...call.outputs];
-  const outputAt = (output: number): number =>
-    output === 0 && inPlace !== undefined ? inPlace : call.inputs.length + output;
+  const outputAt = (output: number): number => onInputs[output] ?? call.inputs.length + output;
   const names = types.map((_, i) => `operand.${i}`);
   const vectors: Record<string, DeviceVector> = {};
   const sizes: Record<string, number> = {};
@@ -76,4 +78,33 @@ export async function runCall(
   return results.map(
     (words, o) => new Float32Array(words.buffer, words.byteOffset, elementCount(call.outputs[o]!)),
   );
+}
+
+/** The outputs of the kernel that is chosen for a call on flat vectors. */
+export async function runFlat(
+  device: WebGpuDevice,
+  op: OpName,
+  operands: readonly Operand[],
+  params: object,
+  onInputs?: readonly number[],
+): Promise<readonly Operand[]> {
+  const inputs = operands.map((data) => (data instanceof Int32Array ? i32 : f32)(data.length));
+  return runOp(device, op, inputs, operands, params, onInputs);
+}
+
+/** The outputs of the kernel that is chosen for a call. */
+export async function runOp(
+  device: WebGpuDevice,
+  op: OpName,
+  inputs: readonly TensorType[],
+  operands: readonly Operand[],
+  params: object = {},
+  onInputs?: readonly number[],
+): Promise<readonly Operand[]> {
+  const outputs = (ops[op] as AnyOp).infer(inputs, params);
+  const one: Case = { op, call: { inputs, outputs, params }, label: op };
+  const kernel = chooseWebGpuKernel(ops[op], one.call, device.target);
+  assert.ok(kernel, `no kernel for ${op}`);
+  const results = await runCall(device, kernel, one, operands, onInputs);
+  return results.map((floats, i) => (outputs[i]!.dtype === "i32" ? bitsOf([floats])[0]! : floats));
 }

@@ -50,7 +50,7 @@ export function testCalls(family: Family, tolerance: (op: ComputingOp) => number
     assert.deepEqual(bitsOf(again), bitsOf(got), `${label}: run again`);
     const { inPlace = [] } = ops[one.op] as AnyOp;
     for (const input of inPlace) {
-      const over = await runCall(device, kernel, one, operands, input);
+      const over = await runCall(device, kernel, one, operands, [input]);
       assert.deepEqual(bitsOf(over), bitsOf(got), `${label}: over input ${input}`);
     }
   };
