@@ -21,9 +21,12 @@ export interface OwnSteps extends Contender {
   readonly flops: number;
 }
 
-/** How many steps, of two runs each, may be under way: where it is more than one, none has to be waited for. */
+/**
+ * How many steps, of two runs each, may be under way beside the update before them: where it is more than one, none has
+ * to be waited for.
+ */
 export function stepsAtOnceOn({ runsUnderWay }: Device): number {
-  return Math.max(1, Math.floor(runsUnderWay / 2));
+  return Math.max(1, Math.floor((runsUnderWay - 1) / 2));
 }
 
 export async function prepareOwnSteps(
