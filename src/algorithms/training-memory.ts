@@ -63,13 +63,18 @@ export function memoryShares(
 
 /** The most samples a step, below `tooMany`, that `limitBytes` hold; 0 if they hold none. */
 export function largestCount(job: TrainingJob, limitBytes: number, tooMany: number): number {
-  let [fits, tooLarge] = [0, tooMany];
-  while (tooLarge - fits > 1) {
-    const count = Math.floor((fits + tooLarge) / 2);
-    if (totalBytes(trainingMemory(job, count)) <= limitBytes) fits = count;
+  return largestFitting((count) => totalBytes(trainingMemory(job, count)) <= limitBytes, tooMany);
+}
+
+/** The largest count below `tooMany` that fits, 0 if none does; whatever is below one that fits, fits. */
+export function largestFitting(fits: (count: number) => boolean, tooMany: number): number {
+  let [largest, tooLarge] = [0, tooMany];
+  while (tooLarge - largest > 1) {
+    const count = Math.floor((largest + tooLarge) / 2);
+    if (fits(count)) largest = count;
     else tooLarge = count;
   }
-  return fits;
+  return largest;
 }
 
 function totalBytes({ arenaBytes, vectorsBytes }: TrainingMemory): number {

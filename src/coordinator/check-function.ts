@@ -1,6 +1,7 @@
 // Whether a function of the chosen memory and time-out can make the run's steps: told before anything is started.
 
 import { availableParallelism } from "node:os";
+import { type GpuLimits, refuseWithoutGpuMemory } from "../algorithms/gpu-memory.ts";
 import { longestStepMs, measureStepMs } from "../algorithms/step-time.ts";
 import { refuseWithoutMemory, type TrainingJob } from "../algorithms/training-memory.ts";
 import type { TrainConfig } from "../config/schema.ts";
@@ -9,18 +10,23 @@ import { type FunctionLife, livesLongEnough, refuseShortLife } from "../plan/fun
 import { vcpusOf } from "../plan/function-memory.ts";
 
 /**
- * The processor's pace says nothing of a GPU's. Throws "out-of-memory" or "timeout-too-short", naming what would do. Measures a step
+ * Of a run on GPUs, whether the `gpu` can, if it is known here: its activations are not in the function's memory, and the
+ * processor's pace says nothing of its own. Throws "out-of-memory" or "timeout-too-short", naming what would do. Measures a step
  * where it may be too long.
  */
 export async function checkFunction(
   config: TrainConfig,
   data: DataManifest,
   job: TrainingJob,
+  gpu?: GpuLimits,
 ): Promise<void> {
   const { memoryMiB, workers, timeoutS } = config;
   const samples = samplesPerWorker(config, data);
+  if (config.device === "webgpu") {
+    if (gpu !== undefined) refuseWithoutGpuMemory(job, samples, gpu);
+    return;
+  }
   refuseWithoutMemory(job, samples, { memoryMiB, data });
-  if (config.device === "webgpu") return;
   const life = {
     ...{ timeoutS, memoryMiB, workers, samples },
     vcpusWith: (memory: number) => usableVcpus(config, memory),

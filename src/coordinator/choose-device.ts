@@ -1,6 +1,8 @@
 // What a run's functions compute on, settled before anything is stored: `auto` becomes one of the two, a GPU that is not
 // there is told, and who shares which is known.
 
+import type { GpuLimits } from "../algorithms/gpu-memory.ts";
+import type { AdapterDescription } from "../device/webgpu/adapters.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { SltrainError } from "../errors.ts";
 import type { GpuShare } from "../plan/gpu-placement.ts";
@@ -9,6 +11,8 @@ export interface ChosenDevice {
   readonly device: "wasm" | "webgpu";
   /** In the machine's order; none for wasm. */
   readonly gpus: readonly GpuShare[];
+  /** What each of the GPUs has at least. */
+  readonly limits?: GpuLimits;
   /** Why `auto` did not take a GPU. */
   readonly fallback?: string;
 }
@@ -41,5 +45,17 @@ export async function chooseDevice(config: DeviceSettings): Promise<ChosenDevice
       gpus: [],
       fallback: `${first.name} is software, which only --device webgpu takes`,
     };
-  return { device: "webgpu", gpus: shareGpus(config.workers, gpus, config) };
+  const shares = shareGpus(config.workers, gpus, config);
+  const used = gpus.filter(({ index }) => shares.some((share) => share.index === index));
+  return { device: "webgpu", gpus: shares, limits: leastLimits(used) };
+}
+
+function leastLimits(gpus: readonly AdapterDescription[]): GpuLimits {
+  const least = (limit: "maxBufferSize" | "maxStorageBufferBindingSize") =>
+    Math.min(...gpus.map(({ limits }) => limits[limit]!));
+  return {
+    name: gpus[0]!.name,
+    maxBufferSize: least("maxBufferSize"),
+    maxStorageBufferBindingSize: least("maxStorageBufferBindingSize"),
+  };
 }

@@ -95,7 +95,7 @@ async function createRun(
     regression: data.task === "regression",
   });
   const job = { topology, loss, optimizer: optimizerOf(config) };
-  await checkFunction(config, data, job);
+  await checkFunction(config, data, job, chosen.limits);
   const runId = config.runId ?? newRunId(config.model);
   const manifest: RunManifest = {
     schemaVersion: RUN_SCHEMA_VERSION,

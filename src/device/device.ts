@@ -92,6 +92,8 @@ export interface Device {
   readonly name: "reference" | "wasm" | "webgpu";
   /** Of `webgpu` alone. */
   readonly adapter?: DeviceAdapter;
+  /** True of a GPU that has gone away: nothing will run on this device any more. */
+  readonly isLost?: boolean;
   /**
    * ms that a GPU has worked on steps, by its own clock; undefined unless asked for (`countBusyTime`), and where the
    * adapter has no timestamp queries.

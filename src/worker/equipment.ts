@@ -61,10 +61,10 @@ export async function equip({ storage, manifest, rank, threads, startup }: Equip
   return { key, schedule, optimizer, ...data, ...compiled };
 }
 
-/** For the next invocation of this process. */
+/** For the next invocation of this process, unless its GPU has gone away. */
 export function keepEquipment(equipment: Equipment): void {
   kept?.device.destroy();
-  kept = equipment;
+  kept = equipment.device.isLost === true ? undefined : equipment;
 }
 
 /** All that it depends on: not the run's name, nor where the run is stored. */

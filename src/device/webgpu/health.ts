@@ -5,13 +5,17 @@ import { setImmediate } from "node:timers/promises";
 import { SltrainError } from "../../errors.ts";
 
 export class DeviceHealth {
+  isLost = false;
   readonly #device: GPUDevice;
   readonly #pending = new Set<Promise<void>>();
   #fault: Error | undefined;
 
   constructor(device: GPUDevice) {
     this.#device = device;
-    void device.lost.then(({ reason, message }) => (this.#fault ??= deviceLost(reason, message)));
+    void device.lost.then(({ reason, message }) => {
+      this.isLost = true;
+      this.#fault ??= deviceLost(reason, message);
+    });
     device.addEventListener("uncapturederror", ({ error }) => {
       this.#fault ??= refused(error.message);
     });

@@ -143,6 +143,9 @@ export async function createWebGpuDevice(
     target,
     adapterInfo: adapter.info,
     limits: gpu.limits,
+    get isLost() {
+      return health.isLost;
+    },
     runsUnderWay: RUNS_UNDER_WAY,
     get busyMs() {
       return clock?.busyMs;

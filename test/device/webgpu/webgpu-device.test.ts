@@ -156,7 +156,9 @@ test("a run of a device that goes away fails with that, and so does the next", n
   const step = await device.compile(program, plan, vectors);
   const readBacks: ReadBack[] = [{ vector: vectors.y, begin: 0, end: 1, after: 1 }];
   const underWay = step.run({ readBacks });
+  assert.equal(device.isLost, false);
   device.destroy();
   await assert.rejects(underWay, { code: "device-lost" });
   await assert.rejects(step.run({ readBacks }), { code: "device-lost" });
+  assert.equal(device.isLost, true);
 });
