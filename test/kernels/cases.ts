@@ -242,6 +242,8 @@ function* cases(): Generator<Case> {
   for (const [rows, columns] of TALL) {
     const x = f32(3 * rows, columns);
     const labels = i32(3 * rows);
+    yield caseOf("column-sum", [x], {});
+    yield caseOf("sum-of-squares", [x], {});
     yield caseOf("softmax-cross-entropy", [x, labels], {});
     yield caseOf("softmax-cross-entropy-with-grad", [x, labels], {});
     for (const loss of ELEMENT_LOSSES) yield caseOf(loss, [x, x], {});

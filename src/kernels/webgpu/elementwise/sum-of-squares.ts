@@ -3,7 +3,7 @@
 import type { KernelCall } from "../../kernel.ts";
 import { sumOfSquares } from "../../ops/sum-of-squares.ts";
 import { elementCount } from "../../tensor.ts";
-import { flatSums } from "../emit/sums.ts";
+import { flatSums } from "../emit/flat-sums.ts";
 import type { WebGpuKernel } from "../kernel.ts";
 
 export const sumOfSquaresKernel: WebGpuKernel = {

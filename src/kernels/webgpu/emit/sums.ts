@@ -1,15 +1,17 @@
-// Sums over the rows of a matrix, one per column, and over all elements of a vector, without float atomics: every workgroup
-// sums a stretch of rows for a few columns, and where there are several stretches a second pass adds what each of them left.
-// All of it follows from the shape and the target alone.
+// Sums over the rows of a matrix, one per column, without float atomics: every workgroup sums a stretch of rows for a few
+// columns, and where there are several stretches a second pass adds what each of them left. All of it follows from the
+// shape and the target alone.
 
 import { elementType, type Width } from "./elements.ts";
 import type { Binding, WebGpuPass, WebGpuRoutine, WebGpuTarget } from "../kernel.ts";
-import { pairwise, powerOfTwo, reduceDirective, reduceFunction, sumOf } from "./reduce.ts";
+import { powerOfTwo, reduceDirective, reduceFunction, sumOf } from "./reduce.ts";
 
 const MOST_WORKGROUP = 256;
 const LEAST_WORKGROUP = 64;
 /** Columns that lie side by side in a workgroup: 128 bytes of a row or more. */
 const MOST_TILE_UNITS = { 1: 32, 4: 16 } as const;
+/** Of the second pass, which has few rows and should have done soon. */
+const SECOND_TILE_UNITS = 4;
 /** One pass has done soon if a lane adds no more rows than this; two passes are better for more. */
 const ROWS_PER_LANE = 16;
 /** Of few rows a lane adds that many, so that the workgroup is smaller. */
@@ -17,9 +19,10 @@ const MOST_ROWS_OF_FEW = 4;
 /** About four for each multiprocessor of a large GPU. More would only make more partial sums. */
 const WANTED_WORKGROUPS = 512;
 
-type Bindings = Readonly<Record<string, Binding>>;
+export type Bindings = Readonly<Record<string, Binding>>;
 
-interface Terms {
+/** What sums are made of, and what becomes of them. */
+export interface Terms {
   /** Of what the statements of terms and results name. `$partials` is taken. */
   readonly bindings: Bindings;
   /** Functions and constants that terms need. */
@@ -56,70 +59,32 @@ export function columnSums(sums: ColumnSums, target: WebGpuTarget): WebGpuRoutin
   return sumRows({ ...sums, units: sums.columns / width, width }, target);
 }
 
-export interface FlatSums extends Terms {
-  readonly elements: number;
-  /** Statements before the terms of vec4 `i`. */
-  readonly perElement?: string;
-}
-
-/** Sums over all elements: terms are vec4f, of which those beyond the end do not count; sums are f32. */
-export function flatSums(sums: FlatSums, target: WebGpuTarget): WebGpuRoutine {
-  const { elements, perElement = "", terms, results } = sums;
-  const kept = `let kept = vec4u(4u * i) + vec4u(0u, 1u, 2u, 3u) < vec4u(${elements}u);`;
-  const whole = elements % 4 === 0;
-  const lanes = ["x", "y", "z", "w"];
-  const horizontal = terms.map(
-    (_, k) =>
-      `let sum${k} = ${pairwise(
-        lanes.map((lane) => `total${k}.${lane}`),
-        (a, b) => `(${a} + ${b})`,
-      )};`,
-  );
-  return sumRows(
-    {
-      ...sums,
-      ...{ rows: Math.ceil(elements / 4), units: 1, width: 4, totalName: "total" },
-      perElement: whole ? perElement : `${perElement}\n${kept}`,
-      terms: whole ? terms : terms.map((term) => `select(vec4f(), ${term}, kept)`),
-      results: `${horizontal.join(" ")}\n${results}`,
-    },
-    target,
-  );
-}
-
+/** In units. */
 interface RowSums extends Omit<ColumnSums, "columns"> {
   readonly units: number;
   readonly width: Width;
-  /** What `results` knows the sums by, before their number. */
-  readonly totalName?: string;
 }
 
 function sumRows(sums: RowSums, target: WebGpuTarget): WebGpuRoutine {
   const { rows, units, width, bindings, resultBindings, terms, results } = sums;
-  const tile = tileOf(units, width);
+  const tile = Math.min(MOST_TILE_UNITS[width], powerOfTwo(units));
   const lanes = MOST_WORKGROUP / tile;
   const tiles = Math.ceil(units / tile);
   const stretches = Math.min(Math.ceil(rows / (lanes * ROWS_PER_LANE)), Math.ceil(WANTED_WORKGROUPS / tiles));
-  if (stretches === 1) return { passes: [sumPass({ ...sums, stretches, last: true }, target)] };
+  if (stretches === 1) return { passes: [sumPass({ ...sums, stretches, tile }, target)] };
 
   const count = terms.length;
-  const partials: Binding = {
-    of: { scratch: "partials" },
-    type: elementType(width),
-  };
+  const partials: Binding = { of: { scratch: "partials" }, type: elementType(width) };
   const first: SumPass = {
     ...sums,
-    stretches,
-    last: false,
-    totalName: "sum",
+    ...{ stretches, tile },
     resultBindings: { partials: { ...partials, of: { scratch: "partials", write: true } } },
     results: terms
       .map((_, k) => `$partials[(stretch * ${count}u + ${k}u) * ${units}u + c] = sum${k};`)
       .join(" "),
   };
   const second: SumPass = {
-    ...{ rows: stretches, units, width, stretches: 1, last: true, results },
-    ...(sums.totalName !== undefined && { totalName: sums.totalName }),
+    ...{ rows: stretches, units, width, stretches: 1, tile: Math.min(tile, SECOND_TILE_UNITS), results },
     bindings: { partials },
     resultBindings: { ...pickNamed(bindings, results), ...resultBindings },
     ...(sums.module !== undefined && { module: sums.module }),
@@ -133,19 +98,14 @@ function sumRows(sums: RowSums, target: WebGpuTarget): WebGpuRoutine {
 
 interface SumPass extends RowSums {
   readonly stretches: number;
-  /** Whether a workgroup has all rows. */
-  readonly last: boolean;
-}
-
-function tileOf(units: number, width: Width): number {
-  return Math.min(MOST_TILE_UNITS[width], powerOfTwo(units));
+  /** Units of the columns that a workgroup has, a power of two. */
+  readonly tile: number;
 }
 
 /** A workgroup for each tile of columns and each stretch of rows: `tile` invocations side by side, the others below. */
 function sumPass(sums: SumPass, target: WebGpuTarget): WebGpuPass {
-  const { rows, units, width, stretches, bindings, resultBindings, terms, totalName = "sum" } = sums;
+  const { rows, units, width, stretches, tile, bindings, resultBindings, terms } = sums;
   const { module = "", perColumn = "", perElement = "", results } = sums;
-  const tile = tileOf(units, width);
   const tiles = Math.ceil(units / tile);
   const type = elementType(width);
   const stretchRows = Math.ceil(rows / stretches);
@@ -173,7 +133,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) threa
     ${perElement}
     ${terms.map((term, k) => `part${k} += ${term};`).join(" ")}
   }
-  ${terms.map((_, k) => `let ${totalName}${k} = add_lanes(part${k}, thread);`).join(" ")}
+  ${terms.map((_, k) => `let sum${k} = add_lanes(part${k}, thread);`).join(" ")}
   if (thread < ${tile}u && tile_column < ${units}u) {
     ${results}
   }
@@ -184,7 +144,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) threa
 }
 
 /** What the text names of the bindings. */
-function pickNamed(bindings: Bindings, text: string): Bindings {
+export function pickNamed(bindings: Bindings, text: string): Bindings {
   return Object.fromEntries(
     Object.entries(bindings).filter(([name]) => new RegExp(`\\$${name}\\b`).test(text)),
   );

@@ -7,7 +7,7 @@ import { hinge, meanSquaredError, sigmoidCrossEntropy, squaredHinge } from "../.
 import { elementCount } from "../../tensor.ts";
 import { float } from "../emit/elements.ts";
 import { mathFunctions, type MathFunction } from "../emit/math.ts";
-import { flatSums } from "../emit/sums.ts";
+import { flatSums } from "../emit/flat-sums.ts";
 import type { WebGpuKernel } from "../kernel.ts";
 
 interface ElementLoss {

@@ -13,7 +13,7 @@ import { elementIndices, elementType, horizontalSum, type Width } from "../emit/
 import { mathFunctions } from "../emit/math.ts";
 import { sumOf } from "../emit/reduce.ts";
 import { joinedRowTeams, rowPass, rowTeams } from "../emit/rows.ts";
-import { flatSums } from "../emit/sums.ts";
+import { flatSums } from "../emit/flat-sums.ts";
 import type { Binding, WebGpuKernel, WebGpuRoutine, WebGpuTarget } from "../kernel.ts";
 import { findMaximum, ROW_MAXIMUM, rowUnits } from "./softmax.ts";
 
