@@ -14,6 +14,8 @@
 //   add them in the order of splits (emit/partial-sums.ts).
 //
 // Each sum is one chain of fma over ascending k, within a split: which tile computes it changes no bit.
+//
+// An invocation that fetches does so for a step while it multiplies the one before, so that the latency of memory is hidden.
 
 import { assert } from "../../../errors.ts";
 import type { WebGpuPass, WebGpuTarget } from "../kernel.ts";
@@ -45,6 +47,8 @@ export interface TileProduct {
   readonly bindings: WebGpuPass["bindings"];
   /** Parts of K, 1 if left out; `splitsOf` says how many are of use. */
   readonly splits?: number;
+  /** An expression that adds a term of vec4f a and b to vec4f sum; `fma(a, b, sum)` if left out. a = b = 0 must add 0. */
+  readonly accumulate?: (a: string, b: string, sum: string) => string;
 }
 
 const VECTOR_BYTES = 16;
@@ -86,7 +90,7 @@ export function tilePass(tile: Tile, product: TileProduct, target: WebGpuTarget)
   const strideOf = { a: rows / 4 + PADDING, b: columns / 4 + PADDING };
   const padded = splits * steps * depth;
   const fetches = fetchesOf(tile);
-  const { place, compute, results } = emitSums(tile, strideOf);
+  const { place, compute, results } = emitSums(tile, strideOf, product);
   const fetch = fetches.map((part, i) => emitFetch(part, i, product)).join("\n");
   return {
     bindings,
@@ -102,7 +106,10 @@ fn tile_put(row: u32, column: u32, split: u32, sums: vec4f) {
   ${store}
 }
 @compute @workgroup_size(${threads})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+fn main(
+  @builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) thread: u32
+) {
   let tile = ${grid.index("group")};
   ${grid.exact ? "" : `if (tile >= ${tiles}u) { return; }`}
   let row0 = tile / ${columnTiles}u * ${rows}u;
@@ -110,17 +117,22 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let split = ${splits === 1 ? "0u" : "group.z"};
   var k0 = split * ${steps * depth}u;
   ${place}
-  ${fetches.map((_, i) => `var next${i}: array<vec4f, 4>;`).join(" ")}
-  ${fetch}
-  for (var step = 0u; step < ${steps}u; step++) {
-    let stage = ${stages === 1 ? "0u" : "step % 2u"};
+  // WGSL's compilers for processors would unroll so few steps, and take seconds for it: this hides how few.
+  let steps = ${steps}u * min(groups.x, 1u);
+  for (var step = 0u; step <= steps; step++) {
+    ${fetches.map((_, i) => `var next${i}: array<vec4f, 4>;`).join(" ")}
+    if (step < steps) { ${fetch} }
+    if (step > 0u) {
+      let stage = ${stages === 1 ? "0u" : "(step + 1u) % 2u"};
+      ${compute}
+    }
     ${stages === 1 ? "workgroupBarrier();" : ""}
-    ${fetches.map((part, i) => emitKeep(part, i, product, depth, strideOf)).join("\n")}
+    if (step < steps) {
+      let stage = ${stages === 1 ? "0u" : "step % 2u"};
+      ${fetches.map((part, i) => emitKeep(part, i, product, depth, strideOf)).join("\n")}
+    }
     workgroupBarrier();
     k0 += ${depth}u;
-    // The next step's operands are under way while this one's are multiplied.
-    if (step + 1u < ${steps}u) { ${fetch} }
-    ${compute}
   }
   ${results}
 }`,
@@ -233,7 +245,11 @@ function emitKeep(
 }
 
 /** The invocation's block of sums: where it lies, a step's multiply-adds, and the calls that store it. */
-function emitSums(tile: Tile, strideOf: Readonly<Record<"a" | "b", number>>) {
+function emitSums(
+  tile: Tile,
+  strideOf: Readonly<Record<"a" | "b", number>>,
+  { accumulate = (a, b, sum) => `fma(${a}, ${b}, ${sum})` }: TileProduct,
+) {
   const { rows, columns, depth, threadRows, threadColumns } = tile;
   const threads = { x: columns / threadColumns, y: rows / threadRows };
   assert(threads.x % 8 === 0 && threads.y % 4 === 0, "a tile's invocations come in blocks of 4 by 8");
@@ -253,7 +269,7 @@ function emitSums(tile: Tile, strideOf: Readonly<Record<"a" | "b", number>>) {
     for (var i = 0u; i < ${depth}u; i++) {
       ${each(groups, (g) => `let a${g} = tile_a[at_a + ${g * threads.y}u];`).join(" ")}
       ${each(fours, (h) => `let b${h} = tile_b[at_b + ${h * threads.x}u];`).join(" ")}
-      ${sums.map(({ name, g, i, h }) => `${name} = fma(vec4f(a${g}[${i}]), b${h}, ${name});`).join("\n      ")}
+      ${sums.map(({ name, g, i, h }) => `${name} = ${accumulate(`vec4f(a${g}[${i}])`, `b${h}`, name)};`).join("\n      ")}
       at_a += ${strideOf.a}u; at_b += ${strideOf.b}u;
     }`,
     results: sums
