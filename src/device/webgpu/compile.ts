@@ -68,7 +68,12 @@ export async function compileProgram(program: Program, options: CompileOptions):
       assert(range !== undefined && scratch !== undefined, `${entry.name} has no scratch ${of.scratch}`);
       return { buffer: scratch, ...range };
     };
-    return entry.routine.passes.map((pass) => ({
+    const inPlace = (): boolean => {
+      const [from, to] = [memoryOf({ input: 0 }), memoryOf({ output: 0 })];
+      return from.buffer === to.buffer && from.offset === to.offset;
+    };
+    const needed = entry.routine.passes.filter((pass) => pass.unlessInPlace !== true || !inPlace());
+    return needed.map((pass) => ({
       instruction,
       label: `${entry.name ?? "copy"}@${instruction}`,
       bound: bindPass(pass, memoryOf),

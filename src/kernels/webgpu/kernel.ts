@@ -45,6 +45,8 @@ export interface WebGpuPass {
   readonly bindings: Readonly<Record<string, Binding>>;
   /** At most 65,535 each. */
   readonly workgroups: readonly [x: number, y: number, z: number];
+  /** The pass only copies input 0 to output 0: it is left out where both are one memory. */
+  readonly unlessInPlace?: true;
 }
 
 export interface WebGpuRoutine {

@@ -12,7 +12,7 @@ import { softmaxKernels } from "./losses/softmax.ts";
 import { normalisationKernels } from "./normalisation/normalisations.ts";
 import { globalPoolingKernels } from "./pooling/global-avg-pool.ts";
 import { poolingKernels } from "./pooling/pooling.ts";
-import { matmulKernels } from "./products/matmul.ts";
+import { productKernels } from "./products/products.ts";
 
 export const webgpuKernels: readonly WebGpuKernel[] = [
   ...elementKernels,
@@ -20,7 +20,7 @@ export const webgpuKernels: readonly WebGpuKernel[] = [
   ...normalisationKernels,
   ...poolingKernels,
   ...globalPoolingKernels,
-  ...matmulKernels,
+  ...productKernels,
   ...lossKernels,
   ...softmaxKernels,
   ...softmaxCrossEntropyKernels,

@@ -1,7 +1,6 @@
 // Workgroups that are numbered in one row: more than fit along x go on along y.
 
-/** What any adapter takes along one axis. */
-const MOST_WORKGROUPS = 65_535;
+import { spreadWorkgroups } from "./flat.ts";
 
 export interface Grid {
   readonly x: number;
@@ -13,7 +12,6 @@ export interface Grid {
 }
 
 export function gridOf(count: number): Grid {
-  const y = Math.ceil(count / MOST_WORKGROUPS);
-  const x = Math.ceil(count / y);
+  const [x, y] = spreadWorkgroups(count);
   return { x, y, exact: x * y === count, index: (id) => (y === 1 ? `${id}.x` : `${id}.x + ${id}.y * ${x}u`) };
 }

@@ -68,7 +68,7 @@ export function gemm(spec: GemmSpec, tile: Tile, splits: number, target: WebGpuT
 }
 
 /** Statements that store `sums`, which are at `row` and from `column` on. */
-function finish({ n, bias, mask, relu }: GemmSpec): {
+export function finish({ n, bias, mask, relu }: GemmSpec): {
   readonly statements: string;
   readonly bindings: WebGpuPass["bindings"];
 } {

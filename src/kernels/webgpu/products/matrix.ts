@@ -62,3 +62,20 @@ export function loadFour(name: string, columns: number): string {
   const elements = [0, 1, 2, 3].map((lane) => `$${name}[row * ${columns}u + column + ${lane}u]`);
   return `vec4f(${elements.join(", ")})`;
 }
+
+/**
+ * An expression: the elements (k, column) up to (k, column + 3) of `$name`, [k, columns], or [columns, k] if `transposed`;
+ * and how it is bound. Columns beyond the last may be anything.
+ */
+export function matrixFour(
+  name: string,
+  transposed: boolean,
+  { columns, k }: Readonly<Record<"columns" | "k", number>>,
+): { readonly load: string; readonly type: Binding["type"] } {
+  if (!transposed && columns % 4 === 0)
+    return { load: `$${name}[k * ${columns / 4}u + column / 4u]`, type: "vec4f" };
+  const elements = [0, 1, 2, 3].map((i) =>
+    transposed ? `$${name}[(column + ${i}u) * ${k}u + k]` : `$${name}[k * ${columns}u + column + ${i}u]`,
+  );
+  return { load: `vec4f(${elements.join(", ")})`, type: "f32" };
+}

@@ -1,9 +1,12 @@
 // The tiles there are, which of them suits a product, and how often its K is split: functions of its shape alone. All have
 // one depth, so that a product is split at the same places whichever tile computes it.
 
-import { splitsOf, type Tile } from "./tile.ts";
+import { assert } from "../../../errors.ts";
+import type { WebGpuTarget } from "../kernel.ts";
+import { fits, splitsOf, type Tile } from "./tile.ts";
 
 const DEPTH = 16;
+const LEAST_SIDE = 32;
 
 interface RatedTile extends Tile {
   /** Share of the multiply-adds that a GPU full of such tiles gets done, about: the larger, the fewer loads for each. */
@@ -12,7 +15,6 @@ interface RatedTile extends Tile {
 
 const RATED_TILES: readonly RatedTile[] = [
   { rows: 128, columns: 128, depth: DEPTH, threadRows: 8, threadColumns: 8, efficiency: 1 },
-  { rows: 128, columns: 64, depth: DEPTH, threadRows: 8, threadColumns: 8, efficiency: 0.9 },
   { rows: 64, columns: 64, depth: DEPTH, threadRows: 8, threadColumns: 4, efficiency: 0.8 },
   { rows: 128, columns: 32, depth: DEPTH, threadRows: 8, threadColumns: 4, efficiency: 0.6 },
   { rows: 32, columns: 128, depth: DEPTH, threadRows: 4, threadColumns: 8, efficiency: 0.6 },
@@ -38,18 +40,35 @@ function tilesOf({ rows, columns }: Tile, { m, n }: Extents): number {
 
 /** So many that a GPU is full with tiles of middle size. */
 export function splitsFor(extents: Extents): number {
-  const [, , middle] = RATED_TILES as [RatedTile, RatedTile, RatedTile];
+  const [, middle] = RATED_TILES as [RatedTile, RatedTile];
   const tiles = tilesOf(middle, extents);
   const wanted = Math.min(Math.ceil((2 * PROCESSORS) / tiles), Math.floor(extents.k / LEAST_SPLIT));
   return tiles >= PROCESSORS || wanted < 2 ? 1 : splitsOf(middle, extents.k, wanted);
 }
 
-/** Whether it is the tile of the least cost: that of the multiprocessor that has most to do. */
-export function suits(tile: Tile, extents: Extents): boolean {
-  const splits = splitsFor(extents);
-  const cost = (rated: RatedTile): number =>
-    (Math.ceil((tilesOf(rated, extents) * splits) / PROCESSORS) * rated.rows * rated.columns) /
-    rated.efficiency;
-  const costs = RATED_TILES.map(cost);
-  return RATED_TILES[costs.indexOf(Math.min(...costs))] === tile;
+/**
+ * Rows or columns that fill a small part of any tile, or so little work that few tiles would be busy for long: many teams
+ * have done before one tile has walked along K.
+ */
+export function isNarrow({ m, n, k }: Extents): boolean {
+  return Math.min(m, n) <= 8 || m * n * k <= 2 ** 22;
+}
+
+/** Whether more than half of each side is of use, of a product that is not tiny: else a smaller one does the same. */
+export function isWorth({ rows, columns }: Tile, { m, n, k }: Extents): boolean {
+  const half = (side: number): number => (side === LEAST_SIDE ? 8 : side / 2);
+  return m * n * k > 2 ** 17 && m > half(rows) && n > half(columns);
+}
+
+/** The tile of the least cost: that of the multiprocessor that has most to do. */
+export function leastCostly(extents: Extents, target: WebGpuTarget, splits = 1): Tile {
+  const cost = (tile: RatedTile): number =>
+    (Math.ceil((tilesOf(tile, extents) * splits) / PROCESSORS) * tile.rows * tile.columns) / tile.efficiency;
+  const fitting = RATED_TILES.filter((tile) => fits(tile, target));
+  const worth = fitting.filter((tile) => isWorth(tile, extents));
+  const candidates = worth.length > 0 ? worth : fitting;
+  const costs = candidates.map(cost);
+  const best = candidates[costs.indexOf(Math.min(...costs))];
+  assert(best !== undefined, `no tile fits into ${target.workgroupBytes} bytes`);
+  return best;
 }

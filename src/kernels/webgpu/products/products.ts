@@ -1,0 +1,14 @@
+// The kernels of products.
+
+import type { WebGpuKernel } from "../kernel.ts";
+import { kmeansAssignKernel } from "./kmeans-assign.ts";
+import { matmulKernels } from "./matmul.ts";
+import { sparseDenseKernel } from "./sparse-dense.ts";
+import { sparseScatterKernels } from "./sparse-scatter.ts";
+
+export const productKernels: readonly WebGpuKernel[] = [
+  ...matmulKernels,
+  kmeansAssignKernel,
+  sparseDenseKernel,
+  ...sparseScatterKernels,
+];
