@@ -30,6 +30,8 @@ export interface CaseOptions {
   readonly batchSize?: number | undefined;
   /** Small models at one batch, and shapes within the caches. */
   readonly quick: boolean;
+  /** Only this model, whatever its size, and no shapes but its own. */
+  readonly model?: string;
 }
 
 /** Operands beyond this say nothing that smaller ones out of cache do not say. */
@@ -52,13 +54,14 @@ export function kernelCases(options: CaseOptions): KernelCase[] {
     } else if (!known.models.includes(use)) known.models.push(use);
   };
   for (const example of modelExamples()) {
+    if (options.model !== undefined && options.model !== example.model.name) continue;
     if (options.quick && example.size !== "small") continue;
     for (const batchSize of batchesOf(example, options))
       for (const program of programsOf(example, batchSize))
         for (const instruction of program.instructions)
           add(instruction.op, instructionCall(program, instruction), example.model.name);
   }
-  for (const extra of extraShapes) {
+  for (const extra of options.model === undefined ? extraShapes : []) {
     const call = callOf(extra);
     if (!options.quick || bytesOf(call) <= QUICK_BYTES) add(ops[extra.op], call, extra.use);
   }
