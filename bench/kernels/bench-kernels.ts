@@ -68,11 +68,14 @@ export interface BenchReport extends Provenance {
   readonly skipped: readonly SkippedCase[];
 }
 
-/**
- * A quick bench on a software adapter leaves out what would take longer than this a run, by the op's speed at smaller
- * shapes.
- */
-const MAX_SOFTWARE_MS = 60;
+/** What a bench may take: one run of a kernel, by its op's speed at smaller shapes, and all cases together. */
+interface Budget {
+  readonly runMs: number;
+  readonly benchMs: number;
+}
+const NO_BUDGET: Budget = { runMs: Infinity, benchMs: Infinity };
+/** Of a quick bench where a processor plays the GPU: two minutes with what comes before and after. */
+const SOFTWARE_BUDGET: Budget = { runMs: 60, benchMs: 90_000 };
 
 /** tf.js is not asked for what would take it longer, by its speed at smaller shapes of the op. */
 const MAX_PEER_MS = 800;
@@ -86,36 +89,34 @@ export async function benchKernels(options: BenchOptions): Promise<BenchReport> 
     const firstPeak = await testbed.measurePeak();
     const plan = options.quick ? quick : thorough;
     peer = options.tfjs ? await startTfjs(testbed) : undefined;
-    const longestMs = options.quick && testbed.isSoftware ? MAX_SOFTWARE_MS : Infinity;
+    const budget = options.quick && testbed.isSoftware ? SOFTWARE_BUDGET : NO_BUDGET;
+    const endMs = performance.now() + budget.benchMs;
     const ownSpeeds = new Speeds(peakGflops(firstPeak));
     const peerSpeeds = new Speeds(Infinity);
-    const measured: Measured[] = [];
-    const skipped: SkippedCase[] = [];
-    // Small shapes of an op first: they tell how long it takes for large ones.
-    for (const [i, kernelCase] of cases.toReversed().entries()) {
+    const outcomes = new Map<KernelCase, Measured | SkippedCase>();
+    // Small shapes first: they tell how long an op takes for large ones, and no op goes without for another's sake.
+    const smallFirst = cases.toSorted((a, b) => flopsOf(a) - flopsOf(b));
+    for (const [i, kernelCase] of smallFirst.entries()) {
       options.onCase?.(i, cases.length, `${kernelCase.op.name} ${kernelCase.shape}`);
-      if (!testbed.hasKernel(kernelCase.op, kernelCase.call)) {
-        skipped.unshift(skip(kernelCase, "no-kernel", `no kernel on ${testbed.device}`));
-        continue;
-      }
-      const predictedMs = ownSpeeds.predictMs(kernelCase);
-      if (predictedMs > longestMs) {
-        skipped.unshift(skip(kernelCase, "too-long", `would take some ${predictedMs.toFixed(0)} ms a run`));
-        continue;
-      }
-      const measurement = await orSkipped(measureKernel(testbed, kernelCase, plan), kernelCase);
-      if ("why" in measurement) {
-        skipped.unshift(measurement);
-        continue;
-      }
-      ownSpeeds.note(kernelCase, measurement.medianMs);
-      const tfjsMs =
-        peer === undefined || peerSpeeds.predictMs(kernelCase) > Math.min(longestMs, MAX_PEER_MS)
-          ? null
-          : await ask(peer, kernelCase);
-      if (tfjsMs !== null) peerSpeeds.note(kernelCase, tfjsMs);
-      measured.unshift({ kernelCase, measurement, tfjsMs });
+      const measure = async (): Promise<Measured | SkippedCase> => {
+        if (!testbed.hasKernel(kernelCase.op, kernelCase.call))
+          return skip(kernelCase, "no-kernel", `no kernel on ${testbed.device}`);
+        const predictedMs = ownSpeeds.predictMs(kernelCase);
+        if (predictedMs > budget.runMs)
+          return skip(kernelCase, "too-long", `would take some ${predictedMs.toFixed(0)} ms a run`);
+        if (performance.now() > endMs) return skip(kernelCase, "too-long", "the quick bench's time was up");
+        const measurement = await measureKernel(testbed, kernelCase, plan);
+        ownSpeeds.note(kernelCase, measurement.medianMs);
+        const asksPeer = peerSpeeds.predictMs(kernelCase) <= Math.min(budget.runMs, MAX_PEER_MS);
+        const tfjsMs = peer !== undefined && asksPeer ? await ask(peer, kernelCase) : null;
+        if (tfjsMs !== null) peerSpeeds.note(kernelCase, tfjsMs);
+        return { kernelCase, measurement, tfjsMs };
+      };
+      outcomes.set(kernelCase, await orSkipped(measure(), kernelCase));
     }
+    const inOrder = cases.map((kernelCase) => outcomes.get(kernelCase)!);
+    const measured = inOrder.flatMap((outcome) => ("why" in outcome ? [] : [outcome]));
+    const skipped = inOrder.flatMap((outcome) => ("why" in outcome ? [outcome] : []));
     const peak = bestOf(firstPeak, await testbed.measurePeak());
     const rows = measured.map((row) => rowOf(row, testbed.device, peak));
     return { ...describeProvenance(), machine: testbed.machine, peak, rows, skipped };
@@ -157,13 +158,14 @@ function skip(
 
 /** One kernel that cannot run must not cost the figures of all others. */
 async function orSkipped(
-  measurement: Promise<Measurement>,
+  outcome: Promise<Measured | SkippedCase>,
   kernelCase: KernelCase,
-): Promise<Measurement | SkippedCase> {
+): Promise<Measured | SkippedCase> {
   try {
-    return await measurement;
+    return await outcome;
   } catch (error) {
-    if (!(error instanceof SltrainError)) throw error;
+    // A peer that has ended answers no other case either.
+    if (!(error instanceof SltrainError) || error.code === "bench-peer-failed") throw error;
     return skip(kernelCase, "failed", error.message);
   }
 }
