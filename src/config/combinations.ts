@@ -85,6 +85,21 @@ const rules: readonly Rule[] = [
     because: OF_LAMBDA,
   },
   {
+    settings: ["minWorkers", "workers"],
+    broken: ({ minWorkers = 1, workers }) => minWorkers > workers,
+    because: "a run waits for the least number of workers, and has no more than the most",
+  },
+  {
+    settings: ["minWorkers", "sync"],
+    broken: (config) => config.minWorkers !== undefined && isStale(config),
+    because: "without lockstep a run begins anew with all workers when one is missing",
+  },
+  {
+    settings: ["minWorkers", "channel"],
+    broken: (config) => config.minWorkers !== undefined && areParameterServers(config.channel),
+    because: "with parameter servers a run begins anew with all workers when one is missing",
+  },
+  {
     settings: ["leaseMs", "timeoutS"],
     broken: ({ leaseMs, timeoutS }) => leaseMs > longestLeaseMs(timeoutS),
     because: "who waits for a dead worker has to notice it in a quarter of its own life",
@@ -126,7 +141,11 @@ export function refuseConflicts(config: TrainConfig, isFlag: (key: TrainConfigKe
   }
 }
 
-function refuseMisfit({ reduce, workers }: TrainConfig): void {
+function refuseMisfit({ reduce, workers: most, minWorkers = most }: TrainConfig): void {
+  for (let workers = minWorkers; workers <= most; workers++) refuseMisfitFor(reduce, workers);
+}
+
+function refuseMisfitFor(reduce: string, workers: number): void {
   try {
     parseReduce(reduce).plan(NOTHING, workers, 0);
   } catch (error) {

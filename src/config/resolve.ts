@@ -21,6 +21,7 @@ import {
   trainConfigSchema,
   trainFields,
 } from "./schema.ts";
+import { workerRange } from "./worker-range.ts";
 
 const ENV_PREFIX = "SLTRAIN_";
 
@@ -62,7 +63,7 @@ export async function resolveTrainConfig(options: ResolveOptions): Promise<Resol
   const sources = {} as Record<TrainConfigKey, ConfigSource>;
   for (const key of trainConfigKeys) sources[key] = "default";
   // From the weakest to the strongest: the last one stays.
-  for (const given of [...(await fromFile(cwd)), ...fromEnv(env), ...fromFlags(flags)]) {
+  for (const given of [...(await fromFile(cwd)), ...fromEnv(env), ...fromFlags(flags)].flatMap(withRange)) {
     values[given.key] = checkedValue(given);
     sources[given.key] = given.source;
   }
@@ -135,6 +136,13 @@ function unknownKey(where: string, name: string, names: readonly string[]): Sltr
     message: `${where}: expected the name of a setting, got ${name}`,
     suggestions: [near === undefined ? `The settings are ${names.join(", ")}.` : `Did you mean ${near}?`],
   });
+}
+
+/** `workers: "4..16"` is two settings. */
+function withRange(given: Given): Given[] {
+  const range = given.key === "workers" ? workerRange(given.value) : undefined;
+  if (range === undefined) return [given];
+  return (["minWorkers", "workers"] as const).map((key) => ({ ...given, key, value: range[key] }));
 }
 
 function checkedValue({ source, key, value, where }: Given): unknown {

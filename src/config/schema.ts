@@ -89,7 +89,12 @@ export const trainFields = {
   data: text("a data set's name or a path").describe(
     "Data set (mnist, fashion-mnist, random-binary) or a path of IDX or CSV data.",
   ),
-  workers: wholeNumber(1, 10_000).describe("Functions that train together."),
+  workers: wholeNumber(1, 10_000).describe(
+    "Functions that train together; as MIN..MAX, as many of them as can be had.",
+  ),
+  minWorkers: wholeNumber(1, 10_000)
+    .optional()
+    .describe("Functions without which a run waits; with fewer than workers, it goes on meanwhile."),
   epochs: wholeNumber(1, 1_000_000).describe("Passes over the training data, at most."),
   batchSize: wholeNumber(1, 1 << 24).describe("Samples per step, over all workers together."),
   lr: positive().describe("Learning rate, before the schedule."),

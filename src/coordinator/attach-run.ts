@@ -13,7 +13,7 @@ import { attendRun, finalEvent } from "./attend-run.ts";
 import { providedRun } from "./provider.ts";
 import type { TrainEvent } from "./events.ts";
 import type { Provider } from "./provider.ts";
-import { RunFunctions } from "./run-functions.ts";
+import { refusalsOf, RunFunctions } from "./run-functions.ts";
 import { startedEvent } from "./train.ts";
 
 export interface AttachOptions {
@@ -53,7 +53,8 @@ export async function attachRun(options: AttachOptions): Promise<RunSummary | un
     const { config } = manifest;
     const channel = config.channel === config.storage ? storageUri : config.channel;
     const provider = createProvider(manifest, storage.uri);
-    const functions = new RunFunctions(provider, providedRun(manifest, storageUri, channel));
+    const run = providedRun(manifest, storageUri, channel);
+    const functions = new RunFunctions(provider, run, refusalsOf(config, onEvent));
     let ended = false;
     try {
       const watched = await attendRun({

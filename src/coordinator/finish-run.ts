@@ -74,7 +74,7 @@ async function deleteTransients(
 /** Workers sweep their frames; only the mean of the last epoch's scalars must outlive them, for the slowest to read. */
 async function deleteLastFrames({ manifest, attempt, record }: Crew, epochs: number): Promise<void> {
   const { config } = manifest;
-  const runId = framesName(manifest, attempt);
+  const runId = framesName(manifest, { attempt, ...record });
   if (areParameterServers(record.channel)) {
     await forgetRun(parameterServers(record.channel, process.env), runId);
     return;

@@ -10,12 +10,15 @@ import { runKeys } from "../run/keys.ts";
 import type { WorkerFailure } from "../run/records.ts";
 import { succeedCrew } from "../run/succeed-crew.ts";
 import { resumeCommand } from "../run/resume-command.ts";
+import { type ResizeRequest, requestWorkers } from "../run/membership.ts";
 import { startNextCrew } from "../run/next-crew.ts";
 import type { Storage } from "../storage/storage.ts";
+import { counted } from "../units.ts";
 import { type Crew, ranksAreReplaceable } from "../run/crew.ts";
 import type { TrainEvent } from "./events.ts";
 import { lambdaEstimate } from "./lambda-estimate.ts";
 import type { Provider } from "./provider.ts";
+import { CrewSize } from "./resize.ts";
 import { readRunUse } from "./run-use.ts";
 import { Revival } from "./revive.ts";
 import type { RunFunctions } from "./run-functions.ts";
@@ -51,12 +54,14 @@ export interface FollowOptions {
 /** The crew that has ended; undefined if the run was left. Throws what the run failed with, naming rank, step and log. */
 export async function followRun(options: FollowOptions): Promise<Crew | undefined> {
   let { crew, epochsBefore } = options;
+  const { workers: max, minWorkers: min, leaseMs } = crew.manifest.config;
+  const size = min === undefined || !options.revives ? undefined : new CrewSize({ min, max, leaseMs });
   const onEvent = (event: TrainEvent): void => {
     if (event.event === "epoch") epochsBefore = event.epoch;
     options.onEvent(event);
   };
   for (;;) {
-    const next = await followCrew({ ...options, crew, epochsBefore, onEvent });
+    const next = await followCrew({ ...options, crew, epochsBefore, onEvent }, size);
     if (next === "left") return undefined;
     if (next === "ended") return crew;
     const { attempt, record } = next;
@@ -69,8 +74,12 @@ export async function followRun(options: FollowOptions): Promise<Crew | undefine
   }
 }
 
-async function followCrew(options: FollowOptions): Promise<Crew | "ended" | "left"> {
+async function followCrew(
+  options: FollowOptions,
+  size: CrewSize | undefined,
+): Promise<Crew | "ended" | "left"> {
   const { storage, crew, functions, revives, leave } = options;
+  const { workers } = crew.record;
   const { config } = crew.manifest;
   const pace = watchPace(storage.capabilities.prices, config);
   // Rank 0 tells where the run is, others only that they live.
@@ -92,6 +101,8 @@ async function followCrew(options: FollowOptions): Promise<Crew | "ended" | "lef
         seen = watch.progress;
         sinceMs = performance.now();
         revival.progressed();
+        size?.progressed(workers);
+        if (size?.mayGrow(workers)) await growCrew(options);
       }
       const stands = performance.now() - sinceMs >= patienceMs;
       if (stands) {
@@ -100,6 +111,12 @@ async function followCrew(options: FollowOptions): Promise<Crew | "ended" | "lef
           throw nobodyAlive(crew.manifest.runId, storage.uri);
         const next = silent.length > 0 ? await nextCrew(options) : undefined;
         if (next) return next;
+        const left = size?.without(silent, workers);
+        const smaller = left === undefined ? undefined : await shrinkCrew(options, left);
+        if (smaller) {
+          size!.shrunk();
+          return smaller;
+        }
       }
       const successor = isReplaceable ? undefined : await crewAfter(storage, crew);
       if (successor) return successor;
@@ -166,6 +183,31 @@ async function nextCrew({ storage, crew, functions, revives }: FollowOptions): P
   if (!revives || ranksAreReplaceable(manifest)) return undefined;
   const record = { ...crew.record, functions: await functions.uri() };
   return startNextCrew({ storage, functions, crew: { ...crew, record }, by: "coordinator" });
+}
+
+/** Goes on with those for whom functions are to be had; undefined if somebody else has made the next crew. */
+async function shrinkCrew(
+  { storage, crew, functions, onEvent }: FollowOptions,
+  workers: number,
+): Promise<Crew | undefined> {
+  const { runId } = crew.manifest;
+  const missing = crew.record.workers - workers;
+  onEvent({
+    event: "warning",
+    message: `no functions to be had for ${counted(missing, "worker")}: going on with ${workers}`,
+  });
+  const spentUsd = (await readRunUse(storage, runId)).cost.total + crew.record.before.total;
+  const record = { ...crew.record, functions: await functions.uri() };
+  const smaller = { workers, spentUsd };
+  return startNextCrew({ storage, functions, crew: { ...crew, record }, smaller, by: "coordinator" });
+}
+
+/** Asks for all workers again, unless somebody has wanted another number since. */
+async function growCrew({ storage, crew: { manifest } }: FollowOptions): Promise<void> {
+  const { runId, config } = manifest;
+  const keys = runKeys(runId);
+  const request = await getJson<ResizeRequest>(storage, keys.resize);
+  if (request?.scarce) await requestWorkers(storage, runId, { workers: config.workers });
 }
 
 /** Its workers make it; if none is left that could, all of it is started from here. */

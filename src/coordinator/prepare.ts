@@ -46,6 +46,8 @@ export type PreparedRun = {
   | {
       /** What earlier crews have cost whose heartbeats are gone. */
       readonly before: RunCost;
+      /** The crew since which its frames lie under another name. */
+      readonly framesOf?: number | undefined;
     }
   | Crew
 );
@@ -96,6 +98,9 @@ async function createRun(
   });
   const job = { topology, loss, optimizer: optimizerOf(config) };
   await checkFunction(config, data, job, chosen.limits);
+  // Each has the more to do the fewer they are.
+  if (config.minWorkers !== undefined)
+    await checkFunction({ ...config, workers: config.minWorkers }, data, job, chosen.limits);
   const runId = config.runId ?? newRunId(config.model);
   const manifest: RunManifest = {
     schemaVersion: RUN_SCHEMA_VERSION,
@@ -175,7 +180,8 @@ async function takeUpRun(
     await forgetRun(parameterServers(config.channel, process.env), runId);
   }
   const attempt = newest === undefined ? 0 : newest.attempt + 1;
-  return { manifest, attempt, workers, chosen, before: summary?.costUsd ?? newest?.record.before ?? NO_COST };
+  const before = summary?.costUsd ?? newest?.record.before ?? NO_COST;
+  return { manifest, attempt, workers, chosen, before, framesOf: newest?.record.framesOf };
 }
 
 function refuse(

@@ -38,7 +38,7 @@ export async function resizeRun({ storageUri, runId, workers }: ResizeOptions): 
     refuseTooManyWorkers(config, data);
     parseReduce(config.reduce).plan(NOTHING, workers, 0);
     await checkFunction(config, data, { ...manifest, optimizer: optimizerOf(config) });
-    await requestWorkers(storage, runId, workers);
+    await requestWorkers(storage, runId, { workers });
   } finally {
     await storage.close();
   }

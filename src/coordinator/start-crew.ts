@@ -23,6 +23,7 @@ export interface StartCrewOptions {
   readonly manifest: RunManifest;
   readonly attempt: number;
   readonly workers: number;
+  readonly framesOf?: number | undefined;
   readonly before: RunCost;
   readonly limits: CrewLimits;
   readonly startedAt: Date;
@@ -32,18 +33,19 @@ type CrewLimits = Pick<Attempt, "budgetUsd" | "deadlineAt">;
 
 /** The crew that trains the run from now on: this one, or one that somebody else has started at the same time. */
 export async function startCrew(options: StartCrewOptions): Promise<Crew> {
-  const { storage, functions, run, manifest, attempt, workers, before, limits, startedAt } = options;
+  const { storage, functions, run, manifest, attempt, workers, framesOf, before, limits, startedAt } =
+    options;
   const record: Attempt = {
     at: startedAt.toISOString(),
     ...{ storage: run.storage, channel: run.channel, functions: await functions.uri() },
-    ...{ workers, before, ...limits },
+    ...{ workers, before, ...limits, ...(framesOf === undefined ? {} : { framesOf }) },
   };
   const crew: Crew = { manifest, attempt, record };
   if (!(await claimAttempt(storage, manifest.runId, crew))) {
     return { manifest, ...((await newestAttempt(storage, manifest.runId)) ?? crew) };
   }
   if (attempt === 0) await appendMembers(storage, runKeys(manifest.runId), { fromStep: 0, workers });
-  const event = { ...crewEvent(crew), kind: "starter", ranks: [0, workers] } as const;
+  const event = { ...crewEvent(manifest, crew), kind: "starter", ranks: [0, workers] } as const;
   if (manifest.config.orchestration === "starter") await functions.invoke(event);
   else await startWorkers({ storage, functions, event, by: "coordinator" });
   return crew;

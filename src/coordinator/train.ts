@@ -20,7 +20,7 @@ import { providedRun } from "./provider.ts";
 import type { TrainEvent } from "./events.ts";
 import { prepareRun, type PreparedRun } from "./prepare.ts";
 import type { Provider } from "./provider.ts";
-import { RunFunctions } from "./run-functions.ts";
+import { refusalsOf, RunFunctions } from "./run-functions.ts";
 import { crewLimits, startCrew } from "./start-crew.ts";
 
 export interface TrainOptions {
@@ -70,7 +70,7 @@ async function trainPrepared(
   const channel = config.channel === config.storage ? storageUri : config.channel;
   const run = providedRun(manifest, storageUri, channel);
   const provider = options.createProvider(manifest, storage.uri);
-  const functions = new RunFunctions(provider, run);
+  const functions = new RunFunctions(provider, run, refusalsOf(config, onEvent));
   const before = await getJsonLines<EpochMetrics>(storage, runKeys(runId).metrics);
   let left = false;
   try {

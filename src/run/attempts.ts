@@ -22,6 +22,8 @@ export interface Attempt {
   readonly deadlineAt?: string;
   /** Of a crew that took over from one that had died: the step of the newest checkpoint, -1 for none. */
   readonly checkpointStep?: number;
+  /** The crew since which frames lie under another name (run/crew.ts). */
+  readonly framesOf?: number;
 }
 
 export interface NumberedAttempt {

@@ -9,11 +9,15 @@ export interface Crew extends NumberedAttempt {
 }
 
 /** What a crew's functions are given beside their rank. */
-export function crewEvent({ manifest, attempt, record }: Crew): Omit<StarterEvent, "kind" | "ranks"> {
-  const { storage, channel, functions, workers } = record;
+export function crewEvent(
+  { runId }: Pick<RunManifest, "runId">,
+  { attempt, record }: NumberedAttempt,
+): Omit<StarterEvent, "kind" | "ranks"> {
+  const { storage, channel, functions, workers, framesOf } = record;
   return {
-    ...{ schemaVersion: RUN_SCHEMA_VERSION, runId: manifest.runId, attempt, workers, storage, channel },
+    ...{ schemaVersion: RUN_SCHEMA_VERSION, runId, attempt, workers, storage, channel },
     ...(functions === undefined ? {} : { functions }),
+    ...(framesOf === undefined ? {} : { framesOf }),
   };
 }
 
@@ -21,7 +25,7 @@ export function workerEvent(
   crew: Crew,
   worker: Pick<WorkerEvent, "rank" | "generation" | "reason">,
 ): WorkerEvent {
-  return { ...crewEvent(crew), kind: "worker", ...worker };
+  return { ...crewEvent(crew.manifest, crew), kind: "worker", ...worker };
 }
 
 /**
@@ -33,10 +37,14 @@ export function ranksAreReplaceable({ frames, config }: RunManifest): boolean {
 }
 
 /**
- * Under what name a crew's frames lie. In lockstep a step that is repeated gives the same bytes, so that crews share them.
- * Without it a new crew would take the updates of the one before for its own, wait for what that one has swept, and read
- * its progress as its peers'.
+ * Under what name a crew's frames lie. In lockstep a step that is repeated gives the same bytes, so that crews share them,
+ * but for one of another size that repeats steps of the one before. Without lockstep a new crew would take the updates of
+ * the one before for its own, wait for what that one has swept, and read its progress as its peers'.
  */
-export function framesName({ runId, frames }: RunManifest, attempt: number): string {
-  return frames.staleness === null || attempt === 0 ? runId : `${runId}/${attempt}`;
+export function framesName(
+  { runId, frames }: RunManifest,
+  { attempt, framesOf = 0 }: { readonly attempt: number; readonly framesOf?: number | undefined },
+): string {
+  const first = frames.staleness === null ? framesOf : attempt;
+  return first === 0 ? runId : `${runId}/${first}`;
 }

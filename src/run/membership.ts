@@ -16,11 +16,20 @@ export interface MembersEntry {
 /** `resize.json`: how many workers the run should have, until somebody wants another number. */
 export interface ResizeRequest {
   readonly workers: number;
+  /** There were no more to be had: whoever can have more may ask for them. */
+  readonly scarce?: true;
   readonly at: string;
 }
 
 export async function appendMembers(storage: Storage, keys: RunKeys, entry: MembersEntry): Promise<void> {
   await putJson(storage, keys.members(entry.fromStep), entry, { ifAbsent: true });
+}
+
+/** In place of whatever was to hold from that step on, and after it: nothing of that is left. */
+export async function resetMembers(storage: Storage, keys: RunKeys, entry: MembersEntry): Promise<void> {
+  const later = (await readMembers(storage, keys)).filter(({ fromStep }) => fromStep > entry.fromStep);
+  await storage.delete(later.map(({ fromStep }) => keys.members(fromStep)));
+  await putJson(storage, keys.members(entry.fromStep), entry);
 }
 
 /** In the order of steps. */
@@ -52,7 +61,11 @@ export function otherWorkers(
   return wanted === workers ? undefined : wanted;
 }
 
-export async function requestWorkers(storage: Storage, runId: string, workers: number): Promise<void> {
-  const request: ResizeRequest = { workers, at: new Date().toISOString() };
+export async function requestWorkers(
+  storage: Storage,
+  runId: string,
+  wanted: Pick<ResizeRequest, "workers" | "scarce">,
+): Promise<void> {
+  const request: ResizeRequest = { ...wanted, at: new Date().toISOString() };
   await putJson(storage, runKeys(runId).resize, request);
 }

@@ -1,5 +1,5 @@
-// The crew after one of which a worker died, where a single rank cannot be replaced: all begin again at the newest
-// checkpoint. Whoever puts the next attempt first starts it; the workers of the one before see it and end.
+// The crew after one of which a worker died, where a single rank cannot be replaced, or no function is to be had for it:
+// all begin again at the newest checkpoint. Whoever puts the next attempt first starts it; the workers of the one before see it and end.
 
 import { areParameterServers, forgetRun, parameterServers } from "../allreduce/parameter-servers.ts";
 import { SltrainError } from "../errors.ts";
@@ -9,6 +9,7 @@ import { type Attempt, claimAttempt } from "./attempts.ts";
 import { type Crew, crewEvent } from "./crew.ts";
 import { getJson } from "./json-object.ts";
 import { runKeys, type RunKeys } from "./keys.ts";
+import { requestWorkers, resetMembers } from "./membership.ts";
 import { startWorkers } from "./start-workers.ts";
 
 export interface NextCrewOptions {
@@ -16,6 +17,8 @@ export interface NextCrewOptions {
   readonly functions: Functions;
   /** Of which a worker died. */
   readonly crew: Crew;
+  /** Where no more are to be had, and what the run has cost until now. Default: as many as before. */
+  readonly smaller?: { readonly workers: number; readonly spentUsd: number };
   readonly by: string;
 }
 
@@ -27,6 +30,7 @@ export async function startNextCrew({
   storage,
   functions,
   crew,
+  smaller,
   by,
 }: NextCrewOptions): Promise<Crew | undefined> {
   const { manifest, attempt } = crew;
@@ -34,13 +38,23 @@ export async function startNextCrew({
   const keys = runKeys(runId);
   const checkpointStep = await newestCheckpointStep(storage, keys);
   const deaths = await deathsAt(checkpointStep, storage, keys, attempt);
-  if (deaths >= config.maxRestarts) throw crewsDied(deaths, checkpointStep);
-  const record: Attempt = { ...crew.record, at: new Date().toISOString(), checkpointStep };
+  if (deaths >= config.maxRestarts && smaller === undefined) throw crewsDied(deaths, checkpointStep);
+  const at = new Date().toISOString();
+  const record: Attempt = {
+    ...{ ...crew.record, at, checkpointStep },
+    // What the larger crew did since the checkpoint is cut otherwise.
+    ...(smaller && { workers: smaller.workers, framesOf: attempt + 1 }),
+    ...(smaller && { resized: { at, spentUsd: smaller.spentUsd } }),
+  };
   const next: Crew = { manifest, attempt: attempt + 1, record };
+  const { workers } = record;
+  // Before there is anybody to find it.
+  if (smaller) await requestWorkers(storage, runId, { workers, scarce: true });
   if (!(await claimAttempt(storage, runId, next))) return undefined;
+  if (smaller) await resetMembers(storage, keys, { fromStep: Math.max(0, checkpointStep), workers });
   if (areParameterServers(config.channel))
     await forgetRun(parameterServers(config.channel, process.env), runId);
-  const event = { ...crewEvent(next), kind: "starter", ranks: [0, record.workers] } as const;
+  const event = { ...crewEvent(manifest, next), kind: "starter", ranks: [0, workers] } as const;
   await startWorkers({ storage, functions, event, by });
   return next;
 }

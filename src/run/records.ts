@@ -45,6 +45,8 @@ interface RunEvent {
   readonly attempt: number;
   /** In this crew; the run may have begun with more or fewer. */
   readonly workers: number;
+  /** The crew since which frames lie under another name (run/crew.ts); absent: the run's first. */
+  readonly framesOf?: number;
 }
 
 /** `start`: with its crew. `handover`: to take over what the one before it hands over. `rescue`: in place of a dead one. */

@@ -5,9 +5,10 @@ import { areParameterServers, forgetRun, parameterServers } from "../allreduce/p
 import type { Functions } from "../functions/functions.ts";
 import type { Storage } from "../storage/storage.ts";
 import { claimAttempt, newestAttempt, type NumberedAttempt } from "./attempts.ts";
+import { crewEvent } from "./crew.ts";
 import { getJson } from "./json-object.ts";
 import { runKeys } from "./keys.ts";
-import { RUN_SCHEMA_VERSION, type StarterEvent, type WorkerResult } from "./records.ts";
+import type { WorkerResult } from "./records.ts";
 import { startWorkers } from "./start-workers.ts";
 
 export interface SucceedOptions {
@@ -59,11 +60,7 @@ export async function succeedCrew(options: SucceedOptions): Promise<NumberedAtte
   if (areParameterServers(next.record.channel))
     await forgetRun(parameterServers(next.record.channel, process.env), runId);
   if (functions === undefined || startsFrom >= workers) return next;
-  const { storage: storageUri, channel } = next.record;
-  const event: StarterEvent = {
-    ...{ schemaVersion: RUN_SCHEMA_VERSION, kind: "starter", runId, attempt: next.attempt, workers },
-    ...{ storage: storageUri, channel, functions: functions.uri, ranks: [startsFrom, workers] },
-  };
+  const event = { ...crewEvent({ runId }, next), kind: "starter", ranks: [startsFrom, workers] } as const;
   await startWorkers({ storage, functions: functions.client, event, by }).catch(onRefusal);
   return next;
 }

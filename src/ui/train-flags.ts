@@ -17,7 +17,7 @@ import { optimizerNames } from "../optim/optimizer.ts";
 const VALUES = {
   model: "name|path",
   data: "name|path",
-  workers: "n",
+  workers: "n|min..max",
   threads: "n",
   ioThread: "auto|on|off",
   epochs: "n",

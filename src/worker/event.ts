@@ -31,6 +31,10 @@ const ofAll = {
   functions: { expected: "a string or nothing", holds: (value) => value === undefined || aText.holds(value) },
   attempt: aWhole,
   workers: aWhole,
+  framesOf: {
+    expected: "a whole number from 0 or nothing",
+    holds: (value) => value === undefined || isWhole(value),
+  },
 } satisfies Record<string, Check>;
 
 const checks: {

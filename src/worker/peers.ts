@@ -30,14 +30,14 @@ export interface OpenPeersOptions {
 }
 
 export async function openPeers(
-  { rank, attempt, generation, channel }: WorkerEvent,
+  { rank, attempt, framesOf, generation, channel }: WorkerEvent,
   manifest: RunManifest,
   storage: Channel & Metered,
   { replica: { parameters: layout, statistics }, ioThread, onLate }: OpenPeersOptions,
 ): Promise<Peers> {
   const { config, frames } = manifest;
   const { workers: worldSize, seed, zstd, leaseMs, quorum, bucketBytes, reduce, compress } = config;
-  const runId = framesName(manifest, attempt);
+  const runId = framesName(manifest, { attempt, framesOf });
   const member = { runId, rank, worldSize, generation: attempt + generation, seed, zstd, leaseMs };
   const lockstep = frames.staleness === null;
   const job: CollectiveJob = {

@@ -33,6 +33,8 @@ test("two settings that do not go together are named, with the reason", () => {
       { quorum: 0.9, reduce: "hierarchical" },
       /--quorum 0.9 with --reduce hierarchical: who adds for a group/,
     ],
+    [{ minWorkers: 2, sync: "asp" }, /--min-workers 2 with --sync asp: .* begins anew with all workers/],
+    [{ minWorkers: 2, channel: "ps://h:1" }, /--min-workers 2 with --channel ps/],
     [{ leaseMs: 800, timeoutS: 3 }, /--lease-ms 800 with --timeout-s 3: .* a quarter of its own life/],
     [{ quorum: 0.9, channel: "ps://h:1" }, /--quorum 0.9 with --channel/],
     [{ quorum: 0.9, sync: "asp" }, /--quorum 0.9 with --sync asp/],
@@ -44,6 +46,10 @@ test("two settings that do not go together are named, with the reason", () => {
   ];
   for (const [changes, message] of refused)
     assert.throws(() => refuse(changes), { code: "config-conflict", message });
+});
+
+test("a reduce pattern has to fit every number of workers that a run may have", () => {
+  assert.throws(() => refuse({ reduce: "tree:1,2,4", minWorkers: 3 }), { code: "reduce-invalid" });
 });
 
 test("a flag that would change nothing is refused; a file may hold it for another run", () => {

@@ -76,6 +76,25 @@ test("the channel follows the storage unless it is given", async () => {
   assert.equal(given.config.channel, "fs:/dev/shm/frames");
 });
 
+test("a range of workers is the most and the least, from wherever it comes", async () => {
+  for (const origins of [
+    { flags: { workers: "4..16" } },
+    { env: { SLTRAIN_WORKERS: " 4..16 " } },
+    { files: { "sltrain.config.json": '{ "workers": "4..16" }' } },
+    { flags: { workers: "16" }, env: { SLTRAIN_MIN_WORKERS: "4" } },
+  ]) {
+    const { workers, minWorkers } = (await resolve(origins)).config;
+    assert.deepEqual([minWorkers, workers], [4, 16]);
+  }
+  assert.equal((await resolve({ flags: { workers: 16 } })).config.minWorkers, undefined);
+  for (const [workers, code] of [
+    ["4..", "config-bad-value"],
+    ["0..4", "config-bad-value"],
+    ["16..4", "config-conflict"],
+  ])
+    assert.equal((await refusal({ flags: { workers } })).code, code);
+});
+
 test("a lease fits into a function's life, unless somebody says how long it is", async () => {
   const leaseOf = async (origins: Origins) => (await resolve(origins)).config.leaseMs;
   assert.equal(await leaseOf({}), 3000);

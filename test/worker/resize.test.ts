@@ -26,7 +26,7 @@ async function resized(
   const crew = await LifeCrew.prepare(folder.path, options);
   const { storage, keys, manifest } = crew;
   for (const entry of log) await appendMembers(storage, keys, entry);
-  if (requested !== undefined) await requestWorkers(storage, manifest.runId, requested);
+  if (requested !== undefined) await requestWorkers(storage, manifest.runId, { workers: requested });
   await crew.run();
   const last = await newestAttempt(storage, manifest.runId);
   assert.ok(last);
