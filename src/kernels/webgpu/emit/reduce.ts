@@ -1,7 +1,8 @@
 // Reductions within a workgroup. Every invocation gets the result, and all of a team get equal bits: values are combined in
 // an order that follows from the numbers of invocations and the target alone. With subgroups of one known width by shuffles
 // across them first (`subgroupAdd` would leave the order to the driver), then, and without subgroups, through workgroup
-// memory: sixteen values at a time, so that 256 invocations meet at four barriers rather than sixteen.
+// memory: sixteen values at a time, so that 256 invocations meet at four barriers rather than sixteen. A subgroup is taken
+// to have neighbouring invocations in their order, as all Vulkan drivers deal out workgroups of one dimension.
 
 import { assert } from "../../../errors.ts";
 import type { WebGpuTarget } from "../kernel.ts";
