@@ -2,8 +2,10 @@
 
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
+import type { GpuShare } from "../../src/plan/gpu-placement.ts";
 import { LAVAPIPE_DRIVER } from "../../tools/lavapipe.ts";
-import { eventsOf, lastEvent, sltrain, temporaryFolder, type Ended } from "../support/cli.ts";
+import { IDX_U8, idx, writeData } from "../data/files.ts";
+import { eventsOf, lastEvent, sltrain, temporaryFolder, type Ended, type JsonEvent } from "../support/cli.ts";
 import { gpuEnvironment, needsGpu } from "../support/gpu.ts";
 import { needs } from "../support/requirement.ts";
 
@@ -17,6 +19,84 @@ function train(
 ): Promise<Ended> {
   return sltrain([...small, ...args], folder.path, env);
 }
+
+/** 28x28 images of ten classes, each a bar at its own place among noise. */
+function writeDigits(count: number): string {
+  const rows = [...Array(count).keys()];
+  const pixels = rows.flatMap((row) =>
+    [...Array(28 * 28).keys()].map((i) => {
+      const isBar = Math.floor((i % 28) / 2.8) === row % 10;
+      return (isBar ? 160 : 0) + ((31 * i + 17 * row) % 80);
+    }),
+  );
+  writeData(
+    folder.path,
+    "train-labels-idx1-ubyte",
+    idx(
+      IDX_U8,
+      [count],
+      rows.map((row) => row % 10),
+    ),
+  );
+  return writeData(folder.path, "train-images-idx3-ubyte", idx(IDX_U8, [count, 28, 28], pixels));
+}
+
+describe("LeNet-5 on a GPU", needsGpu, () => {
+  const data = writeDigits(40);
+  /** Eight samples a worker and step: every run's kernels are the same, and lavapipe takes its time to compile one. */
+  const run = async (workers: number, ...more: readonly string[]): Promise<readonly JsonEvent[]> => {
+    const size = ["--workers", String(workers), "--batch-size", String(8 * workers)];
+    const args = ["train", "--model", "lenet5", "--data", data, "--epochs", "1", "--json"];
+    const ended = await sltrain([...args, ...size, ...more], folder.path, gpuEnvironment);
+    assert.equal(ended.code, 0, ended.stdout + ended.stderr);
+    return eventsOf(ended);
+  };
+  const near = (actual: unknown, expected: unknown): void =>
+    assert.ok(
+      Math.abs((actual as number) - (expected as number)) <= 1e-4 * Math.abs(expected as number),
+      `${String(actual)} is not ${String(expected)}`,
+    );
+  let alone: JsonEvent;
+
+  for (const workers of [1, 2]) {
+    test(`has the losses of wasm with ${workers} at work, and names it`, async () => {
+      const onWasm = (await run(workers)).at(-1)!;
+      const events = await run(workers, "--device", "webgpu", "--functions-per-gpu", String(workers));
+      const [started, summary] = [events[0]!, events.at(-1)!];
+      if (workers === 1) alone = summary;
+      for (const event of [started, summary]) {
+        assert.equal(event.device, "webgpu");
+        const [gpu, ...others] = event.gpus as GpuShare[];
+        assert.deepEqual([gpu!.index, gpu!.ranks, others], [0, [...Array(workers).keys()], []]);
+      }
+      const [losses, expected] = [summary.firstLosses, onWasm.firstLosses] as number[][];
+      assert.equal(losses!.length, expected!.length);
+      losses!.forEach((loss, step) => near(loss, expected![step]));
+      near(summary.loss, onWasm.loss);
+      near(summary.validationLoss, onWasm.validationLoss);
+      assert.ok((summary.gpuBusyMs as number) > 0);
+    });
+  }
+
+  test("gives the same bits again, and a model that answers there as well", async () => {
+    const again = (await run(1, "--device", "webgpu")).at(-1)!;
+    assert.equal(again.parametersSha256, alone.parametersSha256);
+    const runId = again.runId as string;
+    const asked = ["evaluate", runId, "--device", "webgpu", "--adapter", "0", "--json"];
+    const evaluated = lastEvent(await sltrain(asked, folder.path, gpuEnvironment));
+    near(evaluated.loss, again.validationLoss);
+    assert.equal(evaluated.device, "webgpu");
+    assert.equal((evaluated.adapter as { name: string }).name, (again.gpus as GpuShare[])[0]!.name);
+    const outputsOn = async (device: string): Promise<number[]> => {
+      const images = ["predict", runId, data, "--device", device, "--json"];
+      const { predictions } = lastEvent(await sltrain(images, folder.path, gpuEnvironment));
+      return (predictions as { outputs: number[] }[]).flatMap(({ outputs }) => outputs);
+    };
+    const [onGpu, onWasm] = [await outputsOn("webgpu"), await outputsOn("wasm")];
+    assert.equal(onGpu.length, 40 * 10);
+    onGpu.forEach((output, i) => assert.ok(Math.abs(output - onWasm[i]!) < 1e-5, `output ${i}`));
+  });
+});
 
 describe("a GPU that is not there", () => {
   const noDriver = { VK_DRIVER_FILES: "/dev/null", VK_ICD_FILENAMES: "/dev/null" };
