@@ -1,5 +1,7 @@
 // On what data each built-in model is benched: a sample's shape, and as many samples as a step of it commonly has.
 
+import { SltrainError } from "../../src/errors.ts";
+import { nearestName } from "../../src/nearest-name.ts";
 import { builtinModels, type BuiltinModel } from "../../src/models/builtin.ts";
 import type { ModelIo } from "../../src/models/model-io.ts";
 import type { Topology } from "../../src/models/topology.ts";
@@ -47,6 +49,20 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
   mobilenet: photos,
   vgg19: { ...photos, batchSize: 2, kernelBatches: [2], size: "huge" },
 };
+
+/** Throws SltrainError "bench-nothing" for a model that is not built in, with the one that was probably meant. */
+export function findExample(name: string): ModelExample {
+  const examples = modelExamples();
+  const found = examples.find(({ model }) => model.name === name);
+  if (found !== undefined) return found;
+  const known = examples.map(({ model }) => model.name);
+  const near = nearestName(name, known);
+  throw new SltrainError({
+    code: "bench-nothing",
+    message: `expected a built-in model to bench, got ${name}`,
+    suggestions: [near === undefined ? `The models are ${known.join(", ")}.` : `Did you mean ${near}?`],
+  });
+}
 
 /** Every built-in model, in the order of their list. */
 export function modelExamples(): readonly ModelExample[] {

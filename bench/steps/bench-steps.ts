@@ -3,11 +3,10 @@
 
 import { cpus } from "node:os";
 import { SltrainError } from "../../src/errors.ts";
-import { nearestName } from "../../src/nearest-name.ts";
 import { peakGflops, type Peak } from "../kernels/roofline.ts";
 import { median, summariseTimes } from "../statistics.ts";
 import { describeProvenance, type Machine, type Provenance } from "../machine.ts";
-import { modelExamples, type ModelExample } from "../shapes/model-examples.ts";
+import { findExample, modelExamples, type ModelExample } from "../shapes/model-examples.ts";
 import type { Testbed } from "../testbeds/testbed.ts";
 import type { Contender } from "./contender.ts";
 import { GRADIENT_TOLERANCE, gradientError } from "./check-gradients.ts";
@@ -138,18 +137,8 @@ async function orLack(row: Promise<StepsRow>): Promise<StepsRow | SltrainError> 
 }
 
 function selectExamples(names: readonly string[]): readonly ModelExample[] {
-  const examples = modelExamples();
-  const known = examples.map(({ model }) => model.name);
-  const missing = names.find((name) => !known.includes(name));
-  if (missing !== undefined) {
-    const near = nearestName(missing, known);
-    throw new SltrainError({
-      code: "bench-nothing",
-      message: `expected a built-in model to bench, got ${missing}`,
-      suggestions: [near === undefined ? `The models are ${known.join(", ")}.` : `Did you mean ${near}?`],
-    });
-  }
-  return examples.filter(({ model, size }) =>
+  for (const name of names) findExample(name);
+  return modelExamples().filter(({ model, size }) =>
     names.length === 0 ? size !== "huge" : names.includes(model.name),
   );
 }

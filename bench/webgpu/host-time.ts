@@ -1,48 +1,80 @@
-// What a training step costs the host: to encode and submit it, and the processor's time in all.
+// What a training step costs the host's processor on a GPU: uploading the batch, encoding, submitting, and hearing of
+// results, without the GPU's own work. On Dawn's null backend, which runs nothing, all time is the host's and no driver's.
 
 import { Replica } from "../../src/algorithms/replica.ts";
 import { createWebGpuDevice } from "../../src/device/webgpu/webgpu-device.ts";
 import { defaultLoss } from "../../src/models/build.ts";
-import { modelExamples } from "../shapes/model-examples.ts";
+import { optimizerOf } from "../../src/optim/optimizer.ts";
+import { findExample } from "../shapes/model-examples.ts";
 import { median } from "../statistics.ts";
 
 export interface HostTime {
   readonly model: string;
   readonly batchSize: number;
   readonly steps: number;
-  readonly instructions: number;
-  /** From the call of a step to its return, before anything is waited for: encoding and submission; median. */
+  readonly kernels: number;
+  /** Within a step's calls, before anything is waited for; median. */
+  readonly callsMs: number;
+  /** The same of a step without upload, read-back and update: its forward and backward pass, encoded and submitted. */
   readonly submitMs: number;
-  /** Processor time of all threads, the driver's too, for a step. On a software adapter that is the step itself. */
+  /** Processor time of all threads for a step, the driver's too. On a software adapter that is the step itself. */
   readonly cpuMs: number;
 }
 
-const WARM_UP_STEPS = 10;
+export interface HostTimePlan {
+  readonly model: string;
+  readonly batchSize: number;
+  readonly warmUpSteps: number;
+  readonly steps: number;
+}
 
-/** LeNet-5's forward and backward pass. The device is of its own: without timestamps, as a worker has it. */
-export async function measureHostTime(
-  adapter: GPUAdapter,
-  { batchSize, steps }: { readonly batchSize: number; readonly steps: number },
-): Promise<HostTime> {
-  const { topology, model } = modelExamples().find((example) => example.model.name === "lenet5")!;
+/** A step: pass over the batch, gradients read back in one bucket, update. The device is as a worker has it. */
+export async function measureHostTime(adapter: GPUAdapter, plan: HostTimePlan): Promise<HostTime> {
+  const { topology } = findExample(plan.model);
   const device = await createWebGpuDevice(adapter);
   try {
     const replica = new Replica({ device, topology, loss: defaultLoss(topology), seed: 1 });
-    const { step, lastInstruction } = await replica.training(batchSize);
-    for (let i = 0; i < WARM_UP_STEPS; i++) await step.run();
+    await replica.useOptimizer(optimizerOf({ optimizer: "momentum", lr: 0.01 }));
+    const { step, vectors, lastInstruction } = await replica.training(plan.batchSize);
+    const { "input.x": inputs, gradients } = vectors;
+    const x = new Float32Array(inputs!.elements);
+    const hyper = new Float32Array(8);
+    const readBacks = [{ vector: gradients!, begin: 0, end: gradients!.elements, after: lastInstruction }];
+    const callsMs: number[] = [];
     const submitMs: number[] = [];
-    const cpuBefore = process.cpuUsage();
-    for (let i = 0; i < steps; i++) {
+    const began = (): (() => number) => {
       const beganMs = performance.now();
+      return () => performance.now() - beganMs;
+    };
+    const trainStep = async (): Promise<void> => {
+      const passMs = began();
+      device.write(inputs!, 0, x);
+      const passed = step.run({ readBacks });
+      const passCallsMs = passMs();
+      await passed;
+      const updateMs = began();
+      device.write(gradients!, 0, device.mirror(gradients!));
+      const updated = replica.applyUpdate(hyper);
+      callsMs.push(passCallsMs + updateMs());
+      await updated;
+    };
+    for (let i = 0; i < plan.warmUpSteps; i++) await trainStep();
+    callsMs.length = 0;
+    const before = process.cpuUsage();
+    for (let i = 0; i < plan.steps; i++) await trainStep();
+    const { user, system } = process.cpuUsage(before);
+    for (let i = 0; i < plan.steps; i++) {
+      const ms = began();
       const run = step.run();
-      submitMs.push(performance.now() - beganMs);
+      submitMs.push(ms());
       await run;
     }
-    const { user, system } = process.cpuUsage(cpuBefore);
     return {
-      ...{ model: model.name, batchSize, steps, instructions: lastInstruction + 1 },
+      ...{ model: plan.model, batchSize: plan.batchSize, steps: plan.steps },
+      kernels: step.kernelNames.filter((kernel) => kernel !== undefined).length,
+      callsMs: median(callsMs),
       submitMs: median(submitMs),
-      cpuMs: (user + system) / 1000 / steps,
+      cpuMs: (user + system) / 1000 / plan.steps,
     };
   } finally {
     device.destroy();

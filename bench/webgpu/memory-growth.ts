@@ -6,7 +6,7 @@ import { Replica } from "../../src/algorithms/replica.ts";
 import type { Device } from "../../src/device/device.ts";
 import { defaultLoss } from "../../src/models/build.ts";
 import { hyperAt, optimizerOf } from "../../src/optim/optimizer.ts";
-import { modelExamples } from "../shapes/model-examples.ts";
+import { findExample } from "../shapes/model-examples.ts";
 
 export interface MemoryGrowth {
   readonly seconds: number;
@@ -27,7 +27,7 @@ export async function measureMemoryGrowth(
   device: Device,
   { batchSize, seconds }: { readonly batchSize: number; readonly seconds: number },
 ): Promise<MemoryGrowth> {
-  const { topology } = modelExamples().find(({ model }) => model.name === "lenet5")!;
+  const { topology } = findExample("lenet5");
   const replica = new Replica({ device, topology, loss: defaultLoss(topology), seed: 1 });
   const optimizer = optimizerOf({ optimizer: "sgd", lr: 1e-4 });
   await replica.useOptimizer(optimizer);

@@ -107,7 +107,8 @@ await section("steps", async () => {
 });
 
 await section("host time", async () => {
-  const settings = { batchSize: plan.batchSize, steps: plan.hostSteps };
+  const { batchSize, hostSteps: steps } = plan;
+  const settings = { model: "lenet5", batchSize, warmUpSteps: steps / 5, steps };
   const { adapter } = await findAdapter(flags.adapter);
   const nullAdapter = await (await openDawn("null")).requestAdapter();
   assert(nullAdapter !== null, "Dawn has no null backend");
@@ -124,7 +125,7 @@ await section("memory", async () => ({
   ),
 }));
 await section("process starts", async () => ({
-  processStarts: await measureProcessStarts(flags.adapter ?? "0", plan),
+  processStarts: await measureProcessStarts(flags.adapter, plan.processStarts),
 }));
 
 testbed.close();

@@ -43,7 +43,7 @@ export function gpuTable(report: GpuReport): string {
   if (processStarts)
     parts.push(
       `${processStarts.starts} process starts: ${processStarts.clean} clean, median ${formatDuration(processStarts.medianMs)}, ` +
-        `longest ${formatDuration(processStarts.maxMs)}, ${processStarts.losses.length} loss(es)`,
+        `longest ${formatDuration(processStarts.maxMs)}`,
     );
   if (memory)
     parts.push(
