@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { WebGpuDevice } from "../../../src/device/webgpu/webgpu-device.ts";
-import { ops } from "../../../src/kernels/ops/index.ts";
+import { ops, type OpName } from "../../../src/kernels/ops/index.ts";
 import type { AnyOp } from "../../../src/kernels/op.ts";
 import { f32, i32 } from "../../../src/kernels/tensor.ts";
 import { chooseWebGpuKernel } from "../../../src/kernels/webgpu/choose.ts";
@@ -25,6 +25,14 @@ const TARGETS: readonly WebGpuTarget[] = [
   { subgroupSize: undefined, shaderF16: false, workgroupBytes: 16_384, workgroupInvocations: 256 },
   { subgroupSize: 32, shaderF16: true, workgroupBytes: 49_152, workgroupInvocations: 1024 },
 ];
+
+test("every op that runs a kernel has one on webgpu, for every target", () => {
+  for (const [name, op] of Object.entries(ops) as [OpName, AnyOp][]) {
+    if (op.view) continue;
+    for (const { call, label } of allCases.filter((one) => one.op === name))
+      for (const target of TARGETS) assert.ok(chooseWebGpuKernel(op, call, target), `no kernel for ${label}`);
+  }
+});
 
 test("kernel names are unique", () => {
   const names = webgpuKernels.map(({ name }) => name);
