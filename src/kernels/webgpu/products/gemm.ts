@@ -4,7 +4,7 @@
 import { partialSumsPass, partStride } from "../emit/partial-sums.ts";
 import type { BoundMemory, WebGpuPass, WebGpuRoutine, WebGpuTarget } from "../kernel.ts";
 import { loadFour, matrixOperand, rowType, storeFour } from "./matrix.ts";
-import { tilePass, type Tile } from "./tile.ts";
+import { tilePass, type Tile, type TileProduct } from "./tile.ts";
 
 const OUTPUT: BoundMemory = { output: 0 };
 
@@ -26,19 +26,33 @@ export function gemm(spec: GemmSpec, tile: Tile, splits: number, target: WebGpuT
   const { m, n, k, transposeA, transposeB } = spec;
   const a = matrixOperand("a", { input: 0 }, transposeA ? "outer" : "k", { outer: m, k });
   const b = matrixOperand("b", { input: 1 }, transposeB ? "k" : "outer", { outer: n, k });
-  const product = { m, n, k, a: a.operand, b: b.operand, splits };
-  const operands = { a: a.binding, b: b.binding };
-  const end = finish(spec);
-  if (splits === 1)
-    return {
-      passes: [
-        tilePass(
-          tile,
-          { ...product, store: end.statements, bindings: { ...operands, ...end.bindings } },
-          target,
-        ),
-      ],
-    };
+  const product = { m, n, k, a: a.operand, b: b.operand, bindings: { a: a.binding, b: b.binding } };
+  return tiledProduct({ ...product, finish: finish(spec) }, tile, splits, target);
+}
+
+/** What becomes of the sums. */
+export interface Finish {
+  /** They store `sums`, a vec4f, which are at `row` and from `column` on. */
+  readonly statements: string;
+  readonly bindings: WebGpuPass["bindings"];
+}
+
+export interface TiledProduct extends Omit<TileProduct, "store" | "splits"> {
+  readonly finish: Finish;
+}
+
+/** The sums in one pass, or in as many splits of K, with a second pass that adds them up. */
+export function tiledProduct(
+  { finish, ...product }: TiledProduct,
+  tile: Tile,
+  splits: number,
+  target: WebGpuTarget,
+): WebGpuRoutine {
+  const { m, n, bindings } = product;
+  if (splits === 1) {
+    const store = { store: finish.statements, bindings: { ...bindings, ...finish.bindings } };
+    return { passes: [tilePass(tile, { ...product, ...store }, target)] };
+  }
   // Parts have rows of whole vec4, so that they are stored as such.
   const width = Math.ceil(n / 4) * 4;
   const partials = { scratch: "partials", write: true } as const;
@@ -49,8 +63,9 @@ export function gemm(spec: GemmSpec, tile: Tile, splits: number, target: WebGpuT
         tile,
         {
           ...product,
+          splits,
           store: `$partials[split * ${stride / 4}u + row * ${width / 4}u + column / 4u] = sums;`,
-          bindings: { ...operands, partials: { of: partials, type: "vec4f" } },
+          bindings: { ...bindings, partials: { of: partials, type: "vec4f" } },
         },
         target,
       ),
@@ -59,19 +74,16 @@ export function gemm(spec: GemmSpec, tile: Tile, splits: number, target: WebGpuT
         parts: splits,
         partials: { scratch: "partials" },
         finish: `let row = i / ${width / 4}u; let column = i % ${width / 4}u * 4u;
-  ${end.statements}`,
-        bindings: end.bindings,
+  ${finish.statements}`,
+        bindings: finish.bindings,
       }),
     ],
     scratch: { partials: splits * stride },
   };
 }
 
-/** Statements that store `sums`, which are at `row` and from `column` on. */
-export function finish({ n, bias, mask, relu }: GemmSpec): {
-  readonly statements: string;
-  readonly bindings: WebGpuPass["bindings"];
-} {
+/** Bias, activation and mask, to output 0. */
+export function finish({ n, bias, mask, relu }: Pick<GemmSpec, "n" | "bias" | "mask" | "relu">): Finish {
   const type = rowType(n);
   const biases =
     n % 4 === 0
