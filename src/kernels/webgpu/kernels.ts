@@ -3,6 +3,7 @@
 import { codecKernels } from "./codecs/codecs.ts";
 import { conv2dMaxPoolKernels } from "./convolution/conv2d-max-pool.ts";
 import { directConv2dKernels } from "./convolution/direct-conv2d.ts";
+import { tiledConv2dKernels } from "./convolution/tiled-conv2d.ts";
 import { depthwiseKernels } from "./depthwise/depthwise-conv2d.ts";
 import { elementKernels } from "./elementwise/elements.ts";
 import type { WebGpuKernel } from "./kernel.ts";
@@ -24,6 +25,7 @@ export const webgpuKernels: readonly WebGpuKernel[] = [
   ...lossKernels,
   ...softmaxKernels,
   ...softmaxCrossEntropyKernels,
+  ...tiledConv2dKernels,
   ...directConv2dKernels,
   ...conv2dMaxPoolKernels,
   ...depthwiseKernels,

@@ -1,0 +1,104 @@
+// conv2d and its gradients as matrix products by tiles, of images that are gathered as they are read. They are worth it from
+// some channels on; below, a tile's columns would stay empty.
+
+import type { KernelCall } from "../../kernel.ts";
+import type { AnyOp } from "../../op.ts";
+import {
+  conv2d,
+  conv2dFilterGrad,
+  conv2dGeometry,
+  conv2dInputGrad,
+  type Conv2dFilterGradParams,
+  type Conv2dParams,
+} from "../../ops/conv2d.ts";
+import { channelsOf } from "../emit/channels.ts";
+import type { WebGpuKernel, WebGpuRoutine } from "../kernel.ts";
+import { finish, tiledProduct, type TiledProduct } from "../products/gemm.ts";
+import { matrixOperand } from "../products/matrix.ts";
+import { fits, threadsOf, type Tile } from "../products/tile.ts";
+import { isWorth, leastCostly, splitsFor, TILES } from "../products/tiles.ts";
+import { gatheredImage, positionsOf, tapsOf } from "./gathered-image.ts";
+import { forwardGather } from "./gathers.ts";
+import { phasedInputGrad, type PhasedGradient } from "./phased-input-grad.ts";
+
+/** K below which most of a tile's depth is padding. */
+const LEAST_K = 12;
+/** Strides with more phases occur in no model, and each is a pass of its own. */
+const MOST_PRODUCTS = 4;
+
+/** y[positions, N] = x[positions, taps C] w[taps C, N] */
+function forwardProduct(call: KernelCall): TiledProduct {
+  const params = call.params as Conv2dParams;
+  const [x, w] = call.inputs;
+  const geometry = conv2dGeometry(conv2d.name, x!.shape, w!.shape, params);
+  const gather = forwardGather(geometry);
+  const [n, k] = [geometry.N, tapsOf(gather) * geometry.C];
+  const channels = channelsOf(geometry.C);
+  const filter = matrixOperand("w", { input: 1 }, "outer", { outer: n, k });
+  return {
+    ...{ m: positionsOf(gather), n, k },
+    a: gatheredImage("x", gather, channels, "k"),
+    b: filter.operand,
+    bindings: { x: { of: { input: 0 }, type: channels.type }, w: filter.binding },
+    finish: finish({
+      ...{ n, relu: params.activation === "relu" },
+      ...(call.inputs.length === 3 && { bias: 2 }),
+    }),
+  };
+}
+
+/** dw[taps C, N] = x[positions, taps C]^T dy[positions, N] */
+function filterGradProduct(call: KernelCall): TiledProduct {
+  const params = call.params as Conv2dFilterGradParams;
+  const geometry = conv2dGeometry(conv2dFilterGrad.name, call.inputs[0]!.shape, params.filterShape, params);
+  const gather = forwardGather(geometry);
+  const [n, k] = [geometry.N, positionsOf(gather)];
+  const channels = channelsOf(geometry.C);
+  const dy = matrixOperand("dy", { input: 1 }, "outer", { outer: n, k });
+  return {
+    ...{ m: tapsOf(gather) * geometry.C, n, k },
+    a: gatheredImage("x", gather, channels, "outer"),
+    b: dy.operand,
+    bindings: { x: { of: { input: 0 }, type: channels.type }, dy: dy.binding },
+    finish: finish({ n, relu: false }),
+  };
+}
+
+/** By the products that an op consists of, all of which write to different elements of output 0. */
+function tiledKernel(op: AnyOp, partsOf: (call: KernelCall) => PhasedGradient, tile: Tile): WebGpuKernel {
+  const largestOf = (products: readonly TiledProduct[]): TiledProduct =>
+    products.reduce((most, one) => (one.m * one.k > most.m * most.k ? one : most));
+  return {
+    name: `f32-${op.name}-${tile.rows}x${tile.columns}x${threadsOf(tile)}-webgpu`,
+    op,
+    accepts(call, target) {
+      const { products } = partsOf(call);
+      const largest = largestOf(products);
+      const worth = largest.k >= LEAST_K && isWorth(tile, largest);
+      return worth && fits(tile, target) && products.length <= MOST_PRODUCTS;
+    },
+    pays(call, target) {
+      const largest = largestOf(partsOf(call).products);
+      return leastCostly(largest, target, splitsFor(largest)) === tile;
+    },
+    build(call, target): WebGpuRoutine {
+      const { products, before } = partsOf(call);
+      const routines = products.map((product) => tiledProduct(product, tile, splitsFor(product), target));
+      const partials = Math.max(...routines.map(({ scratch }) => scratch?.["partials"] ?? 0));
+      return {
+        passes: [...before, ...routines.flatMap(({ passes }) => passes)],
+        ...(partials > 0 && { scratch: { partials } }),
+      };
+    },
+  };
+}
+
+function single(product: (call: KernelCall) => TiledProduct): (call: KernelCall) => PhasedGradient {
+  return (call) => ({ products: [product(call)], before: [] });
+}
+
+export const tiledConv2dKernels: readonly WebGpuKernel[] = TILES.flatMap((tile) => [
+  tiledKernel(conv2d, single(forwardProduct), tile),
+  tiledKernel(conv2dInputGrad, phasedInputGrad, tile),
+  tiledKernel(conv2dFilterGrad, single(filterGradProduct), tile),
+]);
