@@ -2,6 +2,7 @@
 // the run to reach their step, so that a slow machine meets the same ones.
 
 import { RandomStream } from "../../src/random.ts";
+import type { MembersEntry } from "../../src/run/membership.ts";
 
 export const WORKERS = 4;
 export const STEPS = 40;
@@ -48,12 +49,30 @@ export const VARIANTS = {
   tree: { reduce: "tree" },
   "top-k": { compress: "top-k:10%" },
   "local-sgd": { algorithm: "local-sgd", "sync-every": 4 },
+  /** A worker leaves on the way, and one joins. */
+  resized: { compress: "top-k:10%" },
 } as const;
+
+/** The log of members that a run of the variant finds, and follows. */
+export const MEMBERS: Partial<Record<Variant, readonly MembersEntry[]>> = {
+  resized: [
+    { fromStep: 13, workers: WORKERS - 1 },
+    { fromStep: 26, workers: WORKERS },
+  ],
+};
 
 export type Variant = keyof typeof VARIANTS;
 
-/** Half of all schedules train as most users do; the other ways share the rest. */
-const VARIANT_OF = ["ga-sgd", "ga-sgd", "ga-sgd", "tree", "top-k", "local-sgd"] as const satisfies Variant[];
+/** Near half of all schedules train as most users do; the other ways share the rest. */
+const VARIANT_OF = [
+  "ga-sgd",
+  "ga-sgd",
+  "ga-sgd",
+  "tree",
+  "top-k",
+  "local-sgd",
+  "resized",
+] as const satisfies Variant[];
 const DEATHS = ["killed", "out-of-memory", "time-out"] as const satisfies Death[];
 const STORAGE_FAULTS = [
   { errors: 0.03 },

@@ -4,7 +4,10 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { runKeys } from "../../src/run/keys.ts";
+import { appendMembers } from "../../src/run/membership.ts";
 import type { RunSummary } from "../../src/run/records.ts";
+import { openStorage } from "../../src/storage/open.ts";
 import { Cluster } from "./cluster.ts";
 import type { CoordinatorJob } from "./coordinator.ts";
 import { writeImages } from "./data.ts";
@@ -15,6 +18,7 @@ import {
   describeSchedule,
   type Fault,
   LEASE_MS,
+  MEMBERS,
   type Schedule,
   STEPS,
   storageQuery,
@@ -68,6 +72,10 @@ export class Scene {
     }
   }
 
+  get #storage(): string {
+    return join(this.#folder, "storage");
+  }
+
   /** The variant's run when nothing goes wrong. */
   #reference(variant: Variant): Promise<Survival> {
     let reference = this.#references.get(variant);
@@ -78,16 +86,22 @@ export class Scene {
     return reference;
   }
 
+  async #writeMembers(runId: string, variant: Variant): Promise<void> {
+    const storage = await openStorage(`fs:${this.#storage}`);
+    for (const entry of MEMBERS[variant] ?? []) await appendMembers(storage, runKeys(runId), entry);
+    await storage.close();
+  }
+
   async #run(schedule: Schedule, timeoutS: number, runId: string): Promise<Survival> {
-    const root = join(this.#folder, "storage");
     const logFolder = join(this.#folder, "logs", runId);
     mkdirSync(logFolder, { recursive: true });
+    await this.#writeMembers(runId, schedule.variant);
     const startedMs = performance.now();
     const cluster = await Cluster.start(schedule, timeoutS, logFolder);
     const query = storageQuery(schedule);
     const job: CoordinatorJob = {
       ...{ runId, functions: cluster.functions },
-      storage: `fs:${root}${query === "" ? "" : `?${query}`}`,
+      storage: `fs:${this.#storage}${query === "" ? "" : `?${query}`}`,
       settings: {
         ...VARIANTS[schedule.variant],
         ...{ model: "lenet5", data: this.#data, workers: WORKERS, "batch-size": BATCH, epochs: EPOCHS },
@@ -95,7 +109,7 @@ export class Scene {
         ...{ "lease-ms": LEASE_MS, "timeout-s": timeoutS, "max-restarts": MAX_RESTARTS },
       },
     };
-    const striker = new Striker(schedule, cluster, job, new Progress(root, runId));
+    const striker = new Striker(schedule, cluster, job, new Progress(this.#storage, runId));
     try {
       const summary = await Promise.race([striker.summary, deadline(GIVE_UP_MS)]);
       return { wallMs: performance.now() - startedMs, summary, struck: striker.struck };
