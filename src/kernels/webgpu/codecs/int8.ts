@@ -46,17 +46,17 @@ fn quotient(a: u32, b: u32) -> u32 {
 /** 127 as float bits. */
 const LIMIT = "0x42fe0000u";
 
-/** `quantise(x, scale)` and, of the element's random half, `up(value)`: integers of -127..127 as bytes. */
+/** `quantise(x, scale)`: x as a number of scales, in -127..127 and not yet rounded to an integer. */
 const QUANTISE = `fn quantise(x: u32, scale: u32) -> f32 {
   return bitcast<f32>(min(quotient(x & 0x7fffffffu, scale), ${LIMIT}) | (x & 0x80000000u));
 }
-fn byte_of(value: f32) -> u32 { return u32(i32(value)) & 0xffu; }
 `;
 
+/** `bytes_of(value, halves)`: rounded, with 16 random bits for each. */
 const NEAREST = `fn bytes_of(value: vec4f, halves: vec4u) -> vec4u { return vec4u(vec4i(round(value))) & vec4u(0xffu); }
 `;
 
-/** The sum has few enough bits to be exact. */
+/** The sum of `below` and `threshold` has few enough bits to be exact. */
 const STOCHASTIC = `fn bytes_of(value: vec4f, halves: vec4u) -> vec4u {
   let below = floor(value);
   let threshold = (vec4f(halves) + 0.5) * ${2 ** -16};

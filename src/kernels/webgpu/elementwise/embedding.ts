@@ -6,11 +6,14 @@ import { embedding, embeddingGrad } from "../../ops/embedding.ts";
 import { elementCount } from "../../tensor.ts";
 import { elementType } from "../emit/elements.ts";
 import { flatPass, spreadWorkgroups } from "../emit/flat.ts";
+import { powerOfTwo } from "../emit/reduce.ts";
 import { columnWidth } from "../emit/sums.ts";
 import type { WebGpuKernel } from "../kernel.ts";
 
 const QUIET_NAN = "0x7fc00000u";
-const WORKGROUP = 64;
+const LEAST_WORKGROUP = 64;
+/** Each of a row's workgroups seeks for itself: wide rows have wide ones. */
+const MOST_WORKGROUP = 256;
 /** Numbers that are looked at before the rows found among them are added. */
 const MOST_SOUGHT = 2048;
 const WORD_BITS = 32;
@@ -53,7 +56,8 @@ const embeddingGradKernel: WebGpuKernel = {
     const width = columnWidth(columns);
     const units = columns / width;
     const type = elementType(width);
-    const tiles = Math.ceil(units / WORKGROUP);
+    const workgroup = Math.min(MOST_WORKGROUP, Math.max(LEAST_WORKGROUP, powerOfTwo(units)));
+    const tiles = Math.ceil(units / workgroup);
     const workgroups = spreadWorkgroups(vocabulary * tiles);
     const words = Math.ceil(Math.min(ids, MOST_SOUGHT) / WORD_BITS);
     const sought = words * WORD_BITS;
@@ -62,17 +66,17 @@ const embeddingGradKernel: WebGpuKernel = {
         {
           wgsl: `// A bit for each of the numbers that were looked at last.
 var<workgroup> found: array<atomic<u32>, ${words}>;
-@compute @workgroup_size(${WORKGROUP})
-fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) thread: u32) {
-  let group = workgroup.x + workgroup.y * ${workgroups[0]}u;
+@compute @workgroup_size(${workgroup})
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let group = id.x + id.y * ${workgroups[0]}u;
   if (group >= ${vocabulary * tiles}u) { return; }
   let row = group / ${tiles}u;
-  let c = group % ${tiles}u * ${WORKGROUP}u + thread;
+  let c = group % ${tiles}u * ${workgroup}u + thread;
   var sum = ${type}();
   for (var first = 0u; first < ${ids}u; first += ${sought}u) {
-    for (var word = thread; word < ${words}u; word += ${WORKGROUP}u) { atomicStore(&found[word], 0u); }
+    for (var word = thread; word < ${words}u; word += ${workgroup}u) { atomicStore(&found[word], 0u); }
     workgroupBarrier();
-    for (var k = thread; k < min(${sought}u, ${ids}u - first); k += ${WORKGROUP}u) {
+    for (var k = thread; k < min(${sought}u, ${ids}u - first); k += ${workgroup}u) {
       if ($ids[first + k] == row) { atomicOr(&found[k / ${WORD_BITS}u], 1u << (k % ${WORD_BITS}u)); }
     }
     workgroupBarrier();
