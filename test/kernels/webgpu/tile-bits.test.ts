@@ -15,7 +15,7 @@ test("every tile gives a product the same bits, its K split or not", needsGpu, a
   for (const k of [70, 300]) {
     const one = caseOf("matmul", [f32(131, k), f32(k, 90)], { transposeA: false, transposeB: false });
     const operands = operandsOf(one);
-    const [first, ...others] = TILES.map(tiledMatmul);
+    const [first, ...others] = TILES.map((tile) => tiledMatmul(tile));
     const got = await runCall(device, first!, one, operands);
     assertClose(first!.name, one, got, expected(one, operands), 2e-6);
     for (const kernel of others)

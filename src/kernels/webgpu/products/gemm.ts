@@ -22,12 +22,13 @@ export interface GemmSpec {
   readonly relu: boolean;
 }
 
-export function gemm(spec: GemmSpec, tile: Tile, splits: number, target: WebGpuTarget): WebGpuRoutine {
+/** `passOf` makes the pass that multiplies. */
+export function gemm(spec: GemmSpec, splits: number, passOf: PassMaker): WebGpuRoutine {
   const { m, n, k, transposeA, transposeB } = spec;
   const a = matrixOperand("a", { input: 0 }, transposeA ? "outer" : "k", { outer: m, k });
   const b = matrixOperand("b", { input: 1 }, transposeB ? "k" : "outer", { outer: n, k });
   const product = { m, n, k, a: a.operand, b: b.operand, bindings: { a: a.binding, b: b.binding } };
-  return tiledProduct({ ...product, finish: finish(spec) }, tile, splits, target);
+  return splitProduct({ ...product, finish: finish(spec) }, splits, passOf);
 }
 
 /** What becomes of the sums. */
@@ -41,17 +42,27 @@ export interface TiledProduct extends Omit<TileProduct, "store" | "splits"> {
   readonly finish: Finish;
 }
 
-/** The sums in one pass, or in as many splits of K, with a second pass that adds them up. */
+type PassMaker = (product: TileProduct) => WebGpuPass;
+
 export function tiledProduct(
-  { finish, ...product }: TiledProduct,
+  product: TiledProduct,
   tile: Tile,
   splits: number,
   target: WebGpuTarget,
 ): WebGpuRoutine {
+  return splitProduct(product, splits, (part) => tilePass(tile, part, target));
+}
+
+/** The sums in one pass, or in as many splits of K, with a second pass that adds them up. */
+function splitProduct(
+  { finish, ...product }: TiledProduct,
+  splits: number,
+  passOf: PassMaker,
+): WebGpuRoutine {
   const { m, n, bindings } = product;
   if (splits === 1) {
     const store = { store: finish.statements, bindings: { ...bindings, ...finish.bindings } };
-    return { passes: [tilePass(tile, { ...product, ...store }, target)] };
+    return { passes: [passOf({ ...product, ...store })] };
   }
   // Parts have rows of whole vec4, so that they are stored as such.
   const width = Math.ceil(n / 4) * 4;
@@ -59,16 +70,12 @@ export function tiledProduct(
   const stride = partStride(m * width);
   return {
     passes: [
-      tilePass(
-        tile,
-        {
-          ...product,
-          splits,
-          store: `$partials[split * ${stride / 4}u + row * ${width / 4}u + column / 4u] = sums;`,
-          bindings: { ...bindings, partials: { of: partials, type: "vec4f" } },
-        },
-        target,
-      ),
+      passOf({
+        ...product,
+        splits,
+        store: `$partials[split * ${stride / 4}u + row * ${width / 4}u + column / 4u] = sums;`,
+        bindings: { ...bindings, partials: { of: partials, type: "vec4f" } },
+      }),
       partialSumsPass({
         elements: m * width,
         parts: splits,

@@ -6,8 +6,9 @@ import { dense, matmul, type DenseParams, type MatmulParams } from "../../ops/ma
 import type { WebGpuKernel } from "../kernel.ts";
 import { gemm, type GemmSpec } from "./gemm.ts";
 import { dots } from "./dots.ts";
-import { fits, threadsOf, type Tile } from "./tile.ts";
-import { isNarrow, isWorth, leastCostly, splitsFor, TILES } from "./tiles.ts";
+import { fits, threadsOf, tilePass, type OperandPrecision, type Tile } from "./tile.ts";
+import { hasSubgroupMatrices, SUBGROUP_MATRIX_BLOCK, subgroupMatrixPass } from "./subgroup-matrix.ts";
+import { isLarge, isNarrow, isWorth, leastCostly, splitsFor, TILES } from "./tiles.ts";
 
 export function denseSpec({ inputs, outputs, params }: KernelCall): GemmSpec {
   const [m, n] = outputs[0]!.shape as [number, number];
@@ -31,39 +32,63 @@ function tiledKernel<P extends object>(
   op: Op<P>,
   specOf: (call: KernelCall) => GemmSpec,
   tile: Tile,
+  precision: OperandPrecision = "f32",
 ): WebGpuKernel {
   return {
-    name: `f32-${op.name}-${tile.rows}x${tile.columns}x${threadsOf(tile)}-webgpu`,
+    name: `${precision}-${op.name}-${tile.rows}x${tile.columns}x${threadsOf(tile)}-webgpu`,
     op,
-    accepts: (call, target) => fits(tile, target) && isWorth(tile, specOf(call)),
+    accepts: (call, target) =>
+      (precision === "f32" || (target.precision === precision && target.shaderF16)) &&
+      fits(tile, target) &&
+      isWorth(tile, specOf(call)),
     pays(call, target) {
       const spec = specOf(call);
-      return leastCostly(spec, target, splitsFor(spec)) === tile;
+      return !isNarrow(spec) && leastCostly(spec, target, splitsFor(spec)) === tile;
     },
     build(call, target) {
       const spec = specOf(call);
-      return gemm(spec, tile, splitsFor(spec), target);
+      return gemm(spec, splitsFor(spec), (product) => tilePass(tile, product, target, precision));
     },
   };
 }
 
-/** Products of any shape, and the choice for those that tiles are too large for. */
+/** Products of any shape: the choice for those that tiles are too large for. */
 function dotsKernel<P extends object>(op: Op<P>, specOf: (call: KernelCall) => GemmSpec): WebGpuKernel {
   return {
     name: `f32-${op.name}-dots-webgpu`,
     op,
     accepts: () => true,
-    pays: (call) => isNarrow(specOf(call)),
     build: (call, target) => dots(specOf(call), target),
   };
 }
 
-export function tiledMatmul(tile: Tile): WebGpuKernel {
-  return tiledKernel<MatmulParams>(matmul, matmulSpec, tile);
+function subgroupMatrixKernel<P extends object>(
+  op: Op<P>,
+  specOf: (call: KernelCall) => GemmSpec,
+): WebGpuKernel {
+  return {
+    name: `f16-${op.name}-subgroup-matrix-webgpu`,
+    op,
+    accepts: (_, target) => target.precision === "f16" && hasSubgroupMatrices(target),
+    pays: (call) => isLarge(specOf(call), SUBGROUP_MATRIX_BLOCK),
+    build: (call, target) => gemm(specOf(call), 1, (product) => subgroupMatrixPass(product, target)),
+  };
 }
 
+export function tiledMatmul(tile: Tile, precision: OperandPrecision = "f32"): WebGpuKernel {
+  return tiledKernel<MatmulParams>(matmul, matmulSpec, tile, precision);
+}
+
+/** What rounds its operands comes first, where the target allows that. */
 export const matmulKernels: readonly WebGpuKernel[] = [
+  subgroupMatrixKernel<DenseParams>(dense, denseSpec),
+  subgroupMatrixKernel<MatmulParams>(matmul, matmulSpec),
+  ...(["f16", "f32"] as const).flatMap((precision) =>
+    TILES.flatMap((tile) => [
+      tiledKernel<DenseParams>(dense, denseSpec, tile, precision),
+      tiledMatmul(tile, precision),
+    ]),
+  ),
   dotsKernel<DenseParams>(dense, denseSpec),
   dotsKernel<MatmulParams>(matmul, matmulSpec),
-  ...TILES.flatMap((tile) => [tiledKernel<DenseParams>(dense, denseSpec, tile), tiledMatmul(tile)]),
 ];

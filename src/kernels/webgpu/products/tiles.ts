@@ -60,6 +60,14 @@ export function isWorth({ rows, columns }: Tile, { m, n, k }: Extents): boolean 
   return m * n * k > 2 ** 17 && m > half(rows) && n > half(columns);
 }
 
+/** Whether half of a large GPU has a block each. */
+export function isLarge(
+  { m, n }: Extents,
+  { rows, columns }: Readonly<Record<"rows" | "columns", number>>,
+): boolean {
+  return Math.floor(m / rows) * Math.floor(n / columns) >= PROCESSORS / 2;
+}
+
 /** The tile of the least cost: that of the multiprocessor that has most to do. */
 export function leastCostly(extents: Extents, target: WebGpuTarget, splits = 1): Tile {
   const cost = (tile: RatedTile): number =>
