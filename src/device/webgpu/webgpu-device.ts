@@ -24,6 +24,7 @@ import { DeviceHealth } from "./health.ts";
 import { FLOAT_BYTES, outOfMemory, WebGpuMemory } from "./memory.ts";
 import { Pipelines } from "./pipelines.ts";
 import { Staging, type Stretch } from "./staging.ts";
+import { SUBGROUP_MATRIX_FEATURE, subgroupMatrixOf } from "./subgroup-matrix.ts";
 import { submitRun } from "./submit.ts";
 
 /** Enough for the GPU to have work while the host gets to hear of results; few enough to hear of them soon. */
@@ -50,6 +51,11 @@ export interface WebGpuDeviceOptions {
   readonly named?: DeviceAdapter;
   /** Costs every step two timestamps and their way back. */
   readonly countBusyTime?: boolean;
+  /**
+   * "f16" lets products round their operands to f16, with subgroup matrices where the adapter has them, which it shows only if
+   * Dawn was opened with the toggle allow_unsafe_apis. Default: "f32".
+   */
+  readonly precision?: "f32" | "f16";
 }
 
 /** Takes all that the adapter offers of what kernels can use. */
@@ -58,9 +64,11 @@ export async function createWebGpuDevice(
   {
     named = { name: adapter.info.device, isSoftware: adapter.info.isFallbackAdapter },
     countBusyTime = false,
+    precision = "f32",
   }: WebGpuDeviceOptions = {},
 ): Promise<WebGpuDevice> {
-  const features = USED_FEATURES.filter((feature) => adapter.features.has(feature));
+  const wanted = precision === "f16" ? [...USED_FEATURES, SUBGROUP_MATRIX_FEATURE] : USED_FEATURES;
+  const features = wanted.filter((feature) => adapter.features.has(feature));
   const { limits } = adapter;
   const gpu = await adapter.requestDevice({
     requiredFeatures: features,
@@ -81,6 +89,8 @@ export async function createWebGpuDevice(
     shaderF16: features.includes("shader-f16"),
     workgroupBytes: gpu.limits.maxComputeWorkgroupStorageSize,
     workgroupInvocations: gpu.limits.maxComputeInvocationsPerWorkgroup,
+    precision,
+    ...(features.includes(SUBGROUP_MATRIX_FEATURE) && subgroupMatrixOf(adapter.info)),
   };
   const health = new DeviceHealth(gpu);
   const clock = countBusyTime && features.includes("timestamp-query") ? new GpuClock(gpu) : undefined;

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bindPass } from "../../../src/device/webgpu/bind.ts";
 import { openDawn } from "../../../src/device/webgpu/dawn.ts";
+import { SUBGROUP_MATRIX_FEATURE, subgroupMatrixOf } from "../../../src/device/webgpu/subgroup-matrix.ts";
 import { matmul } from "../../../src/kernels/ops/matmul.ts";
 import { f32 } from "../../../src/kernels/tensor.ts";
 import { chooseWebGpuKernel } from "../../../src/kernels/webgpu/choose.ts";
@@ -63,11 +64,7 @@ test("kernels of subgroup matrices compile", async () => {
   const gpu = await openDawn("null", { toggles: ["allow_unsafe_apis"] });
   const adapter = (await gpu.requestAdapter())!;
   const device = await adapter.requestDevice({
-    requiredFeatures: [
-      "shader-f16",
-      "subgroups",
-      "chromium-experimental-subgroup-matrix" as GPUFeatureName, // not in @webgpu/types
-    ],
+    requiredFeatures: ["shader-f16", "subgroups", SUBGROUP_MATRIX_FEATURE],
   });
   // Not pipelines: this adapter's limits on workgroup memory are below what any GPU with such matrices has.
   const errorsOf = async (code: string): Promise<readonly string[]> => {
@@ -96,4 +93,16 @@ test("kernels of subgroup matrices compile", async () => {
         assert.notDeepEqual(await errorsOf(mixed), []);
       }
   device.destroy();
+});
+
+test("of the adapter's matrices the largest of f16 with sums of f32 are taken", () => {
+  const config = (componentType: string, resultComponentType: string, M: number) => ({
+    ...{ componentType, resultComponentType, M, N: 8, K: 16 },
+  });
+  const info = {
+    subgroupMatrixConfigs: [config("f16", "f16", 32), config("f16", "f32", 8), config("f16", "f32", 16)],
+  };
+  const target = subgroupMatrixOf(info as unknown as GPUAdapterInfo);
+  assert.deepEqual(target, { subgroupMatrix: { m: 16, n: 8, k: 16 } });
+  assert.deepEqual(subgroupMatrixOf({} as GPUAdapterInfo), {});
 });

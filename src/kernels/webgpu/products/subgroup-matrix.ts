@@ -59,8 +59,8 @@ export function subgroupMatrixPass(product: TileProduct, target: WebGpuTarget): 
         : [`left + ${i * n}u`, `subgroup_matrix_right<f16, ${n}, ${k}>`];
     const offset = alongK ? `(${outer}) * ${stride}u + k` : `k * ${stride}u + ${outer}`;
     // A is row by row where its lines run along k, B where they run along its columns.
-    const isColumnMajor = name === "a" ? !alongK : alongK;
-    return `let ${name}${i} = subgroupMatrixLoad<${type}>(&tile_${name}, ${offset}, ${isColumnMajor}, ${stride}u);`;
+    const layout = (name === "a") === alongK ? "row_major" : "col_major";
+    return `let ${name}${i} = subgroupMatrixLoad<${type}, ${layout}>(&tile_${name}, ${offset}, ${stride}u);`;
   };
   return walkPass(
     {
@@ -99,7 +99,7 @@ var<workgroup> tile_sums: array<f32, ${SUBGROUPS * m * n}>;`,
       // Through workgroup memory, a matrix of each subgroup at a time: who holds which sum is the driver's secret.
       end: each(below * beside, (i) => {
         const [row, column] = [Math.floor(i / beside) * m, (i % beside) * n];
-        return `subgroupMatrixStore(&tile_sums, subgroup * ${m * n}u, sums${i}, false, ${n}u);
+        return `subgroupMatrixStore<row_major>(&tile_sums, subgroup * ${m * n}u, sums${i}, ${n}u);
     workgroupBarrier();
     for (var four = lane; four < ${(m * n) / 4}u; four += ${size}u) {
       let at = subgroup * ${m * n}u + 4u * four;
