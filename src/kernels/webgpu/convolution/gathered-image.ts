@@ -11,6 +11,7 @@ export interface GatherAxis {
   readonly taps: number;
   readonly stride: number;
   readonly offset: number;
+  /** At least 1. */
   readonly tapStep: number;
   /** Cells of the image. */
   readonly extent: number;
@@ -31,42 +32,59 @@ export function tapsOf({ vertical, horizontal }: Gather): number {
   return vertical.taps * horizontal.taps;
 }
 
+/** Where neighbouring taps read neighbouring cells, a cell's channels are as good as cells: a division less. */
+function withChannelsAsCells(axis: GatherAxis, units: number): readonly [GatherAxis, channels: number] {
+  const { taps, stride, offset, tapStep, extent } = axis;
+  if (taps > 1 && tapStep > 1) return [axis, units];
+  const wide = { taps: taps * units, stride: stride * units, offset: offset * units, extent: extent * units };
+  return [{ ...axis, ...wide, tapStep: 1 }, 1];
+}
+
+/** Whether all that the filter meets lies in the image. */
+function isInside({ positions, taps, stride, offset, tapStep, extent }: GatherAxis): boolean {
+  return offset >= 0 && (positions - 1) * stride + offset + (taps - 1) * tapStep < extent;
+}
+
 /**
  * `$name`[images, H, W, channels], bound as `channels.type`, as a tile's operand. Along k, its rows are the product's, and the
  * taps and channels are k; along the outer axis it is the other way round.
  */
 export function gatheredImage(
   name: string,
-  { vertical, horizontal }: Gather,
+  { images, vertical, horizontal }: Gather,
   { units, width }: Channels,
   along: TileOperand["along"],
 ): TileOperand {
   const [position, column] = along === "k" ? ["outer", "k"] : ["k", "outer"];
+  const [flat, channels] = withChannelsAsCells(horizontal, units);
   const cell = (axis: string, { stride, offset, tapStep }: GatherAxis): string =>
-    `let ${axis} = position_${axis} * ${stride}u + tap_${axis} * ${tapStep >>> 0}u + ${offset >>> 0}u;`;
+    `let ${axis} = position_${axis} * ${stride}u + tap_${axis} * ${tapStep}u + ${offset >>> 0}u;`;
   const place = coordinates(position, {
-    ...{ image: 0, position_h: vertical.positions, position_w: horizontal.positions },
+    ...{ image: images, position_h: vertical.positions, position_w: flat.positions },
   });
   // Cells before the image are large numbers: a comparison finds both kinds that it has not.
+  const outside = Object.entries({ h: vertical, w: flat })
+    .filter(([, axis]) => !isInside(axis))
+    .map(([name, { extent }]) => `${name} >= ${extent}u`);
   const read = (
     unit: string,
-  ): string => `${coordinates(unit, { tap_h: 0, tap_w: horizontal.taps, channel: units })}
-    ${cell("h", vertical)} ${cell("w", horizontal)}
-    let inside = h < ${vertical.extent}u && w < ${horizontal.extent}u;
-    let at = ((image * ${vertical.extent}u + h) * ${horizontal.extent}u + w) * ${units}u + channel;`;
+  ): string => `${coordinates(unit, { tap_h: vertical.taps, tap_w: flat.taps, channel: channels })}
+    ${cell("h", vertical)} ${cell("w", flat)}
+    let outside = ${outside.join(" || ") || "false"};
+    let at = ((image * ${vertical.extent}u + h) * ${flat.extent}u + w) * ${channels}u + channel;`;
   if (width === 4)
     return {
       along,
       load: `${place}
     let unit = ${column} / 4u;
     ${read("unit")}
-    if (!inside) { return vec4f(); }
+    if (outside) { return vec4f(); }
     return $${name}[at];`,
     };
   const elements = [0, 1, 2, 3].map(
     (lane) => `{ let unit = ${column} + ${lane}u;
     ${read("unit")}
-    if (inside) { four[${lane}] = $${name}[at]; } }`,
+    if (!outside) { four[${lane}] = $${name}[at]; } }`,
   );
   return {
     along,

@@ -18,8 +18,8 @@ export function forwardGather(geometry: Conv2dGeometry): Gather {
 /** The pixels of one phase of a stride, along one axis: first, first + stride, ... */
 export interface PhaseAxis {
   readonly first: number;
-  /** Tap number t of the gather is the filter's firstTap + t tapStep. */
-  readonly firstTap: number;
+  /** Tap number t of the gather is the filter's lastTap - t tapStep: seen from x, a filter is turned around. */
+  readonly lastTap: number;
   readonly tapStep: number;
   /** dy by the pixels. */
   readonly gather: GatherAxis;
@@ -51,14 +51,16 @@ function axisPhases(
   const { first: firstTaps, step } = tapsByPhase(taps, stride, dilation);
   return Array.from({ length: Math.min(stride, pixels) }, (_, first) => {
     const firstTap = firstTaps[(first + before) % stride]!;
+    const met = Math.ceil((taps - firstTap) / step);
+    const lastTap = firstTap + (met - 1) * step;
     return {
-      ...{ first, firstTap, tapStep: step },
+      ...{ first, lastTap, tapStep: step },
       gather: {
         positions: Math.ceil((pixels - first) / stride),
-        taps: Math.ceil((taps - firstTap) / step),
+        taps: met,
         stride: 1,
-        offset: (first + before - firstTap * dilation) / stride,
-        tapStep: (-step * dilation) / stride,
+        offset: (first + before - lastTap * dilation) / stride,
+        tapStep: (step * dilation) / stride,
         extent: output,
       },
     };

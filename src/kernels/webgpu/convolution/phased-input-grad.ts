@@ -66,8 +66,8 @@ function loadFilterAlongOutputs({ KW, C, N }: Conv2dGeometry, { vertical, horizo
   const { units, width } = channelsOf(N);
   const at = (unit: string): string => {
     const tap = `${unit} / ${units}u`;
-    const kh = `(${vertical.firstTap}u + ${tap} / ${horizontal.gather.taps}u * ${vertical.tapStep}u)`;
-    const kw = `(${horizontal.firstTap}u + ${tap} % ${horizontal.gather.taps}u * ${horizontal.tapStep}u)`;
+    const kh = `(${vertical.lastTap}u - ${tap} / ${horizontal.gather.taps}u * ${vertical.tapStep}u)`;
+    const kw = `(${horizontal.lastTap}u - ${tap} % ${horizontal.gather.taps}u * ${horizontal.tapStep}u)`;
     return `((${kh} * ${KW}u + ${kw}) * ${C}u + outer) * ${units}u + ${unit} % ${units}u`;
   };
   if (width === 4) return `return $w[${at("(k / 4u)")}];`;
