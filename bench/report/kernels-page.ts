@@ -39,7 +39,7 @@ function legend(): Html {
       <span><i class="compute"></i>bound by arithmetic</span>
       <span><i class="memory"></i>bound by memory</span>
       <span><i class="effective"></i>Winograd: effective rate, of fewer operations</span>
-      <span><i class="tick"></i>tfjs-backend-wasm</span>
+      <span><i class="tick"></i>tf.js</span>
     </p>`;
 }
 

@@ -6,6 +6,7 @@ import type { LackingModel, StepsRow } from "../steps/bench-steps.ts";
 import type { TorchFacts } from "../steps/peer-steps.ts";
 import type { HostTime } from "./host-time.ts";
 import type { KernelRow } from "./kernels.ts";
+import type { MatrixPeak } from "./matrix-peak.ts";
 import type { MemoryGrowth } from "./memory-growth.ts";
 import type { GpuBenchPlan } from "./plan.ts";
 import type { ProcessStarts } from "./process-starts.ts";
@@ -17,6 +18,8 @@ export interface GpuReport extends Provenance {
   torch?: TorchFacts;
   products?: readonly KernelRow[];
   convolutions?: readonly KernelRow[];
+  /** Empty where the adapter has no subgroup matrices. */
+  matrixPeaks?: readonly MatrixPeak[];
   steps?: { readonly rows: readonly StepsRow[]; readonly lacking: readonly LackingModel[] };
   /** On the adapter, and on Dawn's null backend, which executes nothing: there no driver counts. */
   hostTime?: { readonly adapter: HostTime; readonly nullBackend: HostTime };

@@ -21,6 +21,7 @@ import { startTorch } from "../steps/peer-steps.ts";
 import { openWebGpuTestbed } from "../testbeds/webgpu.ts";
 import { measureHostTime } from "./host-time.ts";
 import { convolutionCases, measureKernels, productCases, type AskTorch } from "./kernels.ts";
+import { measureMatrixPeaks } from "./matrix-peak.ts";
 import { measureMemoryGrowth } from "./memory-growth.ts";
 import { fullPlan, smokePlan } from "./plan.ts";
 import { measureProcessStarts } from "./process-starts.ts";
@@ -90,6 +91,7 @@ await section("convolutions", async () => ({
   convolutions: await measureKernels(testbed, convolutionCases(plan), fmaGflops, askTorch),
 }));
 torch?.close();
+await section("subgroup matrices", async () => ({ matrixPeaks: await measureMatrixPeaks(name) }));
 
 await section("steps", async () => {
   const rows: StepsRow[] = [];

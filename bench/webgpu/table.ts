@@ -5,6 +5,7 @@ import { formatDuration, formatPercent } from "../../src/units.ts";
 import { formatMachine, formatPeak } from "../machine.ts";
 import { formatRate, formatTorch } from "../steps/table.ts";
 import type { KernelRow } from "./kernels.ts";
+import type { MatrixPeak } from "./matrix-peak.ts";
 import { goalsOf, type GpuReport } from "./report.ts";
 
 const right = { align: "right" } as const;
@@ -17,6 +18,7 @@ export function gpuTable(report: GpuReport): string {
   const parts = [facts.join("\n")];
   const kernels = [...(products ?? []), ...(convolutions ?? [])];
   if (kernels.length > 0) parts.push(kernelTable(kernels));
+  if (report.matrixPeaks !== undefined) parts.push(matrixLines(report.matrixPeaks));
   if (steps !== undefined && steps.rows.length > 0)
     parts.push(
       drawTable(
@@ -81,6 +83,15 @@ function kernelTable(rows: readonly KernelRow[]): string {
       row.error?.split("\n")[0] ?? (row.correct ? "" : "wrong"),
     ]),
   );
+}
+
+function matrixLines(peaks: readonly MatrixPeak[]): string {
+  if (peaks.length === 0) return "subgroup matrices: none on this adapter";
+  const lines = peaks.map(
+    ({ componentType, resultType, M, N, K, tflops }) =>
+      `  ${M}x${N}x${K} ${componentType} -> ${resultType}: ${tflops.toFixed(1)} TFLOP/s`,
+  );
+  return ["subgroup matrices, peak:", ...lines].join("\n");
 }
 
 function goalTable(report: GpuReport): string {
