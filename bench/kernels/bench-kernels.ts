@@ -91,25 +91,25 @@ export async function benchKernels(options: BenchOptions): Promise<BenchReport> 
     peer = options.tfjs ? await startTfjs(testbed) : undefined;
     const budget = options.quick && testbed.isSoftware ? SOFTWARE_BUDGET : NO_BUDGET;
     const endMs = performance.now() + budget.benchMs;
-    const ownSpeeds = new Speeds(peakGflops(firstPeak));
-    const peerSpeeds = new Speeds(Infinity);
+    const limitMs = ({ op, call }: KernelCase) =>
+      limitOf(flopsOf({ op, call }), bytesOf(call), firstPeak).limitMs;
+    const own = new Pace(limitMs, 1);
+    const peers = new Pace(limitMs, 0);
     const outcomes = new Map<KernelCase, Measured | SkippedCase>();
-    // Small shapes first: they tell how long an op takes for large ones, and no op goes without for another's sake.
-    const smallFirst = cases.toSorted((a, b) => flopsOf(a) - flopsOf(b));
-    for (const [i, kernelCase] of smallFirst.entries()) {
+    for (const [i, kernelCase] of smallestOfAllFirst(cases, limitMs).entries()) {
       options.onCase?.(i, cases.length, `${kernelCase.op.name} ${kernelCase.shape}`);
       const measure = async (): Promise<Measured | SkippedCase> => {
         if (!testbed.hasKernel(kernelCase.op, kernelCase.call))
           return skip(kernelCase, "no-kernel", `no kernel on ${testbed.device}`);
-        const predictedMs = ownSpeeds.predictMs(kernelCase);
+        const predictedMs = own.predictMs(kernelCase);
         if (predictedMs > budget.runMs)
           return skip(kernelCase, "too-long", `would take some ${predictedMs.toFixed(0)} ms a run`);
         if (performance.now() > endMs) return skip(kernelCase, "too-long", "the quick bench's time was up");
         const measurement = await measureKernel(testbed, kernelCase, plan);
-        ownSpeeds.note(kernelCase, measurement.medianMs);
-        const asksPeer = peerSpeeds.predictMs(kernelCase) <= Math.min(budget.runMs, MAX_PEER_MS);
+        own.note(kernelCase, measurement.medianMs);
+        const asksPeer = peers.predictMs(kernelCase) <= Math.min(budget.runMs, MAX_PEER_MS);
         const tfjsMs = peer !== undefined && asksPeer ? await ask(peer, kernelCase) : null;
-        if (tfjsMs !== null) peerSpeeds.note(kernelCase, tfjsMs);
+        if (tfjsMs !== null) peers.note(kernelCase, tfjsMs);
         return { kernelCase, measurement, tfjsMs };
       };
       outcomes.set(kernelCase, await orSkipped(measure(), kernelCase));
@@ -126,21 +126,43 @@ export async function benchKernels(options: BenchOptions): Promise<BenchReport> 
   }
 }
 
-/** GFLOP/s by op and direction: those of the case that was noted last. */
-class Speeds {
-  readonly #gflops = new Map<string, number>();
+/**
+ * Small shapes tell how long an op takes for large ones, so they come first; and the smallest of all ops before the next
+ * ones of any, so that none goes without where time is up.
+ */
+function smallestOfAllFirst(
+  cases: readonly KernelCase[],
+  limitMs: (kernelCase: KernelCase) => number,
+): readonly KernelCase[] {
+  const kinds = Object.values(Object.groupBy(cases, kindOf)).map((members) =>
+    members!.toSorted((a, b) => limitMs(a) - limitMs(b)),
+  );
+  const most = Math.max(...kinds.map(({ length }) => length));
+  return Array.from({ length: most }, (_, rank) =>
+    kinds.flatMap((members) => members[rank] ?? []).sort((a, b) => limitMs(a) - limitMs(b)),
+  ).flat();
+}
+
+/** What takes less says how long a call takes, and nothing of the op. */
+const CALL_MS = 1;
+
+/** How many times its limit an op takes, by the case that was noted last. */
+class Pace {
+  readonly #times = new Map<string, number>();
+  readonly #limitMs: (kernelCase: KernelCase) => number;
   readonly #atFirst: number;
 
-  constructor(atFirst: number) {
+  constructor(limitMs: (kernelCase: KernelCase) => number, atFirst: number) {
+    this.#limitMs = limitMs;
     this.#atFirst = atFirst;
   }
 
   note(kernelCase: KernelCase, ms: number): void {
-    this.#gflops.set(kindOf(kernelCase), flopsOf(kernelCase) / ms / 1e6);
+    if (ms > CALL_MS) this.#times.set(kindOf(kernelCase), ms / this.#limitMs(kernelCase));
   }
 
   predictMs(kernelCase: KernelCase): number {
-    return flopsOf(kernelCase) / (this.#gflops.get(kindOf(kernelCase)) ?? this.#atFirst) / 1e6;
+    return this.#limitMs(kernelCase) * (this.#times.get(kindOf(kernelCase)) ?? this.#atFirst);
   }
 }
 
