@@ -12,6 +12,7 @@ import type { Tensor } from "../../src/kernels/op.ts";
 import { ops } from "../../src/kernels/ops/index.ts";
 import { elementCount, f32, i32 } from "../../src/kernels/tensor.ts";
 import { RandomStream } from "../../src/random.ts";
+import { createTestGpu, needsGpu } from "../support/gpu.ts";
 
 interface Model {
   readonly graph: Graph;
@@ -81,7 +82,7 @@ function buildFused({ graph, loss, results }: Model) {
   return buildTrainingProgram(graph, loss, results);
 }
 
-/** Gradients and results of one run on numbers that are the same for every program of a model. */
+/** Gradients and results of one run, the device's only one, on numbers that are the same for every program of a model. */
 async function run(device: Device, { program, plan }: Built): Promise<Record<string, Float32Array>> {
   const vectors: Record<string, DeviceVector> = allocateVectors(device, program);
   for (const name of ["parameters", "input.x"]) {
@@ -96,49 +97,78 @@ async function run(device: Device, { program, plan }: Built): Promise<Record<str
   device.write(vectors["input.labels"]!, 0, Int32Array.of(3, 0, 6));
   await (await device.compile(program, plan, vectors)).run();
   const read = Object.keys(vectors).filter((name) => /^(gradients|result)/.test(name));
-  return Object.fromEntries(
+  const contents = Object.fromEntries(
     await Promise.all(read.map(async (name) => [name, (await device.readF32(vectors[name]!)).slice()])),
   ) as Record<string, Float32Array>;
+  device.destroy();
+  return contents;
 }
 
 function opNames({ program }: Built): string[] {
   return program.instructions.map(({ op }) => op.name);
 }
 
-const devices = {
-  reference: () => createReferenceDevice({ precision: "f32" }),
-  wasm: () => createWasmDevice(),
-};
+interface Tested {
+  readonly name: string;
+  readonly create: () => Device | Promise<Device>;
+  /** Largest difference of a fused program's loss and logits: a kernel for more ops at once may add up in another order. */
+  readonly tolerance: number;
+  /** For node:test. */
+  readonly options?: { readonly skip: string | false };
+}
 
-for (const [name, create] of Object.entries(devices)) {
-  test(`a fused program has the unfused one's loss bit for bit and its gradients up to rounding on ${name}`, async () => {
-    const model = classifier();
-    const fused = await run(await create(), buildFused(model));
-    const unfused = await run(await create(), buildUnfused(model));
-    assert.deepEqual(fused["result.loss"]!.subarray(0, 1), unfused["result.loss"]!.subarray(0, 1));
-    assert.deepEqual(
-      fused["result.logits"]!.subarray(0, BATCH * 7),
-      unfused["result.logits"]!.subarray(0, BATCH * 7),
-    );
-    const scale = Math.max(...unfused["gradients"]!.map(Math.abs));
-    assert.ok(scale > 0.01);
-    unfused["gradients"]!.forEach((expected, i) => {
-      const got = fused["gradients"]![i]!;
-      assert.ok(Math.abs(got - expected) <= 1e-6 * scale, `gradient ${i}: ${got} but ${expected}`);
-    });
-  });
+const devices: readonly Tested[] = [
+  { name: "reference", create: () => createReferenceDevice({ precision: "f32" }), tolerance: 0 },
+  { name: "wasm", create: () => createWasmDevice(), tolerance: 0 },
+  { name: "webgpu", create: createTestGpu, tolerance: 1e-6, options: needsGpu },
+];
+
+/** Differences count in relation to the largest element. */
+function expectClose(
+  got: Float32Array,
+  expected: Float32Array,
+  { what, tolerance }: { readonly what: string; readonly tolerance: number },
+): void {
+  const scale = Math.max(...expected.map(Math.abs));
+  assert.ok(scale > 0.01);
+  expected.forEach((value, i) =>
+    assert.ok(Math.abs(got[i]! - value) <= tolerance * scale, `${what} ${i}: ${got[i]} but ${value}`),
+  );
+}
+
+for (const { name, create, tolerance, options = {} } of devices) {
+  const difference = tolerance === 0 ? "bit for bit" : `within ${tolerance}`;
+  test(
+    `a fused program has the unfused one's loss ${difference} and its gradients up to rounding on ${name}`,
+    options,
+    async () => {
+      const model = classifier();
+      const fused = await run(await create(), buildFused(model));
+      const unfused = await run(await create(), buildUnfused(model));
+      for (const [what, count] of [
+        ["result.loss", 1],
+        ["result.logits", BATCH * 7],
+      ] as const)
+        expectClose(fused[what]!.subarray(0, count), unfused[what]!.subarray(0, count), { what, tolerance });
+      expectClose(fused["gradients"]!, unfused["gradients"]!, { what: "gradient", tolerance: 1e-6 });
+    },
+  );
 
   for (const pooling of ["max-pool", "avg-pool"] as const)
-    test(`masks change no bit of the gradients on ${name}, where windows of ${pooling} overlap`, async () => {
-      const model = classifier({ pool: { poolSize: [3, 2], strides: [2, 1] }, pooling });
-      const fused = buildFused(model);
-      assert.ok(opNames(fused).includes(`${pooling}-grad`));
-      assert.ok(!opNames(fused).includes("relu-grad") || pooling === "max-pool");
-      assert.deepEqual(
-        (await run(await create(), fused))["gradients"],
-        (await run(await create(), buildUnfused(model)))["gradients"],
-      );
-    });
+    test(
+      `masks change no bit of the gradients on ${name}, where windows of ${pooling} overlap`,
+      options,
+      async () => {
+        const model = classifier({ pool: { poolSize: [3, 2], strides: [2, 1] }, pooling });
+        const fused = buildFused(model);
+        assert.ok(opNames(fused).includes(`${pooling}-grad`));
+        assert.ok(!opNames(fused).includes("relu-grad") || pooling === "max-pool");
+        assert.deepEqual(
+          (await run(await create(), fused))["gradients"],
+          (await run(await create(), buildUnfused(model)))["gradients"],
+        );
+      },
+    );
 }
 
 test("a pooled convolution becomes one op, and no mask a pass of its own", () => {
