@@ -20,15 +20,16 @@ import { f32 } from "../../src/shard/codec/f32.ts";
 import { openChannel } from "../../src/storage/open.ts";
 
 const FEATURES = 6;
+/** Unless others are given: the last batch of an epoch has six samples. */
 const ROWS = 70;
-/** The last batch of an epoch has six samples. */
 const BATCH_SIZE = 16;
+const MOST_ROWS = 80;
 export const STEPS_PER_EPOCH = 5;
 const TOTAL_STEPS = 4 * STEPS_PER_EPOCH;
 
 const random = new RandomStream(3, "rows");
-const features = Float32Array.from({ length: ROWS * FEATURES }, () => random.nextNormal());
-const labels = Int32Array.from({ length: ROWS }, (_, row) => Number(features[row * FEATURES]! > 0));
+const features = Float32Array.from({ length: MOST_ROWS * FEATURES }, () => random.nextNormal());
+const labels = Int32Array.from({ length: MOST_ROWS }, (_, row) => Number(features[row * FEATURES]! > 0));
 
 export interface CrewSettings extends Partial<AlgorithmSettings> {
   readonly optimizer?: OptimizerName;
@@ -42,6 +43,9 @@ export interface CrewSettings extends Partial<AlgorithmSettings> {
   readonly batchNorm?: boolean;
   /** Each rank's own. */
   readonly createDevice?: () => Promise<Device> | Device;
+  /** Of the data set, 80 at most, and of a step: `STEPS_PER_EPOCH` steps have to hold all. */
+  readonly rows?: number;
+  readonly batchSize?: number;
   /** Bytes of a bucket. */
   readonly bucketBytes?: number;
 }
@@ -59,6 +63,7 @@ let crews = 0;
 /** Ranks that have not started yet. */
 export async function openCrew(settings: CrewSettings): Promise<Member[]> {
   const { worldSize = 3, optimizer: name = "momentum", batchNorm = false } = settings;
+  const { rows: count = ROWS, batchSize = BATCH_SIZE } = settings;
   const { bucketBytes = 256, createDevice = () => createReferenceDevice({ precision: "f32" }) } = settings;
   const runId = `crew-${crews++}`;
   const composer = new Composer();
@@ -76,7 +81,7 @@ export async function openCrew(settings: CrewSettings): Promise<Member[]> {
       const replica = new Replica({ device, topology, loss: "sigmoid-cross-entropy", seed: 1 });
       await replica.useOptimizer(optimizer);
       const schedule = new SampleSchedule({
-        ...{ count: ROWS, batchSize: BATCH_SIZE, seed: 1, rank, worldSize, holdsAll: true },
+        ...{ count, batchSize, seed: 1, rank, worldSize, holdsAll: true },
       });
       await replica.training(schedule.largestShare);
       const channel = await openChannel(`memory:${runId}`);

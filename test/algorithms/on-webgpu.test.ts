@@ -6,7 +6,18 @@ import { after, describe, test } from "node:test";
 import type { Device } from "../../src/device/device.ts";
 import { createWasmDevice } from "../../src/device/wasm/wasm-device.ts";
 import { createTestGpu, needsGpu } from "../support/gpu.ts";
-import { type CrewSettings, openCrew, parametersOf, stateOf, STEPS_PER_EPOCH, trainCrew } from "./crew.ts";
+import {
+  type CrewSettings,
+  type Member,
+  openCrew,
+  parametersOf,
+  stateOf,
+  STEPS_PER_EPOCH,
+  trainCrew,
+} from "./crew.ts";
+
+/** All slices have eight samples: lavapipe takes seconds to compile the products of each other number. */
+const even = { rows: 80, batchSize: 16, worldSize: 2 };
 
 /** Of the largest parameter. */
 const TOLERANCE = 1e-4;
@@ -38,15 +49,15 @@ const cases: Readonly<Record<string, CrewSettings>> = {
   "local-sgd": { algorithm: "local-sgd", syncEvery: 3, batchNorm: true },
   diloco: { algorithm: "diloco", syncEvery: 3, optimizer: "adamw" },
   // A single rank has nobody whose timing would matter.
-  "ga-sgd without lockstep": { algorithm: "ga-sgd", staleness: 1, worldSize: 1 },
+  "ga-sgd without lockstep": { algorithm: "ga-sgd", staleness: 1, rows: 40, batchSize: 8, worldSize: 1 },
 };
 
 describe("on a GPU", needsGpu, () => {
   for (const [name, settings] of Object.entries(cases))
     test(`${name} ends where it does on the host`, async () => {
       const [host, gpu] = [
-        await trainCrew({ ...settings, createDevice: () => createWasmDevice() }),
-        await trainCrew({ ...settings, createDevice: createGpu }),
+        await trainCrew({ ...even, ...settings, createDevice: () => createWasmDevice() }),
+        await trainCrew({ ...even, ...settings, createDevice: createGpu }),
       ];
       const parameters = await Promise.all(gpu.map(parametersOf));
       for (const other of parameters) assert.deepEqual(other, parameters[0]);
@@ -54,7 +65,7 @@ describe("on a GPU", needsGpu, () => {
     });
 
   test("losses and correct answers are those of the host, however many steps are under way", async () => {
-    const settings = { algorithm: "local-sgd", syncEvery: STEPS_PER_EPOCH } as const;
+    const settings = { ...even, algorithm: "local-sgd", syncEvery: STEPS_PER_EPOCH } as const;
     const outcomes = async (createDevice: () => Promise<Device>) => {
       const crew = await openCrew({ ...settings, createDevice });
       return (await Promise.all(crew.map((member) => member.run(0, 2 * STEPS_PER_EPOCH))))[0]!;
@@ -67,6 +78,29 @@ describe("on a GPU", needsGpu, () => {
       assert.ok(Math.abs(outcome.loss / expected.loss - 1) < TOLERANCE);
       assert.deepEqual([outcome.samples, outcome.correct], [expected.samples, expected.correct]);
     });
+  });
+
+  test("evaluates and predicts as the host does, alone and between steps", async () => {
+    const [[host], [gpu]] = [
+      await trainCrew({ ...even, batchNorm: true, createDevice: () => createWasmDevice() }),
+      await trainCrew({ ...even, batchNorm: true, createDevice: createGpu }),
+    ];
+    const x = Float32Array.from({ length: 8 * 6 }, (_, i) => Math.sin(i));
+    const labels = Float32Array.from({ length: 8 }, (_, i) => i % 2);
+    const of = async ({ replica }: Member) => {
+      const { loss, correct } = await replica.runEvaluation({
+        count: 8,
+        x,
+        labels,
+        step: 0,
+        sampleOffset: 0,
+      });
+      return Float32Array.of(loss, correct, ...(await replica.runPrediction(8, x)));
+    };
+    const before = await of(gpu!);
+    assertEqualWithin(before, await of(host!));
+    await gpu!.replica.applyUpdate(new Float32Array(8));
+    assert.deepEqual(await of(gpu!), before);
   });
 
   test("a state taken on the host goes on on a GPU as it would have there", async () => {

@@ -18,8 +18,11 @@ export function dawnModule(): string {
 
 export type Backend = "vulkan" | "metal" | "d3d12" | "null";
 
-/** Dawn's event thread ends with the object that `create` made, whatever adapters and devices it has given out. */
-const kept: GPU[] = [];
+/**
+ * By flags. Dawn's event thread ends with the object that `create` made, whatever adapters and devices it has given out, so
+ * all are kept; and each is an instance of Vulkan, which takes a driver long to make, so none is made twice.
+ */
+const opened = new Map<string, GPU>();
 
 let loaded: Promise<Dawn> | undefined;
 
@@ -50,13 +53,15 @@ export interface DawnOptions {
 /** Throws SltrainError "webgpu-missing". */
 export async function openDawn(backend: Backend, { toggles = [], adapter }: DawnOptions = {}): Promise<GPU> {
   const { create } = await (loaded ??= loadDawn());
-  const gpu = create([
+  const flags = [
     `backend=${backend}`,
     ...(toggles.length > 0 ? [`enable-dawn-features=${toggles.join(",")}`] : []),
     ...(adapter === undefined ? [] : [`adapter=${adapter}`]),
     // Timestamps are made coarse (65 us) against spying web pages; here all code is the user's own.
     "disable-dawn-features=timestamp_quantization",
-  ]);
-  kept.push(gpu);
+  ];
+  const key = flags.join(" ");
+  const gpu = opened.get(key) ?? create(flags);
+  opened.set(key, gpu);
   return gpu;
 }

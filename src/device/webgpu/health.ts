@@ -17,7 +17,8 @@ export class DeviceHealth {
       this.#fault ??= deviceLost(reason, message);
     });
     device.addEventListener("uncapturederror", ({ error }) => {
-      this.#fault ??= refused(error.message);
+      const isMemory = error instanceof GPUOutOfMemoryError;
+      this.#fault ??= isMemory ? outOfMemory(error.message) : refused(error.message);
     });
   }
 
@@ -64,6 +65,14 @@ export class DeviceHealth {
 /** A call that WebGPU refuses, by the labels in its message. */
 export function refused(message: string): Error {
   return new Error(`sltrain bug: WebGPU refused a call: ${message}`);
+}
+
+export function outOfMemory(what: string): SltrainError {
+  return new SltrainError({
+    code: "out-of-memory",
+    message: `webgpu device: ${what}`,
+    suggestions: ["Use a smaller batch size or more workers.", "Use a GPU with more memory."],
+  });
 }
 
 function deviceLost(reason: GPUDeviceLostReason, message: string): SltrainError {

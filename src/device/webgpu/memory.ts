@@ -1,10 +1,10 @@
 // The device's memory: a buffer for each vector, with its mirror on the host, and those that steps share.
 
-import { SltrainError, assert } from "../../errors.ts";
+import { assert } from "../../errors.ts";
 import { formatBytes } from "../../units.ts";
 import type { DeviceVector } from "../device.ts";
 import { alignBytes } from "./compile.ts";
-import type { DeviceHealth } from "./health.ts";
+import { type DeviceHealth, outOfMemory } from "./health.ts";
 
 export const FLOAT_BYTES = 4;
 
@@ -90,12 +90,4 @@ export class WebGpuMemory {
         ? buffer
         : (buffer = this.createBuffer(sizeBytes, label));
   }
-}
-
-export function outOfMemory(what: string): SltrainError {
-  return new SltrainError({
-    code: "out-of-memory",
-    message: `webgpu device: ${what}`,
-    suggestions: ["Use a smaller batch size or more workers.", "Use a GPU with more memory."],
-  });
 }

@@ -20,8 +20,8 @@ import type {
 import type { MemoryRange } from "./bind.ts";
 import { alignBytes, compileProgram, type KernelChoice } from "./compile.ts";
 import { GpuClock } from "./gpu-clock.ts";
-import { DeviceHealth } from "./health.ts";
-import { FLOAT_BYTES, outOfMemory, WebGpuMemory } from "./memory.ts";
+import { DeviceHealth, outOfMemory } from "./health.ts";
+import { FLOAT_BYTES, WebGpuMemory } from "./memory.ts";
 import { Pipelines } from "./pipelines.ts";
 import { Staging, type Stretch } from "./staging.ts";
 import { SUBGROUP_MATRIX_FEATURE, subgroupMatrixOf } from "./subgroup-matrix.ts";
