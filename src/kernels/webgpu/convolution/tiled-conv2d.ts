@@ -15,7 +15,7 @@ import { channelsOf } from "../emit/channels.ts";
 import type { WebGpuKernel, WebGpuRoutine } from "../kernel.ts";
 import { finish, tiledProduct, type TiledProduct } from "../products/gemm.ts";
 import { matrixOperand } from "../products/matrix.ts";
-import { fits, threadsOf, type Tile } from "../products/tile.ts";
+import { fits, splitsOf, threadsOf, type Tile } from "../products/tile.ts";
 import { isWorth, leastCostly, splitsFor, TILES } from "../products/tiles.ts";
 import { gatheredImage, positionsOf, tapsOf } from "./gathered-image.ts";
 import { forwardGather } from "./gathers.ts";
@@ -25,6 +25,18 @@ import { phasedInputGrad, type PhasedGradient } from "./phased-input-grad.ts";
 const LEAST_K = 12;
 /** Strides with more phases occur in no model, and each is a pass of its own. */
 const MOST_PRODUCTS = 4;
+
+/** Of 64x64, several for each of some hundred multiprocessors: one alone has too few invocations to hide latencies. */
+const WANTED_TILES = 512;
+/** Outputs for each split, at least. */
+const LEAST_SPLIT = 256;
+
+/** Splits of the filter's gradient, whose sums are the longest of all: a function of its shape alone. */
+function splitsOfOutputs({ m, n, k }: TiledProduct): number {
+  const tiles = Math.ceil(m / 64) * Math.ceil(n / 64);
+  const wanted = Math.min(Math.ceil(WANTED_TILES / tiles), Math.floor(k / LEAST_SPLIT));
+  return splitsOf(TILES[0]!, k, Math.max(1, wanted)); // all tiles are of one depth
+}
 
 /** y[positions, N] = x[positions, taps C] w[taps C, N] */
 function forwardProduct(call: KernelCall): TiledProduct {
@@ -65,7 +77,12 @@ function filterGradProduct(call: KernelCall): TiledProduct {
 }
 
 /** By the products that an op consists of, all of which write to different elements of output 0. */
-function tiledKernel(op: AnyOp, partsOf: (call: KernelCall) => PhasedGradient, tile: Tile): WebGpuKernel {
+function tiledKernel(
+  op: AnyOp,
+  partsOf: (call: KernelCall) => PhasedGradient,
+  splits: (product: TiledProduct) => number,
+  tile: Tile,
+): WebGpuKernel {
   const largestOf = (products: readonly TiledProduct[]): TiledProduct =>
     products.reduce((most, one) => (one.m * one.k > most.m * most.k ? one : most));
   return {
@@ -79,11 +96,11 @@ function tiledKernel(op: AnyOp, partsOf: (call: KernelCall) => PhasedGradient, t
     },
     pays(call, target) {
       const largest = largestOf(partsOf(call).products);
-      return leastCostly(largest, target, splitsFor(largest)) === tile;
+      return leastCostly(largest, target, splits(largest)) === tile;
     },
     build(call, target): WebGpuRoutine {
       const { products, before } = partsOf(call);
-      const routines = products.map((product) => tiledProduct(product, tile, splitsFor(product), target));
+      const routines = products.map((product) => tiledProduct(product, tile, splits(product), target));
       const partials = Math.max(...routines.map(({ scratch }) => scratch?.["partials"] ?? 0));
       return {
         passes: [...before, ...routines.flatMap(({ passes }) => passes)],
@@ -98,7 +115,7 @@ function single(product: (call: KernelCall) => TiledProduct): (call: KernelCall)
 }
 
 export const tiledConv2dKernels: readonly WebGpuKernel[] = TILES.flatMap((tile) => [
-  tiledKernel(conv2d, single(forwardProduct), tile),
-  tiledKernel(conv2dInputGrad, phasedInputGrad, tile),
-  tiledKernel(conv2dFilterGrad, single(filterGradProduct), tile),
+  tiledKernel(conv2d, single(forwardProduct), splitsFor, tile),
+  tiledKernel(conv2dInputGrad, phasedInputGrad, splitsFor, tile),
+  tiledKernel(conv2dFilterGrad, single(filterGradProduct), splitsOfOutputs, tile),
 ]);
