@@ -3,7 +3,7 @@
 
 import { setFlagsFromString } from "node:v8";
 import { SltrainError } from "../../errors.ts";
-import { remembered } from "./autotune-cache.ts";
+import { remembered } from "../autotune-cache.ts";
 import { ModuleBuilder } from "../../wasm/emitter.ts";
 import { emitGemm, type GemmSpec } from "../../kernels/wasm/products/gemm.ts";
 import { f32x4, v128 } from "../../wasm/instructions.ts";

@@ -26,6 +26,7 @@ import { Pipelines } from "./pipelines.ts";
 import { Staging, type Stretch } from "./staging.ts";
 import { SUBGROUP_MATRIX_FEATURE, subgroupMatrixOf } from "./subgroup-matrix.ts";
 import { submitRun } from "./submit.ts";
+import { timeCallMs, tunedChoice } from "./tuned-choice.ts";
 
 /** Enough for the GPU to have work while the host gets to hear of results; few enough to hear of them soon. */
 const RUNS_UNDER_WAY = 16;
@@ -56,6 +57,11 @@ export interface WebGpuDeviceOptions {
    * Dawn was opened with the toggle allow_unsafe_apis. Default: "f32".
    */
   readonly precision?: "f32" | "f16";
+  /**
+   * Folder that remembers which kernels of equal bits were the fastest; without one, shapes alone choose. Default:
+   * SLTRAIN_AUTOTUNE_CACHE, unless the adapter is a software one.
+   */
+  readonly tuningFolder?: string;
 }
 
 /** Takes all that the adapter offers of what kernels can use. */
@@ -65,6 +71,7 @@ export async function createWebGpuDevice(
     named = { name: adapter.info.device, isSoftware: adapter.info.isFallbackAdapter },
     countBusyTime = false,
     precision = "f32",
+    tuningFolder = named.isSoftware ? "" : (process.env["SLTRAIN_AUTOTUNE_CACHE"] ?? ""),
   }: WebGpuDeviceOptions = {},
 ): Promise<WebGpuDevice> {
   const wanted = precision === "f16" ? [...USED_FEATURES, SUBGROUP_MATRIX_FEATURE] : USED_FEATURES;
@@ -106,12 +113,22 @@ export async function createWebGpuDevice(
   });
   let underWay = 0;
 
+  async function choiceFor(program: Program): Promise<KernelChoice> {
+    if (tuningFolder === "") return chooseWebGpuKernel;
+    const { vendor, architecture, device: name, description } = adapter.info;
+    return tunedChoice(program, {
+      ...{ target, folder: tuningFolder, adapter: [vendor, architecture, name, description].join(" ") },
+      timeMs: (...call) => timeCallMs(device, ...call),
+    });
+  }
+
   async function compile(
     program: Program,
     plan: Plan,
     vectors: Readonly<Record<string, DeviceVector>>,
-    { kernelFor = chooseWebGpuKernel }: { readonly kernelFor?: KernelChoice } = {},
+    options: { readonly kernelFor?: KernelChoice } = {},
   ): Promise<Step> {
+    const kernelFor = options.kernelFor ?? (await choiceFor(program));
     const bound = bindVectors("webgpu", program, vectors, (vector) => memory.own(vector));
     const arenaBytes = plan.arenaElements * FLOAT_BYTES;
     const arena = reserveArena(arenaBytes);
@@ -147,7 +164,7 @@ export async function createWebGpuDevice(
     };
   }
 
-  return {
+  const device: WebGpuDevice = {
     name: "webgpu",
     adapter: { name: named.name, isSoftware: named.isSoftware },
     target,
@@ -174,4 +191,5 @@ export async function createWebGpuDevice(
     free: (vector) => memory.free(vector),
     destroy: () => gpu.destroy(),
   };
+  return device;
 }

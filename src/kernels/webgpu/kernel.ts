@@ -67,5 +67,7 @@ export interface WebGpuKernel {
   accepts(call: KernelCall, target: WebGpuTarget): boolean;
   /** Whether it is worth choosing for a call that it accepts, by shapes and target alone; if absent, it always is. */
   pays?(call: KernelCall, target: WebGpuTarget): boolean;
+  /** Kernels of one op that have this in common give equal bits: the clock may choose between them. */
+  readonly equalBits?: string;
   build(call: KernelCall, target: WebGpuTarget): WebGpuRoutine;
 }

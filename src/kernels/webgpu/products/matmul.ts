@@ -37,6 +37,7 @@ function tiledKernel<P extends object>(
   return {
     name: `${precision}-${op.name}-${tile.rows}x${tile.columns}x${threadsOf(tile)}-webgpu`,
     op,
+    equalBits: `tiles of ${precision}`,
     accepts: (call, target) =>
       (precision === "f32" || (target.precision === precision && target.shaderF16)) &&
       fits(tile, target) &&

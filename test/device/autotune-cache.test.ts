@@ -3,8 +3,8 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, suite, test } from "node:test";
 import { crc32 } from "node:zlib";
-import { remembered } from "../../../src/device/wasm/autotune-cache.ts";
-import { temporaryFolder } from "../../support/cli.ts";
+import { remembered } from "../../src/device/autotune-cache.ts";
+import { temporaryFolder } from "../support/cli.ts";
 
 suite("the autotune cache", () => {
   let measured = 0;

@@ -9,12 +9,13 @@ import { crc32 } from "node:zlib";
 
 export interface Question<A> {
   readonly name: string;
+  /** What an answer depends on besides the question; if left out, processor and engine. */
+  readonly machine?: string;
   /** Whether a remembered value is an answer. */
   readonly isAnswer: (value: unknown) => value is A;
   readonly measure: () => Promise<A>;
 }
 
-/** What an answer depends on besides the question. */
 function machineText(): string {
   const { node, v8 } = process.versions;
   return [cpus()[0]?.model ?? "unknown", process.arch, node, v8].join(" ");
@@ -22,11 +23,10 @@ function machineText(): string {
 
 /** The remembered answer, or a new one, which is then remembered. Throws what `measure` throws. */
 export async function remembered<A>(
-  { name, isAnswer, measure }: Question<A>,
+  { name, machine = machineText(), isAnswer, measure }: Question<A>,
   folder = process.env["SLTRAIN_AUTOTUNE_CACHE"] ?? "",
 ): Promise<A> {
   if (folder === "") return measure();
-  const machine = machineText();
   const path = join(folder, `${name}-${crc32(machine).toString(16).padStart(8, "0")}.json`);
   const known = attempt(path, () => readAnswer(path, machine));
   if (isAnswer(known)) return known;
