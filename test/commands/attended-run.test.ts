@@ -5,13 +5,17 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { after, test } from "node:test";
+import { writeImages } from "../../bench/chaos/data.ts";
 import { eventsOf, lastEvent, sltrain, startSltrain, temporaryFolder } from "../support/cli.ts";
 
 const folder = temporaryFolder();
 after(folder.remove);
 // Who is dead is told sooner than by default.
-writeFileSync(join(folder.path, "sltrain.config.json"), JSON.stringify({ leaseMs: 500 }));
-const longRun = ["train", "--model", "lenet5", "--epochs", "3", "--workers", "2", "--json"];
+const settings = { leaseMs: 500, storage: "fs:.sltrain?latencyMs=5" };
+writeFileSync(join(folder.path, "sltrain.config.json"), JSON.stringify(settings));
+/** 252 steps, each of which waits for the storage: on any machine there are seconds to strike in. */
+const data = writeImages(join(folder.path, "images"), 6_000);
+const longRun = ["train", "--model", "lenet5", "--data", data, "--epochs", "3", "--workers", "2", "--json"];
 let undisturbedSha256: Promise<unknown> | undefined;
 
 /** The parameters of the long run when nothing happens to it. */
