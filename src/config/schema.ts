@@ -179,7 +179,7 @@ export const trainFields = {
   functionsPerGpu: wholeNumber(1, 64)
     .optional()
     .describe(
-      "Functions that share a GPU: the first so many ranks the first one, and so on. Default: evenly.",
+      "Functions that share a GPU: the first so many ranks the first one, and so on. Default: all on one.",
     ),
   stack: text("a stack's name").describe(
     "CloudFormation stack of functions that provider lambda uses, and deploys where needed.",

@@ -7,6 +7,7 @@ import { formatBytes, formatCount, formatDuration, formatPercent, formatUsd } fr
 import { drawCurve } from "./curve.ts";
 import { resumeCommand } from "../run/resume-command.ts";
 import { exchangeText } from "./exchange-text.ts";
+import { gpuLine, gpuUseLine } from "./gpu-text.ts";
 import { costText } from "./summary-lines.ts";
 import { drawTable } from "./table.ts";
 
@@ -14,6 +15,7 @@ import { drawTable } from "./table.ts";
 export function runReport(run: StoredRun, storageUri: string, width: number): string {
   const { manifest, metrics, summary } = run;
   const { config, data } = manifest;
+  const gpus = summary?.gpus.map(gpuUseLine) ?? manifest.machine.gpus?.map(gpuLine) ?? [];
   const facts = [
     ["status", statusOf(run)],
     ["started", manifest.createdAt],
@@ -28,6 +30,7 @@ export function runReport(run: StoredRun, storageUri: string, width: number): st
     ],
     ["exchange", exchangeText(config)],
     ["functions", `${config.workers} ${config.provider}, ${config.memoryMiB} MiB each`],
+    ...gpus.map((line, i) => [i === 0 ? "GPUs" : "", line]),
     ["machine", `${manifest.machine.cpu}, ${manifest.machine.cores} cores, Node ${manifest.versions.node}`],
   ];
   if (summary) {
