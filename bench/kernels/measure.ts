@@ -30,9 +30,10 @@ const MIN_WARM_UP_SAMPLES = 1;
 
 /**
  * By kind of kernel, for the errors of check.ts: sums of some thousand f32 terms in another order; Winograd's transforms
- * round a few times more, those of F(4x4, 3x3) with factors of up to 8; elsewhere approximations of functions.
+ * round a few times more, those of F(4x4, 3x3) with factors of up to 8; f16 has 11 bits of each operand; elsewhere approximations of functions.
  */
 const TOLERANCES: readonly (readonly [kernel: RegExp, tolerance: number])[] = [
+  [/^f16-/, 1e-3],
   [/-winograd-4x4-/, 5e-6],
   [/^f32-(dense|matmul|conv2d|depthwise-conv2d|column-sum)-/, 2e-6],
   [/./, 2e-5],

@@ -1,7 +1,8 @@
 // A GPU, or what plays one. All cases run on one device, which keeps its pipelines; vectors are given back case by case.
 
 import type { DeviceVector } from "../../src/device/device.ts";
-import { findAdapter } from "../../src/device/webgpu/adapters.ts";
+import { findAdapter, platformBackend } from "../../src/device/webgpu/adapters.ts";
+import { openDawn } from "../../src/device/webgpu/dawn.ts";
 import { createWebGpuDevice, type WebGpuDevice } from "../../src/device/webgpu/webgpu-device.ts";
 import { chooseWebGpuKernel } from "../../src/kernels/webgpu/choose.ts";
 import { describeMachine } from "../machine.ts";
@@ -12,10 +13,20 @@ export interface WebGpuTestbed extends Testbed {
   readonly gpu: WebGpuDevice;
 }
 
-/** `selector`: index or part of the name. Throws SltrainError "webgpu-missing" and "adapter-missing". */
-export async function openWebGpuTestbed(selector?: string): Promise<WebGpuTestbed> {
-  const { adapter, description } = await findAdapter(selector);
-  const gpu = await createWebGpuDevice(adapter, { named: description, countBusyTime: true });
+/** What an experiment of Dawn's needs: subgroup matrices, and f16 on NVIDIA's older drivers. */
+export const UNSAFE_TOGGLES = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia"] as const;
+
+/**
+ * `selector`: index or part of the name. `precision` "f16": products round their operands to f16, by subgroup matrices
+ * where the adapter has them. Throws SltrainError "webgpu-missing" and "adapter-missing".
+ */
+export async function openWebGpuTestbed(
+  selector?: string,
+  precision: "f32" | "f16" = "f32",
+): Promise<WebGpuTestbed> {
+  const { adapter: found, description } = await findAdapter(selector);
+  const adapter = precision === "f16" ? await unsafeAdapter(description.name, found) : found;
+  const gpu = await createWebGpuDevice(adapter, { named: description, countBusyTime: true, precision });
   const { name, vendor, architecture, driver, isSoftware } = description;
   const timeMs: StepTimer =
     gpu.busyMs === undefined
@@ -54,4 +65,10 @@ export async function openWebGpuTestbed(selector?: string): Promise<WebGpuTestbe
     },
     close: () => gpu.destroy(),
   };
+}
+
+/** The adapter of that name once more, with its experimental features; as it is if they hide it. */
+async function unsafeAdapter(adapter: string, found: GPUAdapter): Promise<GPUAdapter> {
+  const gpu = await openDawn(platformBackend(), { toggles: UNSAFE_TOGGLES, adapter });
+  return (await gpu.requestAdapter({ powerPreference: "high-performance" })) ?? found;
 }

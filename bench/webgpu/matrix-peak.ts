@@ -7,6 +7,8 @@
 import { platformBackend } from "../../src/device/webgpu/adapters.ts";
 import { openDawn } from "../../src/device/webgpu/dawn.ts";
 import { GpuClock } from "../../src/device/webgpu/gpu-clock.ts";
+import { SUBGROUP_MATRIX_FEATURE } from "../../src/device/webgpu/subgroup-matrix.ts";
+import { UNSAFE_TOGGLES } from "../testbeds/webgpu.ts";
 
 /** What the adapter multiplies: an MxK by a KxN matrix, added to an MxN one. */
 export interface MatrixConfig {
@@ -20,10 +22,6 @@ export interface MatrixConfig {
 export interface MatrixPeak extends MatrixConfig {
   readonly tflops: number;
 }
-
-export const MATRIX_TOGGLES = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia"] as const;
-/** Not in WebGPU's list of features yet. */
-export const MATRIX_FEATURE = "chromium-experimental-subgroup-matrix" as GPUFeatureName;
 
 /** Independent sums of a subgroup. */
 const CHAINS = 4;
@@ -64,9 +62,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_id) subgroup: u32
 
 /** Of every configuration of floating point that the adapter has; empty without the feature. `adapter`: its name. */
 export async function measureMatrixPeaks(adapter: string): Promise<readonly MatrixPeak[]> {
-  const gpu = await openDawn(platformBackend(), { toggles: MATRIX_TOGGLES, adapter });
+  const gpu = await openDawn(platformBackend(), { toggles: UNSAFE_TOGGLES, adapter });
   const found = await gpu.requestAdapter({ powerPreference: "high-performance" });
-  const needed: GPUFeatureName[] = [MATRIX_FEATURE, "subgroups", "shader-f16", "timestamp-query"];
+  const needed: GPUFeatureName[] = [SUBGROUP_MATRIX_FEATURE, "subgroups", "shader-f16", "timestamp-query"];
   if (found === null || needed.some((feature) => !found.features.has(feature))) return [];
   const { subgroupMatrixConfigs = [], subgroupMinSize } = found.info as GPUAdapterInfo & {
     readonly subgroupMatrixConfigs?: readonly MatrixConfig[];

@@ -39,7 +39,7 @@ export const fullPlan: GpuBenchPlan = {
 
 /** Everything once and tiny, for a software adapter: it shows that the bench works, and nothing else. */
 export const smokePlan: GpuBenchPlan = {
-  products: [64],
+  products: [256],
   convolutions: { model: "lenet5", batchSize: 2 },
   steps: [{ model: "lenet5", batchSize: 4 }],
   batchSize: 4,

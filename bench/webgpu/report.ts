@@ -18,6 +18,8 @@ export interface GpuReport extends Provenance {
   torch?: TorchFacts;
   products?: readonly KernelRow[];
   convolutions?: readonly KernelRow[];
+  /** With operands rounded to f16, by subgroup matrices where the adapter has them; `peakFraction` is of f32's peak. */
+  halfProducts?: readonly KernelRow[];
   /** Empty where the adapter has no subgroup matrices. */
   matrixPeaks?: readonly MatrixPeak[];
   steps?: { readonly rows: readonly StepsRow[]; readonly lacking: readonly LackingModel[] };
@@ -42,6 +44,8 @@ export interface Goal {
 /** Of the peak: shares that an f32 kernel without tensor cores should reach. */
 const PRODUCT_GOALS: Readonly<Record<string, number>> = { "4096x4096": 0.6, "1024x1024": 0.35 };
 const CONVOLUTION_GOAL = 0.4;
+/** Of a product of 4096 cubed in f16, where there are subgroup matrices. */
+const HALF_GOAL_TFLOPS = 200;
 /** Times PyTorch's eager f32 speed, TF32 off. */
 const TORCH_GOALS: Readonly<Record<string, number>> = { lenet5: 1, mlp: 1, resnet20: 1, resnet34: 0.7 };
 const TFJS_GOAL = 2;
@@ -64,6 +68,11 @@ export function goalsOf(report: GpuReport): readonly Goal[] {
     .filter(({ shape, params }) => shape.includes("3x3x") || JSON.stringify(params).includes("[3,3,"))
     .map(({ op, shape, peakFraction }) =>
       atLeast(`${op} ${shape}, of the FMA peak`, CONVOLUTION_GOAL, peakFraction),
+    );
+  const halves = (report.halfProducts ?? [])
+    .filter(({ shape }) => shape.startsWith("4096x4096"))
+    .map(({ shape, gflops }) =>
+      atLeast(`matmul ${shape} in f16, TFLOP/s`, HALF_GOAL_TFLOPS, gflops === null ? null : gflops / 1000),
     );
   const steps = (report.steps?.rows ?? []).flatMap(({ model, vsTorch, vsTfjs }) => [
     atLeast(`${model}, times PyTorch's speed`, TORCH_GOALS[model] ?? 1, vsTorch),
@@ -88,5 +97,5 @@ export function goalsOf(report: GpuReport): readonly Goal[] {
         },
       ]
     : [];
-  return [...products, ...convolutions, ...steps, ...host, ...clean];
+  return [...products, ...convolutions, ...halves, ...steps, ...host, ...clean];
 }

@@ -92,6 +92,14 @@ await section("convolutions", async () => ({
 }));
 torch?.close();
 await section("subgroup matrices", async () => ({ matrixPeaks: await measureMatrixPeaks(name) }));
+await section("f16 products", async () => {
+  const halves = await openWebGpuTestbed(flags.adapter, "f16");
+  try {
+    return { halfProducts: await measureKernels(halves, productCases(plan), fmaGflops, undefined) };
+  } finally {
+    halves.close();
+  }
+});
 
 await section("steps", async () => {
   const rows: StepsRow[] = [];
@@ -133,9 +141,7 @@ await section("process starts", async () => ({
 testbed.close();
 console.log(gpuTable(report));
 tell(`\n${resultsFile}`);
-const wrong = [
-  ...(report.products ?? []),
-  ...(report.convolutions ?? []),
-  ...(report.steps?.rows ?? []),
-].some(({ correct }) => !correct);
+const { products = [], halfProducts = [], convolutions = [], steps } = report;
+const checked = [...products, ...halfProducts, ...convolutions, ...(steps?.rows ?? [])];
+const wrong = checked.some(({ correct }) => !correct);
 if (wrong || report.failures.length > 0) process.exitCode = 1;

@@ -1,12 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  MATRIX_FEATURE,
-  MATRIX_TOGGLES,
-  matrixPeakWgsl,
-  measureMatrixPeaks,
-} from "../../bench/webgpu/matrix-peak.ts";
+import { matrixPeakWgsl, measureMatrixPeaks } from "../../bench/webgpu/matrix-peak.ts";
+import { UNSAFE_TOGGLES } from "../../bench/testbeds/webgpu.ts";
 import { findAdapter } from "../../src/device/webgpu/adapters.ts";
+import { SUBGROUP_MATRIX_FEATURE } from "../../src/device/webgpu/subgroup-matrix.ts";
 import { openDawn } from "../../src/device/webgpu/dawn.ts";
 import { gpuEnvironment, needsGpu } from "../support/gpu.ts";
 
@@ -14,9 +11,9 @@ Object.assign(process.env, gpuEnvironment);
 
 test("the kernel of subgroup matrices compiles for the sizes of NVIDIA and Apple", async () => {
   // Nothing on a processor executes them; Dawn's null backend compiles.
-  const adapter = await (await openDawn("null", { toggles: MATRIX_TOGGLES })).requestAdapter();
+  const adapter = await (await openDawn("null", { toggles: UNSAFE_TOGGLES })).requestAdapter();
   const device = await adapter!.requestDevice({
-    requiredFeatures: [MATRIX_FEATURE, "subgroups", "shader-f16"],
+    requiredFeatures: [SUBGROUP_MATRIX_FEATURE, "subgroups", "shader-f16"],
   });
   for (const [componentType, resultType, M, N, K] of [
     ["f16", "f32", 16, 16, 16],
