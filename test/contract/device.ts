@@ -5,7 +5,7 @@ import { after, before, suite, test } from "node:test";
 import type { Device, DeviceVector, Plan, Program, ReadBack, Value } from "../../src/device/device.ts";
 import type { AnyOp } from "../../src/kernels/op.ts";
 import { ops } from "../../src/kernels/ops/index.ts";
-import { f32, type TensorType } from "../../src/kernels/tensor.ts";
+import { f32, i32, type TensorType } from "../../src/kernels/tensor.ts";
 
 type Vectors = Readonly<Record<string, DeviceVector>>;
 
@@ -282,6 +282,34 @@ export function deviceContract(
         runs.map((_, i) => 2 * i),
       );
       await step.run();
+    });
+
+    test("gives no loss that is a number for a label that is no class", async () => {
+      const program: Program = {
+        values: [
+          inVector("logits", f32(2, 3)),
+          inVector("labels", i32(2)),
+          ...["loss", "correct"].map((name) => inVector(name, f32(1))),
+        ],
+        instructions: [{ op: ops["softmax-cross-entropy"], params: {}, inputs: [0, 1], outputs: [2, 3] }],
+        vectors: { logits: 64, labels: 64, loss: 64, correct: 64 },
+      };
+      const vectors = allocate("logits", "labels", "loss", "correct");
+      const step = await device.compile(program, nothingInArena(program), vectors);
+      for (const [label, known] of [
+        [2, true],
+        [3, false],
+        [-1, false],
+      ] as const) {
+        device.write(vectors["labels"]!, 0, Int32Array.of(1, label));
+        // The reference refuses it outright.
+        const ran = await step.run().then(
+          () => true,
+          () => device.name !== "reference",
+        );
+        const [loss] = await firstOf(vectors["loss"]!);
+        assert.equal(ran && Number.isFinite(loss), known, `label ${label}`);
+      }
     });
 
     test("refuses an op that it has no kernel for, naming it and its operands", async () => {
