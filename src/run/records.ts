@@ -258,8 +258,8 @@ export interface RunSummary extends WorkTotals {
   readonly data: string;
   readonly workers: number;
   readonly device: "wasm" | "webgpu";
-  /** None for wasm. */
-  readonly gpus: readonly GpuUse[];
+  /** None for wasm; missing in records of before there were any. */
+  readonly gpus?: readonly GpuUse[];
   readonly epochs: number;
   readonly steps: number;
   /** Mean training loss of the last epoch. */

@@ -16,9 +16,12 @@ export function gpuLine(gpu: GpuShare): string {
 
 /** The same with what was made of it. */
 export function gpuUseLine(gpu: GpuUse): string {
-  return gpu.busyShare === null
-    ? gpuLine(gpu)
-    : `${gpuLine(gpu)}, busy for ${formatPercent(gpu.busyShare)} of their time`;
+  const { busyShare } = gpu;
+  if (busyShare === null) return gpuLine(gpu);
+  // Passes that took turns are counted whole, each with the other's share of it.
+  return busyShare > 1
+    ? `${gpuLine(gpu)}, busy all the time, with passes that overlap (${formatPercent(busyShare)} together)`
+    : `${gpuLine(gpu)}, busy for ${formatPercent(busyShare)} of their time`;
 }
 
 /** Placement gives a GPU a stretch of ranks, but where workers outnumber what fits. */

@@ -15,7 +15,7 @@ import { drawTable } from "./table.ts";
 export function runReport(run: StoredRun, storageUri: string, width: number): string {
   const { manifest, metrics, summary } = run;
   const { config, data } = manifest;
-  const gpus = summary?.gpus.map(gpuUseLine) ?? manifest.machine.gpus?.map(gpuLine) ?? [];
+  const gpus = summary?.gpus?.map(gpuUseLine) ?? manifest.machine.gpus?.map(gpuLine) ?? [];
   const facts = [
     ["status", statusOf(run)],
     ["started", manifest.createdAt],

@@ -20,7 +20,7 @@ export function summaryLines(run: RunSummary): string[] {
     `${label("traffic")}${formatBytes(run.bytesUp)} up, ${formatBytes(run.bytesDown)} down, ${formatCount(run.requests)} requests` +
       (run.requestsUsd > 0 ? ` for ${formatUsd(run.requestsUsd)}` : ""),
     `${label("memory")}${formatBytes(run.peakMemoryMiB * 2 ** 20)} in the largest worker`,
-    ...run.gpus.map((gpu, i) => label(i === 0 ? "GPUs" : "") + gpuUseLine(gpu)),
+    ...(run.gpus ?? []).map((gpu, i) => label(i === 0 ? "GPUs" : "") + gpuUseLine(gpu)),
     ...costLines(run),
     `${label("model")}${run.modelPath}`,
     `${label("")}${run.topologyPath}`,

@@ -64,6 +64,10 @@ export function testCalls(family: Family, tolerance: (op: ComputingOp) => number
           allCases.filter((one) => one.op === op && kernel.accepts(one.call, device!.target)),
           MOST_CASES,
         );
+        if (cases.length === 0) {
+          t.skip("no listed call is for it on this adapter");
+          return;
+        }
         for (const one of cases) await check(device!, kernel, one);
         t.diagnostic(`${cases.length} calls`);
       });
