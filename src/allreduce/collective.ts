@@ -66,6 +66,12 @@ export interface EarlierRound {
 export interface Collective {
   /** Parts of the flat vector in the order in which they are pushed best: backward completes the last tensors first. */
   readonly buckets: readonly ElementRange[];
+  /**
+   * Stretches of the flat vector, in ascending order and none of two buckets, of which this rank's sums are rounded to bf16
+   * before anything else is done with them: whoever pushes them rounded already gives the same bits. Empty with any other
+   * codec. What the rank adds to a sum itself is none of them, for it is added as it is.
+   */
+  readonly roundedToBf16: readonly ElementRange[];
   /** The current reading. */
   readonly stats: CollectiveStats;
   /**

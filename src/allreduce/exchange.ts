@@ -1,6 +1,7 @@
 // An exchange: one rank's side of all that a run reduces, in lanes that share a carrier of their frames and a clock.
 
 import { assert, SltrainError } from "../errors.ts";
+import type { ElementRange } from "../shard/layout.ts";
 import type { ZstdMode } from "../shard/zstd-trial.ts";
 import { loadZstd } from "../shard/zstd.ts";
 import { FUNCTION_USD_PER_SECOND } from "../storage/prices.ts";
@@ -64,6 +65,8 @@ export interface Exchange<Name extends string> {
    * without any push. See `Collective.replay`.
    */
   replay(lanes: readonly Name[], options: RoundOptions): Promise<readonly Round[] | undefined>;
+  /** What this rank publishes of its own sums, by bucket of the lane, in ascending order; what touches is one range. */
+  published(lane: Name): readonly (readonly ElementRange[])[];
   /** See `Collective.inherit`: a round of these lanes. */
   inherit(lanes: readonly Name[], step: number): void;
   /** See `Collective.sweep`. */
@@ -161,6 +164,7 @@ export async function openExchange<Name extends string>(
       for (const lane of own) carrier.opened(lane, options.step);
       return rounds;
     },
+    published: (name) => lanes.get(name)!.plans.map((plan) => joinTouching(plan.published(0, rank))),
     inherit(names, step) {
       for (const name of names) carrier.opened(lanes.get(name)!, step);
     },
@@ -170,6 +174,16 @@ export async function openExchange<Name extends string>(
     },
     close: () => carrier.close(),
   };
+}
+
+function joinTouching(ranges: readonly ElementRange[]): ElementRange[] {
+  const joined: ElementRange[] = [];
+  for (const { begin, end } of ranges.toSorted((a, b) => a.begin - b.begin)) {
+    const last = joined.at(-1);
+    if (last?.end === begin) joined[joined.length - 1] = { begin: last.begin, end };
+    else if (begin < end) joined.push({ begin, end });
+  }
+  return joined;
 }
 
 const NO_VALUES = new Float32Array(0);

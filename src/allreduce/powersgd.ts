@@ -116,6 +116,7 @@ export async function openPowerSgd(options: PowerSgdOptions): Promise<Collective
   const factors = new Factors(divide(options), options.seed);
   return {
     buckets: ranges,
+    roundedToBf16: [],
     get stats() {
       const { stats } = exchange;
       return { ...stats, exchangeMs: stats.exchangeMs + factors.workMs };

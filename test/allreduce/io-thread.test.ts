@@ -80,7 +80,7 @@ async function round(
   return Float32Array.from(values);
 }
 
-for (const compress of ["f32", "top-k:1%", "powersgd:2"]) {
+for (const compress of ["f32", "bf16", "top-k:1%", "powersgd:2"]) {
   test(`with ${compress} a thread gives the bits, the state and the traffic of a collective without one`, async () => {
     const opened = [];
     const results = [];
@@ -99,7 +99,8 @@ for (const compress of ["f32", "top-k:1%", "powersgd:2"]) {
       await Promise.all(pair.map(({ collective }) => collective.sweep(3, 2)));
       const states = pair.map(({ collective: { state } }) => structuredClone(state));
       const { bytesUp, bytesDown } = pair[0]!.collective.stats;
-      results.push({ means, states, bytesUp, bytesDown });
+      const rounded = pair.map(({ collective: { roundedToBf16 } }) => roundedToBf16);
+      results.push({ means, states, bytesUp, bytesDown, rounded });
       opened.push(...pair);
     }
     assert.deepEqual(results[1], results[0]);

@@ -55,6 +55,7 @@ export type Call =
 /** What of a collective never changes; the arrays of its state lie in shared memory. */
 export interface Opened {
   readonly buckets: readonly ElementRange[];
+  readonly roundedToBf16: readonly ElementRange[];
   readonly state: CollectiveState;
 }
 

@@ -93,6 +93,7 @@ class Link {
 
 class RemoteCollective implements Collective {
   readonly buckets: Opened["buckets"];
+  readonly roundedToBf16: Opened["roundedToBf16"];
   readonly state: CollectiveState;
   readonly #link: Link;
   /** For vectors that are not in shared memory themselves; made when there is one. */
@@ -100,9 +101,10 @@ class RemoteCollective implements Collective {
   /** Milliseconds that rounds took of the calling thread. */
   #spentMs = 0;
 
-  constructor(link: Link, { buckets, state }: Opened) {
+  constructor(link: Link, { buckets, roundedToBf16, state }: Opened) {
     this.#link = link;
     this.buckets = buckets;
+    this.roundedToBf16 = roundedToBf16;
     this.state = state;
   }
 

@@ -128,8 +128,8 @@ class CollectiveServer {
   }
 }
 
-function opened({ buckets, state }: Collective): Opened {
+function opened({ buckets, roundedToBf16, state }: Collective): Opened {
   for (const [name, { buffer }] of Object.entries(state))
     assert(buffer instanceof SharedArrayBuffer, `state ${name} lies in shared memory`);
-  return { buckets, state };
+  return { buckets, roundedToBf16, state };
 }
