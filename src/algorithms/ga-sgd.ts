@@ -2,6 +2,7 @@
 // slice, each bucket sent as soon as its gradients are final, one mean for all, one optimiser update on every rank.
 
 import { setImmediate } from "node:timers/promises";
+import { ROUNDED_GRADIENTS } from "../graph/round-gradients.ts";
 import type { ElementRange, Layout } from "../shard/layout.ts";
 import {
   type Algorithm,
@@ -14,7 +15,9 @@ import {
   type TrainingStep,
   vectorsOf,
 } from "./algorithm.ts";
-import type { VectorReadBack } from "./replica.ts";
+import { bucketReadBacks, stretchesIn, widen } from "./rounded-read-backs.ts";
+
+const NO_WORDS = new Float32Array(0);
 
 /** The collective averages the gradients and, behind them, statistics, which are averaged as they are. */
 export function gaSgd(options: AlgorithmOptions): Algorithm {
@@ -36,7 +39,7 @@ async function gradientStep(
   { replica, collective, timeoutMs, signal }: AlgorithmOptions,
   { step, batch, hyper, stopVote }: TrainingStep,
 ): Promise<ExchangeOutcome> {
-  const { buckets } = collective;
+  const { buckets, roundedToBf16 } = collective;
   const weight = batch?.count ?? 0;
   const round = collective.begin({ step, weight, timeoutMs, signal });
   const gradients = replica.mirror("gradients");
@@ -58,19 +61,23 @@ async function gradientStep(
 
   let sums = { loss: 0, correct: 0 };
   if (batch) {
-    const { gradientReadyAt, lastInstruction } = await replica.training(batch.count);
+    const training = await replica.training(batch.count, roundedToBf16);
+    const { gradientReadyAt, lastInstruction, rounded } = training;
     const readyAt = bucketsReadyAt(buckets, replica.parameters, gradientReadyAt, lastInstruction);
-    const readBacks = buckets.map(({ begin, end }, bucket): VectorReadBack => ({
-      ...{ vector: "gradients", after: readyAt[bucket]! },
-      ...{ begin: Math.min(begin, gradients.length), end: Math.min(end, gradients.length) },
-      ready() {
+    const words = rounded.length > 0 ? replica.mirror(ROUNDED_GRADIENTS) : NO_WORDS;
+    const readBacks = buckets.flatMap(({ begin, end }, bucket) => {
+      const range = { begin: Math.min(begin, gradients.length), end: Math.min(end, gradients.length) };
+      const stretches = stretchesIn(rounded, range);
+      const ready = () => {
+        widen(words, stretches, gradients);
         push(bucket);
         // A turn of the event loop: what was pushed is on its way while the backward pass goes on.
         return setImmediate();
-      },
-    }));
+      };
+      return bucketReadBacks(range, stretches, { after: readyAt[bucket]!, ready });
+    });
     const allStatistics = { vector: "statistics", after: lastInstruction, begin: 0, end: statistics.length };
-    sums = await replica.runTraining(batch, [allStatistics, ...readBacks]);
+    sums = await replica.runTraining(batch, [allStatistics, ...readBacks], roundedToBf16);
   } else {
     gradients.fill(0);
     buckets.forEach((_, bucket) => push(bucket));

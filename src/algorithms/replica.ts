@@ -6,12 +6,13 @@ import { SltrainError, assert } from "../errors.ts";
 import { initializeParameters } from "../graph/initialize.ts";
 import { layoutOf, type Parameter } from "../graph/graph.ts";
 import { buildInferenceProgram } from "../graph/program.ts";
+import { withRoundedGradients } from "../graph/round-gradients.ts";
 import { allocateVectors } from "../graph/vectors.ts";
 import { buildModel, outputsOf, type LossName } from "../models/build.ts";
 import { tensorsInto, tensorsOf, type NamedTensor, type Safetensors } from "../models/safetensors.ts";
 import type { Topology } from "../models/topology.ts";
 import { buildUpdateProgram, type Optimizer } from "../optim/optimizer.ts";
-import type { Layout } from "../shard/layout.ts";
+import type { ElementRange, Layout } from "../shard/layout.ts";
 import { buildTrainingStep } from "./training-memory.ts";
 
 /** Host copy of one batch. */
@@ -45,8 +46,10 @@ interface Compiled {
 }
 
 export interface TrainingStep extends Compiled {
-  /** By parameter: index of the instruction after which its gradient is final. */
+  /** By parameter: index of the instruction after which its gradient is final, and rounded where it is to be. */
   readonly gradientReadyAt: readonly number[];
+  /** Stretches of the gradients that it also leaves in `ROUNDED_GRADIENTS`. */
+  readonly rounded: readonly ElementRange[];
 }
 
 export interface ReplicaOptions {
@@ -55,6 +58,8 @@ export interface ReplicaOptions {
   readonly loss: LossName;
   readonly seed: number;
 }
+
+const NO_STRETCHES: readonly ElementRange[] = [];
 
 /** The pass over the batch, and the update. */
 const RUNS_OF_A_LOCAL_STEP = 2;
@@ -66,7 +71,8 @@ export class Replica {
   /** By vector; all others begin with zeros. */
   readonly #initialised: Readonly<Record<string, readonly Parameter[]>>;
   readonly #shared: Record<string, DeviceVector> = {};
-  readonly #training = new Map<number, Promise<TrainingStep>>();
+  /** By the stretches that they round. */
+  readonly #training = new WeakMap<readonly ElementRange[], Map<number, Promise<TrainingStep>>>();
   readonly #evaluation = new Map<number, Promise<Compiled>>();
   readonly #prediction = new Map<number, Promise<Compiled>>();
   #optimizer: Optimizer | undefined;
@@ -156,20 +162,31 @@ export class Replica {
     };
   }
 
-  /** The compiled forward and backward pass for `count` samples, made at its first use. */
-  training(count: number): Promise<TrainingStep> {
-    return memoise(this.#training, count, async () => {
-      const built = buildTrainingStep(this.#options, count);
-      return { ...(await this.#compile(built)), gradientReadyAt: built.gradientReadyAt };
+  /**
+   * The compiled forward and backward pass for `count` samples, made at its first use with these `stretches`, which see
+   * `withRoundedGradients`. Where the device's memory is the host's, nothing comes back and nothing is rounded.
+   */
+  training(count: number, stretches = NO_STRETCHES): Promise<TrainingStep> {
+    const rounded = this.#options.device.name === "webgpu" && stretches.length > 0 ? stretches : NO_STRETCHES;
+    let steps = this.#training.get(rounded);
+    if (steps === undefined) this.#training.set(rounded, (steps = new Map<number, Promise<TrainingStep>>()));
+    return memoise(steps, count, async () => {
+      const plain = buildTrainingStep(this.#options, count);
+      const built = rounded === NO_STRETCHES ? plain : withRoundedGradients(plain, rounded);
+      return { ...(await this.#compile(built)), gradientReadyAt: built.gradientReadyAt, rounded };
     });
   }
 
   /**
    * Forward and backward over one batch: `gradients` then holds sums over its samples.
-   * Throws "loss-not-finite"; who runs the step knows its number and worker.
+   * Throws "loss-not-finite"; who runs the step knows its number and worker. See `training` for `stretches`.
    */
-  async runTraining(batch: Batch, readBacks: readonly VectorReadBack[] = []): Promise<BatchSums> {
-    return this.#train(await this.training(batch.count), batch, readBacks);
+  async runTraining(
+    batch: Batch,
+    readBacks: readonly VectorReadBack[] = [],
+    stretches = NO_STRETCHES,
+  ): Promise<BatchSums> {
+    return this.#train(await this.training(batch.count, stretches), batch, readBacks);
   }
 
   async #train(compiled: Compiled, batch: Batch, readBacks?: readonly VectorReadBack[]): Promise<BatchSums> {

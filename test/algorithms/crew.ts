@@ -9,14 +9,13 @@ import { SampleSchedule } from "../../src/algorithms/sample-schedule.ts";
 import type { Collective } from "../../src/allreduce/collective.ts";
 import { openDeltaLog } from "../../src/allreduce/delta-log.ts";
 import { openCollective } from "../../src/allreduce/open-collective.ts";
-import { scatterReduce } from "../../src/allreduce/patterns/scatter-reduce.ts";
+import { parseReduce } from "../../src/allreduce/patterns/index.ts";
 import type { Device } from "../../src/device/device.ts";
 import { createReferenceDevice } from "../../src/device/reference/reference-device.ts";
 import { add, batchNormalization, Composer, dense } from "../../src/models/compose.ts";
 import { hyperAt, type OptimizerName, optimizerOf } from "../../src/optim/optimizer.ts";
 import { RandomStream } from "../../src/random.ts";
 import { parseCodec } from "../../src/shard/codec/codecs.ts";
-import { f32 } from "../../src/shard/codec/f32.ts";
 import { openChannel } from "../../src/storage/open.ts";
 
 const FEATURES = 6;
@@ -39,6 +38,12 @@ export interface CrewSettings extends Partial<AlgorithmSettings> {
   readonly staleness?: number;
   /** Of the updates of ranks that are not in lockstep. */
   readonly codec?: string;
+  /** Of the gradients; f32 unless given. */
+  readonly gradientCodec?: string;
+  /** As users write it. */
+  readonly reduce?: string;
+  /** What stands in for the collective of a rank. */
+  readonly wrapCollective?: (collective: Collective) => Collective;
   /** Whether the model has statistics. */
   readonly batchNorm?: boolean;
   /** Each rank's own. */
@@ -65,6 +70,7 @@ export async function openCrew(settings: CrewSettings): Promise<Member[]> {
   const { worldSize = 3, optimizer: name = "momentum", batchNorm = false } = settings;
   const { rows: count = ROWS, batchSize = BATCH_SIZE } = settings;
   const { bucketBytes = 256, createDevice = () => createReferenceDevice({ precision: "f32" }) } = settings;
+  const { reduce = "scatter-reduce", gradientCodec = "f32" } = settings;
   const runId = `crew-${crews++}`;
   const composer = new Composer();
   const first = composer.add(dense(8, "relu"));
@@ -86,11 +92,12 @@ export async function openCrew(settings: CrewSettings): Promise<Member[]> {
       await replica.training(schedule.largestShare);
       const channel = await openChannel(`memory:${runId}`);
       const member = { channel, runId, rank, worldSize, generation: 0, seed: 1, zstd: "auto" } as const;
-      const collective = await openCollective({
+      const opened = await openCollective({
         ...member,
         ...{ layout: replica.parameters, statistics: replica.statistics, bucketBytes },
-        ...{ reduce: scatterReduce(), codec: f32 },
+        ...{ reduce: parseReduce(reduce), codec: parseCodec(gradientCodec) },
       });
+      const collective = settings.wrapCollective?.(opened) ?? opened;
       const { staleness, codec = "f32" } = settings;
       const log = await openDeltaLog({
         ...member,

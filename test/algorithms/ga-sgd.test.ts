@@ -33,7 +33,10 @@ function knownReplica(value: number, movingMean: number) {
     statistics,
     read: (name: string) => Promise.resolve(vectors[name as keyof typeof vectors]),
     training: () =>
-      Promise.resolve({ gradientReadyAt: [1, 0], lastInstruction: 1, step: undefined as never, vectors: {} }),
+      Promise.resolve({
+        ...{ gradientReadyAt: [1, 0], rounded: [], lastInstruction: 1 },
+        ...{ step: undefined as never, vectors: {} },
+      }),
     mirror: (name: string) => vectors[name as keyof typeof vectors],
     runTraining: async ({ count }: Batch, readBacks: readonly VectorReadBack[] = []): Promise<BatchSums> => {
       const finish = (instruction: number) =>
