@@ -41,14 +41,18 @@ export class ArrivalPredictor {
   /** Milliseconds from the beginning of a round after which an object of a kind is late; undefined while too little is known. */
   lateMs(kind: number): number | undefined {
     const delays = this.#lastMs[kind] ?? [];
-    if (delays.length < LATE_ROUNDS) return undefined;
-    const median = quantile(delays, 0.5)!;
-    const spread = quantile(
-      delays.map((delay) => Math.abs(delay - median)),
-      0.5,
-    )!;
-    return median + LATE_DEVIATIONS * Math.max(NORMAL_MAD * spread, LEAST_DEVIATION * median);
+    return delays.length < LATE_ROUNDS ? undefined : unusualMs(delays);
   }
+}
+
+/** What is longer than these delays usually are, of which there is one at least: median and deviations. */
+export function unusualMs(delaysMs: readonly number[]): number {
+  const median = quantile(delaysMs, 0.5)!;
+  const spread = quantile(
+    delaysMs.map((delay) => Math.abs(delay - median)),
+    0.5,
+  )!;
+  return median + LATE_DEVIATIONS * Math.max(NORMAL_MAD * spread, LEAST_DEVIATION * median);
 }
 
 function keep(delays: number[], delayMs: number): void {

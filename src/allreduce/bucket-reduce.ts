@@ -67,6 +67,7 @@ export class BucketReduce {
     const { weight } = this.#round;
     const contribution = { contributors: 1, weight, scalars, peaks, absent: NO_ABSENT };
     let held: Held | undefined = { ...this.#range, values: sums, contribution };
+    this.#lane.stragglers.note(rank, performance.now() - this.#round.beganMs);
     this.#publish(0, held, sums);
     this.adopted = this.#lane.replaying && (await this.#adopt());
     if (!this.adopted) {
@@ -353,7 +354,7 @@ export class BucketReduce {
     most = 0,
   ): Promise<void> {
     const { timeoutMs, signal, beganMs } = this.#round;
-    const { arrivals, group } = this.#lane;
+    const { arrivals, stragglers, group } = this.#lane;
     const sinceBeganMs = (): number => performance.now() - beganMs;
     const patience = 1 + PATIENCE_PER_LEVEL * level;
     const { leaseMs, onLate: tell } = group;
@@ -373,6 +374,7 @@ export class BucketReduce {
     let arrived = 0;
     const count = (frames: readonly Received[], index: number): void => {
       take(frames, index);
+      if (level === 0) stragglers.note(expected[index]!.address.rank, sinceBeganMs());
       if (++arrived === needed) arrivals.noteLast(level, sinceBeganMs());
     };
     await group.frames.receive(expected, wait, count, ({ atOnce = false }) =>

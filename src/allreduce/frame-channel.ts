@@ -77,7 +77,7 @@ export class FrameChannel extends FrameCoder implements Frames {
         wait,
       ) ?? channel.waitFor(refs, wait);
     const timers = [
-      late && setTimeout(() => late.tell(writersOf(expected, missing)), late.afterMs),
+      late && setTimeout(() => late.tell(writersOf(expected, missing), "missing"), late.afterMs),
       quorum &&
         setTimeout(() => {
           isLate = true;

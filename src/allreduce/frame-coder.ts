@@ -45,8 +45,11 @@ export interface ExpectedObject {
   readonly slot?: { readonly begin: number; readonly end: number };
 }
 
+/** `missing`: it has not come, longer than is usual. `slow`: it came, but for rounds on end later than that of others. */
+export type Lateness = "missing" | "slow";
+
 /** Ranks that write what is waited for. */
-export type OnLate = (ranks: readonly number[]) => void;
+export type OnLate = (ranks: readonly number[], lateness: Lateness) => void;
 
 export interface ReceiveOptions extends WaitOptions {
   /** After so long `tell` is called once with the ranks whose objects have not come; the wait goes on. */

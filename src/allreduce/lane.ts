@@ -19,6 +19,7 @@ import type { Coded } from "./rank-ordered-sum.ts";
 import { Residuals } from "./residuals.ts";
 import { roundingSeed } from "./rounding-seed.ts";
 import { slotBytesFor } from "./slots.ts";
+import { StragglerWatch } from "./straggler-watch.ts";
 
 /** Scalars that a frame can carry. */
 export const MAX_SCALARS = 64;
@@ -70,6 +71,8 @@ export class Lane {
   readonly memory = new LaneMemory();
   /** When objects of each level come, from the beginning of a round. */
   readonly arrivals = new ArrivalPredictor();
+  /** Whose parts come late although they come. */
+  readonly stragglers: StragglerWatch;
   /** Elements that the buckets cover. */
   readonly length: number;
   /** Bytes of the largest frame of each level in the last round; 0: not known yet. Equal on all ranks; empty if not packed. */
@@ -87,6 +90,7 @@ export class Lane {
     this.zstd = new ZstdTrial(group.zstd);
     this.plans = buckets.map((bucket, i) => reduce.plan(bucket, group.worldSize, i));
     this.codecs = this.plans.map((plan) => levelCodecs(codec, plan));
+    this.stragglers = new StragglerWatch(group.rank);
     this.length = buckets.reduce((length, { end }) => Math.max(length, end), 0);
     const levels = packed ? Math.max(...this.plans.map((plan) => plan.levels)) : 0;
     this.peaks = new Int32Array(new SharedArrayBuffer(levels * Int32Array.BYTES_PER_ELEMENT));
@@ -123,6 +127,8 @@ export class Lane {
   }): void {
     this.peaks.set(peaks);
     this.group.finished(isComplete);
+    const slow = this.stragglers.ended();
+    if (slow.length > 0) this.group.onLate?.(slow, "slow");
     // Nothing of this step, so nothing of the next.
     if (!adopted) this.#replaying = false;
   }

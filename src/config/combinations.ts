@@ -24,6 +24,13 @@ const isOnProcessor = ({ device }: TrainConfig): boolean => device === "wasm";
 
 const goesOn = ({ quorum }: TrainConfig): boolean => quorum < 1;
 
+const copies = ({ speculate }: TrainConfig): boolean => speculate === "on";
+
+function keepsResiduals({ compress }: TrainConfig): boolean {
+  const { codec, powerSgdTerms } = parseCompression(compress);
+  return codec.biased || powerSgdTerms !== undefined;
+}
+
 const OF_LAMBDA = "it belongs to --provider lambda";
 
 const rules: readonly Rule[] = [
@@ -73,6 +80,37 @@ const rules: readonly Rule[] = [
     settings: ["quorum", "compress"],
     broken: (config) => goesOn(config) && parseCompression(config.compress).powerSgdTerms !== undefined,
     because: "powersgd's two rounds of a step must be of the same workers",
+  },
+  {
+    settings: ["speculate", "algorithm"],
+    broken: (config) => copies(config) && config.algorithm !== "ga-sgd",
+    because: "a copy follows by the mean gradients of steps, which only ga-sgd leaves",
+  },
+  {
+    settings: ["speculate", "sync"],
+    broken: (config) => copies(config) && isStale(config),
+    because: "workers that are not in lockstep wait for no slow one in a step",
+  },
+  {
+    settings: ["speculate", "channel"],
+    broken: (config) => copies(config) && areParameterServers(config.channel),
+    because: "a copy follows by the means, which parameter servers keep to themselves",
+  },
+  {
+    settings: ["speculate", "quorum"],
+    broken: (config) => copies(config) && goesOn(config),
+    because: "a step that does without a slow worker needs no copy of it, and leaves none the same state",
+  },
+  {
+    settings: ["speculate", "reduce"],
+    broken: (config) =>
+      copies(config) && parseReduce(config.reduce).plan(NOTHING, config.workers, 0).levels > 1,
+    because: "rank 0 tells who is slow, and sees the parts of all only with scatter-reduce and all-reduce",
+  },
+  {
+    settings: ["speculate", "compress"],
+    broken: (config) => copies(config) && keepsResiduals(config),
+    because: "what a codec owes follows from a worker's own gradients, so that a copy would be as late as it",
   },
   {
     settings: ["stack", "provider"],

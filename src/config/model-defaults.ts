@@ -37,6 +37,7 @@ export const generalDefaults = {
   timeoutS: 900,
   leaseMs: 3000,
   maxRestarts: 3,
+  speculate: "off",
   orchestration: "peers",
   ioThread: "auto",
   bucketBytes: 1 << 20,

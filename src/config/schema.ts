@@ -200,6 +200,9 @@ export const trainFields = {
   maxRestarts: wholeNumber(0, 1000).describe(
     "Workers that are started in place of one that died at a step, before the run ends for it.",
   ),
+  speculate: oneOf(["on", "off"]).describe(
+    "Whether a worker that keeps the others waiting gets a copy beside it, which takes over where it has come as far.",
+  ),
   orchestration: oneOf(orchestrations).describe(
     "Who starts workers and their successors: peers, each its own successor; starter, one function first that starts all; coordinator, which has to stay.",
   ),

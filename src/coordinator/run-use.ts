@@ -13,6 +13,7 @@ const SIDE_BY_SIDE = 16;
 export interface RunUse {
   readonly byRank: readonly RankUse[];
   readonly generations: number;
+  /** In place of the dead, and of the slow where a copy took over. */
   readonly restarts: number;
   readonly gbSeconds: number;
   /** Without what lies in the store. */
@@ -23,14 +24,18 @@ export async function readRunUse(storage: Storage, runId: string): Promise<RunUs
   const keys = runKeys(runId);
   const heartbeats = await readAll<Heartbeat>(storage, keys.heartbeats);
   const leases = await readAll<Lease>(storage, keys.leases);
-  const rescued = new Set([...leases].filter(([, { reason }]) => reason === "rescue").map(([key]) => key));
+  const restarted = new Set(
+    [...leases]
+      .filter(([, { reason }]) => reason === "rescue" || reason === "speculation")
+      .map(([key]) => key),
+  );
   const byRank = new Map<number, RankUse>();
   for (const { rank, attempt, generation, usage } of heartbeats.values()) {
     const before = byRank.get(rank) ?? { rank, ...NOTHING_USED };
     byRank.set(rank, {
       rank,
       generations: before.generations + 1,
-      restarts: before.restarts + Number(rescued.has(keys.lease(attempt, rank, generation))),
+      restarts: before.restarts + Number(restarted.has(keys.lease(attempt, rank, generation))),
       billedMs: before.billedMs + Math.ceil(usage.billedMs),
       gbSeconds: before.gbSeconds + gbSecondsOf(usage),
       costUsd: before.costUsd + runCost([usage], []).total,

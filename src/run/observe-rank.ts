@@ -61,6 +61,19 @@ export async function newestIn(storage: Storage, folder: string): Promise<number
   return newest;
 }
 
+/** Until a generation of the rank has a lease, for so long at most. */
+export async function untilClaimed(
+  { storage, keys, attempt, rank }: RankPlace,
+  generation: number,
+  options: { readonly patienceMs: number; readonly everyMs: number; readonly signal: AbortSignal },
+): Promise<void> {
+  const { patienceMs, everyMs, signal } = options;
+  const lease = { key: keys.lease(attempt, rank, generation) };
+  const untilMs = performance.now() + patienceMs;
+  while (performance.now() < untilMs && (await storage.get(lease)) === undefined)
+    await sleep(everyMs, undefined, { signal });
+}
+
 /** Watches a rank for a lease at most. */
 export async function observeRank(
   place: RankPlace,

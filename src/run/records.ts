@@ -49,8 +49,9 @@ interface RunEvent {
   readonly framesOf?: number;
 }
 
-/** `start`: with its crew. `handover`: to take over what the one before it hands over. `rescue`: in place of a dead one. */
-export type StartReason = "start" | "handover" | "rescue";
+/** `start`: with its crew. `handover`: to take over what the one before it hands over. `rescue`: in place of a dead one.
+ * `speculation`: beside a slow one, until it has come as far. */
+export type StartReason = "start" | "handover" | "rescue" | "speculation";
 
 /** Becomes one worker of a crew. */
 export interface WorkerEvent extends RunEvent {

@@ -42,6 +42,7 @@ const VALUES = {
   endpointUrl: "url",
   memoryMiB: "n",
   timeoutS: "n",
+  speculate: "on|off",
   orchestration: "name",
   budgetUsd: "x",
   deadline: "time",

@@ -78,6 +78,13 @@ export async function readNewestCheckpoint(
   return undefined;
 }
 
+/** The newest step of which any rank has begun a checkpoint; -1 if there is none. */
+export async function newestCheckpointStep(
+  place: Pick<CheckpointPlace, "storage" | "keys">,
+): Promise<number> {
+  return Math.max(-1, ...(await listCheckpoints(place.storage, place.keys)).keys());
+}
+
 /** All files by step. */
 async function listCheckpoints(storage: Storage, keys: RunKeys): Promise<Map<number, string[]>> {
   const files = new Map<number, string[]>();

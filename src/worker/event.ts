@@ -16,7 +16,7 @@ interface Check {
 
 type Checks<E> = Readonly<Record<keyof E, Check>>;
 
-const reasons: readonly unknown[] = ["start", "handover", "rescue"] satisfies StartReason[];
+const reasons: readonly unknown[] = ["start", "handover", "rescue", "speculation"] satisfies StartReason[];
 
 const isWhole = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 0;
 const aText: Check = { expected: "a string", holds: (value) => typeof value === "string" };
@@ -45,7 +45,7 @@ const checks: {
     ...ofAll,
     rank: aWhole,
     generation: aWhole,
-    reason: { expected: "start, handover or rescue", holds: (value) => reasons.includes(value) },
+    reason: { expected: "start, handover, rescue or speculation", holds: (value) => reasons.includes(value) },
   },
   starter: {
     ...ofAll,

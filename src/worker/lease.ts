@@ -29,10 +29,15 @@ const LOOKS = 8;
 /**
  * The generation that this worker is to act as; undefined if the rank needs no other worker. Whoever finds the wanted one
  * held claims the next, but only if the newest holder is dead: an invocation that is delivered twice, or repeated after a
- * crash, is of use or ends. A successor waits until its predecessor hands over, or is dead.
+ * crash, is of use or ends. A successor waits until its predecessor hands over, or is dead; a copy of a slow worker asks
+ * when it has come as far as that one.
  */
 export async function claim(options: ClaimOptions): Promise<number | undefined> {
   const { generation, reason } = options;
+  if (reason === "speculation") {
+    if (await needsNobody(options)) return undefined;
+    return (await putLease(options, generation)) ? generation : undefined;
+  }
   if (reason === "handover") {
     if (!(await awaitHandover(options))) return undefined;
     return (await putLease(options, generation)) ? generation : undefined;

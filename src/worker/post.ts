@@ -16,24 +16,21 @@ const MOST_WAITING = 0.5;
 /** And one that would wait for longer than that to be sure of a death never would be. */
 const LONGEST_SILENCE = MOST_WAITING / 2;
 
-/** Throws `Fenced` if the rank needs no other worker. */
+/**
+ * Throws `Fenced` if the rank needs no other worker. A copy of a slow worker gets the post that it is to claim when it has
+ * come as far (`claimPost`): its signs of life are seen by nobody until then, but its cost is.
+ */
 export async function openPost(
-  { event, manifest: { config, data }, invocation, storage, functions, cursor }: WorkerOptions,
+  options: WorkerOptions,
   fence: AbortController,
   readMore: () => Pick<Heartbeat, "usage" | "spentUsd" | "computed">,
 ): Promise<HeartbeatTimer> {
-  const { runId, rank, attempt, reason } = event;
+  const { event, manifest, invocation, storage, cursor } = options;
+  const { config, data } = manifest;
+  const { runId, rank, attempt } = event;
   const keys = runKeys(runId);
   const pace = watchPace(storage.capabilities.prices, config);
-  const generation = await claim({
-    ...{ storage, keys, attempt, rank, generation: event.generation, reason },
-    requestId: invocation.requestId,
-    // The run's own sign of life is rank 0's.
-    silenceMs: Math.min(Math.max(config.leaseMs, 2 * pace.leaderBeatMs), LONGEST_SILENCE * invocation.lifeMs),
-    patienceMs: () => invocation.msUntil(MOST_WAITING),
-    renew: () => renew(storage, functions, event),
-  });
-  if (generation === undefined) throw new Fenced();
+  const generation = event.reason === "speculation" ? event.generation : await claimPost(options);
   const stepsPerEpoch = batchesPerEpoch(data.counts.train, config.batchSize);
   return new HeartbeatTimer({
     ...{ storage, keys, fence, worker: { rank, attempt, generation } },
@@ -50,6 +47,28 @@ export async function openPost(
       ...(cursor.firstStepMs === null ? {} : { firstStepMs: cursor.firstStepMs }),
     }),
   });
+}
+
+/** The generation that this worker acts as from now on. Throws `Fenced` if the rank needs no other worker. */
+export async function claimPost({
+  event,
+  manifest: { config },
+  invocation,
+  storage,
+  functions,
+}: WorkerOptions): Promise<number> {
+  const { runId, rank, attempt, reason } = event;
+  const { leaderBeatMs } = watchPace(storage.capabilities.prices, config);
+  const generation = await claim({
+    ...{ storage, keys: runKeys(runId), attempt, rank, generation: event.generation, reason },
+    requestId: invocation.requestId,
+    // The run's own sign of life is rank 0's.
+    silenceMs: Math.min(Math.max(config.leaseMs, 2 * leaderBeatMs), LONGEST_SILENCE * invocation.lifeMs),
+    patienceMs: () => invocation.msUntil(MOST_WAITING),
+    renew: () => renew(storage, functions, event),
+  });
+  if (generation === undefined) throw new Fenced();
+  return generation;
 }
 
 /** Has another function started with the event that this one was started with. */

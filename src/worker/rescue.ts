@@ -7,7 +7,13 @@ import { SltrainError } from "../errors.ts";
 import type { Functions } from "../functions/functions.ts";
 import { putJson } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
-import { newestGeneration, observeRank, type Observation, type RankPlace } from "../run/observe-rank.ts";
+import {
+  newestGeneration,
+  observeRank,
+  type Observation,
+  type RankPlace,
+  untilClaimed,
+} from "../run/observe-rank.ts";
 import type { Heartbeat, WorkerEvent, WorkerFailure } from "../run/records.ts";
 import { deathsAt, summon, triesOf } from "../run/summons.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -110,7 +116,10 @@ export class Rescue {
       if (before === (known?.tries ?? 0)) await this.#summon(rank, seen, before, step).catch(refuseForGood);
       const waits = known === undefined ? 0 : known.waits + 1;
       awaited = { generation, tries: await triesOf(at, generation), waits };
-      await this.#untilClaimed(rank, generation, (leaseMs + startMs) * PATIENCE_GROWTH ** waits);
+      await untilClaimed(at, generation, {
+        patienceMs: (leaseMs + startMs) * PATIENCE_GROWTH ** waits,
+        ...{ everyMs: leaseMs * STAGGER, signal },
+      });
     }
   }
 
@@ -153,16 +162,6 @@ export class Rescue {
     const failure: WorkerFailure = { rank, attempt, step, code, message, suggestions };
     await putJson(storage, keys.workerFailure(attempt, rank), failure, { ifAbsent: true });
     return peerFailed(failure);
-  }
-
-  async #untilClaimed(rank: number, generation: number, patienceMs: number): Promise<void> {
-    const { leaseMs } = this.#options;
-    const { signal } = this.#ended;
-    const { storage, keys, attempt } = this.#placeOf(rank);
-    const lease = { key: keys.lease(attempt, rank, generation) };
-    const untilMs = performance.now() + patienceMs;
-    while (performance.now() < untilMs && (await storage.get(lease)) === undefined)
-      await sleep(leaseMs * STAGGER, undefined, { signal });
   }
 }
 

@@ -19,6 +19,7 @@ import type { EpochMetrics, RunManifest, Usage, WorkerEvent, WorkerResult } from
 import type { Metered } from "../storage/layers/meter.ts";
 import type { Storage } from "../storage/storage.ts";
 import { availableThreads, planThreads } from "./available-threads.ts";
+import { newestCheckpointStep } from "./checkpoint.ts";
 import { beginAttempt, type Cursor, unsweptRounds } from "./cursor.ts";
 import { equip, type Equipment, keepEquipment } from "./equipment.ts";
 import { Fenced, type HeartbeatTimer } from "./heartbeat.ts";
@@ -26,10 +27,11 @@ import { isWholeInStep } from "./handover.ts";
 import type { Invocation } from "./invocation.ts";
 import { changeCrew } from "./change-crew.ts";
 import { openPeers, type Peers } from "./peers.ts";
-import { openPost } from "./post.ts";
+import { claimPost, openPost } from "./post.ts";
 import { Exhausted, Relay } from "./relay.ts";
 import { Rescue } from "./rescue.ts";
 import { RunLimits } from "./run-limits.ts";
+import { Speculation } from "./speculation.ts";
 import { refuseStall, stallBefore } from "./stall.ts";
 import { StateKeeper } from "./state-keeper.ts";
 import type { Resize } from "./stop-vote.ts";
@@ -74,6 +76,7 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerEnd> {
   let peers: Peers | undefined;
   let post: HeartbeatTimer | undefined;
   let rescue: Rescue | undefined;
+  let speculation: Speculation | undefined;
   let limits: RunLimits | undefined;
   let members: readonly MembersEntry[] = [];
   const usage = () => ({ ...invocation.usage, requestsUsd: peers?.stats.requestsUsd ?? 0 });
@@ -91,7 +94,8 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerEnd> {
     const equipping = equip({ storage, manifest, rank: event.rank, threads: threads.compute, startup });
     [equipment] = await both(equipping, isSuccessor ? undefined : takePost());
     const member = { ...event, generation: post?.generation ?? event.generation };
-    const onLate: OnLate = (ranks) => rescue?.late(ranks);
+    const onLate: OnLate = (ranks, lateness) =>
+      lateness === "slow" ? speculation?.slow(ranks) : rescue?.late(ranks);
     peers = await openPeers(member, manifest, storage, { ...equipment, ioThread, onLate });
     const algorithm = await algorithmOf(manifest, equipment, peers, fence.signal);
     const readyMs = invocation.elapsedMs;
@@ -112,6 +116,11 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerEnd> {
       startCrew: ranksAreReplaceable(manifest) ? undefined : () => takeOver(options),
       onVain: (reason) => fence.abort(reason),
     });
+    if (config.speculate === "on" && event.rank === 0 && options.functions !== undefined)
+      speculation = new Speculation({
+        ...{ storage, functions: options.functions, event: member, worldSize: config.workers },
+        ...{ leaseMs: config.leaseMs, startMs: readyMs, step: () => options.cursor.step },
+      });
     const end = await train(options, ready);
     const { resizedTo: workers } = end.state === "ended" ? end.result : {};
     if (workers === undefined) await post!.end(end.state);
@@ -119,7 +128,14 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerEnd> {
     await putJson(storage, runKeys(event.runId).result(event.attempt, event.rank), end.result);
     if (workers === undefined) return end;
     const next = await changeCrew({
-      ...{ storage, functions: options.functions, event: member, workers, usage, late: onLate },
+      ...{
+        storage,
+        functions: options.functions,
+        event: member,
+        workers,
+        usage,
+        late: (ranks) => rescue?.late(ranks),
+      },
       ...{ leaseMs: config.leaseMs, timeoutMs: config.roundTimeoutMs },
     });
     // All have made what they need durable.
@@ -131,6 +147,7 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerEnd> {
     await post?.end("fenced");
     return { state: "fenced" };
   } finally {
+    await speculation?.close();
     await rescue?.close();
     await post?.stop();
     await peers?.close();
@@ -197,9 +214,10 @@ interface Ready {
 }
 
 async function train(
-  { manifest, invocation, storage, functions, cursor }: WorkerOptions,
+  options: WorkerOptions,
   { event, equipment, peers, algorithm, post, limits, members, fence, readyMs }: Ready,
 ): Promise<WorkerEnd> {
+  const { manifest, invocation, storage, functions, cursor } = options;
   const { runId, rank, attempt, generation } = event;
   const { config } = manifest;
   const { schedule, optimizer, replica } = equipment;
@@ -251,11 +269,22 @@ async function train(
       before: cursor.pace,
       mayInterrupt: isWholeInStep(manifest, replica),
     });
-  relay?.watch(fence);
+  /** Whether this worker acts for its rank: a copy of a slow one only follows until it is level with it. */
+  let acts = event.reason !== "speculation";
+  const act = async (): Promise<void> => {
+    if (acts) return;
+    // What it would follow by is swept: it is not level, but left behind.
+    if ((await newestCheckpointStep(of)) > cursor.step) throw new Fenced();
+    await claimPost(options);
+    acts = true;
+    relay?.watch(fence);
+  };
+  if (acts) relay?.watch(fence);
   const ended = await trainLoop({
     ...{ manifest, replica, optimizer, algorithm, collective, schedule, cursor, meter },
     ...{ train: equipment.train, validation: equipment.validation, signal: fence.signal },
     replays: !isFirst,
+    onLevel: act,
     // Whoever has waited away half of its life may not have enough left for one more step.
     isTired: event.reason === "handover" && invocation.spentShare > 0.5,
     vote: (step) => (post.stopRequested() ? "stop-requested" : (limits?.reached() ?? resize(step + 1))),
@@ -280,11 +309,12 @@ async function train(
       spend();
       await keeper.checkpoint();
     },
-    handsOver: (stepsLeft) => relay?.isDue(stepsLeft) ?? false,
+    handsOver: (stepsLeft) => acts && (relay?.isDue(stepsLeft) ?? false),
   }).catch((error: unknown) => {
     if (error instanceof Exhausted) return "exhausted" as const;
     throw error;
   });
+  await act();
   if (ended === "handed-over" || (ended === "interrupted" && isWholeInStep(manifest, replica))) {
     spend();
     await keeper.handOver();

@@ -30,6 +30,8 @@ export interface TrainLoopOptions {
   readonly meter: WorkMeter;
   /** An earlier start of this rank may have come further: what it did is taken from what all were told. */
   readonly replays: boolean;
+  /** Called where `replays` ends, before this rank first sends what nobody has sent for it as far as it sees. */
+  readonly onLevel: () => Promise<void>;
   /** Ends a wait for peers; its reason is then thrown. */
   readonly signal: AbortSignal;
   /** Why this rank would end after the exchange of `step`; all do if one would. */
@@ -72,6 +74,7 @@ export async function trainLoop(
     const replayed = replays
       ? await algorithm.replay?.({ step, hyper, weight: weightOf(schedule, step) })
       : undefined;
+    if (replays && replayed === undefined) await options.onLevel();
     replays = replayed !== undefined;
     const stopVote = voteFor(options.vote(step));
     const batch = replays ? undefined : readBatch(reader, schedule, replica, step);
@@ -99,6 +102,7 @@ export async function trainLoop(
     durableStep = cursor.checkpointStep;
     if (cursor.decided) return cursor.decided;
   }
+  if (replays) await options.onLevel();
   // Whoever dies now begins at the last checkpoint, if all have made it durable: that is what one more round tells.
   const round = { step: cursor.step / schedule.stepsPerEpoch, weight: 1 };
   const { roundTimeoutMs: timeoutMs } = manifest.config;
@@ -150,6 +154,7 @@ async function finishEpoch(
   const epoch = cursor.step / schedule.stepsPerEpoch;
   const round = { step: epoch - 1, weight: validation.count, timeoutMs, signal };
   const replayed = replays ? await collective.replayScalars(round) : undefined;
+  if (replays && replayed === undefined) await options.onLevel();
   const own = replayed
     ? { loss: 0, correct: 0 }
     : await evaluateSlice(options.replica, validation, 0, validation.count);

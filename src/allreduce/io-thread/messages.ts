@@ -9,6 +9,7 @@ import type {
   RoundOptions,
   RoundResult,
 } from "../collective.ts";
+import type { Lateness } from "../frame-coder.ts";
 import type { PostedError } from "./posted-error.ts";
 
 export type PlainRoundOptions = Omit<RoundOptions, "signal">;
@@ -71,6 +72,7 @@ export type Outcome =
 /** Ranks that are late, to whoever opened the collective. */
 export interface Late {
   readonly late: readonly number[];
+  readonly lateness: Lateness;
 }
 
 export interface Answer {

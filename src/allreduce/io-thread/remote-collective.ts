@@ -47,7 +47,7 @@ class Link {
     this.#port = port;
     this.#lost = lost;
     port.on("message", (message: Answer | Late) => {
-      if ("late" in message) return onLate?.(message.late);
+      if ("late" in message) return onLate?.(message.late, message.lateness);
       this.stats = message.stats ?? this.stats;
       this.#waiting.get(message.id)!(message);
     });

@@ -19,7 +19,7 @@ export function serveCollective(
   port: MessagePort,
   open: (job: CollectiveJob, onLate: OnLate) => Promise<Served>,
 ): void {
-  const onLate: OnLate = (late) => port.postMessage({ late } satisfies Late);
+  const onLate: OnLate = (late, lateness) => port.postMessage({ late, lateness } satisfies Late);
   const server = new CollectiveServer((job) => open(job, onLate));
   port.on("message", (message: Notice | Call) => {
     if (isNotice(message)) server.take(message);

@@ -135,7 +135,7 @@ export class ServedFrames extends FrameCoder implements Frames {
     const answers = await Promise.allSettled(asked);
     const parts = answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []));
     const ranks = new Set(parts.flatMap((part) => part.ranks));
-    if (ranks.size > 0) tell([...ranks]);
+    if (ranks.size > 0) tell([...ranks], "missing");
   }
 
   /** Whom a round waited for, or which server could not be asked. */
