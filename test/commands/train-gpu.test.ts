@@ -58,10 +58,16 @@ describe("LeNet-5 on a GPU", needsGpu, () => {
     );
   let alone: JsonEvent;
 
-  for (const workers of [1, 2]) {
-    test(`has the losses of wasm with ${workers} at work, and names it`, async () => {
-      const onWasm = (await run(workers)).at(-1)!;
-      const events = await run(workers, "--device", "webgpu", "--functions-per-gpu", String(workers));
+  const crews: readonly (readonly [workers: number, ...more: string[]])[] = [
+    [1],
+    [2],
+    [2, "--compress", "bf16"],
+  ];
+  for (const [workers, ...more] of crews) {
+    test(`has the losses of wasm with ${[workers, ...more].join(" ")} at work, and names it`, async () => {
+      const onWasm = (await run(workers, ...more)).at(-1)!;
+      const share = ["--functions-per-gpu", String(workers)];
+      const events = await run(workers, "--device", "webgpu", ...share, ...more);
       const [started, summary] = [events[0]!, events.at(-1)!];
       if (workers === 1) alone = summary;
       for (const event of [started, summary]) {
