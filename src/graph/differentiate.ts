@@ -15,11 +15,11 @@ export interface Differentiated {
 }
 
 /**
- * `objective` is f32[1]. Gradients of a tensor with several uses are summed with `add`; nodes that no parameter needs
+ * `objective` is f32[1], and its own gradient `seed` (f32[1], of the graph), 1 if left out. Gradients of a tensor with several uses are summed with `add`; nodes that no parameter needs
  * are not made. Throws SltrainError "objective-not-scalar", or "not-differentiable" naming the op that lies between a
  * parameter and the objective.
  */
-export function differentiate(graph: Graph, objective: Tensor): Differentiated {
+export function differentiate(graph: Graph, objective: Tensor, seed?: Tensor): Differentiated {
   if (formatType(objective.type) !== "f32[1]")
     throw new SltrainError({
       code: "objective-not-scalar",
@@ -35,7 +35,7 @@ export function differentiate(graph: Graph, objective: Tensor): Differentiated {
   const builder = new GraphBuilder(graph);
   const gradients = new Map<number, Tensor>();
   if (needed.has(objective.id))
-    gradients.set(objective.id, builder.apply(fill, [], { shape: [1], value: 1 }));
+    gradients.set(objective.id, seed ?? builder.apply(fill, [], { shape: [1], value: 1 }));
 
   for (const { op, params, inputs, outputs } of graph.nodes.toReversed()) {
     const outputGrads = outputs.map(({ id }) => gradients.get(id));

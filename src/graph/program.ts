@@ -4,12 +4,12 @@
 import type { Plan, Program } from "../device/device.ts";
 import { assert } from "../errors.ts";
 import type { Tensor } from "../kernels/op.ts";
-import { alignElements, elementCount } from "../kernels/tensor.ts";
+import { alignElements, elementCount, f32 } from "../kernels/tensor.ts";
 import type { Layout } from "../shard/layout.ts";
 import { assemble, type Wanted } from "./assemble.ts";
 import { differentiate } from "./differentiate.ts";
 import { fuse } from "./fuse.ts";
-import { layoutOf, type Graph } from "./graph.ts";
+import { GraphBuilder, layoutOf, type Graph } from "./graph.ts";
 
 export interface InferenceProgram {
   readonly program: Program;
@@ -21,6 +21,14 @@ export interface InferenceProgram {
 export interface TrainingProgram extends InferenceProgram {
   /** By entry of `parameters`: index of the instruction after which its gradient is final. */
   readonly gradientReadyAt: readonly number[];
+}
+
+export interface TrainingOptions {
+  /**
+   * Whether the gradients are those of the objective times "input.lossScale" (f32[1]), which keeps small ones from vanishing
+   * where kernels round to f16. Results are as without.
+   */
+  readonly scalesLoss?: boolean | undefined;
 }
 
 function wantedResults(results: Readonly<Record<string, Tensor>>): Wanted[] {
@@ -59,10 +67,13 @@ export function buildTrainingProgram(
   graph: Graph,
   objective: Tensor,
   results: Readonly<Record<string, Tensor>>,
+  { scalesLoss = false }: TrainingOptions = {},
 ): TrainingProgram {
   const others = [...wantedStatistics(graph), ...wantedResults(results)];
   const forward = fuse(graph, [objective, ...tensorsOf(others)]);
-  const { graph: extended, gradients } = differentiate(forward, objective);
+  const builder = new GraphBuilder(forward);
+  const lossScale = scalesLoss ? builder.input("lossScale", f32(1)) : undefined;
+  const { graph: extended, gradients } = differentiate(builder.build(), objective, lossScale);
   const parameters = layoutOf(graph.parameters);
   const wantedGradients = gradients.map((tensor, index): Wanted => ({
     tensor,

@@ -206,3 +206,30 @@ test("a statistic that others than its update read is a bug", () => {
   const read = builder.apply(ops.relu, [moving], {});
   assert.throws(() => buildTrainingProgram(builder.build(), loss, { read }), /bug: moving is read by others/);
 });
+
+test("a scaled loss multiplies every gradient by an input, and no result", async () => {
+  const { graph, loss, correct } = classifier(4);
+  const vectorsAfter = async (lossScale?: number) => {
+    const options = { scalesLoss: lossScale !== undefined };
+    const { program, plan } = buildTrainingProgram(graph, loss, { loss, correct }, options);
+    const device = createReferenceDevice({ precision: "f32" });
+    const vectors: Record<string, DeviceVector> = allocateVectors(device, program);
+    for (const name of ["parameters", "input.x"]) {
+      const { elements } = vectors[name]!;
+      const values = Float32Array.from({ length: elements }, (_, i) => Math.sin(i));
+      device.write(vectors[name]!, 0, values);
+    }
+    device.write(vectors["input.labels"]!, 0, Int32Array.of(2, 0, 1, 1));
+    if (lossScale !== undefined) device.write(vectors["input.lossScale"]!, 0, Float32Array.of(lossScale));
+    await (await device.compile(program, plan, vectors)).run();
+    const read = async (name: string) => [...(await device.readF32(vectors[name]!))];
+    return { gradients: await read("gradients"), loss: await read("result.loss") };
+  };
+  const [plain, scaled] = [await vectorsAfter(), await vectorsAfter(8)];
+  assert.ok(plain.gradients.some((value) => value !== 0));
+  assert.deepEqual(
+    scaled.gradients,
+    plain.gradients.map((value) => 8 * value),
+  );
+  assert.deepEqual(scaled.loss, plain.loss);
+});
