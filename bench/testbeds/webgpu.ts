@@ -1,8 +1,8 @@
 // A GPU, or what plays one. All cases run on one device, which keeps its pipelines; vectors are given back case by case.
 
 import type { DeviceVector } from "../../src/device/device.ts";
-import { findAdapter, platformBackend } from "../../src/device/webgpu/adapters.ts";
-import { openDawn } from "../../src/device/webgpu/dawn.ts";
+import { findAdapter } from "../../src/device/webgpu/adapters.ts";
+import type { ProductPrecision } from "../../src/device/webgpu/precision.ts";
 import { createWebGpuDevice, type WebGpuDevice } from "../../src/device/webgpu/webgpu-device.ts";
 import { chooseWebGpuKernel } from "../../src/kernels/webgpu/choose.ts";
 import { describeMachine } from "../machine.ts";
@@ -13,19 +13,15 @@ export interface WebGpuTestbed extends Testbed {
   readonly gpu: WebGpuDevice;
 }
 
-/** What an experiment of Dawn's needs: subgroup matrices, and f16 on NVIDIA's older drivers. */
-export const UNSAFE_TOGGLES = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia"] as const;
-
 /**
  * `selector`: index or part of the name. `precision` "f16": products round their operands to f16, by subgroup matrices
- * where the adapter has them. Throws SltrainError "webgpu-missing" and "adapter-missing".
+ * where the adapter has them. Throws SltrainError "webgpu-missing", "adapter-missing" and "feature-missing".
  */
 export async function openWebGpuTestbed(
   selector?: string,
-  precision: "f32" | "f16" = "f32",
+  precision: ProductPrecision = "f32",
 ): Promise<WebGpuTestbed> {
-  const { adapter: found, description } = await findAdapter(selector);
-  const adapter = precision === "f16" ? await unsafeAdapter(description.name, found) : found;
+  const { adapter, description } = await findAdapter(selector, precision);
   const gpu = await createWebGpuDevice(adapter, { named: description, countBusyTime: true, precision });
   const { name, vendor, architecture, driver, isSoftware } = description;
   const timeMs: StepTimer =
@@ -65,10 +61,4 @@ export async function openWebGpuTestbed(
     },
     close: () => gpu.destroy(),
   };
-}
-
-/** The adapter of that name once more, with its experimental features; as it is if they hide it. */
-async function unsafeAdapter(adapter: string, found: GPUAdapter): Promise<GPUAdapter> {
-  const gpu = await openDawn(platformBackend(), { toggles: UNSAFE_TOGGLES, adapter });
-  return (await gpu.requestAdapter({ powerPreference: "high-performance" })) ?? found;
 }

@@ -8,7 +8,7 @@ import { platformBackend } from "../../src/device/webgpu/adapters.ts";
 import { openDawn } from "../../src/device/webgpu/dawn.ts";
 import { GpuClock } from "../../src/device/webgpu/gpu-clock.ts";
 import { SUBGROUP_MATRIX_FEATURE } from "../../src/device/webgpu/subgroup-matrix.ts";
-import { UNSAFE_TOGGLES } from "../testbeds/webgpu.ts";
+import { HALF_PRECISION_TOGGLES } from "../../src/device/webgpu/precision.ts";
 
 /** What the adapter multiplies: an MxK by a KxN matrix, added to an MxN one. */
 export interface MatrixConfig {
@@ -62,7 +62,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_id) subgroup: u32
 
 /** Of every configuration of floating point that the adapter has; empty without the feature. `adapter`: its name. */
 export async function measureMatrixPeaks(adapter: string): Promise<readonly MatrixPeak[]> {
-  const gpu = await openDawn(platformBackend(), { toggles: UNSAFE_TOGGLES, adapter });
+  const gpu = await openDawn(platformBackend(), { toggles: HALF_PRECISION_TOGGLES, adapter });
   const found = await gpu.requestAdapter({ powerPreference: "high-performance" });
   const needed: GPUFeatureName[] = [SUBGROUP_MATRIX_FEATURE, "subgroups", "shader-f16", "timestamp-query"];
   if (found === null || needed.some((feature) => !found.features.has(feature))) return [];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { matrixPeakWgsl, measureMatrixPeaks } from "../../bench/webgpu/matrix-peak.ts";
-import { UNSAFE_TOGGLES } from "../../bench/testbeds/webgpu.ts";
+import { HALF_PRECISION_TOGGLES } from "../../src/device/webgpu/precision.ts";
 import { findAdapter } from "../../src/device/webgpu/adapters.ts";
 import { SUBGROUP_MATRIX_FEATURE } from "../../src/device/webgpu/subgroup-matrix.ts";
 import { openDawn } from "../../src/device/webgpu/dawn.ts";
@@ -11,7 +11,7 @@ Object.assign(process.env, gpuEnvironment);
 
 test("the kernel of subgroup matrices compiles for the sizes of NVIDIA and Apple", async () => {
   // Nothing on a processor executes them; Dawn's null backend compiles.
-  const adapter = await (await openDawn("null", { toggles: UNSAFE_TOGGLES })).requestAdapter();
+  const adapter = await (await openDawn("null", { toggles: HALF_PRECISION_TOGGLES })).requestAdapter();
   const device = await adapter!.requestDevice({
     requiredFeatures: [SUBGROUP_MATRIX_FEATURE, "subgroups", "shader-f16"],
   });

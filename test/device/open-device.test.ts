@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { AdapterDescription } from "../../src/device/webgpu/adapters.ts";
 import type { DeviceRequest } from "../../src/device/open-device.ts";
+import { createWebGpuDevice } from "../../src/device/webgpu/webgpu-device.ts";
 import { LAVAPIPE_DRIVER } from "../../tools/lavapipe.ts";
 import { needs } from "../support/requirement.ts";
 import { temporaryFolder } from "../support/cli.ts";
@@ -83,6 +84,21 @@ test("lists two equal adapters, and refuses the one that Dawn does not reach", l
   const refused = await open(drivers, { device: "webgpu", adapter: "1" });
   assert.equal(refused.code, "adapter-missing");
   assert.match(refused.message!, /adapter 1 is called llvmpipe.*as adapter 0 is/);
+});
+
+test("opens for products of f16, with Dawn's experiments, where the adapter has f16", lavapipe, async () => {
+  const { name, adapter } = await open(LAVAPIPE_DRIVER, { device: "webgpu", precision: "f16" });
+  assert.equal(name, "webgpu");
+  assert.match(adapter!.name, SOFTWARE);
+});
+
+test("names the feature where an adapter can't compute with f16", async () => {
+  // No driver at hand lacks it.
+  const adapter = { info: { device: "Voodoo 2" }, features: new Set(["subgroups"]) } as unknown as GPUAdapter;
+  await assert.rejects(createWebGpuDevice(adapter, { precision: "f16" }), {
+    code: "feature-missing",
+    message: "--precision f16: expected an adapter with the feature shader-f16, got Voodoo 2, which lacks it",
+  });
 });
 
 test("says what is missing where there is no driver", lavapipe, async () => {

@@ -6,6 +6,7 @@
 
 import { SltrainError } from "../../errors.ts";
 import { openDawn, type Backend } from "./dawn.ts";
+import { HALF_PRECISION_TOGGLES, type ProductPrecision } from "./precision.ts";
 import { findVulkan } from "./vulkan-installation.ts";
 
 export interface AdapterDescription {
@@ -39,16 +40,17 @@ export function platformBackend(): Backend {
 }
 
 /** Empty where there is none. Throws SltrainError "webgpu-missing" without the package. */
-export async function listAdapters(): Promise<readonly AdapterDescription[]> {
-  return (await findAdapters()).map(({ description }) => description);
+export async function listAdapters(precision?: ProductPrecision): Promise<readonly AdapterDescription[]> {
+  return (await findAdapters(precision)).map(({ description }) => description);
 }
 
 /**
- * The adapter whose index or part of the name `selector` is, cases aside; without one the first. Throws SltrainError
+ * The adapter whose index or part of the name `selector` is, cases aside; without one the first. For "f16" Dawn's
+ * experiments are on, so that it has more features. Throws SltrainError
  * "webgpu-missing" and "adapter-missing".
  */
-export async function findAdapter(selector?: string): Promise<FoundAdapter> {
-  const found = await findAdapters();
+export async function findAdapter(selector?: string, precision?: ProductPrecision): Promise<FoundAdapter> {
+  const found = await findAdapters(precision);
   const listed = found.map(({ description: { index, name } }) => `${index}: ${name}`);
   if (listed.length === 0) throw noAdapter();
   const wanted =
@@ -88,13 +90,14 @@ export function reachedAs(name: string, adapters: readonly AdapterDescription[])
   return adapters.find((adapter) => adapter.name.includes(name))!;
 }
 
-async function findAdapters(): Promise<readonly FoundAdapter[]> {
+async function findAdapters(precision: ProductPrecision = "f32"): Promise<readonly FoundAdapter[]> {
   const backend = platformBackend();
   const names = await adapterNames(backend);
   // Of equal names each stands for itself in the list, with what the first one can.
   const adapters = new Map<string, GPUAdapter>();
+  const toggles = precision === "f16" ? HALF_PRECISION_TOGGLES : [];
   for (const name of new Set(names)) {
-    const gpu = await openDawn(backend, { adapter: name });
+    const gpu = await openDawn(backend, { adapter: name, toggles });
     const adapter = await gpu.requestAdapter(PREFERENCE);
     if (adapter !== null) adapters.set(name, adapter);
   }

@@ -23,6 +23,7 @@ import { GpuClock } from "./gpu-clock.ts";
 import { DeviceHealth, outOfMemory } from "./health.ts";
 import { FLOAT_BYTES, WebGpuMemory } from "./memory.ts";
 import { Pipelines } from "./pipelines.ts";
+import { type ProductPrecision, refuseWithoutHalfPrecision } from "./precision.ts";
 import { Staging, type Stretch } from "./staging.ts";
 import { SUBGROUP_MATRIX_FEATURE, subgroupMatrixOf } from "./subgroup-matrix.ts";
 import { submitRun } from "./submit.ts";
@@ -56,7 +57,7 @@ export interface WebGpuDeviceOptions {
    * "f16" lets products round their operands to f16, with subgroup matrices where the adapter has them, which it shows only if
    * Dawn was opened with the toggle allow_unsafe_apis. Default: "f32".
    */
-  readonly precision?: "f32" | "f16";
+  readonly precision?: ProductPrecision;
   /**
    * Folder that remembers which kernels of equal bits were the fastest; without one, shapes alone choose. Default:
    * SLTRAIN_AUTOTUNE_CACHE, unless the adapter is a software one.
@@ -64,7 +65,7 @@ export interface WebGpuDeviceOptions {
   readonly tuningFolder?: string;
 }
 
-/** Takes all that the adapter offers of what kernels can use. */
+/** Takes all that the adapter offers of what kernels can use. Throws SltrainError "feature-missing" if it lacks f16 that is asked for. */
 export async function createWebGpuDevice(
   adapter: GPUAdapter,
   {
@@ -74,6 +75,7 @@ export async function createWebGpuDevice(
     tuningFolder = named.isSoftware ? "" : (process.env["SLTRAIN_AUTOTUNE_CACHE"] ?? ""),
   }: WebGpuDeviceOptions = {},
 ): Promise<WebGpuDevice> {
+  if (precision === "f16") refuseWithoutHalfPrecision(named.name, adapter.features);
   const wanted = precision === "f16" ? [...USED_FEATURES, SUBGROUP_MATRIX_FEATURE] : USED_FEATURES;
   const features = wanted.filter((feature) => adapter.features.has(feature));
   const { limits } = adapter;
