@@ -2,6 +2,7 @@
 // exchange with the other ranks. Which steps those are depends on the run's settings alone, so all ranks agree.
 
 import type { Collective } from "../allreduce/collective.ts";
+import type { LossScale } from "./loss-scale.ts";
 import type { Batch, Replica } from "./replica.ts";
 
 export interface AlgorithmOptions {
@@ -10,6 +11,8 @@ export interface AlgorithmOptions {
   /** The optimiser's vectors in the replica. */
   readonly optimizerState: readonly string[];
   readonly stepsPerEpoch: number;
+  /** Where the replica scales its loss. */
+  readonly lossScale?: LossScale | undefined;
   /** Longest wait for a peer. */
   readonly timeoutMs: number;
   /** Ends a wait for peers: `step` then throws its reason. */
@@ -92,8 +95,12 @@ export async function vectorsOf(
 }
 
 /** The round's scalars, in the order in which all algorithms send them. */
-export function scalarsOf(sums: { loss: number; correct: number }, stopVote: number): Float64Array {
-  return Float64Array.of(sums.loss, sums.correct, stopVote);
+export function scalarsOf(
+  sums: { loss: number; correct: number },
+  stopVote: number,
+  ...more: readonly number[]
+): Float64Array {
+  return Float64Array.of(sums.loss, sums.correct, stopVote, ...more);
 }
 
 export function outcomeOf(result: { weight: number; scalars: Float64Array }): ExchangeOutcome {

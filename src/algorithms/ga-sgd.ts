@@ -1,5 +1,6 @@
 // GA-SGD, gradient averaging at every step (LambdaML 2021, section 3.2.1; BSP): forward and backward over this rank's
-// slice, each bucket sent as soon as its gradients are final, one mean for all, one optimiser update on every rank.
+// slice, each bucket sent as soon as its gradients are final, one mean for all, one optimiser update on every rank. Where
+// the loss is scaled, a step in which a rank's gradients overflowed is one without an update.
 
 import { setImmediate } from "node:timers/promises";
 import { ROUNDED_GRADIENTS } from "../graph/round-gradients.ts";
@@ -19,26 +20,34 @@ import { bucketReadBacks, stretchesIn, widen } from "./rounded-read-backs.ts";
 
 const NO_WORDS = new Float32Array(0);
 
+/** In the round's scalars, where the loss is scaled: on how many ranks gradients were not finite. */
+const OVERFLOWS = 3;
+
 /** The collective averages the gradients and, behind them, statistics, which are averaged as they are. */
 export function gaSgd(options: AlgorithmOptions): Algorithm {
-  const { replica, optimizerState } = options;
+  const { replica, optimizerState, lossScale } = options;
   return {
     step: (step) => gradientStep(options, step),
     replay: (step) => replayedStep(options, step),
     state: async () => ({
-      shared: await vectorsOf(replica, ["parameters", "statistics", ...optimizerState]),
+      shared: {
+        ...(await vectorsOf(replica, ["parameters", "statistics", ...optimizerState])),
+        ...lossScale?.state,
+      },
       own: {},
     }),
     restore: ({ shared }) => {
-      for (const [name, values] of Object.entries(shared)) replica.write(name, values);
+      const vectors = lossScale ? lossScale.restore(shared) : shared;
+      for (const [name, values] of Object.entries(vectors)) replica.write(name, values);
     },
   };
 }
 
 async function gradientStep(
-  { replica, collective, timeoutMs, signal }: AlgorithmOptions,
+  options: AlgorithmOptions,
   { step, batch, hyper, stopVote }: TrainingStep,
 ): Promise<ExchangeOutcome> {
+  const { replica, collective, lossScale, timeoutMs, signal } = options;
   const { buckets, roundedToBf16 } = collective;
   const weight = batch?.count ?? 0;
   const round = collective.begin({ step, weight, timeoutMs, signal });
@@ -60,6 +69,7 @@ async function gradientStep(
   };
 
   let sums = { loss: 0, correct: 0 };
+  let overflows = 0;
   if (batch) {
     const training = await replica.training(batch.count, roundedToBf16);
     const { gradientReadyAt, lastInstruction, rounded } = training;
@@ -70,6 +80,8 @@ async function gradientStep(
       const stretches = stretchesIn(rounded, range);
       const ready = () => {
         widen(words, stretches, gradients);
+        // To divide by a power of two and to round commute.
+        if (lossScale && !lossScale.unscale(gradients.subarray(begin, end))) overflows = 1;
         push(bucket);
         // A turn of the event loop: what was pushed is on its way while the backward pass goes on.
         return setImmediate();
@@ -77,31 +89,47 @@ async function gradientStep(
       return bucketReadBacks(range, stretches, { after: readyAt[bucket]!, ready });
     });
     const allStatistics = { vector: "statistics", after: lastInstruction, begin: 0, end: statistics.length };
-    sums = await replica.runTraining(batch, [allStatistics, ...readBacks], roundedToBf16);
+    const options = { stretches: roundedToBf16, lossScale: lossScale?.scale };
+    sums = await replica.runTraining(batch, [allStatistics, ...readBacks], options);
   } else {
     gradients.fill(0);
     buckets.forEach((_, bucket) => push(bucket));
   }
 
   const mean = meanOf(gradients, statistics);
-  const result = await round.finish(scalarsOf(sums, stopVote), mean);
+  const result = await round.finish(scalarsOf(sums, stopVote, ...(lossScale ? [overflows] : [])), mean);
   takeMean(replica, mean, gradients, statistics);
-  await replica.applyUpdate(hyper);
+  await update(options, result.scalars, hyper);
   return outcomeOf(result);
 }
 
 async function replayedStep(
-  { replica, collective, timeoutMs, signal }: AlgorithmOptions,
+  options: AlgorithmOptions,
   { step, hyper, weight }: ReplayedStep,
 ): Promise<ExchangeOutcome | undefined> {
+  const { replica, collective, timeoutMs, signal } = options;
   const gradients = replica.mirror("gradients");
   const statistics = replica.mirror("statistics");
   const mean = meanOf(gradients, statistics);
   const result = await collective.replay({ step, weight, timeoutMs, signal }, mean);
   if (result === undefined) return undefined;
   takeMean(replica, mean, gradients, statistics);
-  await replica.applyUpdate(hyper);
+  await update(options, result.scalars, hyper);
   return outcomeOf(result);
+}
+
+/**
+ * By the mean gradients, unless `scalars` tell of an overflow. Statistics, which are of the forward pass, have been taken
+ * all the same, and the optimiser's corrections count the step: both are as good as after one with small gradients.
+ */
+async function update(
+  { replica, lossScale }: AlgorithmOptions,
+  scalars: Float64Array,
+  hyper: Float32Array,
+): Promise<void> {
+  const overflows = lossScale ? scalars[OVERFLOWS]! : 0;
+  lossScale?.follow(overflows);
+  if (overflows === 0) await replica.applyUpdate(hyper);
 }
 
 /** Where the mean of both is written: without statistics straight to where the update reads it. */

@@ -57,6 +57,15 @@ export interface ReplicaOptions {
   readonly topology: Topology;
   readonly loss: LossName;
   readonly seed: number;
+  /** Whether training is told a number that the gradients are multiplied by. */
+  readonly scalesLoss?: boolean;
+}
+
+export interface RunTrainingOptions {
+  /** Of the gradients, that the device rounds. */
+  readonly stretches?: readonly ElementRange[] | undefined;
+  /** Of a replica that scales its loss: what the gradients are multiplied by. */
+  readonly lossScale?: number | undefined;
 }
 
 const NO_STRETCHES: readonly ElementRange[] = [];
@@ -178,18 +187,31 @@ export class Replica {
   }
 
   /**
-   * Forward and backward over one batch: `gradients` then holds sums over its samples.
-   * Throws "loss-not-finite"; who runs the step knows its number and worker. See `training` for `stretches`.
+   * Forward and backward over one batch: `gradients` then holds sums over its samples, times `lossScale` (a replica that
+   * scales its loss needs one). Throws "loss-not-finite"; who runs the step knows its number and worker. See `training` for
+   * `stretches`.
    */
   async runTraining(
     batch: Batch,
     readBacks: readonly VectorReadBack[] = [],
-    stretches = NO_STRETCHES,
+    { stretches, lossScale }: RunTrainingOptions = {},
   ): Promise<BatchSums> {
-    return this.#train(await this.training(batch.count, stretches), batch, readBacks);
+    return this.#train(await this.training(batch.count, stretches), batch, readBacks, lossScale);
   }
 
-  async #train(compiled: Compiled, batch: Batch, readBacks?: readonly VectorReadBack[]): Promise<BatchSums> {
+  async #train(
+    compiled: Compiled,
+    batch: Batch,
+    readBacks?: readonly VectorReadBack[],
+    lossScale?: number,
+  ): Promise<BatchSums> {
+    const { device, scalesLoss = false } = this.#options;
+    assert(
+      scalesLoss === (lossScale !== undefined),
+      "a scale of the loss for a replica that has none, or none",
+    );
+    const scale = compiled.vectors["input.lossScale"];
+    if (scale !== undefined) device.write(scale, 0, Float32Array.of(lossScale!));
     const sums = await this.#run(compiled, batch, readBacks);
     this.#batchesTrained++;
     if (Number.isFinite(sums.loss)) return sums;
@@ -197,7 +219,10 @@ export class Replica {
     throw new SltrainError({
       code: "loss-not-finite",
       message: `expected a finite loss, got ${sums.loss} in step ${batch.step}`,
-      suggestions: ["Lower --lr, or check the data for extreme values."],
+      suggestions: [
+        "Lower --lr, or check the data for extreme values.",
+        ...(scalesLoss ? ["Or leave out --precision f16: an activation may be above 65504."] : []),
+      ],
     });
   }
 

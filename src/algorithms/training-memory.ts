@@ -15,6 +15,8 @@ export interface TrainingJob {
   readonly topology: Topology;
   readonly loss: LossName;
   readonly optimizer: Optimizer;
+  /** See buildTrainingProgram. */
+  readonly scalesLoss?: boolean;
 }
 
 export interface TrainingMemory {
@@ -32,11 +34,12 @@ const ELEMENT_BYTES = 4;
 
 /** Forward and backward pass over `count` samples, with the results that a worker reports. */
 export function buildTrainingStep(
-  { topology, loss }: Pick<TrainingJob, "topology" | "loss">,
+  { topology, loss, scalesLoss }: Omit<TrainingJob, "optimizer">,
   count: number,
 ): TrainingProgram {
   const model = buildModel(topology, count, { training: true, loss });
-  return buildTrainingProgram(model.graph, model.loss!, { loss: model.loss!, correct: model.correct! });
+  const results = { loss: model.loss!, correct: model.correct! };
+  return buildTrainingProgram(model.graph, model.loss!, results, { scalesLoss });
 }
 
 /** For steps of `count` samples on one worker. */

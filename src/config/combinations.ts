@@ -22,6 +22,8 @@ const isStale = ({ sync }: TrainConfig): boolean => parseSync(sync).staleness !=
 
 const isOnProcessor = ({ device }: TrainConfig): boolean => device === "wasm";
 
+const isHalfPrecise = ({ precision }: TrainConfig): boolean => precision === "f16";
+
 const goesOn = ({ quorum }: TrainConfig): boolean => quorum < 1;
 
 const copies = ({ speculate }: TrainConfig): boolean => speculate === "on";
@@ -156,6 +158,32 @@ const rules: readonly Rule[] = [
     settings: ["functionsPerGpu", "device"],
     broken: (config, isFlag) => isFlag("functionsPerGpu") && isOnProcessor(config),
     because: "wasm computes on the processor, --device webgpu on a GPU",
+  },
+  {
+    settings: ["precision", "device"],
+    broken: (config) => isHalfPrecise(config) && config.device !== "webgpu",
+    because: "only a GPU's kernels compute in f16, and only --device webgpu is sure to have one",
+  },
+  {
+    settings: ["precision", "algorithm"],
+    broken: (config) => isHalfPrecise(config) && config.algorithm !== "ga-sgd",
+    because: "workers have to meet in every step to skip one whose gradients overflow, which is ga-sgd's way",
+  },
+  {
+    settings: ["precision", "sync"],
+    broken: (config) => isHalfPrecise(config) && isStale(config),
+    because: "workers that are not in lockstep can't skip a step together when gradients overflow",
+  },
+  {
+    settings: ["precision", "quorum"],
+    broken: (config) => isHalfPrecise(config) && goesOn(config),
+    because: "whether a step is skipped for gradients that overflow depends on those of all workers",
+  },
+  {
+    settings: ["precision", "compress"],
+    broken: (config) => isHalfPrecise(config) && keepsResiduals(config),
+    because:
+      "it sends later what it left out, and what it had sent would be lost with a step that is skipped for gradients that overflow",
   },
 ];
 

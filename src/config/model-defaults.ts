@@ -30,6 +30,7 @@ export const generalDefaults = {
   storage: "fs:.sltrain",
   provider: "local",
   device: "wasm",
+  precision: "f32",
   stack: "sltrain",
   // One vCPU's worth of memory on AWS Lambda.
   memoryMiB: 1769,

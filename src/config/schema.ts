@@ -77,6 +77,9 @@ export const orchestrations = ["peers", "starter", "coordinator"] as const;
 /** What functions compute on; `auto` is settled before the run begins. */
 export const deviceNames = ["wasm", "webgpu", "auto"] as const satisfies readonly DeviceRequest["device"][];
 
+/** What a GPU's products round their operands to. */
+export const precisionNames = ["f32", "f16"] as const satisfies readonly DeviceRequest["precision"][];
+
 export const algorithmNames = ["ga-sgd", "local-sgd", "diloco"] as const;
 
 const RUN_ID: Expected =
@@ -181,6 +184,9 @@ export const trainFields = {
     .describe(
       "Functions that share a GPU: the first so many ranks the first one, and so on. Default: all on one.",
     ),
+  precision: oneOf(precisionNames).describe(
+    "What a GPU's products round their operands to: f32, or f16 with sums in f32 and a scaled loss, by subgroup matrices where the GPU has them.",
+  ),
   stack: text("a stack's name").describe(
     "CloudFormation stack of functions that provider lambda uses, and deploys where needed.",
   ),

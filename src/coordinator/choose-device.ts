@@ -17,18 +17,20 @@ export interface ChosenDevice {
   readonly fallback?: string;
 }
 
-type DeviceSettings = Pick<TrainConfig, "device" | "adapter" | "functionsPerGpu" | "provider" | "workers">;
+type DeviceSettings = Pick<TrainConfig, "device" | "adapter" | "functionsPerGpu" | "provider" | "workers"> &
+  Partial<Pick<TrainConfig, "precision">>;
 
 /** Functions at AWS have no GPU, whatever this machine has. */
 const isOnProcessor = ({ device, provider }: DeviceSettings): boolean =>
   device === "wasm" || (device === "auto" && provider === "lambda");
 
-/** Throws SltrainError "webgpu-missing", "adapter-missing" and "gpus-too-few"; for `auto` only what an adapter that was named is not. */
+/** Throws SltrainError "webgpu-missing", "adapter-missing", "gpus-too-few" and "feature-missing"; for `auto` only what an adapter that was named is not. */
 export async function chooseDevice(config: DeviceSettings): Promise<ChosenDevice> {
   if (isOnProcessor(config)) return { device: "wasm", gpus: [] };
-  const { device, adapter: selector } = config;
+  const { device, adapter: selector, precision } = config;
   // Loaded where it is wanted: Dawn takes its time.
   const { findAdapter, listAdapters } = await import("../device/webgpu/adapters.ts");
+  const { refuseWithoutHalfPrecision } = await import("../device/webgpu/precision.ts");
   const { shareGpus, usableGpus } = await import("../plan/gpu-placement.ts");
   try {
     // Says what is missing.
@@ -37,7 +39,7 @@ export async function chooseDevice(config: DeviceSettings): Promise<ChosenDevice
     if (device === "webgpu" || selector !== undefined || !(error instanceof SltrainError)) throw error;
     return { device: "wasm", gpus: [], fallback: error.message };
   }
-  const gpus = usableGpus(await listAdapters(), selector);
+  const gpus = usableGpus(await listAdapters(precision), selector);
   const [first] = gpus;
   if (device === "auto" && first?.isSoftware === true)
     return {
@@ -47,6 +49,7 @@ export async function chooseDevice(config: DeviceSettings): Promise<ChosenDevice
     };
   const shares = shareGpus(config.workers, gpus, config);
   const used = gpus.filter(({ index }) => shares.some((share) => share.index === index));
+  if (precision === "f16") for (const { name, features } of used) refuseWithoutHalfPrecision(name, features);
   return { device: "webgpu", gpus: shares, limits: leastLimits(used) };
 }
 

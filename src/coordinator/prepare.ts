@@ -3,6 +3,7 @@
 
 import { randomBytes } from "node:crypto";
 import { arch, cpus, platform, totalmem } from "node:os";
+import { scalesLoss } from "../algorithms/loss-scale.ts";
 import { areParameterServers, forgetRun, parameterServers } from "../allreduce/parameter-servers.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import type { ConfigSource } from "../config/resolve.ts";
@@ -96,7 +97,7 @@ async function createRun(
     outputs,
     regression: data.task === "regression",
   });
-  const job = { topology, loss, optimizer: optimizerOf(config) };
+  const job = { topology, loss, optimizer: optimizerOf(config), scalesLoss: scalesLoss(config) };
   await checkFunction(config, data, job, chosen.limits);
   // Each has the more to do the fewer they are.
   if (config.minWorkers !== undefined)

@@ -38,6 +38,7 @@ const VALUES = {
   device: "wasm|webgpu|auto",
   adapter: "index|name",
   functionsPerGpu: "n",
+  precision: "f32|f16",
   stack: "name",
   endpointUrl: "url",
   memoryMiB: "n",

@@ -1,6 +1,7 @@
 // What a worker trains with: its data, and the model compiled on its device. It costs most of a start, so a process keeps
 // the last one for its next invocation.
 
+import { scalesLoss } from "../algorithms/loss-scale.ts";
 import { Replica } from "../algorithms/replica.ts";
 import { SampleSchedule } from "../algorithms/sample-schedule.ts";
 import { memoryShares } from "../algorithms/training-memory.ts";
@@ -103,7 +104,10 @@ async function compileReplica(
   const opened = await openRunDevice(config, rank, threads);
   const { device } = opened;
   startup.end("device");
-  const replica = new Replica({ device, topology, loss, seed: config.seed });
+  const replica = new Replica({
+    ...{ device, topology, loss, seed: config.seed },
+    scalesLoss: scalesLoss(config),
+  });
   await replica.useOptimizer(optimizer);
   const { step } = await replica.training(batchSize);
   startup.end("compile");

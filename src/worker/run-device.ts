@@ -13,17 +13,23 @@ export interface RunDevice {
 
 /** Throws what `openDevice` throws. */
 export async function openRunDevice(
-  config: Pick<TrainConfig, "device" | "adapter" | "functionsPerGpu">,
+  config: Pick<TrainConfig, "device" | "adapter" | "functionsPerGpu" | "precision">,
   rank: number,
   threads: number,
 ): Promise<RunDevice> {
   if (config.device !== "webgpu") return { device: await openDevice({ device: "wasm", threads }) };
   const { listAdapters } = await import("../device/webgpu/adapters.ts");
   const { gpuOf, usableGpus } = await import("../plan/gpu-placement.ts");
-  const gpus = usableGpus(await listAdapters(), config.adapter);
+  const { precision } = config;
+  const gpus = usableGpus(await listAdapters(precision), config.adapter);
   // Where there is none, opening it says what is missing.
   if (gpus.length === 0) return { device: await openDevice({ device: "webgpu", adapter: config.adapter }) };
   const { index, name, isSoftware } = gpuOf(rank, gpus, config);
-  const device = await openDevice({ device: "webgpu", adapter: String(index), countBusyTime: true });
+  const device = await openDevice({
+    device: "webgpu",
+    adapter: String(index),
+    precision,
+    countBusyTime: true,
+  });
   return { device, gpu: { index, name, isSoftware } };
 }

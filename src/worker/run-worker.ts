@@ -2,6 +2,7 @@
 // or its state to a successor.
 
 import type { Algorithm } from "../algorithms/algorithm.ts";
+import { LossScale, scalesLoss } from "../algorithms/loss-scale.ts";
 import { openAlgorithm } from "../algorithms/open-algorithm.ts";
 import type { OnLate } from "../allreduce/frame-coder.ts";
 import { startIoThread } from "../allreduce/io-thread/start-io-thread.ts";
@@ -192,6 +193,7 @@ function algorithmOf(
   return openAlgorithm(config, {
     ...{ replica, collective, signal, optimizerState: optimizer.stateNames },
     stepsPerEpoch: schedule.stepsPerEpoch,
+    lossScale: scalesLoss(config) ? new LossScale() : undefined,
     timeoutMs: config.roundTimeoutMs,
     stale: log && staleness !== null ? { log, staleness, batchSamples } : undefined,
   });

@@ -3,6 +3,7 @@
 
 import type { Algorithm, AlgorithmState, ExchangeOutcome } from "../../src/algorithms/algorithm.ts";
 import { BatchReader } from "../../src/algorithms/batch-reader.ts";
+import { LossScale } from "../../src/algorithms/loss-scale.ts";
 import { type AlgorithmSettings, openAlgorithm } from "../../src/algorithms/open-algorithm.ts";
 import { Replica } from "../../src/algorithms/replica.ts";
 import { SampleSchedule } from "../../src/algorithms/sample-schedule.ts";
@@ -51,6 +52,9 @@ export interface CrewSettings extends Partial<AlgorithmSettings> {
   /** Of the data set, 80 at most, and of a step: `STEPS_PER_EPOCH` steps have to hold all. */
   readonly rows?: number;
   readonly batchSize?: number;
+  readonly scalesLoss?: boolean;
+  /** Of the hidden layers; 8 unless given. */
+  readonly units?: number;
   /** Bytes of a bucket. */
   readonly bucketBytes?: number;
 }
@@ -68,14 +72,14 @@ let crews = 0;
 /** Ranks that have not started yet. */
 export async function openCrew(settings: CrewSettings): Promise<Member[]> {
   const { worldSize = 3, optimizer: name = "momentum", batchNorm = false } = settings;
-  const { rows: count = ROWS, batchSize = BATCH_SIZE } = settings;
+  const { rows: count = ROWS, batchSize = BATCH_SIZE, scalesLoss = false, units = 8 } = settings;
   const { bucketBytes = 256, createDevice = () => createReferenceDevice({ precision: "f32" }) } = settings;
   const { reduce = "scatter-reduce", gradientCodec = "f32" } = settings;
   const runId = `crew-${crews++}`;
   const composer = new Composer();
-  const first = composer.add(dense(8, "relu"));
+  const first = composer.add(dense(units, "relu"));
   if (batchNorm) composer.add(batchNormalization({ momentum: 0.9 }));
-  const main = composer.add(dense(8, "relu"));
+  const main = composer.add(dense(units, "relu"));
   composer.add(add(), main, first);
   composer.add(dense(1, "sigmoid"));
   const topology = composer.topology("crew", [FEATURES]);
@@ -84,7 +88,9 @@ export async function openCrew(settings: CrewSettings): Promise<Member[]> {
   return Promise.all(
     Array.from({ length: worldSize }, async (_, rank) => {
       const device = await createDevice();
-      const replica = new Replica({ device, topology, loss: "sigmoid-cross-entropy", seed: 1 });
+      const replica = new Replica({
+        ...{ device, topology, loss: "sigmoid-cross-entropy", seed: 1, scalesLoss },
+      });
       await replica.useOptimizer(optimizer);
       const schedule = new SampleSchedule({
         ...{ count, batchSize, seed: 1, rank, worldSize, holdsAll: true },
@@ -108,6 +114,7 @@ export async function openCrew(settings: CrewSettings): Promise<Member[]> {
         { algorithm: "ga-sgd", syncEvery: 2, outerLr: 0.7, outerMomentum: 0.9, ...settings },
         {
           ...{ replica, collective, optimizerState: optimizer.stateNames },
+          lossScale: scalesLoss ? new LossScale() : undefined,
           ...{ stepsPerEpoch: STEPS_PER_EPOCH, timeoutMs: 5000 },
           stale: staleness === undefined ? undefined : { log, staleness, batchSamples },
         },

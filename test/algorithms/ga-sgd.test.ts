@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { gaSgd } from "../../src/algorithms/ga-sgd.ts";
-import type { Batch, BatchSums, VectorReadBack } from "../../src/algorithms/replica.ts";
+import { LossScale } from "../../src/algorithms/loss-scale.ts";
+import type { Batch, BatchSums, RunTrainingOptions, VectorReadBack } from "../../src/algorithms/replica.ts";
 import { openCollective } from "../../src/allreduce/open-collective.ts";
 import { scatterReduce } from "../../src/allreduce/patterns/scatter-reduce.ts";
 import { f32 } from "../../src/shard/codec/f32.ts";
@@ -38,12 +39,16 @@ function knownReplica(value: number, movingMean: number) {
         ...{ step: undefined as never, vectors: {} },
       }),
     mirror: (name: string) => vectors[name as keyof typeof vectors],
-    runTraining: async ({ count }: Batch, readBacks: readonly VectorReadBack[] = []): Promise<BatchSums> => {
+    runTraining: async (
+      { count }: Batch,
+      readBacks: readonly VectorReadBack[] = [],
+      { lossScale = 1 }: RunTrainingOptions = {},
+    ): Promise<BatchSums> => {
       const finish = (instruction: number) =>
         Promise.all(readBacks.map(async ({ after, ready }) => after === instruction && ready?.()));
-      vectors.gradients.fill(0, 67).fill(value * count, 64, 67);
+      vectors.gradients.fill(0).fill(lossScale * value * count, 64, 67);
       await finish(0);
-      vectors.gradients.fill(value * count, 0, 64);
+      vectors.gradients.fill(lossScale * value * count, 0, 64);
       await finish(1);
       return { loss: 2 * count, correct: 1 };
     },
@@ -55,19 +60,28 @@ function knownReplica(value: number, movingMean: number) {
   };
 }
 
-async function twoRanks(counts: readonly [number, number], { withStatistics = false, packed = false } = {}) {
-  const replicas = [knownReplica(1, 10), knownReplica(4, 40)] as const;
+let rounds = 0;
+
+async function twoRanks(
+  counts: readonly [number, number],
+  { withStatistics = false, packed = false, scales = [] as readonly LossScale[], ofSecond = 4 } = {},
+) {
+  const round = rounds++;
+  const replicas = [knownReplica(1, 10), knownReplica(ofSecond, 40)] as const;
   const outcomes = await Promise.all(
     replicas.map(async (replica, rank) => {
       if (!withStatistics) replica.vectors.statistics = new Float32Array(0);
-      const channel = await openChannel(`memory:ga-sgd-${counts.join("-")}-${withStatistics}-${packed}`);
+      const channel = await openChannel(`memory:ga-sgd-${round}`);
       const collective = await openCollective({
         ...{ channel, runId: "run", rank, worldSize: 2, generation: 0, seed: 1, layout: parameters },
         ...(withStatistics ? { statistics } : {}),
         ...{ bucketBytes: 4, packed, reduce: scatterReduce(), codec: f32, zstd: "auto" },
       });
       const count = counts[rank]!;
-      const algorithm = gaSgd({ replica, collective, optimizerState: [], stepsPerEpoch: 1, timeoutMs: 5000 });
+      const algorithm = gaSgd({
+        ...{ replica, collective, optimizerState: [], stepsPerEpoch: 1, timeoutMs: 5000 },
+        lossScale: scales[rank],
+      });
       return algorithm.step({
         ...{ step: 0, stopVote: rank, hyper: new Float32Array(8) },
         batch:
@@ -91,6 +105,29 @@ describe("gaSgd", () => {
       assert.deepEqual(outcome, { samples: 4, loss: 2, correct: 2, stopVotes: 1 });
     }
   });
+
+  test("gives the same mean with a scaled loss", async () => {
+    const scales = [new LossScale(), new LossScale()];
+    const { replicas, outcomes } = await twoRanks([1, 3], { scales });
+    for (const { finished } of replicas) assert.deepEqual(finished, [13 / 4]);
+    assert.deepEqual(outcomes[0], { samples: 4, loss: 2, correct: 2, stopVotes: 1 });
+  });
+
+  for (const bad of [Infinity, Number.NaN])
+    test(`updates no rank where one of them has a gradient of ${bad}, and halves both scales`, async () => {
+      const scales = [new LossScale(), new LossScale()];
+      const first = scales[0]!.scale;
+      const { replicas, outcomes } = await twoRanks([1, 3], { scales, ofSecond: bad, withStatistics: true });
+      for (const { finished, vectors } of replicas) {
+        assert.deepEqual(finished, []);
+        assert.equal(vectors.statistics[0], (10 + 3 * 40) / 4);
+      }
+      assert.deepEqual(
+        scales.map(({ scale }) => scale),
+        [first / 2, first / 2],
+      );
+      assert.equal(outcomes[1]!.loss, 2);
+    });
 
   test("lets a rank without samples take part", async () => {
     const { replicas } = await twoRanks([2, 0]);

@@ -104,6 +104,30 @@ describe("LeNet-5 on a GPU", needsGpu, () => {
   });
 });
 
+describe("an MLP in f16 on a GPU", needsGpu, () => {
+  const data = writeDigits(80);
+  const run = async (...more: readonly string[]): Promise<JsonEvent> => {
+    const size = ["--workers", "2", "--batch-size", "64", "--lr", "0.01", "--epochs", "3"];
+    const args = ["train", "--model", "mlp", "--data", data, "--json", ...size, ...more];
+    const ended = await sltrain(args, folder.path, gpuEnvironment);
+    assert.equal(ended.code, 0, ended.stdout + ended.stderr);
+    return lastEvent(ended);
+  };
+
+  test("has about the losses of wasm, with two at work", async () => {
+    const [half, single] = [await run("--device", "webgpu", "--precision", "f16"), await run()];
+    const [losses, expected] = [half.firstLosses, single.firstLosses] as number[][];
+    assert.equal(losses!.length, expected!.length);
+    assert.notDeepEqual(losses, expected);
+    losses!.forEach((loss, step) => assert.ok(Math.abs(loss / expected![step]! - 1) < 1e-2, `step ${step}`));
+  });
+
+  test("is refused where there is no GPU to be sure of", async () => {
+    const failed = lastEvent(await train(["--device", "auto", "--precision", "f16"]));
+    assert.equal(failed.code, "config-conflict");
+  });
+});
+
 describe("a GPU that is not there", () => {
   const noDriver = { VK_DRIVER_FILES: "/dev/null", VK_ICD_FILENAMES: "/dev/null" };
 

@@ -10,6 +10,10 @@ function refuse(changes: TrainConfigInput, flags: readonly TrainConfigKey[] = []
   refuseConflicts(config, (key) => flags.includes(key));
 }
 
+function half(changes: TrainConfigInput): TrainConfigInput {
+  return { precision: "f16", device: "webgpu", ...changes };
+}
+
 test("settings that go together are let through", () => {
   const allowed: readonly TrainConfigInput[] = [
     {},
@@ -19,6 +23,7 @@ test("settings that go together are let through", () => {
     { compress: "powersgd:2" },
     { device: "webgpu", adapter: "1", functionsPerGpu: 2 },
     { device: "auto", provider: "lambda" },
+    { precision: "f16", device: "webgpu", compress: "bf16", workers: 2 },
   ];
   for (const changes of allowed) refuse(changes);
 });
@@ -54,6 +59,13 @@ test("two settings that do not go together are named, with the reason", () => {
       { device: "webgpu", provider: "lambda" },
       /--device webgpu with --provider lambda: AWS Lambda's functions have no GPU/,
     ],
+    [{ precision: "f16" }, /--precision f16 with --device wasm: only a GPU's kernels/],
+    [{ precision: "f16", device: "auto" }, /--precision f16 with --device auto: .* is sure to have one/],
+    [half({ algorithm: "local-sgd" }), /--precision f16 with --algorithm local-sgd: .* skip one/],
+    [half({ sync: "ssp" }), /--precision f16 with --sync ssp/],
+    [half({ quorum: 0.75 }), /--precision f16 with --quorum 0.75/],
+    [half({ compress: "top-k:1%" }), /--precision f16 with --compress top-k:1%: it sends later/],
+    [half({ compress: "powersgd:2" }), /--precision f16 with --compress powersgd:2/],
   ];
   for (const [changes, message] of refused)
     assert.throws(() => refuse(changes), { code: "config-conflict", message });
