@@ -145,6 +145,20 @@ describe("training in f16 on a GPU", needsGpu, () => {
     assert.equal(scaleOf(await stateOf(crew[0]!))[1], STEPS_PER_EPOCH);
   });
 
+  test("with gradients that the GPU rounds to bf16 gives the bits of an unscaled loss, and sees an overflow", async () => {
+    const onGpu = { gradientCodec: "bf16", createDevice };
+    const [with_, without] = [
+      await crewAt(2 ** 10, { ...scaled, ...onGpu }),
+      await openCrew({ ...plain, ...onGpu }),
+    ];
+    await Promise.all([...with_, ...without].map((member) => member.run(0, STEPS_PER_EPOCH)));
+    assert.deepEqual(await parametersOf(with_[0]!), await parametersOf(without[0]!));
+    const [overflowing, other] = await crewAt(2 ** 127, { ...scaled, ...onGpu });
+    await Promise.all([overflowing!, other!].map((member) => member.run(0, 1)));
+    for (const member of [overflowing!, other!])
+      assert.deepEqual(scaleOf(await stateOf(member)), [2 ** 126, 0]);
+  });
+
   test("skips a step whose gradients overflow in f16 though f32 would hold them", async () => {
     const crew = await crewAt(2 ** 24, { ...scaled, ...large, createDevice });
     const host = await crewAt(2 ** 24, { ...scaled, ...large, createDevice: () => createWasmDevice() });
