@@ -21,7 +21,7 @@ function train(
 }
 
 /** 28x28 images of ten classes, each a bar at its own place among noise. */
-function writeDigits(count: number): string {
+function writeDigits(count: number, path = folder.path): string {
   const rows = [...Array(count).keys()];
   const pixels = rows.flatMap((row) =>
     [...Array(28 * 28).keys()].map((i) => {
@@ -30,7 +30,7 @@ function writeDigits(count: number): string {
     }),
   );
   writeData(
-    folder.path,
+    path,
     "train-labels-idx1-ubyte",
     idx(
       IDX_U8,
@@ -38,7 +38,7 @@ function writeDigits(count: number): string {
       rows.map((row) => row % 10),
     ),
   );
-  return writeData(folder.path, "train-images-idx3-ubyte", idx(IDX_U8, [count, 28, 28], pixels));
+  return writeData(path, "train-images-idx3-ubyte", idx(IDX_U8, [count, 28, 28], pixels));
 }
 
 describe("LeNet-5 on a GPU", needsGpu, () => {
@@ -105,7 +105,10 @@ describe("LeNet-5 on a GPU", needsGpu, () => {
 });
 
 describe("an MLP in f16 on a GPU", needsGpu, () => {
-  const data = writeDigits(80);
+  // Apart from LeNet-5's, whose files have the same names.
+  const own = temporaryFolder();
+  after(own.remove);
+  const data = writeDigits(80, own.path);
   const run = async (...more: readonly string[]): Promise<JsonEvent> => {
     const size = ["--workers", "2", "--batch-size", "64", "--lr", "0.01", "--epochs", "3"];
     const args = ["train", "--model", "mlp", "--data", data, "--json", ...size, ...more];
