@@ -55,6 +55,15 @@ test("a folder that was removed meanwhile is made again", async () => {
   assert.equal(await storage.put("a/b", [x], { ifAbsent: true }), "stored");
 });
 
+test("a folder that somebody still writes into for a while can be deleted", async () => {
+  const storage = await openStorage(`fs:${at("busy")}`);
+  const write = async (): Promise<void> => {
+    for (let i = 0; i < 200; i++) await storage.put(`folder/${i % 8}/${i}`, [x]);
+  };
+  await storage.put("folder/0/first", [x]);
+  await Promise.all([write(), storage.deleteFolder("folder/")]);
+});
+
 test("a crashed writer's temporary file is not listed, and an old one is removed", async () => {
   fs.mkdirSync(at("crashed/.tmp"), { recursive: true });
   fs.writeFileSync(at("crashed/.tmp/1-young"), "half");

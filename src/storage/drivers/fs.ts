@@ -23,6 +23,8 @@ const STALE_TEMPORARY_MS = 3_600_000;
 /** At 1 to 2 GB/s about 2 ms. */
 const SLICE_BYTES = 4 * 1024 * 1024;
 const DELETES_PER_TURN = 64;
+/** Of a folder that others still write into, with pauses that grow by 100 ms. */
+const DELETE_RETRIES = 5;
 /** linux IOV_MAX */
 const PARTS_PER_WRITE = 1024;
 
@@ -129,7 +131,8 @@ export function open(location: string): Promise<Storage> {
       checkFolder(folder);
       const target = `${root}/${folder}`;
       try {
-        await fs.promises.rm(target, { recursive: true, force: true });
+        // Whoever writes into it meanwhile (a worker that has just woken up) makes its rmdir fail with ENOTEMPTY.
+        await fs.promises.rm(target, { recursive: true, force: true, maxRetries: DELETE_RETRIES });
       } catch (error) {
         throw fsError(error, "delete", folder, target);
       }
