@@ -65,7 +65,7 @@ test("its handler refuses an event that is none, naming the field", async () => 
   await assert.rejects(handle({ ...event, schemaVersion: 1 }), /expected schemaVersion to be 2, got 1/);
   await assert.rejects(
     handle({ ...event, reason: "fun" }),
-    /reason to be start, handover or rescue, got "fun"/,
+    /reason to be start, handover, rescue or speculation, got "fun"/,
   );
   await assert.rejects(handle(undefined), /expected schemaVersion to be 2, got undefined/);
   await assert.rejects(
