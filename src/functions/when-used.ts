@@ -1,5 +1,5 @@
 // Puts off what a driver costs: most workers start no other one, and the SDK or an HTTP client takes longer to load than
-// all the rest of a worker.
+// all the rest of a worker. Whoever has nothing else to do loads it before it is needed (`prepare`).
 
 import type { Functions } from "./functions.ts";
 
@@ -10,6 +10,10 @@ export function whenUsed(open: () => Promise<Functions>): Functions {
     async invoke(event) {
       opened ??= open();
       await (await opened).invoke(event);
+    },
+    async prepare() {
+      opened ??= open();
+      await Promise.allSettled([opened]);
     },
     async close() {
       const [outcome] = await Promise.allSettled([opened]);

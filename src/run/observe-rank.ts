@@ -82,11 +82,13 @@ export async function observeRank(
   const { storage, keys, attempt, rank } = place;
   let first: Acting | undefined;
   for (let look = 0; ; look++) {
-    const failure = await getJson<WorkerFailure>(storage, keys.workerFailure(attempt, rank));
+    const [failure, result, now] = await Promise.all([
+      getJson<WorkerFailure>(storage, keys.workerFailure(attempt, rank)),
+      getJson<WorkerResult>(storage, keys.result(attempt, rank)),
+      acting(place, first?.generation ?? (await newestGeneration(place))),
+    ]);
     if (failure) return { state: "failed", failure };
-    const result = await getJson<WorkerResult>(storage, keys.result(attempt, rank));
     if (result) return { state: "ended", result };
-    const now = await acting(place, first?.generation ?? (await newestGeneration(place)));
     first ??= now;
     if (now.generation !== first.generation || now.heartbeat?.beat !== first.heartbeat?.beat)
       return { ...now, state: "alive" };
@@ -98,10 +100,11 @@ export async function observeRank(
 }
 
 /** What is newer than `known`, or that one as it is. */
-async function acting({ storage, keys, attempt, rank }: RankPlace, known: number): Promise<Acting> {
-  let generation = known;
-  while (await getJson<Lease>(storage, keys.lease(attempt, rank, generation + 1))) generation++;
-  const heartbeat =
-    generation < 0 ? undefined : await getJson<Heartbeat>(storage, keys.heartbeat(attempt, rank, generation));
-  return { generation, heartbeat };
+async function acting(place: RankPlace, known: number): Promise<Acting> {
+  const { storage, keys, attempt, rank } = place;
+  const [next, heartbeat] = await Promise.all([
+    getJson<Lease>(storage, keys.lease(attempt, rank, known + 1)),
+    known < 0 ? undefined : getJson<Heartbeat>(storage, keys.heartbeat(attempt, rank, known)),
+  ]);
+  return next ? acting(place, known + 1) : { generation: known, heartbeat };
 }

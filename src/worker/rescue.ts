@@ -30,6 +30,11 @@ export interface RescueOptions {
   readonly startMs: number;
   /** Steps that this worker has finished. */
   readonly step: () => number;
+  /**
+   * Whether the rank's last worker spent its life in this step: who had been summoned by then has had time to come. Where
+   * lives are short, none of them is long enough to find out both.
+   */
+  readonly hasWaited: () => boolean;
   /** From one exchange to the next, at most. */
   readonly exchangeSteps: number;
   /** Starts all ranks anew, at the newest checkpoint; given where a single one cannot be replaced. */
@@ -46,6 +51,22 @@ const MOST_STAGGER_LEASES = 4;
 const MOST_DOUBLINGS = 5;
 /** Each try waits longer for who was summoned. */
 const PATIENCE_GROWTH = 1.5;
+
+/** Whom this worker has given time to come. */
+interface Awaited {
+  readonly generation: number;
+  /** Of anybody, to start it. */
+  readonly tries: number;
+  readonly waits: number;
+}
+
+const NOBODY: Awaited = { generation: -1, tries: 0, waits: 0 };
+
+/** Whoever is to come next, as of now. */
+async function summonedNext(at: RankPlace): Promise<Awaited> {
+  const generation = (await newestGeneration(at)) + 1;
+  return { generation, tries: await triesOf(at, generation), waits: 0 };
+}
 
 export class Rescue {
   readonly #options: RescueOptions;
@@ -87,11 +108,11 @@ export class Rescue {
     const { signal } = this.#ended;
     const distance = (event.rank - rank + worldSize) % worldSize;
     await sleep(leaseMs * Math.min(MOST_STAGGER_LEASES, STAGGER * (distance - 1)), undefined, { signal });
-    let awaited = { generation: -1, tries: 0, waits: 0 };
+    const at = this.#placeOf(rank);
+    let awaited = this.#options.hasWaited() ? await summonedNext(at) : NOBODY;
     for (;;) {
       const step = this.#options.step();
       if (this.#lateIn.get(rank) !== step) return;
-      const at = this.#placeOf(rank);
       const deaths = await deathsAt(at, await newestGeneration(at), step);
       // Whoever was taken for dead although it lived gets more time the next time: where all are slow, starting more makes
       // them slower.

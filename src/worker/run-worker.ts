@@ -100,7 +100,8 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerEnd> {
     peers = await openPeers(member, manifest, storage, { ...equipment, ioThread, onLate });
     const algorithm = await algorithmOf(manifest, equipment, peers, fence.signal);
     const readyMs = invocation.elapsedMs;
-    if (isSuccessor) await takePost();
+    // While it waits for its predecessor: its own successor may have to be started in its last moment.
+    if (isSuccessor) await Promise.all([takePost(), options.functions?.prepare?.()]);
     startup.end("claim");
     const ready = {
       ...{ event: member, equipment, peers, algorithm, post: post!, limits, members },
@@ -111,6 +112,7 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerEnd> {
       ...{ storage, functions: options.functions, event: member, worldSize: config.workers },
       ...{ leaseMs: config.leaseMs, maxRestarts: config.maxRestarts, startMs: readyMs },
       step: () => options.cursor.step,
+      hasWaited: () => options.cursor.stall.lives > 0 && options.cursor.stall.step === options.cursor.step,
       // Out of lockstep, only an epoch's end holds all together.
       exchangeSteps:
         frames.staleness === null ? exchangeSteps(config, schedule.stepsPerEpoch) : schedule.stepsPerEpoch,

@@ -80,7 +80,8 @@ function rescueOf(
       maxRestarts: 3,
       exchangeSteps: 1,
     },
-    ...{ startMs: leaseMs, step: () => 7, onVain: (reason) => vain.resolve(reason as SltrainError), ...more },
+    ...{ startMs: leaseMs, step: () => 7, hasWaited: () => false, ...more },
+    onVain: (reason) => vain.resolve(reason as SltrainError),
   });
   endings.push(() => rescue.close());
   return { rescue, vain: vain.promise };
@@ -153,6 +154,17 @@ test("whoever finds a generation summoned in vain waits for it once, and then ma
   assert.deepEqual(at.events, []);
   while (at.events.length < 1) await setTimeout(leaseMs / 4);
   assert.ok(await getJson(at.storage, keys.summons(0, 1, 1, 3)));
+});
+
+test("whose last worker has waited in the step as well makes the next try when it has seen the rank dead", async () => {
+  const at = await place("waited-before");
+  await claim(at.storage, 1, 0);
+  await putJson(at.storage, keys.summons(0, 1, 1, 0), { reason: "handover", by: "1", step: 7 });
+  // To give it time to come would take longer than anybody here lives.
+  const { rescue } = rescueOf(at, 0, { startMs: 1000 * leaseMs, hasWaited: () => true });
+  rescue.late([1]);
+  while (at.events.length < 1) await setTimeout(leaseMs / 4);
+  assert.ok(await getJson(at.storage, keys.summons(0, 1, 1, 1)));
 });
 
 test("a rank whose every start dies at one step ends the run, with rank, step and number of starts", async () => {
