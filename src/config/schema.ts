@@ -2,13 +2,13 @@
 // config files, the stored manifest and docs/configuration.md all follow it.
 
 import { z } from "zod";
-import type { ScheduleName } from "../optim/learning-rate.ts";
 import { parseReduce, reduceNames } from "../allreduce/patterns/index.ts";
 import { compressionNames, parseCompression } from "../allreduce/compression.ts";
 import { parseSync, syncNames } from "../allreduce/sync.ts";
 import type { DeviceRequest } from "../device/open-device.ts";
 import { SltrainError } from "../errors.ts";
 import { deadlineForms, parseDeadline } from "./deadline.ts";
+import { parseSchedule, scheduleNames } from "../optim/learning-rate.ts";
 import { optimizerNames } from "../optim/optimizer.ts";
 import { withoutCredentials } from "../storage/uri.ts";
 
@@ -111,8 +111,8 @@ export const trainFields = {
     .number("a number from 0")
     .min(0, "a number from 0")
     .describe("L2 penalty, added to the gradient; adamw shrinks the parameters by it instead."),
-  schedule: oneOf(["constant", "cosine", "step"] satisfies ScheduleName[]).describe(
-    "Course of the learning rate: constant, half a cosine to zero, or a tenth after each third of the run.",
+  schedule: spec(parseSchedule, scheduleNames).describe(
+    "Course of the learning rate: constant; cosine or polynomial[:POWER] to zero; step[:MILESTONES] to a tenth at each (step:50%,75% of the run, step:80,120 in epochs; default thirds); exponential[:SHARE] an epoch; inverse-sqrt[:STEPS] of the epoch's number, or of each so many steps'.",
   ),
   warmupSteps: wholeNumber(0, 1_000_000_000).describe(
     "Steps in which the learning rate first rises to its value.",

@@ -16,7 +16,7 @@ import {
 } from "../kernels/ops/updates.ts";
 import { ALIGNMENT_ELEMENTS, f32 } from "../kernels/tensor.ts";
 import type { Layout, LayoutEntry } from "../shard/layout.ts";
-import { learningRateAt, type LearningRate, type ScheduleName } from "./learning-rate.ts";
+import { learningRateAt, type LearningRate, parseSchedule } from "./learning-rate.ts";
 
 export type OptimizerName = "sgd" | "momentum" | "nesterov" | "adam" | "adamw" | "adagrad" | "lars";
 
@@ -25,7 +25,8 @@ export interface OptimizerSettings {
   readonly optimizer: OptimizerName;
   /** The learning rate's peak. */
   readonly lr: number;
-  readonly schedule?: ScheduleName | undefined;
+  /** See `parseSchedule`. */
+  readonly schedule?: string | undefined;
   readonly warmupSteps?: number | undefined;
   /** Of "momentum", "nesterov" and "lars"; Adam's beta1. */
   readonly momentum?: number | undefined;
@@ -78,18 +79,23 @@ export const optimizerNames = Object.keys(rules) as readonly OptimizerName[];
 export function optimizerOf(settings: OptimizerSettings): Optimizer {
   const { optimizer: name, lr, schedule = "constant", warmupSteps = 0 } = settings;
   const { momentum = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0 } = settings;
-  const learningRate: LearningRate = { peak: lr, schedule, warmupSteps };
+  const learningRate: LearningRate = { peak: lr, course: parseSchedule(schedule), warmupSteps };
   return { ...rules[name], name, learningRate, momentum, beta2, epsilon, weightDecay };
 }
 
-/** The vector `hyper` for a step (0-based) of a run of `totalSteps`: see kernels/ops/updates.ts for its fields. */
-export function hyperAt(optimizer: Optimizer, step: number, totalSteps: number): Float32Array {
+/** The vector `hyper` for a step (0-based) of such a run as `learningRateAt` takes: see kernels/ops/updates.ts for its fields. */
+export function hyperAt(
+  optimizer: Optimizer,
+  step: number,
+  totalSteps: number,
+  stepsPerEpoch = totalSteps,
+): Float32Array {
   const { momentum, beta2, epsilon, weightDecay, learningRate } = optimizer;
   // The corrections belong to the float32 decays that the kernel uses: 1 - 0.999 is off by 1e-5 in float32, and the
   // same error in both leaves their ratio right.
   const correction = (decay: number): number => 1 - Math.fround(decay) ** (step + 1);
   return Float32Array.of(
-    learningRateAt(learningRate, step, totalSteps),
+    learningRateAt(learningRate, step, totalSteps, stepsPerEpoch),
     momentum,
     beta2,
     epsilon,

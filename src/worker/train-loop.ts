@@ -70,7 +70,7 @@ export async function trainLoop(
   while (cursor.step < totalSteps && !reached()) {
     if (mayHandOver && options.handsOver(totalSteps - cursor.step)) return "handed-over";
     const step = cursor.step;
-    const hyper = hyperAt(optimizer, step, totalSteps);
+    const hyper = hyperAt(optimizer, step, totalSteps, schedule.stepsPerEpoch);
     const replayed = replays
       ? await algorithm.replay?.({ step, hyper, weight: weightOf(schedule, step) })
       : undefined;
@@ -176,7 +176,7 @@ async function finishEpoch(
     trainAccuracy: counted ? cursor.epochCorrect / cursor.epochSamples : null,
     validationLoss: sum.loss / weight,
     accuracy: cursor.accuracy,
-    learningRate: hyperAt(optimizer, cursor.step - 1, totalSteps)[0]!,
+    learningRate: hyperAt(optimizer, cursor.step - 1, totalSteps, schedule.stepsPerEpoch)[0]!,
     samplesPerS: cursor.epochSamples / (sum.wallMs / workers / 1000),
     elapsedMs: sum.elapsedMs / workers,
     computeMs: sum.computeMs / workers,
