@@ -8,7 +8,8 @@ import { layoutOf, type Parameter } from "../graph/graph.ts";
 import { buildInferenceProgram } from "../graph/program.ts";
 import { withRoundedGradients } from "../graph/round-gradients.ts";
 import { allocateVectors } from "../graph/vectors.ts";
-import { buildModel, outputsOf, type LossName } from "../models/build.ts";
+import { elementCount } from "../kernels/tensor.ts";
+import { buildModel, truthOf, type LossName } from "../models/build.ts";
 import { tensorsInto, tensorsOf, type NamedTensor, type Safetensors } from "../models/safetensors.ts";
 import type { Topology } from "../models/topology.ts";
 import { buildUpdateProgram, type Optimizer } from "../optim/optimizer.ts";
@@ -77,6 +78,8 @@ export class Replica {
   readonly parameters: Layout;
   readonly statistics: Layout;
   readonly #options: ReplicaOptions;
+  /** Of the model, for one sample. */
+  readonly #outputs: number;
   /** By vector; all others begin with zeros. */
   readonly #initialised: Readonly<Record<string, readonly Parameter[]>>;
   readonly #shared: Record<string, DeviceVector> = {};
@@ -94,8 +97,9 @@ export class Replica {
 
   /** A replica with the initial parameters of `seed`: the same on every worker, with nothing exchanged. */
   constructor(options: ReplicaOptions) {
-    const { graph } = buildModel(options.topology, 1, { training: false });
+    const { graph, outputs } = buildModel(options.topology, 1, { training: false });
     this.#options = options;
+    this.#outputs = elementCount(outputs.type);
     this.#initialised = { parameters: graph.parameters, statistics: graph.statistics };
     this.parameters = layoutOf(graph.parameters);
     this.statistics = layoutOf(graph.statistics);
@@ -135,7 +139,7 @@ export class Replica {
 
   /** Whether labels are f32 targets rather than class indices. */
   get wantsTargets(): boolean {
-    return this.#options.loss !== "softmax-cross-entropy";
+    return !truthOf(this.#options.loss, this.#outputs).includes("labels");
   }
 
   /** A shared vector as host memory (see Device.mirror); to be seen by a GPU, what is changed there is to be written. */
@@ -245,7 +249,9 @@ export class Replica {
   ): Promise<BatchSums> {
     const { device, seed } = this.#options;
     device.write(vectors["input.x"]!, 0, batch.x);
-    device.write((vectors["input.labels"] ?? vectors["input.targets"])!, 0, batch.labels);
+    const { "input.labels": labels, "input.targets": targets } = vectors;
+    device.write((labels ?? targets)!, 0, batch.labels);
+    if (labels && targets) device.write(targets, 0, oneAmongZeros(batch.labels, this.#outputs));
     const counters = vectors["input.counters"];
     if (counters) device.write(counters, 0, Int32Array.of(batch.step, batch.sampleOffset, seed, 0));
     const sums = { loss: NaN, correct: NaN };
@@ -268,9 +274,9 @@ export class Replica {
       const model = buildModel(this.#options.topology, count, { training: false });
       return this.#compile(buildInferenceProgram(model.graph, { outputs: model.outputs }));
     });
-    const { device, topology } = this.#options;
+    const { device } = this.#options;
     const outputs = vectors["result.outputs"]!;
-    const end = count * outputsOf(topology);
+    const end = count * this.#outputs;
     device.write(vectors["input.x"]!, 0, x);
     await step.run({ readBacks: [{ vector: outputs, begin: 0, end, after: lastInstruction }] });
     return device.mirror(outputs).subarray(0, end);
@@ -322,6 +328,13 @@ export class Replica {
     assert(this.#optimizer !== undefined, "startLocalStep before useOptimizer");
     return this.#compile(buildUpdateProgram(this.#optimizer, this.parameters, { ofSums: true }));
   }
+}
+
+/** (count, classes): 1 where the class is the sample's, 0 elsewhere. */
+function oneAmongZeros(labels: Batch["labels"], classes: number): Float32Array {
+  const targets = new Float32Array(labels.length * classes);
+  labels.forEach((label, i) => (targets[i * classes + label] = 1));
+  return targets;
 }
 
 function memoise<V>(cache: Map<number, Promise<V>>, key: number, make: () => Promise<V>): Promise<V> {

@@ -40,11 +40,13 @@ export default class Predict extends SltrainCommand {
     const isRegression = predictions[0]?.class === null;
     const rows = shown.map(({ outputs, class: label, className }, row) => {
       if (label === null) return [String(row), outputs.map((value) => value.toPrecision(5)).join(" ")];
+      const name = className ?? String(label);
+      if (answer.outputKind === "score") return [String(row), name, Math.max(...outputs).toPrecision(4)];
       const probability = outputs.length === 1 && label === 0 ? 1 - outputs[0]! : Math.max(...outputs);
-      return [String(row), className ?? String(label), formatPercent(probability)];
+      return [String(row), name, formatPercent(probability)];
     });
     const columns = [{ header: "row", align: "right" }, { header: "prediction" }] as const;
-    this.log(drawTable(isRegression ? columns : [...columns, { header: "probability" }], rows));
+    this.log(drawTable(isRegression ? columns : [...columns, { header: answer.outputKind }], rows));
     if (predictions.length > rows.length)
       this.log(`… and ${formatCount(predictions.length - rows.length)} more rows`);
   }

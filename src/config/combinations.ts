@@ -115,6 +115,11 @@ const rules: readonly Rule[] = [
     because: "what a codec owes follows from a worker's own gradients, so that a copy would be as late as it",
   },
   {
+    settings: ["hinge", "model"],
+    broken: ({ model }, isFlag) => isFlag("hinge") && model !== "svm",
+    because: "it is the loss of support vector machines",
+  },
+  {
     settings: ["stack", "provider"],
     broken: ({ provider }, isFlag) => isFlag("stack") && provider !== "lambda",
     because: OF_LAMBDA,

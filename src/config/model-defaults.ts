@@ -8,6 +8,7 @@ export const generalDefaults = {
   epochs: 5,
   batchSize: 128,
   lr: 0.05,
+  hinge: "hinge",
   optimizer: "momentum",
   momentum: 0.9,
   // Adam's, as in the paper (Kingma and Ba 2015, algorithm 1).
@@ -51,6 +52,8 @@ export const generalDefaults = {
 /** By the name of a built-in model; what is not here is as above. */
 export const modelDefaults: Readonly<Record<string, TrainConfigInput>> = {
   lr: { batchSize: 64, lr: 0.05 },
+  softmax: { batchSize: 64, lr: 0.05 },
+  svm: { batchSize: 64, lr: 0.01 },
   mlp: { batchSize: 256, lr: 0.1, schedule: "cosine", epochs: 3 },
   lenet5: { batchSize: 64, lr: 0.03 },
   "feng-a": { data: "random-binary", batchSize: 1024, lr: 0.2, schedule: "cosine" },

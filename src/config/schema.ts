@@ -87,7 +87,7 @@ const RUN_ID: Expected =
 
 export const trainFields = {
   model: text("a model's name or the path of a model.json").describe(
-    "Built-in model (lr, mlp, lenet5, feng-a, cifar-cnn, resnet20, resnet32, resnet34, resnet50, mobilenet, vgg19) or the path of a Keras / TensorFlow.js model.json.",
+    "Built-in model (lr, softmax, svm, mlp, lenet5, feng-a, cifar-cnn, resnet20, resnet32, resnet34, resnet50, mobilenet, vgg19) or the path of a Keras / TensorFlow.js model.json.",
   ),
   data: text("a data set's name or a path").describe(
     "Data set (mnist, fashion-mnist, random-binary) or a path of IDX or CSV data.",
@@ -101,6 +101,9 @@ export const trainFields = {
   epochs: wholeNumber(1, 1_000_000).describe("Passes over the training data, at most."),
   batchSize: wholeNumber(1, 1 << 24).describe("Samples per step, over all workers together."),
   lr: positive().describe("Learning rate, before the schedule."),
+  hinge: oneOf(["hinge", "squared"]).describe(
+    "Loss of model svm: hinge, or squared, which also weighs how far a row is on the wrong side.",
+  ),
   optimizer: oneOf(optimizerNames).describe("Rule that turns a mean gradient into an update."),
   momentum: fraction().describe(
     "Momentum of the optimizers momentum, nesterov and lars; decay of adam's and adamw's first moment.",

@@ -3,6 +3,8 @@
 import { BatchReader } from "../algorithms/batch-reader.ts";
 import { readFeatures } from "../data/features.ts";
 import type { DeviceRequest } from "../device/open-device.ts";
+import { decisionThreshold, scores } from "../models/model-loss.ts";
+import type { RunManifest } from "../run/records.ts";
 import { readRun } from "../run/registry.ts";
 import type { Storage } from "../storage/storage.ts";
 import { type AskedDevice, openTrainedModel } from "./trained-model.ts";
@@ -10,7 +12,7 @@ import { type AskedDevice, openTrainedModel } from "./trained-model.ts";
 const BATCH_SIZE = 250;
 
 export interface Prediction {
-  /** Probabilities by class, the probability of class 1 where there are two, or the predicted value (regression). */
+  /** By class, or that of class 1 where there are two: probabilities, or a support vector machine's scores; else a value. */
   readonly outputs: readonly number[];
   /** Null for regression. */
   readonly class: number | null;
@@ -28,6 +30,7 @@ export interface PredictOptions {
 }
 
 export interface Predictions extends AskedDevice {
+  readonly outputKind: "probability" | "score" | "value";
   /** One per row of the file. */
   readonly predictions: readonly Prediction[];
 }
@@ -53,7 +56,7 @@ export async function predictRun({ storage, runId, file, device }: PredictOption
       const width = all.length / batch.count;
       for (let row = 0; row < batch.count; row++) {
         const outputs = [...all.subarray(row * width, (row + 1) * width)];
-        const label = task === "regression" ? null : classOf(outputs);
+        const label = task === "regression" ? null : classOf(outputs, decisionThreshold(manifest.loss));
         predictions.push({
           outputs,
           class: label,
@@ -61,12 +64,17 @@ export async function predictRun({ storage, runId, file, device }: PredictOption
         });
       }
     }
-    return { predictions, ...asked };
+    return { predictions, outputKind: kindOf(manifest), ...asked };
   } finally {
     close();
   }
 }
 
-function classOf(outputs: readonly number[]): number {
-  return outputs.length === 1 ? Number(outputs[0]! > 0.5) : outputs.indexOf(Math.max(...outputs));
+function kindOf({ data, loss }: RunManifest): Predictions["outputKind"] {
+  if (data.task === "regression") return "value";
+  return scores(loss) ? "score" : "probability";
+}
+
+function classOf(outputs: readonly number[], threshold: number): number {
+  return outputs.length === 1 ? Number(outputs[0]! > threshold) : outputs.indexOf(Math.max(...outputs));
 }

@@ -7,13 +7,13 @@ import { scalesLoss } from "../algorithms/loss-scale.ts";
 import { areParameterServers, forgetRun, parameterServers } from "../allreduce/parameter-servers.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import type { ConfigSource } from "../config/resolve.ts";
-import type { DataManifest } from "../data/manifest.ts";
 import { batchesPerEpoch } from "../data/order.ts";
 import { ensurePartitions } from "../data/partition.ts";
 import { SltrainError } from "../errors.ts";
-import { layoutsOf, parameterCount, type LossName } from "../models/build.ts";
+import { layoutsOf, parameterCount } from "../models/build.ts";
 import { formatTopology } from "../models/format-topology.ts";
-import { loadModel } from "../models/load-model.ts";
+import { loadModel, ownLossOf } from "../models/load-model.ts";
+import { lossFor } from "../models/model-loss.ts";
 import { optimizerOf } from "../optim/optimizer.ts";
 import { frameBudget } from "../run/frame-budget.ts";
 import { NO_COST, type RunCost } from "../plan/run-cost.ts";
@@ -90,12 +90,12 @@ async function createRun(
       message: `${config.data}: expected validation samples, got none`,
     });
   }
-  const loss = lossFor(data);
-  const outputs = loss === "softmax-cross-entropy" ? data.classes : 1;
+  const { task, classes } = data;
+  const { loss, outputs } = lossFor(ownLossOf(config.model), { task, classes, hinge: config.hinge });
   const topology = await loadModel(config.model, {
     inputShape: data.featureShape,
     outputs,
-    regression: data.task === "regression",
+    regression: task === "regression",
   });
   const job = { topology, loss, optimizer: optimizerOf(config), scalesLoss: scalesLoss(config) };
   await checkFunction(config, data, job, chosen.limits);
@@ -207,11 +207,6 @@ async function hasFailed(storage: Storage, keys: RunKeys, attempt: number): Prom
   if (await getJson<RunFailure>(storage, keys.failure)) return true;
   for await (const _ of storage.list(`${keys.failures}${attempt}/`)) return true;
   return false;
-}
-
-function lossFor(data: DataManifest): LossName {
-  if (data.task === "regression") return "mean-squared-error";
-  return data.classes > 2 ? "softmax-cross-entropy" : "sigmoid-cross-entropy";
 }
 
 /** Sorts by time: `20261122-235901-lenet5-3f9a`. */

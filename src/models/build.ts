@@ -4,7 +4,13 @@
 import { SltrainError } from "../errors.ts";
 import { GraphBuilder, layoutOf, type Graph } from "../graph/graph.ts";
 import type { NoParams } from "../kernels/ops/elementwise.ts";
-import { meanSquaredError, sigmoidCrossEntropy, softmaxCrossEntropy } from "../kernels/ops/losses.ts";
+import {
+  hinge,
+  meanSquaredError,
+  sigmoidCrossEntropy,
+  softmaxCrossEntropy,
+  squaredHinge,
+} from "../kernels/ops/losses.ts";
 import type { Op, Tensor } from "../kernels/op.ts";
 import { elementCount, f32, formatType, i32 } from "../kernels/tensor.ts";
 import type { Layout } from "../shard/layout.ts";
@@ -12,20 +18,26 @@ import { addLayer } from "./layers.ts";
 import { finalActivation, splitStages } from "./stages.ts";
 import { MODEL_INPUT, type Activation, type Topology } from "./topology.ts";
 
-export type LossName = "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mean-squared-error";
+export type LossName =
+  "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mean-squared-error" | "hinge" | "squared-hinge";
 
 interface Loss {
   readonly op: Op<NoParams>;
   /** The activation that the loss does itself: it takes logits. */
   readonly link: Activation;
-  /** The input with the right answers: i32[B] class numbers, or f32[B, N]. */
-  readonly truth: "labels" | "targets";
+  /**
+   * The input with the right answers: i32[B] class numbers, or f32[B, N]; "one-vs-rest" is both where there are several
+   * outputs: class numbers to count right answers by, and a 1 for the class among zeros.
+   */
+  readonly truth: "labels" | "targets" | "one-vs-rest";
 }
 
 const losses: Readonly<Record<LossName, Loss>> = {
   "softmax-cross-entropy": { op: softmaxCrossEntropy, link: "softmax", truth: "labels" },
   "sigmoid-cross-entropy": { op: sigmoidCrossEntropy, link: "sigmoid", truth: "targets" },
   "mean-squared-error": { op: meanSquaredError, link: "linear", truth: "targets" },
+  hinge: { op: hinge, link: "linear", truth: "one-vs-rest" },
+  "squared-hinge": { op: squaredHinge, link: "linear", truth: "one-vs-rest" },
 };
 
 export interface BuildOptions {
@@ -35,8 +47,8 @@ export interface BuildOptions {
 }
 
 /**
- * The graph's inputs are `x` f32[B, ...inputShape], with a loss `labels` i32[B] or `targets` f32[B, N], and
- * `counters` i32[4] where dropout drops.
+ * The graph's inputs are `x` f32[B, ...inputShape], with a loss `labels` i32[B] or `targets` f32[B, N] or both, as
+ * `truthOf` says, and `counters` i32[4] where dropout drops.
  */
 export interface BuiltModel {
   readonly graph: Graph;
@@ -82,7 +94,7 @@ export function buildModel(topology: Topology, batchSize: number, options: Build
   const model = { logits, outputs, layerOutputs };
   if (options.loss === undefined) return { ...model, graph: builder.build() };
 
-  const { op, link, truth } = losses[options.loss];
+  const { op, link } = losses[options.loss];
   if (link !== "linear" && final !== "linear" && final !== link) {
     throw new SltrainError({
       code: "model-loss-mismatch",
@@ -91,11 +103,26 @@ export function buildModel(topology: Topology, batchSize: number, options: Build
     });
   }
   const predictions = link === "linear" ? outputs : logits;
-  const answers = builder.input(truth, truth === "labels" ? i32(batchSize) : f32(...predictions.type.shape));
-  const [loss, correct] = named(`loss ${options.loss}`, [predictions], () =>
-    builder.add(op, [predictions, answers], {}),
-  );
+  const width = predictions.type.shape.at(-1)!;
+  const truth = truthOf(options.loss, width);
+  const labels = truth.includes("labels") ? builder.input("labels", i32(batchSize)) : undefined;
+  const targets = truth.includes("targets")
+    ? builder.input("targets", f32(...predictions.type.shape))
+    : undefined;
+  const [loss, correct] = named(`loss ${options.loss}`, [predictions], () => {
+    const results = builder.add(op, [predictions, (targets ?? labels)!], {});
+    // Elements' own signs are no answer among several classes: the highest score is.
+    const byClass = targets && labels && builder.add(softmaxCrossEntropy, [predictions, labels], {});
+    return [results[0], (byClass ?? results)[1]];
+  });
   return { ...model, loss: loss!, correct: correct!, graph: builder.build() };
+}
+
+/** The inputs that hold the right answers for a loss of so many outputs. */
+export function truthOf(loss: LossName, outputs: number): readonly ("labels" | "targets")[] {
+  const { truth } = losses[loss];
+  if (truth !== "one-vs-rest") return [truth];
+  return outputs === 1 ? ["targets"] : ["labels", "targets"];
 }
 
 /** The loss that fits the model's last activation. */

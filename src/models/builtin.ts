@@ -2,6 +2,7 @@
 
 import { conv2d, dense, flatten, localResponseNormalization, maxPooling2d, sequential } from "./compose.ts";
 import { answer, flat, image, type ModelIo } from "./model-io.ts";
+import { hingeLoss, softmaxLoss, type OwnLoss } from "./model-loss.ts";
 import { mobileNet } from "./mobilenet.ts";
 import { resNet, resNet20, resNet32, resNet34, resNet50, smallResNet } from "./resnet.ts";
 import type { Topology } from "./topology.ts";
@@ -11,6 +12,8 @@ export interface BuiltinModel {
   readonly name: string;
   readonly description: string;
   readonly topology: (io: ModelIo) => Topology;
+  /** Of a model that is defined by its loss; absent: the data decides. */
+  readonly loss?: OwnLoss;
 }
 
 export const builtinModels: readonly BuiltinModel[] = [
@@ -18,6 +21,18 @@ export const builtinModels: readonly BuiltinModel[] = [
     name: "lr",
     description: "logistic regression: one dense layer",
     topology: (io) => sequential("lr", io.inputShape, [...flat(io), answer(io)]),
+  },
+  {
+    name: "softmax",
+    description: "multinomial logistic regression: lr with an output for each class, also of two",
+    topology: (io) => sequential("softmax", io.inputShape, [...flat(io), answer(io)]),
+    loss: softmaxLoss,
+  },
+  {
+    name: "svm",
+    description: "linear support vector machine, one against the rest; its outputs are scores (`hinge`)",
+    topology: (io) => sequential("svm", io.inputShape, [...flat(io), dense(io.outputs)]),
+    loss: hingeLoss,
   },
   {
     name: "mlp",

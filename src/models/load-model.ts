@@ -6,6 +6,7 @@ import { nearestName } from "../nearest-name.ts";
 import { outputsOf } from "./build.ts";
 import { builtinModels } from "./builtin.ts";
 import type { ModelIo } from "./model-io.ts";
+import type { OwnLoss } from "./model-loss.ts";
 import { parseTopology } from "./parse-topology.ts";
 import type { Topology } from "./topology.ts";
 
@@ -21,6 +22,11 @@ export async function loadModel(spec: string, io: ModelIo): Promise<Topology> {
   const topology = parseTopology(await readModel(spec), spec);
   checkFit(topology, io, spec);
   return topology;
+}
+
+/** The loss that defines the built-in model of this name; undefined where the data decides. */
+export function ownLossOf(spec: string): OwnLoss | undefined {
+  return builtinModels.find(({ name }) => name === spec)?.loss;
 }
 
 async function readModel(path: string): Promise<string> {

@@ -25,6 +25,7 @@ const VALUES = {
   lr: "x",
   schedule: "course",
   warmupSteps: "n",
+  hinge: "hinge|squared",
   optimizer: "name",
   weightDecay: "x",
   algorithm: "name",

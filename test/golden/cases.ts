@@ -1,5 +1,4 @@
-// Models whose training is held to PyTorch's: every built-in one but logistic regression, which is the others' last layer, in a
-// size that trains within seconds.
+// Models whose training is held to PyTorch's: every built-in one, in a size that trains within seconds.
 
 import { fileURLToPath } from "node:url";
 import { loadModel } from "../../src/models/load-model.ts";
@@ -19,6 +18,10 @@ async function loaded(name: string, inputShape: readonly number[], outputs: numb
 
 /** Deep models are thin ones here, and shallow where rounding errors would grow. */
 export const goldenCases: readonly GoldenCase[] = [
+  await loaded("lr", [28, 28, 1], 10),
+  await loaded("softmax", [20], 2),
+  await loaded("svm", [20], 4),
+  { ...(await loaded("svm", [20], 1)), name: "svm-squared" },
   await loaded("mlp", [28, 28, 1], 10),
   await loaded("lenet5", [28, 28, 1], 10),
   await loaded("feng-a", [20], 1),

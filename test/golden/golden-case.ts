@@ -60,13 +60,17 @@ export async function playGolden(
   steps: number,
 ): Promise<GoldenRun> {
   const model = buildModel(topology, batchSize, { training: true, loss });
-  const training = buildTrainingProgram(model.graph, model.loss!, { loss: model.loss! });
+  const results = { loss: model.loss!, correct: model.correct! };
+  const training = buildTrainingProgram(model.graph, model.loss!, results);
   const { parameters, statistics } = training;
   const optimizer = optimizerOf({ optimizer: "momentum", lr, momentum });
   const update = buildUpdateProgram(optimizer, parameters);
 
   const evaluated = buildModel(topology, batchSize, { training: false, loss });
-  const evaluation = buildInferenceProgram(evaluated.graph, { loss: evaluated.loss! });
+  const evaluation = buildInferenceProgram(evaluated.graph, {
+    loss: evaluated.loss!,
+    correct: evaluated.correct!,
+  });
 
   const vectors = allocateVectors(device, training.program);
   const updateVectors = allocateVectors(device, update.program, vectors);
@@ -133,11 +137,16 @@ function writeBatch(
   const targets = vectors["input.targets"];
   if (labels !== undefined) {
     const stream = new RandomStream(seed, "golden/labels");
-    device.write(
-      labels,
-      0,
-      Int32Array.from({ length: batchSize }, () => stream.nextU32() % outputs),
-    );
+    const classes = Int32Array.from({ length: batchSize }, () => stream.nextU32() % outputs);
+    device.write(labels, 0, classes);
+    if (targets !== undefined) {
+      const isClass = (i: number) => Number(classes[Math.floor(i / outputs)] === i % outputs);
+      device.write(
+        targets,
+        0,
+        Float32Array.from({ length: batchSize * outputs }, (_, i) => isClass(i)),
+      );
+    }
   } else if (targets !== undefined && outputs === 1) {
     const stream = new RandomStream(seed, "golden/targets");
     device.write(

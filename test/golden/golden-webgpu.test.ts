@@ -10,9 +10,8 @@ import { after, before, suite, test } from "node:test";
 import type { Device } from "../../src/device/device.ts";
 import { createWasmDevice } from "../../src/device/wasm/wasm-device.ts";
 import { builtinModels } from "../../src/models/builtin.ts";
-import { loadModel } from "../../src/models/load-model.ts";
 import { createTestGpu, needsGpu } from "../support/gpu.ts";
-import { goldenCases, type GoldenCase } from "./cases.ts";
+import { goldenCases } from "./cases.ts";
 import { expectGolden } from "./expect-golden.ts";
 import { playGolden, readGolden, type GoldenRun } from "./golden-case.ts";
 
@@ -24,11 +23,6 @@ const DEEP: readonly string[] = ["resnet34", "resnet50", "vgg19"];
 
 const hasTime = ["SLTRAIN_TEST_GPU", "SLTRAIN_TEST_SECONDS"].some((name) => process.env[name] !== undefined);
 const left = "deep: SLTRAIN_TEST_SECONDS=600 runs it on a software GPU as well";
-
-const logisticRegression: GoldenCase = {
-  name: "lr",
-  topology: await loadModel("lr", { inputShape: [28, 28, 1], outputs: 10 }),
-};
 
 suite("the webgpu device trains as PyTorch does, and as wasm does", needsGpu, () => {
   let gpu: Device;
@@ -42,13 +36,6 @@ suite("the webgpu device trains as PyTorch does, and as wasm does", needsGpu, ()
     wasm.destroy();
   });
 
-  test("lr: the first step's gradients are those on wasm", async () => {
-    const { topology } = logisticRegression;
-    const settings = await readGolden("mlp");
-    const run = await playGolden(gpu, topology, settings, 1);
-    expectEqualTensors(run, await playGolden(wasm, topology, settings, 1));
-  });
-
   for (const { name, topology } of goldenCases) {
     const title = `${name}: ${STEPS} losses are PyTorch's, the first step's gradients and statistics also those on wasm`;
     test(title, { skip: DEEP.includes(name) && !hasTime && left }, async () => {
@@ -60,7 +47,7 @@ suite("the webgpu device trains as PyTorch does, and as wasm does", needsGpu, ()
   }
 
   test("no built-in model is left out here", () => {
-    const tested = [logisticRegression, ...goldenCases].map(({ name }) => name);
+    const tested = goldenCases.map(({ name }) => name);
     for (const { name } of builtinModels) assert.ok(tested.includes(name), name);
   });
 });

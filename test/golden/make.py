@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Golden losses and gradients, by PyTorch: `python3 test/golden/make.py` rewrites the *.json beside it.
+"""Golden losses and gradients, by PyTorch: `python3 test/golden/make.py` rewrites the *.json beside it, all or those named.
 
 Needs Debian's python3-torch and python3-numpy; tests read the committed values only. The models are written down
 here a second time, by hand, so that a mistake in sltrain's builder shows. All is computed in float64: the values do
@@ -8,6 +8,7 @@ not depend on the machine. Data and initial parameters come from sltrain's own s
 
 import json
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -199,6 +200,10 @@ def flat(x):
     return x.reshape(x.shape[0], -1)
 
 
+def linear(units):
+    return lambda net, x: net.dense(flat(x), units)
+
+
 def mlp(net, x):
     return net.dense(net.relu(net.dense(flat(x), 512)), 10)
 
@@ -311,6 +316,10 @@ def vgg19(width, units):
 SOFTMAX = "softmax-cross-entropy"
 FEW = {"batchSize": 4}
 MODELS = {
+    "lr": (linear(10), [28, 28, 1], SOFTMAX, {}),
+    "softmax": (linear(2), [20], SOFTMAX, {}),
+    "svm": (linear(4), [20], "hinge", {"seed": 3}),
+    "svm-squared": (linear(1), [20], "squared-hinge", {"lr": 0.02}),
     "mlp": (mlp, [28, 28, 1], SOFTMAX, {}),
     "lenet5": (lenet5, [28, 28, 1], SOFTMAX, {}),
     "feng-a": (feng_a, [20], "sigmoid-cross-entropy", {}),
@@ -330,6 +339,14 @@ def mean_loss(name, logits, random):
     if name == "softmax-cross-entropy":
         labels = random.u32("labels", batch) % np.uint64(outputs)
         return F.cross_entropy(logits, torch.tensor(labels.astype(np.int64)))
+    if name in ("hinge", "squared-hinge"):
+        if outputs == 1:
+            signs = 2.0 * (random.u32("targets", batch) & np.uint64(1)).astype(np.float64)[:, None] - 1
+        else:
+            labels = (random.u32("labels", batch) % np.uint64(outputs)).astype(np.int64)
+            signs = 2.0 * np.eye(outputs)[labels] - 1
+        slack = F.relu(1 - torch.tensor(signs) * logits)
+        return (slack if name == "hinge" else slack**2).sum() / batch
     if name == "sigmoid-cross-entropy":
         bits = random.u32("targets", batch * outputs) & np.uint64(1)
         return F.binary_cross_entropy_with_logits(
@@ -391,7 +408,7 @@ def golden(model, shape, loss_name, settings):
 
 
 if __name__ == "__main__":
-    for name, case in MODELS.items():
+    for name, case in ((name, MODELS[name]) for name in sys.argv[1:] or MODELS):
         result = golden(*case)
         print(name, result["losses"])
         (Path(__file__).parent / f"{name}.json").write_text(json.dumps(result) + "\n")

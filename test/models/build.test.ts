@@ -3,6 +3,7 @@ import { suite, test } from "node:test";
 import { buildModel, defaultLoss, outputsOf, parameterCount, summary } from "../../src/models/build.ts";
 import { builtinModels } from "../../src/models/builtin.ts";
 import type { ModelIo } from "../../src/models/model-io.ts";
+import { finalActivation } from "../../src/models/stages.ts";
 import type { Activation, Layer, Topology } from "../../src/models/topology.ts";
 
 const images: ModelIo = { inputShape: [28, 28, 1], outputs: 10 };
@@ -40,6 +41,8 @@ suite("the built-in models", () => {
     ["lenet5", images, 61_706],
     ["feng-a", bits, 42_601],
     ["lr", bits, 21],
+    ["softmax", { inputShape: [20], outputs: 2 }, 42],
+    ["svm", images, 7_850],
     // With the tutorial's crops of 24x24: 1,068,298.
     ["cifar-cnn", smallPhotos, 1_756_426],
     // 2,752 more than the paper's option A; the others are torchvision's counts.
@@ -60,10 +63,11 @@ suite("the built-in models", () => {
     });
   }
 
-  test("end in softmax for classes and in sigmoid for one output", () => {
-    for (const { topology } of builtinModels) {
-      assert.equal(defaultLoss(topology(smallPhotos)), "softmax-cross-entropy");
+  test("end in softmax for classes and in sigmoid for one output, but for svm, whose outputs are scores", () => {
+    for (const { name, topology } of builtinModels) {
+      if (name !== "svm") assert.equal(defaultLoss(topology(smallPhotos)), "softmax-cross-entropy");
     }
+    for (const io of [smallPhotos, bits]) assert.equal(finalActivation(builtin("svm", io)), "linear");
     assert.equal(defaultLoss(builtin("feng-a", bits)), "sigmoid-cross-entropy");
   });
 
