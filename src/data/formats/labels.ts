@@ -1,0 +1,95 @@
+// What a column of labels means, found out while rows go by: classes, by number or by name, or regression targets.
+
+import { SltrainError } from "../../errors.ts";
+import type { LabelMeaning } from "../rows.ts";
+
+/** Above it, whole numbers are taken for quantities rather than for classes. */
+export const MAX_CLASSES = 1000;
+/** Names of classes are kept in memory. */
+const MAX_NAMES = 65_536;
+/** Names get numbers that no label has: they count on from here, downwards. */
+const FIRST_NAME_CODE = -(2 ** 52);
+
+interface Seen {
+  /** As it stands in the file. */
+  readonly text: string;
+  /** Where it was first seen. */
+  readonly line: number;
+}
+
+/** The distinct labels of a source: at most 65,536 names, and as many numbers as can be classes. */
+export class LabelColumn {
+  readonly #numbers = new Map<number, Seen>();
+  readonly #names = new Map<string, { readonly code: number; readonly line: number }>();
+  #tooManyNumbers = false;
+  #last = NaN;
+
+  /** `text` is called for a number that is new only. */
+  addNumber(value: number, line: number, text: () => string): number {
+    // Runs of one label are common, and a comparison is cheaper than a look-up.
+    if (value === this.#last || this.#tooManyNumbers) return value;
+    if (!this.#numbers.has(value)) {
+      this.#numbers.set(value, { text: text(), line });
+      this.#tooManyNumbers = this.#numbers.size > MAX_NAMES;
+    }
+    this.#last = value;
+    return value;
+  }
+
+  /** The number that stands for a label which is none. @throws SltrainError "data-label" */
+  addName(name: string, line: number, where: string): number {
+    const known = this.#names.get(name);
+    if (known) return known.code;
+    if (this.#names.size === MAX_NAMES || this.#tooManyNumbers) {
+      throw labelError(`${where}, line ${line}`, `at most ${MAX_NAMES} classes or numbers alone`, name);
+    }
+    const code = FIRST_NAME_CODE - this.#names.size;
+    this.#names.set(name, { code, line });
+    return code;
+  }
+
+  /**
+   * Names give classes in alphabetical order. Whole numbers of 0..999 give those classes; a table's other numbers are
+   * targets, or refused where its column is called `label` or `class`.
+   * @throws SltrainError "data-label" naming the line of a label that is no class.
+   */
+  meaningOfTable(where: string, namedClass: boolean): LabelMeaning {
+    if (this.#names.size > 0) return this.#namedClasses();
+    const isClass = (value: number) => Number.isInteger(value) && value >= 0 && value < MAX_CLASSES;
+    const wrong = [...this.#numbers].find(([value]) => !isClass(value));
+    if (!wrong && !this.#tooManyNumbers) {
+      const highest = [...this.#numbers.keys()].reduce((high, value) => Math.max(high, value), 0);
+      return { kind: "classes", values: Array.from({ length: highest + 1 }, (_, value) => value) };
+    }
+    if (!namedClass || !wrong) return { kind: "targets" };
+    const [, { text, line }] = wrong;
+    throw labelError(`${where}, line ${line}`, `a class in 0..${MAX_CLASSES - 1} or a name`, text);
+  }
+
+  /** Whole numbers are classes, each that occurs (-1 and 1, 1..7), unless they are more than 1,000; others are targets. */
+  meaningOfNumbers(): LabelMeaning {
+    const values = [...this.#numbers.keys()];
+    if (values.length > MAX_CLASSES || !values.every(Number.isInteger)) return { kind: "targets" };
+    return { kind: "classes", values: values.sort((a, b) => a - b) };
+  }
+
+  #namedClasses(): LabelMeaning {
+    const classes = [
+      ...[...this.#names].map(([name, { code }]) => ({ name, code })),
+      ...[...this.#numbers].map(([code, { text }]) => ({ name: text, code })),
+    ].sort((a, b) => (a.name < b.name ? -1 : 1));
+    return {
+      kind: "classes",
+      values: classes.map(({ code }) => code),
+      names: classes.map(({ name }) => name),
+    };
+  }
+}
+
+function labelError(where: string, expected: string, got: string): SltrainError {
+  return new SltrainError({
+    code: "data-label",
+    message: `${where}: expected ${expected}, got "${got}"`,
+    suggestions: ["Correct the label, or remove the record."],
+  });
+}
