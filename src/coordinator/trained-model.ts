@@ -4,7 +4,7 @@ import { Replica } from "../algorithms/replica.ts";
 import type { Device, DeviceAdapter } from "../device/device.ts";
 import { openDevice, type DeviceRequest } from "../device/open-device.ts";
 import { SltrainError } from "../errors.ts";
-import { decodeSafetensors } from "../models/safetensors.ts";
+import { decodeSafetensors, type Safetensors } from "../models/safetensors.ts";
 import { runKeys } from "../run/keys.ts";
 import type { RunManifest } from "../run/records.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -31,15 +31,7 @@ export async function openTrainedModel(
   manifest: RunManifest,
   request: DeviceRequest = { device: manifest.config.device === "webgpu" ? "auto" : "wasm" },
 ): Promise<TrainedModel> {
-  const key = runKeys(manifest.runId).model;
-  const bytes = await storage.get({ key });
-  if (!bytes) {
-    throw new SltrainError({
-      code: "model-missing",
-      message: `expected the trained model under ${key}, got none`,
-      suggestions: [`The run has not finished: \`sltrain train --run-id ${manifest.runId}\` takes it up.`],
-    });
-  }
+  const file = await readModel(storage, manifest.runId);
   const device = await openDevice(request);
   const replica = new Replica({
     device,
@@ -47,10 +39,22 @@ export async function openTrainedModel(
     loss: manifest.loss,
     seed: manifest.config.seed,
   });
-  replica.load(decodeSafetensors(bytes, key), key);
+  replica.load(file, runKeys(manifest.runId).model);
   return {
     replica,
     asked: { device: device.name, adapter: device.adapter ?? null },
     close: () => device.destroy(),
   };
+}
+
+/** Throws "model-missing" for a run that has not finished, and "safetensors-damaged". */
+export async function readModel(storage: Storage, runId: string): Promise<Safetensors> {
+  const key = runKeys(runId).model;
+  const bytes = await storage.get({ key });
+  if (bytes) return decodeSafetensors(bytes, `${key} in ${storage.uri}`);
+  throw new SltrainError({
+    code: "model-missing",
+    message: `expected the trained model under ${key}, got none`,
+    suggestions: [`The run has not finished: \`sltrain train --run-id ${runId}\` takes it up.`],
+  });
 }

@@ -3,7 +3,8 @@
 
 import { inputsOf, MODEL_INPUT, type Layer, type Topology } from "./topology.ts";
 
-export function formatTopology(topology: Topology): string {
+/** `others` are more keys of the file: where its weights are, say. */
+export function formatTopology(topology: Topology, others: Readonly<Record<string, unknown>> = {}): string {
   const model = {
     format: "layers-model",
     generatedBy: "sltrain",
@@ -15,6 +16,7 @@ export function formatTopology(topology: Topology): string {
       keras_version: "2.15.0",
       backend: "tensorflow",
     },
+    ...others,
   };
   return `${JSON.stringify(model, undefined, 2)}\n`;
 }

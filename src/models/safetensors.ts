@@ -213,6 +213,37 @@ export function tensorsInto({ tensors }: Safetensors, layout: Layout, where: str
   return vector;
 }
 
+/** A tensor of f32. */
+export interface FloatTensor extends NamedTensor {
+  readonly data: Float32Array;
+}
+
+/**
+ * The tensors of these names and shapes, in their order. Throws SltrainError "parameters-mismatch" naming `where` and all that
+ * are missing, of another shape or not f32.
+ */
+export function pickTensors(
+  tensors: ReadonlyMap<string, NamedTensor>,
+  expected: readonly { readonly name: string; readonly shape: readonly number[] }[],
+  where: string,
+): readonly FloatTensor[] {
+  const wrong: string[] = [];
+  const picked = expected.flatMap(({ name, shape }) => {
+    const tensor = tensors.get(name);
+    if (tensor?.data instanceof Float32Array && tensor.shape.join() === shape.join())
+      return [{ name, shape, data: tensor.data }];
+    const got = tensor ? `${tensor.data.constructor.name} [${tensor.shape.join()}]` : "none";
+    wrong.push(`${name} Float32Array [${shape.join()}], got ${got}`);
+    return [];
+  });
+  if (wrong.length === 0) return picked;
+  throw new SltrainError({
+    code: "parameters-mismatch",
+    message: `${where}: expected tensor ${wrong.join("; ")}`,
+    suggestions: ["Use the model.json that these parameters were trained with."],
+  });
+}
+
 /** Hex SHA-256 of the tensors' bytes in their order: equal for equal models. */
 export function tensorsSha256(tensors: readonly NamedTensor[]): string {
   const hash = sha256();
