@@ -20,7 +20,7 @@ export interface StaleSgdOptions extends AlgorithmOptions {
 
 /** The collective's codec should be exact: what is averaged are whole parameters. */
 export async function staleSgd(options: StaleSgdOptions): Promise<Algorithm> {
-  const { replica, optimizerState, log, batchSamples, staleness, stepsPerEpoch, timeoutMs } = options;
+  const { replica, optimizerState, log, batchSamples, staleness, stepsPerEpoch, timeoutMs, signal } = options;
   const meeting = await Meeting.open(options);
   const update = new Float32Array(replica.parameters.length);
   return {
@@ -35,7 +35,7 @@ export async function staleSgd(options: StaleSgdOptions): Promise<Algorithm> {
       const epochEnd = step - inEpoch + stepsPerEpoch;
       const ends = step + 1 === epochEnd;
       const until = ends ? epochEnd : step + 1 - staleness;
-      await log.fold(parameters, { until, before: epochEnd, timeoutMs });
+      await log.fold(parameters, { until, before: epochEnd, timeoutMs, signal });
       replica.write("parameters", parameters);
       log.release();
       await log.sweep();

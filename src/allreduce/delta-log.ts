@@ -54,6 +54,8 @@ export interface FoldOptions {
   readonly before: number;
   /** Longest wait for a peer. */
   readonly timeoutMs: number;
+  /** Ends a wait for a peer, which then throws its reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -216,14 +218,15 @@ export class DeltaLog {
   async #foldPeer(
     peer: number,
     parameters: Float32Array,
-    { until, before, timeoutMs }: FoldOptions,
+    { until, before, timeoutMs, signal }: FoldOptions,
     buffer: Uint8Array,
   ): Promise<void> {
     while (this.#positions[peer]! < before) {
       const expected = this.#expected(peer, this.#positions[peer]!, buffer);
       if (this.#positions[peer]! < until) {
         const { leaseMs = 0, onLate: tell } = this.#options;
-        const wait = { timeoutMs, ...(tell && { late: { afterMs: leaseMs, tell } }) };
+        const late = tell && { late: { afterMs: leaseMs, tell } };
+        const wait = { timeoutMs, ...(signal && { signal }), ...late };
         await this.#frames.receive([expected], wait, ([frame]) => this.#add(peer, frame!, parameters));
         continue;
       }

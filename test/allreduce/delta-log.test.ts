@@ -201,6 +201,18 @@ describe("delta log", () => {
     );
   });
 
+  test("a wait for a peer ends with the reason of its signal", async () => {
+    const channel = await openStorage("memory:fenced-delta");
+    const worker = await openWorker(0, channel, { runId: "fenced", worldSize: 2 });
+    await worker.log.append(updateOf(0, 0), worker.parameters);
+    const fence = new AbortController();
+    const options = { until: 1, before: 2, timeoutMs: TIMEOUT_MS, signal: fence.signal };
+    const folded = worker.log.fold(worker.parameters, options);
+    const reason = new Error("another crew acts");
+    fence.abort(reason);
+    await assert.rejects(folded, (error) => error === reason);
+  });
+
   test("a channel without conditional puts is refused", async () => {
     const storage = await openStorage("memory:unconditional");
     const channel = { ...storage, capabilities: { ...storage.capabilities, conditionalPut: false } };
