@@ -9,7 +9,8 @@ import type { AnyOp } from "../../src/kernels/op.ts";
 import { ops } from "../../src/kernels/ops/index.ts";
 import { elementCount } from "../../src/kernels/tensor.ts";
 import { buildModel, defaultLoss } from "../../src/models/build.ts";
-import { buildUpdateProgram, optimizerNames, optimizerOf } from "../../src/optim/optimizer.ts";
+import { optimizerNames, optimizerOf } from "../../src/optim/optimizer.ts";
+import { buildUpdateProgram } from "../../src/optim/update-program.ts";
 import { modelExamples, type ModelExample } from "../shapes/model-examples.ts";
 import { callOf, extraShapes } from "../shapes/op-shapes.ts";
 

@@ -123,6 +123,8 @@ export const fittingOperands: Readonly<Partial<Record<OpName, MakeOperands>>> = 
   "adam-update": withHyper,
   "adagrad-update": withHyper,
   "lars-update": withHyper,
+  // Squares are never negative.
+  "clip-norm": ({ inputs }, normal) => [normal(inputs[0]!), normal(inputs[1]!).map(Math.abs)],
   "bf16-decode": withHalves,
   "f16-decode": withHalves,
   "int8-encode": withWords,

@@ -64,6 +64,8 @@ function* opShapes(): Generator<OpShape> {
   yield shape("memory", "lars-update", [flat, flat, flat, f32(8), f32(1), f32(1)], {});
   yield shape("memory", "sum-of-squares", [flat], {});
   yield shape("memory", "divide", [flat, f32(1)], {});
+  yield shape("memory", "clip-norm", [flat, f32(1)], { maximum: 1 });
+  yield shape("memory", "clip-value", [flat], { maximum: 1 });
   yield shape("memory", "fill", [], { shape: [length], value: 1 });
 
   for (const format of ["bf16", "f16"] as const) {

@@ -56,6 +56,8 @@ export interface ExchangeOutcome {
   readonly loss: number;
   readonly correct: number;
   readonly stopVotes: number;
+  /** Euclidean norm of the mean gradient, before it is clipped; only of an epoch's last step that exchanges gradients. */
+  readonly gradientNorm?: number;
 }
 
 export type NamedArrays = Readonly<Record<string, Float32Array | Int32Array>>;

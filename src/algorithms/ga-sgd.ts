@@ -3,6 +3,7 @@
 // the loss is scaled, a step in which a rank's gradients overflowed is one without an update.
 
 import { setImmediate } from "node:timers/promises";
+import type { RoundResult } from "../allreduce/collective.ts";
 import { ROUNDED_GRADIENTS } from "../graph/round-gradients.ts";
 import type { ElementRange, Layout } from "../shard/layout.ts";
 import {
@@ -98,9 +99,7 @@ async function gradientStep(
 
   const mean = meanOf(gradients, statistics);
   const result = await round.finish(scalarsOf(sums, stopVote, ...(lossScale ? [overflows] : [])), mean);
-  takeMean(replica, mean, gradients, statistics);
-  await update(options, result.scalars, hyper);
-  return outcomeOf(result);
+  return takeStep(options, { step, hyper, result, mean, gradients, statistics });
 }
 
 async function replayedStep(
@@ -113,9 +112,32 @@ async function replayedStep(
   const mean = meanOf(gradients, statistics);
   const result = await collective.replay({ step, weight, timeoutMs, signal }, mean);
   if (result === undefined) return undefined;
-  takeMean(replica, mean, gradients, statistics);
+  return takeStep(options, { step, hyper, result, mean, gradients, statistics });
+}
+
+/** What a round told, and where it is to go. */
+interface Told extends Pick<TrainingStep, "step" | "hyper"> {
+  readonly result: RoundResult;
+  readonly mean: Float32Array;
+  readonly gradients: Float32Array;
+  readonly statistics: Float32Array;
+}
+
+async function takeStep(
+  options: AlgorithmOptions,
+  { step, hyper, result, mean, gradients, statistics }: Told,
+): Promise<ExchangeOutcome> {
+  takeMean(options.replica, mean, gradients, statistics);
+  const endsEpoch = (step + 1) % options.stepsPerEpoch === 0;
+  const told = endsEpoch ? { gradientNorm: euclideanNorm(gradients) } : {};
   await update(options, result.scalars, hyper);
-  return outcomeOf(result);
+  return { ...outcomeOf(result), ...told };
+}
+
+function euclideanNorm(values: Float32Array): number {
+  let squares = 0;
+  for (const value of values) squares += value * value;
+  return Math.sqrt(squares);
 }
 
 /**

@@ -3,7 +3,7 @@
 
 import { SltrainError } from "../errors.ts";
 import { elementCount } from "../kernels/tensor.ts";
-import { buildUpdateProgram } from "../optim/optimizer.ts";
+import { buildUpdateProgram } from "../optim/update-program.ts";
 import { formatBytes, formatCount } from "../units.ts";
 import { buildTrainingStep, largestFitting, type TrainingJob } from "./training-memory.ts";
 

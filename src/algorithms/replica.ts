@@ -12,7 +12,8 @@ import { elementCount } from "../kernels/tensor.ts";
 import { buildModel, truthOf, type LossName } from "../models/build.ts";
 import { tensorsInto, tensorsOf, type NamedTensor, type Safetensors } from "../models/safetensors.ts";
 import type { Topology } from "../models/topology.ts";
-import { buildUpdateProgram, type Optimizer } from "../optim/optimizer.ts";
+import type { Optimizer } from "../optim/optimizer.ts";
+import { buildUpdateProgram } from "../optim/update-program.ts";
 import type { ElementRange, Layout } from "../shard/layout.ts";
 import { buildTrainingStep } from "./training-memory.ts";
 

@@ -8,7 +8,8 @@ import { buildTrainingProgram, type TrainingProgram } from "../graph/program.ts"
 import { buildModel, type LossName } from "../models/build.ts";
 import type { Topology } from "../models/topology.ts";
 import { leastMemoryMiB } from "../plan/function-memory.ts";
-import { buildUpdateProgram, type Optimizer } from "../optim/optimizer.ts";
+import type { Optimizer } from "../optim/optimizer.ts";
+import { buildUpdateProgram } from "../optim/update-program.ts";
 import { formatBytes, formatCount } from "../units.ts";
 
 export interface TrainingJob {

@@ -52,6 +52,11 @@ const rules: readonly Rule[] = [
     because: "it exchanges at every step; local-sgd and diloco do not",
   },
   {
+    settings: ["decayExcept", "weightDecay"],
+    broken: ({ weightDecay }, isFlag) => isFlag("decayExcept") && weightDecay === 0,
+    because: "nothing decays",
+  },
+  {
     settings: ["reduce", "sync"],
     broken: (config, isFlag) => isFlag("reduce") && isStale(config),
     because: "workers that are not in lockstep send to all, and nobody adds for others",

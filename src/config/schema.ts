@@ -10,6 +10,7 @@ import { SltrainError } from "../errors.ts";
 import { deadlineForms, parseDeadline } from "./deadline.ts";
 import { parseSchedule, scheduleNames } from "../optim/learning-rate.ts";
 import { optimizerNames } from "../optim/optimizer.ts";
+import { parseSpared } from "../optim/spared-tensors.ts";
 import { withoutCredentials } from "../storage/uri.ts";
 
 /** A message completes the sentence "expected …". */
@@ -114,6 +115,17 @@ export const trainFields = {
     .number("a number from 0")
     .min(0, "a number from 0")
     .describe("L2 penalty, added to the gradient; adamw shrinks the parameters by it instead."),
+  decayExcept: spec(parseSpared, ["vectors", "bias,gamma,beta"])
+    .optional()
+    .describe(
+      "Tensors that weight decay spares: vectors (biases and what normalises), or names such as bias,gamma.",
+    ),
+  clipNorm: positive()
+    .optional()
+    .describe("The mean gradient is shortened to this Euclidean norm where it is longer."),
+  clipValue: positive()
+    .optional()
+    .describe("Each element of the mean gradient is kept within plus or minus this."),
   schedule: spec(parseSchedule, scheduleNames).describe(
     "Course of the learning rate: constant; cosine or polynomial[:POWER] to zero; step[:MILESTONES] to a tenth at each (step:50%,75% of the run, step:80,120 in epochs; default thirds); exponential[:SHARE] an epoch; inverse-sqrt[:STEPS] of the epoch's number, or of each so many steps'.",
   ),

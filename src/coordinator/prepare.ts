@@ -15,6 +15,7 @@ import { formatTopology } from "../models/format-topology.ts";
 import { loadModel, ownLossOf } from "../models/load-model.ts";
 import { lossFor } from "../models/model-loss.ts";
 import { optimizerOf } from "../optim/optimizer.ts";
+import { refuseUnknownTensors } from "../optim/spared-tensors.ts";
 import { frameBudget } from "../run/frame-budget.ts";
 import { NO_COST, type RunCost } from "../plan/run-cost.ts";
 import { newestAttempt } from "../run/attempts.ts";
@@ -97,6 +98,7 @@ async function createRun(
     outputs,
     regression: task === "regression",
   });
+  refuseUnknownTensors(optimizerOf(config).spares, layoutsOf(topology).parameters);
   const job = { topology, loss, optimizer: optimizerOf(config), scalesLoss: scalesLoss(config) };
   await checkFunction(config, data, job, chosen.limits);
   // Each has the more to do the fewer they are.

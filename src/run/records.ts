@@ -165,7 +165,10 @@ export interface EpochMetrics extends WorkTotals {
   readonly trainAccuracy: number | null;
   readonly validationLoss: number;
   readonly accuracy: number | null;
+  /** Of the epoch's last step, as is the next. */
   readonly learningRate: number;
+  /** Euclidean norm of the mean gradient, before it is clipped; null where workers exchange no gradients. */
+  readonly gradientNorm: number | null;
   readonly samplesPerS: number;
   /** Since the workers were ready to train, validation included; mean over the workers. */
   readonly elapsedMs: number;

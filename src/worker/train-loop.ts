@@ -87,7 +87,8 @@ export async function trainLoop(
     if (outcome === undefined) continue;
 
     const epochIsOver = cursor.step % schedule.stepsPerEpoch === 0;
-    if (epochIsOver) replays = await finishEpoch(options, { totalSteps, replays });
+    const { gradientNorm = null } = outcome;
+    if (epochIsOver) replays = await finishEpoch(options, { totalSteps, replays, gradientNorm });
     // Whoever finished this exchange knows that all had made their last checkpoint durable before they sent their part.
     await collective.sweep(step, durableStep);
     cursor.sweptStep = durableStep;
@@ -141,13 +142,19 @@ function readBatch(
   return { ...reader.read(order, begin, end, replica.wantsTargets), step, sampleOffset };
 }
 
+interface EpochEnd {
+  readonly totalSteps: number;
+  readonly replays: boolean;
+  readonly gradientNorm: number | null;
+}
+
 /**
  * Validates on this rank's part, adds the ranks' sums, and starts the next epoch's sums at zero. Replays that if it
  * `replays` and an earlier start had done it: tells whether.
  */
 async function finishEpoch(
   options: TrainLoopOptions,
-  { totalSteps, replays }: { readonly totalSteps: number; readonly replays: boolean },
+  { totalSteps, replays, gradientNorm }: EpochEnd,
 ): Promise<boolean> {
   const { manifest, collective, schedule, validation, cursor, meter, optimizer, signal } = options;
   const { workers, roundTimeoutMs: timeoutMs } = manifest.config;
@@ -177,6 +184,7 @@ async function finishEpoch(
     validationLoss: sum.loss / weight,
     accuracy: cursor.accuracy,
     learningRate: hyperAt(optimizer, cursor.step - 1, totalSteps, schedule.stepsPerEpoch)[0]!,
+    gradientNorm,
     samplesPerS: cursor.epochSamples / (sum.wallMs / workers / 1000),
     elapsedMs: sum.elapsedMs / workers,
     computeMs: sum.computeMs / workers,

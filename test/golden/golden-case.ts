@@ -8,7 +8,8 @@ import { allocateVectors } from "../../src/graph/vectors.ts";
 import { buildModel, type LossName } from "../../src/models/build.ts";
 import { tensorsOf } from "../../src/models/safetensors.ts";
 import type { Topology } from "../../src/models/topology.ts";
-import { buildUpdateProgram, hyperAt, optimizerOf } from "../../src/optim/optimizer.ts";
+import { hyperAt, optimizerOf } from "../../src/optim/optimizer.ts";
+import { buildUpdateProgram } from "../../src/optim/update-program.ts";
 import { RandomStream } from "../../src/random.ts";
 import type { Layout, LayoutEntry } from "../../src/shard/layout.ts";
 

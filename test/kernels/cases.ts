@@ -270,6 +270,9 @@ function* cases(): Generator<Case> {
     yield caseOf("lars-update", [flat, flat, flat, f32(8), f32(1), f32(1)], {});
     yield caseOf("sum-of-squares", [flat], {});
     yield caseOf("divide", [flat, f32(1)], {});
+    yield caseOf("clip-norm", [flat, f32(1)], { maximum: 0.25 });
+    yield caseOf("clip-norm", [flat, f32(1)], { maximum: 50 });
+    yield caseOf("clip-value", [flat], { maximum: 0.5 });
     for (const format of ["bf16", "f16"] as const) {
       yield caseOf(`${format}-encode`, [flat], {});
       yield caseOf(`${format}-decode`, [i32(Math.ceil(length / 2))], { length });

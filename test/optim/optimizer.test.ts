@@ -3,13 +3,14 @@ import { suite, test } from "node:test";
 import { createReferenceDevice } from "../../src/device/reference/reference-device.ts";
 import type { DeviceVector } from "../../src/device/device.ts";
 import {
-  buildUpdateProgram,
   hyperAt,
   optimizerNames,
   optimizerOf,
   type Optimizer,
   type OptimizerName,
 } from "../../src/optim/optimizer.ts";
+import { parseSpared, refuseUnknownTensors } from "../../src/optim/spared-tensors.ts";
+import { buildUpdateProgram } from "../../src/optim/update-program.ts";
 import type { Layout } from "../../src/shard/layout.ts";
 
 const LENGTH = 192;
@@ -83,7 +84,7 @@ async function train(
   const device = createReferenceDevice({ precision: "f64" });
   const names = ["parameters", "gradients", "hyper", ...rule.stateNames];
   const vectors: Record<string, DeviceVector> = Object.fromEntries(
-    names.map((name) => [name, device.alloc(name === "hyper" ? 8 : LENGTH, name)]),
+    names.map((name) => [name, device.alloc(name === "hyper" ? 128 : LENGTH, name)]),
   );
   device.writeF64(vectors.parameters!, at, Float64Array.from(START));
   const steps = await Promise.all(
@@ -115,6 +116,74 @@ suite("an update is PyTorch's", () => {
         }
     });
   }
+});
+
+const [FIRST, SECOND] = GRADIENTS as [number[], number[]];
+
+/** torch 1.13, float64, SGD with momentum 0.9, as above: clip_grad_value_(1.5), then clip_grad_norm_(1). */
+const clipped = [
+  [0.4440300111467, -1.41529501672],
+  [0.3682129911676, -1.3876452367513],
+  [0.3703201049805, -1.4320834343281],
+];
+
+test("gradients are clipped as PyTorch clips them, by value and then by norm", async () => {
+  const rule = optimizerOf({
+    ...{ optimizer: "momentum", lr: 0.1, weightDecay: 0.01 },
+    ...{ clipValue: 1.5, clipNorm: 1 },
+  });
+  const { parameters } = await train(rule, 0, [[0, LENGTH]]);
+  for (const [step, expected] of clipped.entries())
+    for (const [i, value] of expected.entries())
+      assert.ok(Math.abs(parameters[step]![i]! - value) < 2e-7, `step ${step}, parameter ${i}`);
+  assert.ok(Math.hypot(...FIRST) > 1 && Math.hypot(...SECOND) < 1, "one is clipped, another is not");
+});
+
+test("a stretch is not clipped by a norm that is not its own", () => {
+  const rule = optimizerOf({ optimizer: "sgd", lr: 0.1, clipNorm: 1 });
+  assert.throws(
+    () => buildUpdateProgram(rule, LAYOUT, { stretch: { offset: 0, length: 128 } }),
+    /that of all gradients/,
+  );
+});
+
+test("spared tensors do not decay, in as few updates as that takes", async () => {
+  const decayed = torch.momentum[2]!;
+  // torch 1.13 with weight_decay = 0 for it.
+  const spared = [0.4815, -1.203];
+  for (const [spec, atFirst] of [
+    ["first", spared],
+    ["sec*", decayed],
+  ] as const) {
+    const rule = optimizerOf({ optimizer: "momentum", lr: 0.1, weightDecay: 0.01, decayExcept: spec });
+    const { parameters } = await train(rule, 0, [[0, LENGTH]]);
+    for (const [i, value] of atFirst.entries())
+      assert.ok(
+        Math.abs(parameters[2]![i]! - value) < 2e-7,
+        `${spec}: parameter ${i} is ${parameters[2]![i]}`,
+      );
+  }
+  const layout: Layout = {
+    entries: [
+      ...[{ name: "conv2d/kernel", shape: [3, 3, 1, 8], offset: 0, length: 72 }],
+      ...[{ name: "conv2d/bias", shape: [8], offset: 128, length: 8 }],
+      ...[{ name: "batch_normalization/gamma", shape: [8], offset: 192, length: 8 }],
+      ...[{ name: "dense/kernel", shape: [8, 8], offset: 256, length: 64 }],
+    ],
+    length: 320,
+  };
+  const settings = { optimizer: "sgd", lr: 0.1, weightDecay: 0.01 } as const;
+  const lengthsOf = (decayExcept: string): number[] => {
+    const { program } = buildUpdateProgram(optimizerOf({ ...settings, decayExcept }), layout);
+    return program.instructions.map(({ inputs }) => program.values[inputs[0]!]!.type.shape[0]!);
+  };
+  assert.deepEqual(lengthsOf("vectors"), [128, 128, 64]);
+  assert.deepEqual(lengthsOf("gamma"), [192, 64, 64]);
+  assert.deepEqual(lengthsOf("conv2d/*,dense/kernel"), [192, 64, 64]);
+  assert.throws(() => refuseUnknownTensors(parseSpared("bias,gama"), layout), {
+    code: "tensors-unknown",
+    message: /got gama/,
+  });
 });
 
 test("an update of one chunk leaves the rest alone, and chunks together are the whole", async () => {

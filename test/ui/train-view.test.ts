@@ -17,7 +17,14 @@ const started = {
 
 const epoch = {
   ...{ event: "epoch", epoch: 1, step: 36, loss: 0.5, trainAccuracy: 0.8, validationLoss: 0.25 },
-  ...{ accuracy: 0.964, learningRate: 0.001, samplesPerS: 9000, elapsedMs: 1000, lambdaCostUsd: 0.0031 },
+  ...{
+    accuracy: 0.964,
+    learningRate: 0.001,
+    gradientNorm: 1.5,
+    samplesPerS: 9000,
+    elapsedMs: 1000,
+    lambdaCostUsd: 0.0031,
+  },
   ...{
     gpuBusyMs: 0,
     computeMs: 500,

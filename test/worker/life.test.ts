@@ -33,13 +33,16 @@ async function undisturbed(settings: Readonly<Record<string, unknown>>) {
 
 const shasOf = (results: readonly WorkerResult[]) => results.map(({ parametersSha256 }) => parametersSha256);
 const learned = (epoch: Awaited<ReturnType<LifeCrew["epochs"]>>[number]) => {
-  const { step, loss, trainAccuracy, validationLoss, accuracy } = epoch;
-  return { step, loss, trainAccuracy, validationLoss, accuracy };
+  const { step, loss, trainAccuracy, validationLoss, accuracy, gradientNorm } = epoch;
+  return { step, loss, trainAccuracy, validationLoss, accuracy, gradientNorm };
 };
 
 const cases: Readonly<Record<string, Record<string, unknown>>> = {
   "gradient averaging": {},
   "batch normalisation's statistics": { model: batchNormModel(folder.path), optimizer: "adam" },
+  "a mean gradient that is clipped, and tensors that do not decay": {
+    ...{ "clip-norm": 0.5, "weight-decay": 0.01, "decay-except": "vectors", schedule: "inverse-sqrt" },
+  },
   "top-k's residuals": { compress: "top-k:10%" },
   "low-rank residuals": { compress: "powersgd:1" },
   "local steps with momentum": { algorithm: "local-sgd", "sync-every": 3, optimizer: "momentum" },

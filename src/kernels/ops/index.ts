@@ -4,6 +4,7 @@ import type { AnyOp, Op } from "../op.ts";
 import { batchNorm, batchNormGrad, batchNormInference, movingAverage } from "./batch-norm.ts";
 import { biasAdd, columnSum } from "./bias.ts";
 import { byteShuffle, byteUnshuffle } from "./byte-shuffle.ts";
+import { clipNorm, clipValue } from "./clip.ts";
 import { concat, slice } from "./concat.ts";
 import { conv2d, conv2dFilterGrad, conv2dInputGrad } from "./conv2d.ts";
 import { conv2dMaxPool, conv2dMaxPoolFilterGrad, conv2dMaxPoolInputGrad } from "./conv2d-max-pool.ts";
@@ -133,6 +134,8 @@ export const ops = {
   "lars-update": larsUpdate,
   "sum-of-squares": sumOfSquares,
   divide,
+  "clip-norm": clipNorm,
+  "clip-value": clipValue,
   "bf16-encode": bf16Encode,
   "bf16-decode": bf16Decode,
   "f16-encode": f16Encode,

@@ -10,6 +10,7 @@ import {
 } from "./batch-norm.ts";
 import { biasAddReference, columnSumReference } from "./bias.ts";
 import { byteShuffleReference, byteUnshuffleReference } from "./byte-shuffle.ts";
+import { clipNormReference, clipValueReference } from "./clip.ts";
 import { concatReference, sliceReference } from "./concat.ts";
 import { conv2dFilterGradReference, conv2dInputGradReference, conv2dReference } from "./conv2d.ts";
 import {
@@ -161,6 +162,8 @@ export const referenceKernels: {
   "lars-update": larsUpdateReference,
   "sum-of-squares": sumOfSquaresReference,
   divide: divideReference,
+  "clip-norm": clipNormReference,
+  "clip-value": clipValueReference,
   "bf16-encode": bf16EncodeReference,
   "bf16-decode": bf16DecodeReference,
   "f16-encode": f16EncodeReference,

@@ -2,6 +2,7 @@
 
 import { batchNormKernels } from "./normalisation/batch-norm.ts";
 import { byteShuffleKernels } from "./codecs/byte-shuffle.ts";
+import { clipKernels } from "./elementwise/clip.ts";
 import { columnKernels } from "./elementwise/columns.ts";
 import { concatKernels } from "./elementwise/concat.ts";
 import { conv2dFilterGradKernel, conv2dInputGradKernel, conv2dKernel } from "./convolution/conv2d.ts";
@@ -71,6 +72,7 @@ export const wasmKernels: readonly WasmKernel[] = [
   ...updateKernels,
   sumOfSquaresKernel,
   divideKernel,
+  ...clipKernels,
   ...halfPrecisionKernels,
   ...int8Kernels,
   ...byteShuffleKernels,

@@ -164,6 +164,10 @@ export const updates = {
     return { inputs: [vector, vector, vector, f32(8), ...norms], params: {} };
   },
   "sum-of-squares": unary<"sum-of-squares">(noParams),
+  "clip-norm"(draw: Draw) {
+    return { inputs: [f32(draw.extent(700)), f32(1)], params: { maximum: draw.pick(0.01, 0.5, 3) } };
+  },
+  "clip-value": unary<"clip-value">((draw) => ({ maximum: draw.pick(0.01, 0.5, 3) })),
   divide(draw: Draw) {
     return { inputs: [f32(draw.extent(700)), f32(1)], params: {} };
   },

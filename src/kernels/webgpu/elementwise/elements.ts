@@ -1,6 +1,7 @@
 // The kernels of elements, of columns, and of what works on one vector.
 
 import type { WebGpuKernel } from "../kernel.ts";
+import { clipKernels } from "./clip.ts";
 import { columnKernels } from "./columns.ts";
 import { concatKernels } from "./concat.ts";
 import { divideKernel } from "./divide.ts";
@@ -16,6 +17,7 @@ export const elementKernels: readonly WebGpuKernel[] = [
   ...concatKernels,
   ...embeddingKernels,
   divideKernel,
+  ...clipKernels,
   dropoutKernel,
   ...updateKernels,
   sumOfSquaresKernel,
