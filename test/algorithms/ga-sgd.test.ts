@@ -62,6 +62,8 @@ function knownReplica(value: number, movingMean: number) {
 
 let rounds = 0;
 
+const OUTCOME = { samples: 4, loss: 2, correct: 2, stopVotes: 1 };
+
 async function twoRanks(
   counts: readonly [number, number],
   { withStatistics = false, packed = false, scales = [] as readonly LossScale[], ofSecond = 4 } = {},
@@ -101,16 +103,16 @@ describe("gaSgd", () => {
       assert.deepEqual([...vectors.gradients.subarray(0, 67)], new Array(67).fill((1 + 3 * 4) / 4));
       assert.deepEqual(finished, [13 / 4]);
     }
-    for (const outcome of outcomes) {
-      assert.deepEqual(outcome, { samples: 4, loss: 2, correct: 2, stopVotes: 1 });
-    }
+    const gradientNorm = Math.sqrt(67 * (13 / 4) ** 2);
+    for (const outcome of outcomes) assert.deepEqual(outcome, { ...OUTCOME, gradientNorm });
   });
 
   test("gives the same mean with a scaled loss", async () => {
     const scales = [new LossScale(), new LossScale()];
     const { replicas, outcomes } = await twoRanks([1, 3], { scales });
     for (const { finished } of replicas) assert.deepEqual(finished, [13 / 4]);
-    assert.deepEqual(outcomes[0], { samples: 4, loss: 2, correct: 2, stopVotes: 1 });
+    const gradientNorm = Math.sqrt(67 * (13 / 4) ** 2);
+    assert.deepEqual(outcomes[0], { ...OUTCOME, gradientNorm });
   });
 
   for (const bad of [Infinity, Number.NaN])
