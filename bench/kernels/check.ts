@@ -33,6 +33,8 @@ const SEPARABLE_AXES: Readonly<Record<string, string | ((params: Params) => stri
   "max-pool-grad": "B B B -> B",
   "layer-norm": "B . . -> B B B",
   embedding: "B . -> B",
+  "causal-attention": "B -> B B",
+  "causal-attention-grad": "B B B B -> B",
   ...separableBySample("B -> B", [
     ...["relu", "relu6", "leaky-relu", "tanh", "sigmoid", "silu", "gelu", "softmax", "local-response-norm"],
     ...["max-pool", "avg-pool", "avg-pool-grad", "global-avg-pool", "global-avg-pool-grad", "slice"],

@@ -99,6 +99,18 @@ export const fittingOperands: Readonly<Partial<Record<OpName, MakeOperands>>> = 
   },
   "batch-norm-inference": ({ inputs }, normal) =>
     inputs.map((type, i) => (i === 4 ? normal(type).map(Math.abs) : normal(type))),
+  "causal-attention-grad": ({ inputs, params }, normal) => {
+    const [qkv, y, logSumExp, dy] = inputs as [TensorType, TensorType, TensorType, TensorType];
+    const forward = {
+      inputs: [qkv],
+      outputs: [y, logSumExp],
+      params: params as ParamsOf<"causal-attention">,
+    };
+    const operand = normal(qkv);
+    const results = forward.outputs.map((type) => new Float32Array(elementCount(type)));
+    referenceKernels["causal-attention"].run(forward, [operand], results);
+    return [operand, ...results, normal(dy)];
+  },
   // NaNs have no difference to compare: a test of its own has ids outside the table.
   embedding: withIds(0, ({ inputs }) => inputs[1]!.shape[0]!),
   "sparse-dense": withCsr(0, ({ inputs }) => inputs[3]!.shape[0]!),

@@ -99,6 +99,10 @@ function* opShapes(): Generator<OpShape> {
   yield shape("sequences", "layer-norm-grad", [rows, units, rows, perRow, perRow], {});
   yield shape("sequences", "embedding", [i32(4096), f32(10_000, 512)], {});
   yield shape("sequences", "embedding-grad", [i32(4096), rows], { vocabulary: 10_000 });
+  const [qkv, logSumExp] = [f32(16, 256, 3 * 384), f32(16, 6, 256)]; // heads of 64
+  const attended = f32(16, 256, 384);
+  yield shape("sequences", "causal-attention", [qkv], { heads: 6 });
+  yield shape("sequences", "causal-attention-grad", [qkv, attended, logSumExp, attended], { heads: 6 });
   // A local step of logistic regression over LibSVM data, of two classes and of many.
   for (const [features, outputs] of [
     [2 ** 19, 1],

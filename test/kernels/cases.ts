@@ -115,6 +115,16 @@ const TALL = [
   [330, 200],
 ] as const;
 
+/** Batch, positions, heads and their width: single blocks of queries, several, and last ones that are shorter. */
+const ATTENTIONS = [
+  [1, 1, 1, 1],
+  [1, 7, 2, 3],
+  [2, 25, 3, 4],
+  [1, 50, 1, 17],
+  [1, 72, 2, 16],
+  [1, 130, 1, 6],
+] as const;
+
 /** Non-zeros, rows, features and columns of the dense operand. */
 const SPARSE_PRODUCTS = [
   [1, 1, 1, 1],
@@ -213,6 +223,13 @@ function* cases(): Generator<Case> {
     }
     yield caseOf("embedding", [i32(rows), f32(7, columns)], {});
     yield caseOf("embedding-grad", [i32(rows), x], { vocabulary: 7 });
+  }
+  for (const [batch, positions, heads, headWidth] of ATTENTIONS) {
+    const qkv = f32(batch, positions, 3 * heads * headWidth);
+    const forward = caseOf("causal-attention", [qkv], { heads });
+    const [y, logSumExp] = forward.call.outputs as [TensorType, TensorType];
+    yield forward;
+    yield caseOf("causal-attention-grad", [qkv, y, logSumExp, y], { heads });
   }
   for (const [rows, columns, clusters] of [
     [1, 1, 1],

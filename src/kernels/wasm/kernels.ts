@@ -4,6 +4,8 @@ import { batchNormKernels } from "./normalisation/batch-norm.ts";
 import { byteShuffleKernels } from "./codecs/byte-shuffle.ts";
 import { clipKernels } from "./elementwise/clip.ts";
 import { columnKernels } from "./elementwise/columns.ts";
+import { causalAttentionGradKernel } from "./attention/causal-attention-grad.ts";
+import { causalAttentionKernel } from "./attention/causal-attention.ts";
 import { concatKernels } from "./elementwise/concat.ts";
 import { conv2dFilterGradKernel, conv2dInputGradKernel, conv2dKernel } from "./convolution/conv2d.ts";
 import { conv2dMaxPoolKernels } from "./convolution/conv2d-max-pool.ts";
@@ -52,6 +54,8 @@ export const wasmKernels: readonly WasmKernel[] = [
     conv2dInputGradKernel(width, "direct"),
     conv2dFilterGradKernel(width),
     kmeansAssignKernel(width),
+    causalAttentionKernel(width),
+    causalAttentionGradKernel(width),
   ]),
   ...depthwiseKernels,
   ...conv2dMaxPoolKernels,

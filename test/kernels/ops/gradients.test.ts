@@ -120,6 +120,7 @@ const cases: readonly GradientCase[] = [
   ...[0.5, 0.75].map((beta) =>
     gradientCase("local-response-norm", [f32(2, 3, 5)], { depthRadius: 1, bias: 1, alpha: 0.7, beta }),
   ),
+  gradientCase("causal-attention", [f32(2, 4, 18)], { heads: 2 }),
   gradientCase("embedding", [i32(2, 3), f32(4, 5)], {}, { integers: [1, 3, 1, 0, 3, 3] }),
   gradientCase(
     "sparse-dense",

@@ -11,7 +11,24 @@ function sparseProduct(draw: Draw) {
   return { matrix, features, columns, w: f32(features, columns), dy: f32(rows, columns) };
 }
 
+/** Operands of attention, of several heads. */
+function attention(draw: Draw) {
+  const [batch, positions] = [draw.int(1, 3), draw.extent(90)];
+  const [heads, headWidth] = [draw.int(1, 4), draw.extent(40)];
+  const width = heads * headWidth;
+  const [y, logSumExp] = [f32(batch, positions, width), f32(batch, heads, positions)];
+  return { qkv: f32(batch, positions, 3 * width), y, logSumExp, params: { heads } };
+}
+
 export const products = {
+  "causal-attention"(draw: Draw) {
+    const { qkv, params } = attention(draw);
+    return { inputs: [qkv], params };
+  },
+  "causal-attention-grad"(draw: Draw) {
+    const { qkv, y, logSumExp, params } = attention(draw);
+    return { inputs: [qkv, y, logSumExp, y], params };
+  },
   "kmeans-assign"(draw: Draw) {
     const [rows, columns] = [draw.extent(60), draw.extent(50)];
     return { inputs: [f32(rows, columns), f32(draw.extent(70), columns)], params: {} };

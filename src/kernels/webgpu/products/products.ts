@@ -1,6 +1,8 @@
 // The kernels of products.
 
 import type { WebGpuKernel } from "../kernel.ts";
+import { causalAttentionGradKernel } from "../attention/causal-attention-grad.ts";
+import { causalAttentionKernel } from "../attention/causal-attention.ts";
 import { kmeansAssignKernel } from "./kmeans-assign.ts";
 import { matmulKernels } from "./matmul.ts";
 import { sparseDenseKernel } from "./sparse-dense.ts";
@@ -9,6 +11,8 @@ import { sparseScatterKernels } from "./sparse-scatter.ts";
 export const productKernels: readonly WebGpuKernel[] = [
   ...matmulKernels,
   kmeansAssignKernel,
+  causalAttentionKernel,
+  causalAttentionGradKernel,
   sparseDenseKernel,
   ...sparseScatterKernels,
 ];
