@@ -20,17 +20,16 @@ export class BadRecord extends Error {
   readonly code: string;
   /** Of the byte in the window where it is wrong. */
   readonly at: number;
-  readonly expected: string;
-  readonly got: string;
   readonly remedy: string;
+  /** Of a table that has any. */
+  readonly columnName: string | undefined;
 
-  constructor(code: string, at: number, expected: string, got: string, remedy: string) {
+  constructor(code: string, at: number, expected: string, got: string, remedy: string, columnName?: string) {
     super(`expected ${expected}, got ${got}`);
     this.code = code;
     this.at = at;
-    this.expected = expected;
-    this.got = got;
     this.remedy = remedy;
+    this.columnName = columnName;
   }
 }
 
@@ -46,8 +45,6 @@ export interface RecordParser {
   record(bytes: Uint8Array, at: number, end: number): number;
   /** Where a record that cannot be read ends. */
   endOfBadRecord(bytes: Uint8Array, at: number, end: number): number;
-  /** The column (of a table) or field that `at` lies in, for a message; absent where a line has no columns. */
-  columnName?(): string | undefined;
   /** The rows since the last call; undefined if there are none. */
   takeBlock(): RowBlock | undefined;
 }
@@ -81,7 +78,7 @@ export async function* readRecords(
         at = next;
       } catch (error) {
         if (!(error instanceof BadRecord)) throw error;
-        if (onBadRecord === "fail") throw badRecordError(file.path, line, bytes, at, error, parser);
+        if (onBadRecord === "fail") throw badRecordError(file.path, line, bytes, at, error);
         state.skippedRecords++;
         const next = parser.endOfBadRecord(bytes, at, end);
         parser.line = line + countLines(bytes, at, next);
@@ -187,12 +184,11 @@ function badRecordError(
   bytes: Uint8Array,
   begin: number,
   bad: BadRecord,
-  parser: RecordParser,
 ): SltrainError {
-  const name = parser.columnName?.();
   const lineBegin = bytes.lastIndexOf(NEWLINE, bad.at - 1) + 1;
   const badLine = line + countLines(bytes, begin, bad.at);
-  const where = name === undefined ? `column ${bad.at - Math.max(lineBegin, 0) + 1}` : `column "${name}"`;
+  const where =
+    bad.columnName === undefined ? `column ${bad.at - lineBegin + 1}` : `column "${bad.columnName}"`;
   return new SltrainError({
     code: bad.code,
     message: `${path}: line ${badLine}, ${where}: ${bad.message}`,
