@@ -2,20 +2,27 @@
 // largest batch has been seen.
 
 import { fillBatch } from "../data/batch.ts";
+import { CsrGatherer } from "../data/csr-batch.ts";
 import { rowElements, type Dataset } from "../data/dataset.ts";
+import type { CsrRows } from "../data/rows.ts";
 import type { Batch } from "./replica.ts";
 
-type Rows = Pick<Dataset, "features" | "labels" | "featureShape" | "transform">;
+type Dense = Pick<Dataset, "features" | "labels" | "featureShape" | "transform">;
+type Rows = Omit<Dense, "features"> & { readonly features: Dataset["features"] | CsrRows };
 
 export class BatchReader {
   readonly #dataset: Rows;
   readonly #featureCount: number;
+  /** Of sparse rows. */
+  readonly #gatherer: CsrGatherer | undefined;
   #x = new Float32Array(0);
   #labels: Int32Array | Float32Array = new Int32Array(0);
 
   constructor(dataset: Rows) {
     this.#dataset = dataset;
     this.#featureCount = rowElements(dataset.featureShape);
+    const { features, transform } = dataset;
+    this.#gatherer = "rowStarts" in features ? new CsrGatherer(features as CsrRows, transform) : undefined;
   }
 
   /** Samples order[begin..end), valid until the next read. `asTargets`: classes as f32 0/1, for sigmoid losses. */
@@ -26,13 +33,17 @@ export class BatchReader {
     asTargets: boolean,
   ): Pick<Batch, "count" | "x" | "labels"> {
     const count = end - begin;
-    if (this.#x.length < count * this.#featureCount) this.#x = new Float32Array(count * this.#featureCount);
     if (this.#labels.length < count || this.#labels instanceof Float32Array !== asTargets) {
       this.#labels = asTargets ? new Float32Array(count) : new Int32Array(count);
     }
-    const x = this.#x.subarray(0, count * this.#featureCount);
     const labels = this.#labels.subarray(0, count);
-    fillBatch(this.#dataset, order, begin, end, x, labels);
+    if (this.#gatherer !== undefined) {
+      for (let i = 0; i < count; i++) labels[i] = this.#dataset.labels[order[begin + i]!]!;
+      return { count, x: this.#gatherer.gather(order, begin, end), labels };
+    }
+    if (this.#x.length < count * this.#featureCount) this.#x = new Float32Array(count * this.#featureCount);
+    const x = this.#x.subarray(0, count * this.#featureCount);
+    fillBatch(this.#dataset as Dense, order, begin, end, x, labels);
     return { count, x, labels };
   }
 }

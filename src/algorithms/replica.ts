@@ -1,9 +1,11 @@
 // One worker's copy of the model on its device: flat vectors for parameters, gradients and optimiser state, and one
 // compiled program per batch size. It knows nothing of other workers.
 
+import type { CsrBatch } from "../data/csr-batch.ts";
 import type { Device, DeviceVector, Program, Plan, ReadBack, Step } from "../device/device.ts";
 import { SltrainError, assert } from "../errors.ts";
 import { initializeParameters } from "../graph/initialize.ts";
+import { buildLocalStepProgram } from "../graph/local-step.ts";
 import { layoutOf, type Parameter } from "../graph/graph.ts";
 import { buildInferenceProgram } from "../graph/program.ts";
 import { withRoundedGradients } from "../graph/round-gradients.ts";
@@ -20,8 +22,8 @@ import { buildTrainingStep } from "./training-memory.ts";
 /** Host copy of one batch. */
 export interface Batch {
   readonly count: number;
-  /** f32[count, ...features] */
-  readonly x: Float32Array;
+  /** f32[count, ...features], or sparse rows where the model takes such. */
+  readonly x: Float32Array | CsrBatch;
   /** i32[count] classes, or f32[count, outputs] targets. */
   readonly labels: Int32Array | Float32Array;
   /** Global step, and index of the first sample within the global batch: they place the batch in the random streams. */
@@ -87,6 +89,7 @@ export class Replica {
   /** By the stretches that they round. */
   readonly #training = new WeakMap<readonly ElementRange[], Map<number, Promise<TrainingStep>>>();
   readonly #evaluation = new Map<number, Promise<Compiled>>();
+  readonly #sparseSteps = new Map<number, Promise<Compiled>>();
   readonly #prediction = new Map<number, Promise<Compiled>>();
   #optimizer: Optimizer | undefined;
   #update: Compiled | undefined;
@@ -249,7 +252,7 @@ export class Replica {
     readBacks: readonly VectorReadBack[] = [],
   ): Promise<BatchSums> {
     const { device, seed } = this.#options;
-    device.write(vectors["input.x"]!, 0, batch.x);
+    this.#writeSamples(vectors, batch.x);
     const { "input.labels": labels, "input.targets": targets } = vectors;
     device.write((labels ?? targets)!, 0, batch.labels);
     if (labels && targets) device.write(targets, 0, oneAmongZeros(batch.labels, this.#outputs));
@@ -266,11 +269,22 @@ export class Replica {
     return sums;
   }
 
+  #writeSamples(vectors: Compiled["vectors"], x: Batch["x"]): void {
+    const { device } = this.#options;
+    if (!("rowStarts" in x)) {
+      device.write(vectors["input.x"]!, 0, x);
+      return;
+    }
+    device.write(vectors["input.x.values"]!, 0, x.values);
+    device.write(vectors["input.x.columns"]!, 0, x.columns);
+    device.write(vectors["input.x.rowStarts"]!, 0, x.rowStarts);
+  }
+
   /**
    * Model outputs f32[count, outputs], exactly that long: probabilities where the model ends in softmax or sigmoid.
-   * Valid until the next run. `x` f32[count, ...features].
+   * Valid until the next run. `x` as in a batch.
    */
-  async runPrediction(count: number, x: Float32Array): Promise<Float32Array> {
+  async runPrediction(count: number, x: Batch["x"]): Promise<Float32Array> {
     const { step, vectors, lastInstruction } = await memoise(this.#prediction, count, () => {
       const model = buildModel(this.#options.topology, count, { training: false });
       return this.#compile(buildInferenceProgram(model.graph, { outputs: model.outputs }));
@@ -278,7 +292,7 @@ export class Replica {
     const { device } = this.#options;
     const outputs = vectors["result.outputs"]!;
     const end = count * this.#outputs;
-    device.write(vectors["input.x"]!, 0, x);
+    this.#writeSamples(vectors, x);
     await step.run({ readBacks: [{ vector: outputs, begin: 0, end, after: lastInstruction }] });
     return device.mirror(outputs).subarray(0, end);
   }
@@ -314,6 +328,8 @@ export class Replica {
    * when the device has done it all, and throw as `runTraining` does.
    */
   async startLocalStep(batch: Batch, hyper: Float32Array): Promise<{ readonly sums: Promise<BatchSums> }> {
+    if (this.#options.topology.sparse && isPlainSgd(this.#optimizer!))
+      return this.#startSparseStep(batch, hyper);
     const compiled = await this.training(batch.count);
     const update = await (this.#localUpdate ??= this.#compileLocalUpdate());
     const sums = this.#train(compiled, batch);
@@ -325,10 +341,33 @@ export class Replica {
     return { sums: Promise.all([sums, updating]).then(([sums]) => sums) };
   }
 
+  /** As one program, whose update touches only the weights of features that the batch has. */
+  async #startSparseStep(batch: Batch, hyper: Float32Array): Promise<{ readonly sums: Promise<BatchSums> }> {
+    const compiled = await memoise(this.#sparseSteps, batch.count, () => {
+      const { topology, loss } = this.#options;
+      const model = buildModel(topology, batch.count, { training: true, loss });
+      const results = { loss: model.loss!, correct: model.correct! };
+      return this.#compile(buildLocalStepProgram(model.graph, model.loss!, results));
+    });
+    const rate = hyper[0]! / batch.count;
+    const { device } = this.#options;
+    device.write(compiled.vectors["input.rate"]!, 0, Float32Array.of(rate));
+    const { "input.sgd": sgd } = compiled.vectors;
+    if (sgd !== undefined) device.write(sgd, 0, Float32Array.of(rate, 0, 0, 0, 0, 0, 0, 0));
+    const sums = this.#train(compiled, batch);
+    if (device.runsUnderWay === 1) await sums;
+    return { sums };
+  }
+
   #compileLocalUpdate(): Promise<Compiled> {
     assert(this.#optimizer !== undefined, "startLocalStep before useOptimizer");
     return this.#compile(buildUpdateProgram(this.#optimizer, this.parameters, { ofSums: true }));
   }
+}
+
+/** Whether an update is p' = p - lr g, so that a gradient of few features changes no other weight. */
+function isPlainSgd({ name, weightDecay }: Optimizer): boolean {
+  return name === "sgd" && weightDecay === 0;
 }
 
 /** (count, classes): 1 where the class is the sample's, 0 elsewhere. */

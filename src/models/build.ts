@@ -15,6 +15,7 @@ import type { Op, Tensor } from "../kernels/op.ts";
 import { elementCount, f32, formatType, i32 } from "../kernels/tensor.ts";
 import type { Layout } from "../shard/layout.ts";
 import { addLayer } from "./layers.ts";
+import { addSparseDense, refuseSparse, sparseInput } from "./sparse-input.ts";
 import { finalActivation, splitStages } from "./stages.ts";
 import { MODEL_INPUT, type Activation, type Topology } from "./topology.ts";
 
@@ -47,7 +48,7 @@ export interface BuildOptions {
 }
 
 /**
- * The graph's inputs are `x` f32[B, ...inputShape], with a loss `labels` i32[B] or `targets` f32[B, N] or both, as
+ * The graph's inputs are `x` f32[B, ...inputShape], or of sparse samples those of `sparseInput`, with a loss `labels` i32[B] or `targets` f32[B, N] or both, as
  * `truthOf` says, and `counters` i32[4] where dropout drops.
  */
 export interface BuiltModel {
@@ -70,7 +71,8 @@ export interface BuiltModel {
  */
 export function buildModel(topology: Topology, batchSize: number, options: BuildOptions): BuiltModel {
   const builder = new GraphBuilder();
-  const x = builder.input("x", f32(batchSize, ...topology.inputShape));
+  const sparse = topology.sparse && sparseInput(builder, topology, batchSize);
+  const x = sparse?.values ?? builder.input("x", f32(batchSize, ...topology.inputShape));
   let counterInput: Tensor | undefined;
   const { training } = options;
   const counters = training ? () => (counterInput ??= builder.input("counters", i32(4))) : undefined;
@@ -84,7 +86,13 @@ export function buildModel(topology: Topology, batchSize: number, options: Build
     const inputs = stage.inputs.map((name) => (name === MODEL_INPUT ? x : layerOutputs.get(name)!));
     const subject = `${layer.className} layer ${JSON.stringify(layer.name)}`;
     const suggestions = layer.className === "Dense" ? ["Put a Flatten layer before it."] : [];
-    const add = () => addLayer(stage, inputs, { builder, training, counters, index });
+    const context = { builder, training, counters, index };
+    const readsSparse = sparse !== undefined && stage.inputs.includes(MODEL_INPUT);
+    if (readsSparse) refuseSparse(layer, topology);
+    const add = () =>
+      readsSparse && layer.className === "Dense"
+        ? addSparseDense(layer, stage, sparse, context)
+        : addLayer(stage, inputs, context);
     [beforeLast, outputs] = [inputs[0]!, named(subject, inputs, add, suggestions)];
     for (const name of names) layerOutputs.set(name, outputs);
   }

@@ -51,7 +51,7 @@ export interface LayerContext {
   readonly index: number;
 }
 
-const activationOps: Readonly<Record<Exclude<Activation, "linear">, Op<NoParams>>> = {
+export const activationOps: Readonly<Record<Exclude<Activation, "linear">, Op<NoParams>>> = {
   relu,
   relu6,
   tanh,
@@ -171,7 +171,7 @@ function addScaleAndCentre(
 }
 
 /** Declares kernel and bias; `shape` is the kernel's, its last two extents what Keras takes for inputs and outputs. */
-function addWeights(
+export function addWeights(
   builder: GraphBuilder,
   layer: Dense | Conv2D | DepthwiseConv2D,
   shape: readonly number[],

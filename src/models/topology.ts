@@ -171,6 +171,8 @@ export interface Topology {
   readonly name: string;
   /** One sample, without the batch: [features], or [height, width, channels]. */
   readonly inputShape: readonly number[];
+  /** Of sparse samples, which come as CSR. */
+  readonly sparse?: { readonly maxRowNonZeros: number };
   /** Each after what it reads; the last one is the output, and all others lead to it. */
   readonly layers: readonly Layer[];
 }

@@ -66,7 +66,7 @@ suite("a replica with batch norm", () => {
     await train(replica, 0, 5);
     const { x } = batchOf(9);
     const together = (await replica.runPrediction(BATCH_SIZE, x)).slice(0, 3);
-    const alone = await replica.runPrediction(1, x.subarray(0, FEATURES));
+    const alone = await replica.runPrediction(1, (x as Float32Array).subarray(0, FEATURES));
     alone.forEach((probability, i) => assert.ok(Math.abs(probability - together[i]!) < 1e-6));
   });
 
