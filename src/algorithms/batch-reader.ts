@@ -22,7 +22,7 @@ export class BatchReader {
     this.#dataset = dataset;
     this.#featureCount = rowElements(dataset.featureShape);
     const { features, transform } = dataset;
-    this.#gatherer = "rowStarts" in features ? new CsrGatherer(features as CsrRows, transform) : undefined;
+    this.#gatherer = "rowStarts" in features ? new CsrGatherer(features, transform) : undefined;
   }
 
   /** Samples order[begin..end), valid until the next read. `asTargets`: classes as f32 0/1, for sigmoid losses. */
