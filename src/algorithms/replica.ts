@@ -80,6 +80,8 @@ const RUNS_OF_A_LOCAL_STEP = 2;
 export class Replica {
   readonly parameters: Layout;
   readonly statistics: Layout;
+  /** Of what training leaves as it is: neither exchanged nor in checkpoints. */
+  readonly frozen: Layout;
   readonly #options: ReplicaOptions;
   /** Of the model, for one sample. */
   readonly #outputs: number;
@@ -104,29 +106,35 @@ export class Replica {
     const { graph, outputs } = buildModel(options.topology, 1, { training: false });
     this.#options = options;
     this.#outputs = elementCount(outputs.type);
-    this.#initialised = { parameters: graph.parameters, statistics: graph.statistics };
+    this.#initialised = {
+      ...{ parameters: graph.parameters, statistics: graph.statistics, frozen: graph.frozen },
+    };
     this.parameters = layoutOf(graph.parameters);
     this.statistics = layoutOf(graph.statistics);
-    this.#shared.parameters = options.device.alloc(this.parameters.length, "parameters");
-    this.#shared.statistics = options.device.alloc(this.statistics.length, "statistics");
+    this.frozen = layoutOf(graph.frozen);
+    for (const vector of ["parameters", "statistics"] as const)
+      this.#shared[vector] = options.device.alloc(this[vector].length, vector);
+    if (graph.frozen.length > 0) this.#shared.frozen = options.device.alloc(this.frozen.length, "frozen");
     this.reset();
   }
 
   /** Makes it as good as new; what was compiled stays. */
   reset(): void {
     this.#batchesTrained = 0;
-    for (const [name, { elements }] of Object.entries(this.#shared)) {
-      const values = new Float32Array(elements);
+    for (const name of Object.keys(this.#shared)) {
+      // In place: frozen weights may fill half of a function's memory.
+      const values = this.mirror(name).fill(0);
       initializeParameters(this.#initialised[name] ?? [], this.#options.seed, values);
       this.write(name, values);
     }
   }
 
-  /** Parameters and statistics under their names: what a stored model holds. */
+  /** All tensors under their names: what a stored model holds. */
   async tensors(): Promise<readonly NamedTensor[]> {
     return [
       ...tensorsOf(await this.read("parameters"), this.parameters),
       ...tensorsOf(await this.read("statistics"), this.statistics),
+      ...(this.frozen.length === 0 ? [] : tensorsOf(await this.read("frozen"), this.frozen)),
     ];
   }
 
@@ -134,6 +142,7 @@ export class Replica {
   load(file: Safetensors, where: string): void {
     this.write("parameters", tensorsInto(file, this.parameters, where));
     this.write("statistics", tensorsInto(file, this.statistics, where));
+    if (this.frozen.length > 0) this.write("frozen", tensorsInto(file, this.frozen, where));
   }
 
   /** Since it was made, or reset. */

@@ -90,6 +90,11 @@ export const trainFields = {
   model: text("a model's name or the path of a model.json").describe(
     "Built-in model (lr, softmax, svm, mlp, lenet5, feng-a, cifar-cnn, resnet20, resnet32, resnet34, resnet50, mobilenet, vgg19) or the path of a Keras / TensorFlow.js model.json.",
   ),
+  freeze: text("all-but-head, or names of layers")
+    .optional()
+    .describe(
+      "Layers whose weights stay as they are: names with * for any characters, separated by commas, or all-but-head.",
+    ),
   data: text("a data set's name or a path").describe(
     "Data set (mnist, fashion-mnist, random-binary) or a path of IDX or CSV data.",
   ),

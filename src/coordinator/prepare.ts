@@ -11,6 +11,7 @@ import { batchesPerEpoch } from "../data/order.ts";
 import { ensurePartitions } from "../data/partition.ts";
 import { SltrainError } from "../errors.ts";
 import { layoutsOf, parameterCount } from "../models/build.ts";
+import { freezeLayers, refuseAllFrozen } from "../models/freeze.ts";
 import { formatTopology } from "../models/format-topology.ts";
 import { loadModel, ownLossOf } from "../models/load-model.ts";
 import { lossFor } from "../models/model-loss.ts";
@@ -93,11 +94,13 @@ async function createRun(
   }
   const { task, classes } = data;
   const { loss, outputs } = lossFor(ownLossOf(config.model), { task, classes, hinge: config.hinge });
-  const topology = await loadModel(config.model, {
+  const loaded = await loadModel(config.model, {
     inputShape: data.featureShape,
     outputs,
     regression: task === "regression",
   });
+  const topology = config.freeze === undefined ? loaded : freezeLayers(loaded, config.freeze);
+  refuseAllFrozen(topology);
   refuseUnknownTensors(optimizerOf(config).spares, layoutsOf(topology).parameters);
   const job = { topology, loss, optimizer: optimizerOf(config), scalesLoss: scalesLoss(config) };
   await checkFunction(config, data, job, chosen.limits);

@@ -75,6 +75,7 @@ export function assemble(
       vectors: {
         parameters: layoutOf(placed.parameters).length,
         statistics: layoutOf(placed.statistics).length,
+        ...(placed.frozen.length > 0 && { frozen: layoutOf(placed.frozen).length }),
         ...vectors,
         ...Object.fromEntries(inputSizes),
       },
@@ -112,6 +113,7 @@ function placeWanted(
   const places = new Map<number, VectorPlace>();
   for (const { tensor, offset } of graph.parameters) places.set(tensor.id, inVector("parameters", offset));
   for (const { tensor, offset } of graph.statistics) places.set(tensor.id, inVector("statistics", offset));
+  for (const { tensor, offset } of graph.frozen) places.set(tensor.id, inVector("frozen", offset));
   for (const { tensor, name } of graph.inputs) places.set(tensor.id, inVector(`input.${name}`, 0));
 
   const origins = wanted.map(({ tensor, vector, offset }) => {
@@ -147,6 +149,9 @@ function neededNodes(graph: Graph, tensors: readonly Tensor[]): Graph["nodes"] {
 /** Names of the tensors that no node computes. */
 function outsideNames(graph: Graph): ReadonlyMap<number, string> {
   return new Map(
-    [...graph.parameters, ...graph.statistics, ...graph.inputs].map(({ tensor, name }) => [tensor.id, name]),
+    [...graph.parameters, ...graph.statistics, ...graph.frozen, ...graph.inputs].map(({ tensor, name }) => [
+      tensor.id,
+      name,
+    ]),
   );
 }

@@ -31,6 +31,10 @@ export interface Statistic extends Parameter {
   readonly next?: Tensor;
 }
 
+/** In a graph's flat vectors, in the order of `tensorsOf`. */
+export const vectorNames = ["parameters", "statistics", "frozen"] as const;
+export type VectorName = (typeof vectorNames)[number];
+
 export interface GraphInput {
   readonly name: string;
   readonly tensor: Tensor;
@@ -41,6 +45,8 @@ export interface Graph {
   readonly inputs: readonly GraphInput[];
   readonly parameters: readonly Parameter[];
   readonly statistics: readonly Statistic[];
+  /** What training leaves as it is: without gradients, and never exchanged. */
+  readonly frozen: readonly Parameter[];
   /** Number of tensors; ids are 0..tensorCount-1. */
   readonly tensorCount: number;
 }
@@ -50,6 +56,8 @@ export class GraphBuilder {
   readonly #inputs: GraphInput[];
   readonly #parameters: Parameter[];
   readonly #statistics: Statistic[];
+  readonly #frozen: Parameter[];
+  #isFreezing = false;
   #tensorCount: number;
 
   /** Begins empty, or goes on where `graph` ends; `graph` itself stays as it is. */
@@ -58,6 +66,7 @@ export class GraphBuilder {
     this.#inputs = [...(graph?.inputs ?? [])];
     this.#parameters = [...(graph?.parameters ?? [])];
     this.#statistics = [...(graph?.statistics ?? [])];
+    this.#frozen = [...(graph?.frozen ?? [])];
     this.#tensorCount = graph?.tensorCount ?? 0;
   }
 
@@ -74,12 +83,22 @@ export class GraphBuilder {
 
   /** A trained f32 tensor, in the vector `parameters`; its gradient has the same offset in `gradients`. */
   parameter(name: string, shape: readonly number[], initializer: Initializer): Tensor {
-    return this.#place(this.#parameters, name, shape, initializer);
+    return this.#place(this.#isFreezing ? this.#frozen : this.#parameters, name, shape, initializer);
   }
 
   /** An f32 tensor in the vector `statistics`. */
   statistic(name: string, shape: readonly number[], initializer: Initializer): Tensor {
-    return this.#place(this.#statistics, name, shape, initializer);
+    return this.#place(this.#isFreezing ? this.#frozen : this.#statistics, name, shape, initializer);
+  }
+
+  /** What `declare` declares of parameters and statistics goes to the vector `frozen`. */
+  freezing<T>(declare: () => T): T {
+    this.#isFreezing = true;
+    try {
+      return declare();
+    } finally {
+      this.#isFreezing = false;
+    }
   }
 
   /** Makes `next` the statistic's value after a training step. Nothing but what computes `next` may read the old one. */
@@ -118,6 +137,7 @@ export class GraphBuilder {
       inputs: [...this.#inputs],
       parameters: [...this.#parameters],
       statistics: [...this.#statistics],
+      frozen: [...this.#frozen],
       tensorCount: this.#tensorCount,
     };
   }

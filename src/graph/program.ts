@@ -1,5 +1,5 @@
 // Training and inference programs of a graph: what a device compiles. The vectors are "parameters", "gradients",
-// "statistics", "input.<name>" and "result.<name>".
+// "statistics", "frozen", "input.<name>" and "result.<name>".
 
 import type { Plan, Program } from "../device/device.ts";
 import { assert } from "../errors.ts";

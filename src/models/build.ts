@@ -2,7 +2,7 @@
 // of its cross entropy, which takes logits and does it more exactly, and kept for predictions.
 
 import { SltrainError } from "../errors.ts";
-import { GraphBuilder, layoutOf, type Graph } from "../graph/graph.ts";
+import { GraphBuilder, layoutOf, vectorNames, type Graph, type VectorName } from "../graph/graph.ts";
 import type { NoParams } from "../kernels/ops/elementwise.ts";
 import {
   hinge,
@@ -86,13 +86,15 @@ export function buildModel(topology: Topology, batchSize: number, options: Build
     const inputs = stage.inputs.map((name) => (name === MODEL_INPUT ? x : layerOutputs.get(name)!));
     const subject = `${layer.className} layer ${JSON.stringify(layer.name)}`;
     const suggestions = layer.className === "Dense" ? ["Put a Flatten layer before it."] : [];
-    const context = { builder, training, counters, index };
+    const isFrozen = layer.trainable === false;
+    const context = { builder, training: training && !isFrozen, counters, index };
     const readsSparse = sparse !== undefined && stage.inputs.includes(MODEL_INPUT);
     if (readsSparse) refuseSparse(layer, topology);
-    const add = () =>
+    const declare = () =>
       readsSparse && layer.className === "Dense"
         ? addSparseDense(layer, stage, sparse, context)
         : addLayer(stage, inputs, context);
+    const add = isFrozen ? () => builder.freezing(declare) : declare;
     [beforeLast, outputs] = [inputs[0]!, named(subject, inputs, add, suggestions)];
     for (const name of names) layerOutputs.set(name, outputs);
   }
@@ -191,8 +193,9 @@ export function outputsOf(topology: Topology): number {
   return elementCount(buildModel(topology, 1, { training: false }).outputs.type);
 }
 
-/** Of the flat vectors of a model's parameters and statistics. */
-export function layoutsOf(topology: Topology): { readonly parameters: Layout; readonly statistics: Layout } {
+/** Of the flat vectors that hold a model's tensors. */
+export function layoutsOf(topology: Topology): Readonly<Record<VectorName, Layout>> {
   const { graph } = buildModel(topology, 1, { training: false });
-  return { parameters: layoutOf(graph.parameters), statistics: layoutOf(graph.statistics) };
+  const [parameters, statistics, frozen] = vectorNames.map((name) => layoutOf(graph[name]));
+  return { parameters: parameters!, statistics: statistics!, frozen: frozen! };
 }

@@ -27,8 +27,8 @@ export function formatTfjs(
   tensors: ReadonlyMap<string, NamedTensor>,
   metadata: Readonly<Record<string, unknown>>,
 ): TfjsModel {
-  const { parameters, statistics } = layoutsOf(topology);
-  const picked = pickTensors(tensors, [...parameters.entries, ...statistics.entries], topology.name);
+  const expected = Object.values(layoutsOf(topology)).flatMap(({ entries }) => entries);
+  const picked = pickTensors(tensors, expected, topology.name);
   const weights = picked.map(({ name, shape }) => ({ name, shape, dtype: "float32" }));
   const classNames = new Set(topology.layers.map(({ className }) => className));
   return {

@@ -63,7 +63,9 @@ function inputLayer({ inputShape, layers }: Topology) {
 }
 
 function entry(layer: Layer) {
-  return { class_name: layer.className, config: kerasConfig(layer) };
+  const { trainable } = layer;
+  const config = { ...kerasConfig(layer), ...(trainable === false && { trainable }) };
+  return { class_name: layer.className, config };
 }
 
 function kerasConfig(layer: Layer): Readonly<Record<string, unknown>> {

@@ -78,7 +78,7 @@ function pascalCase(name: string): string {
 const common = {
   name: z.string().min(1),
   dtype: float32.optional(),
-  trainable: z.literal(true).optional(),
+  trainable: z.boolean().optional(),
   batch_input_shape: z.unknown().optional(),
   batch_shape: z.unknown().optional(),
 };

@@ -112,7 +112,11 @@ function readLayer(
     const expected = joins(layer) ? "two inputs or more" : "one input";
     throw damaged(where, `${subject}: expected ${expected}, got ${count}`);
   }
-  return inputs === undefined ? layer : { ...layer, inputs };
+  return {
+    ...layer,
+    ...(inputs !== undefined && { inputs }),
+    ...(stated.trainable === false && { trainable: false }),
+  };
 }
 
 /** -1 for the last axis, which files also count from the front or put into a list; others stay as they are. */

@@ -38,6 +38,8 @@ interface LayerBase {
   readonly name: string;
   /** What the layer reads: earlier layers, or MODEL_INPUT. Absent: the layer before, or the model's input. */
   readonly inputs?: readonly string[];
+  /** False: its weights stay as they are, and batch norm normalises by its moving averages. */
+  readonly trainable?: false;
 }
 
 interface Weights {

@@ -16,6 +16,7 @@ import { optimizerNames } from "../optim/optimizer.ts";
 /** What the help shows as each flag's value. */
 const VALUES = {
   model: "name|path",
+  freeze: "layers",
   data: "name|path",
   workers: "n|min..max",
   threads: "n",

@@ -249,7 +249,6 @@ suite("parseTopology refuses as model-unsupported, naming the layer and the path
       withLayer("Dense", { ...dense, kernel_regularizer: { class_name: "L2" } }),
       /Dense layer "d": kernel_regularizer = \{"class_name":"L2"\}/,
     ],
-    ["a frozen layer", withLayer("Dense", { ...dense, trainable: false }), /trainable = false/],
     ["half precision", withLayer("Dense", { ...dense, dtype: "float16" }), /dtype = "float16"/, /float32/],
     [
       "a mixed policy",

@@ -29,7 +29,7 @@ export function formatOnnx({
 }: OnnxOptions): readonly Uint8Array[] {
   const { graph: built, layerOutputs, outputs } = buildModel(topology, 1, { training: false });
   const sampleShapeOf = (name: string) => layerOutputs.get(name)!.type.shape.slice(1);
-  const expected = [...built.parameters, ...built.statistics];
+  const expected = [...built.parameters, ...built.statistics, ...built.frozen];
   const weights = new Map(
     pickTensors(tensors, expected, topology.name).map((tensor) => [tensor.name, tensor]),
   );
