@@ -2,6 +2,8 @@
 
 import { assert } from "../errors.ts";
 import { rowElements, type Dataset, type Transform } from "./dataset.ts";
+import { isSparse } from "./feature-rows.ts";
+import type { DenseRows } from "./rows.ts";
 
 type Rows = Pick<Dataset, "features" | "labels" | "featureShape" | "transform">;
 
@@ -25,13 +27,14 @@ export function fillBatch(
   assert(y.length >= rows.length, `batch of ${rows.length} rows into ${y.length} labels`);
   for (let i = 0; i < rows.length; i++) y[i] = data.labels[rows[i]!]!;
   const { features, transform } = data;
+  assert(!isSparse(features), "a dense batch of sparse rows");
   if (!(features instanceof Uint8Array)) gatherFloats(features, transform, rows, width, x);
   else if (transform.scale.length > 1) gatherFloats(features, transform, rows, width, x);
   else gatherBytes(features, tableOf(transform), rows, width, x);
 }
 
 function gatherFloats(
-  features: Uint8Array | Float32Array,
+  features: DenseRows,
   { scale, offset }: Transform,
   rows: Uint32Array,
   width: number,

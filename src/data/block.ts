@@ -1,18 +1,41 @@
-// A block of rows as one object: eight u32, then zstd of the rows' features and then their labels; all little-endian.
-// The checksum is over the rows, not over their zstd: equal rows have one checksum whatever version of zstd packed them,
-// so that concurrent writers of a cache cannot disagree.
+// A block of rows as one object: ten u32, then the rows, all little-endian: labels first, so that what follows them is
+// aligned, then features (dense values; or CSR's row starts, columns and values). Rows that zstd makes smaller are stored
+// as it packed them. The checksum is over the rows, not over their zstd: equal rows have one checksum whatever version
+// of zstd packed them, so that concurrent writers of a data set cannot disagree.
 
 import { constants, crc32, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { SltrainError } from "../errors.ts";
+import {
+  bytesOf,
+  denseView,
+  featureTypeOf,
+  isSparse,
+  partsOf,
+  sizeBytesOf,
+  VALUE_BYTES,
+} from "./feature-rows.ts";
+import type { FeatureRows, FeatureType } from "./rows.ts";
+
+/** Class indices, targets, or nothing where a row says all itself ("next-token"). */
+export type LabelType = "i32" | "f32" | "none";
 
 /** What a block holds; its header repeats it. */
 export interface BlockFacts {
   readonly rows: number;
+  /** Values of a dense row; 0 for CSR, whose rows end where they end. */
   readonly rowElements: number;
-  readonly featureType: "u8" | "f32";
-  readonly labelType: "i32" | "f32";
-  /** crc32 of the rows in memory: features, then labels. */
+  readonly featureType: FeatureType;
+  readonly labelType: LabelType;
+  /** Of CSR; 0 for dense rows. */
+  readonly nonZeros: number;
+  /** crc32 of the rows in memory: labels, then features. */
   readonly crc32: number;
+}
+
+/** Labels are empty where `labelType` is "none". */
+export interface BlockRows {
+  readonly features: FeatureRows;
+  readonly labels: Int32Array | Float32Array;
 }
 
 export interface EncodedBlock extends BlockFacts {
@@ -20,7 +43,14 @@ export interface EncodedBlock extends BlockFacts {
   readonly parts: readonly Uint8Array[];
   /** Of the rows in memory. */
   readonly bytes: number;
+  /** Of the object. */
+  readonly storedBytes: number;
 }
+
+const FEATURE_TYPES: readonly FeatureType[] = ["u8", "f16", "f32", "csr"];
+const LABEL_TYPES: readonly LabelType[] = ["i32", "f32", "none"];
+const ENCODINGS = ["none", "zstd"] as const;
+type Encoding = (typeof ENCODINGS)[number];
 
 const HEADER = [
   "magic",
@@ -29,55 +59,76 @@ const HEADER = [
   "label type",
   "rows",
   "row elements",
+  "non-zeros",
   "crc32",
+  "encoding",
   "payload bytes",
 ];
 const HEADER_BYTES = 4 * HEADER.length;
+const ENCODING_AT = 4 * HEADER.indexOf("encoding");
 const MAGIC = 0x42444c53; // "SLDB"
-const VERSION = 1;
+const VERSION = 2;
+/** zstd has to save this share of the bytes; less does not pay for unpacking. */
+const LEAST_SAVING = 1 / 16;
 
-function headerOf(facts: BlockFacts, payloadBytes: number): Uint32Array {
+function headerOf(facts: BlockFacts, encoding: Encoding, payloadBytes: number): Uint32Array {
   return Uint32Array.of(
     MAGIC,
     VERSION,
-    facts.featureType === "u8" ? 1 : 4,
-    facts.labelType === "i32" ? 0 : 1,
+    FEATURE_TYPES.indexOf(facts.featureType),
+    LABEL_TYPES.indexOf(facts.labelType),
     facts.rows,
     facts.rowElements,
+    facts.nonZeros,
     facts.crc32,
+    ENCODINGS.indexOf(encoding),
     payloadBytes,
   );
 }
 
+function labelBytes({ rows, labelType }: Pick<BlockFacts, "rows" | "labelType">): number {
+  return labelType === "none" ? 0 : 4 * rows;
+}
+
 /** Bytes of the rows in memory. */
-function blockBytes({ rows, rowElements, featureType }: Omit<BlockFacts, "crc32">): number {
-  return rows * (rowElements * (featureType === "u8" ? 1 : 4) + 4);
+export function blockBytes(facts: Omit<BlockFacts, "crc32">): number {
+  const { rows, rowElements, featureType, nonZeros } = facts;
+  const features =
+    featureType === "csr" ? 4 * (rows + 1) + 8 * nonZeros : rows * rowElements * VALUE_BYTES[featureType];
+  return labelBytes(facts) + features;
 }
 
-/** The most bytes that an object with `bytes` of rows can have: zstd adds a little to what it cannot compress. */
+/** The most bytes that an object with `bytes` of rows can have. */
 export function maxObjectBytes(bytes: number): number {
-  return HEADER_BYTES + bytes + (bytes >>> 8) + 128;
+  return HEADER_BYTES + bytes;
 }
 
-/** Features (rows, rowElements) and labels (rows). */
-export function encodeBlock(
-  features: Uint8Array | Float32Array,
-  labels: Int32Array | Float32Array,
-): EncodedBlock {
-  const rows = Buffer.concat([bytesOf(features), bytesOf(labels)]);
+/** `rows` rows with their labels. */
+export function encodeBlock({ features, labels }: BlockRows, rows: number): EncodedBlock {
+  const labelType = labels.length === 0 ? "none" : labels instanceof Int32Array ? "i32" : "f32";
+  const bytes = Buffer.concat([bytesOf(labels), ...partsOf(features).map(bytesOf)]);
   const facts: BlockFacts = {
-    rows: labels.length,
-    rowElements: features.length / labels.length,
-    featureType: features instanceof Uint8Array ? "u8" : "f32",
-    labelType: labels instanceof Int32Array ? "i32" : "f32",
-    crc32: crc32(rows),
+    rows,
+    rowElements: isSparse(features) ? 0 : features.length / rows,
+    featureType: featureTypeOf(features),
+    labelType,
+    nonZeros: isSparse(features) ? features.values.length : 0,
+    crc32: crc32(bytes),
   };
-  const payload = zstdCompressSync(rows, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
-  return { ...facts, bytes: rows.length, parts: [bytesOf(headerOf(facts, payload.length)), payload] };
+  const packed = zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
+  const pays = packed.length <= bytes.length * (1 - LEAST_SAVING);
+  const payload = pays ? packed : bytes;
+  const header = headerOf(facts, pays ? "zstd" : "none", payload.length);
+  return {
+    ...facts,
+    bytes: labels.byteLength + sizeBytesOf(features),
+    storedBytes: HEADER_BYTES + payload.length,
+    parts: [bytesOf(header), payload],
+  };
 }
 
 /**
- * The bytes of the rows: features, then labels.
+ * The rows, as views of memory that may be the object's own.
  * @throws SltrainError "data-block-damaged" naming `where`, if the object is not exactly the expected block.
  */
 export function decodeBlock(
@@ -85,7 +136,7 @@ export function decodeBlock(
   expected: BlockFacts,
   where: string,
   suggestions: readonly string[],
-): Uint8Array {
+): BlockRows {
   const damaged = (what: string, wanted: string | number, got: string | number, cause?: unknown) => {
     const message = `${where}: expected ${what} ${wanted}, got ${got}`;
     return new SltrainError({ code: "data-block-damaged", message, cause, suggestions });
@@ -93,26 +144,46 @@ export function decodeBlock(
   if (object.length < HEADER_BYTES) throw damaged("bytes of at least", HEADER_BYTES, object.length);
   const payload = object.subarray(HEADER_BYTES);
   const header = new DataView(object.buffer, object.byteOffset, HEADER_BYTES);
-  headerOf(expected, payload.length).forEach((wanted, field) => {
+  const encoding = ENCODINGS[header.getUint32(ENCODING_AT, true)];
+  if (encoding === undefined) throw damaged("an encoding of", "0 or 1", header.getUint32(ENCODING_AT, true));
+  headerOf(expected, encoding, payload.length).forEach((wanted, field) => {
     const got = header.getUint32(4 * field, true);
     if (got !== wanted) throw damaged(HEADER[field]!, wanted, got);
   });
 
-  const bytes = blockBytes(expected);
-  let rows: Uint8Array;
-  try {
-    // One output chunk of the whole size (64 is the least allowed): node:zlib would join hundreds of small ones.
-    const chunkSize = Math.max(64, bytes);
-    rows = zstdDecompressSync(payload, { chunkSize, maxOutputLength: chunkSize });
-  } catch (cause) {
-    throw damaged("a zstd frame of bytes", bytes, (cause as Error).message, cause);
+  const size = blockBytes(expected);
+  let bytes: Uint8Array = payload;
+  if (encoding === "zstd") {
+    try {
+      // One output chunk of the whole size (64 is the least allowed): node:zlib would join hundreds of small ones.
+      const chunkSize = Math.max(64, size);
+      bytes = zstdDecompressSync(payload, { chunkSize, maxOutputLength: chunkSize });
+    } catch (cause) {
+      throw damaged("a zstd frame of bytes", size, (cause as Error).message, cause);
+    }
   }
-  if (rows.length !== bytes) throw damaged("bytes of rows", bytes, rows.length);
-  if (crc32(rows) !== expected.crc32) throw damaged("crc32 of the rows", expected.crc32, crc32(rows));
-  return rows;
+  if (bytes.length !== size) throw damaged("bytes of rows", size, bytes.length);
+  if (crc32(bytes) !== expected.crc32) throw damaged("crc32 of the rows", expected.crc32, crc32(bytes));
+  return viewRows(bytes.byteOffset % 4 === 0 ? bytes : bytes.slice(), expected);
 }
 
-/** The array's memory as bytes. */
-export function bytesOf(array: ArrayBufferView): Uint8Array {
-  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+function viewRows(bytes: Uint8Array, facts: BlockFacts): BlockRows {
+  const { rows, rowElements, featureType, labelType, nonZeros } = facts;
+  const u32 = (at: number, length: number) => new Uint32Array(bytes.buffer, bytes.byteOffset + at, length);
+  const labelCount = labelBytes(facts) / 4;
+  const labels =
+    labelType === "f32"
+      ? new Float32Array(bytes.buffer, bytes.byteOffset, labelCount)
+      : new Int32Array(bytes.buffer, bytes.byteOffset, labelCount);
+  const at = labels.byteLength;
+  if (featureType !== "csr")
+    return { labels, features: denseView(featureType, bytes, at, rows * rowElements) };
+  const columnsAt = at + 4 * (rows + 1);
+  const valuesAt = columnsAt + 4 * nonZeros;
+  const features = {
+    rowStarts: u32(at, rows + 1),
+    columns: u32(columnsAt, nonZeros),
+    values: new Float32Array(bytes.buffer, bytes.byteOffset + valuesAt, nonZeros),
+  };
+  return { labels, features };
 }

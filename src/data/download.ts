@@ -4,8 +4,9 @@ import { createHash, randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
+import { promisify } from "node:util";
+import { gunzip } from "node:zlib";
 import { SltrainError } from "../errors.ts";
-import { contentOf } from "./source.ts";
 
 export interface Download {
   /** Mirrors of one file, tried in this order. */
@@ -47,7 +48,8 @@ async function fetchChecked(url: string, contentSha256: string): Promise<Buffer>
   const response = await request(url, { headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS });
   const bytes = Buffer.from(await response.body.arrayBuffer());
   if (response.statusCode !== 200) throw new Error(`expected HTTP 200, got ${response.statusCode}`);
-  const content = await contentOf({ path: url, bytes });
+  const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b;
+  const content = isGzip ? await promisify(gunzip)(bytes) : bytes;
   const got = createHash("sha256").update(content).digest("hex");
   if (got !== contentSha256) throw new Error(`expected content of sha256 ${contentSha256}, got ${got}`);
   return bytes;

@@ -1,6 +1,6 @@
 // A file format: how its content is recognised, and how its rows are read as a stream.
 
-import type { RowReader } from "./rows.ts";
+import type { SourceRows } from "./rows.ts";
 
 /** A file whose content is read as it is needed. What lies in it compressed (gzip, zstd) comes decompressed. */
 export interface ContentFile {
@@ -37,5 +37,17 @@ export interface Format {
   /** Whether content that begins so is of this format; the file's name may break a tie only. */
   matches(head: Uint8Array, fileName: string): boolean;
   /** @throws SltrainError "data-*" naming the file. */
-  open(file: ContentFile, options: ReadOptions): RowReader | Promise<RowReader>;
+  open(file: ContentFile, options: ReadOptions): SourceRows | Promise<SourceRows>;
+  /** Other files that the rows depend on (labels beside images): what recognises the source hashes them too. */
+  companions?(path: string): Promise<readonly string[]>;
+}
+
+/** A folder that is one data set: images by class, or files of a known naming. */
+export interface FolderFormat {
+  readonly name: string;
+  readonly description: string;
+  /** Whether a folder that directly holds `entries` is of this format; names of folders end in a slash. */
+  matches(entries: readonly string[]): boolean;
+  /** @throws SltrainError "data-*" naming the folder and the file. */
+  open(folder: string, options: ReadOptions): SourceRows | Promise<SourceRows>;
 }

@@ -3,16 +3,17 @@
 import { existsSync } from "node:fs";
 import { SltrainError } from "../errors.ts";
 import { nearestName } from "../nearest-name.ts";
-import type { DatasetSplits } from "./dataset.ts";
 import type { Source } from "./source.ts";
 import { fashionMnistSource } from "./sources/fashion-mnist.ts";
 import { mnistSource } from "./sources/mnist.ts";
-import { pathSource } from "./sources/path.ts";
+import { pathSource, type PathOptions } from "./sources/path.ts";
 import { randomBinarySource } from "./sources/random-binary.ts";
 
 export interface OpenOptions {
   /** The run's seed: it makes the rows of generated data sets, and never changes a split. */
   readonly seed: number;
+  /** How a path is to be read. */
+  readonly read?: PathOptions | undefined;
 }
 
 export interface KnownDataset {
@@ -47,11 +48,6 @@ export const KNOWN_DATASETS: Readonly<Record<string, KnownDataset>> = {
   },
 };
 
-/** Reads and splits a data set. @throws SltrainError "data-*". */
-export async function loadDataset(spec: string, options: OpenOptions): Promise<DatasetSplits> {
-  return (await openSource(spec, options)).load();
-}
-
 /**
  * Finds what `spec` names, without decoding it. A known name wins over a file of that name: `./mnist` is the file.
  * @throws SltrainError "data-unknown" with the nearest name, "data-missing" for a path that does not exist.
@@ -60,7 +56,7 @@ export async function openSource(spec: string, options: OpenOptions): Promise<So
   const [name, argument] = splitAtColon(spec);
   const known = Object.hasOwn(KNOWN_DATASETS, name) ? KNOWN_DATASETS[name] : undefined;
   if (!known) {
-    if (existsSync(spec) || /[./\\]/.test(spec)) return pathSource(spec);
+    if (existsSync(spec) || /[./\\]/.test(spec)) return pathSource(spec, options.read);
     throw unknownDataset(spec, name);
   }
   if (argument !== undefined && !known.argument) {

@@ -1,47 +1,73 @@
 // The table of contents of a data set in storage: what a worker needs to know to load rows, and nothing about sources.
-// `data/<contentHash>/manifest.json` is written after all blocks, so that a manifest's blocks are all there.
+// `data/<id>/manifest.json` is written after all blocks, so that a manifest's blocks are all there.
 
 import { SltrainError } from "../errors.ts";
 import type { Storage } from "../storage/storage.ts";
-import type { DatasetInfo, Split } from "./dataset.ts";
+import type { LabelType } from "./block.ts";
+import type { DatasetInfo, Split, Task } from "./dataset.ts";
+import type { FeatureType } from "./rows.ts";
 
-export const MANIFEST_SCHEMA_VERSION = 1;
+export const MANIFEST_SCHEMA_VERSION = 2;
 
 export interface DataBlock {
   readonly key: string;
   readonly rows: number;
-  /** Of the rows in memory; the stored object is smaller. */
+  /** Of the rows in memory. */
   readonly bytes: number;
+  /** Of the object. */
+  readonly storedBytes: number;
+  /** Of sparse rows; 0 for dense ones. */
+  readonly nonZeros: number;
   /** Of the rows in memory. */
   readonly crc32: number;
 }
 
 export interface DataManifest extends DatasetInfo {
   readonly schemaVersion: typeof MANIFEST_SCHEMA_VERSION;
-  readonly featureType: "u8" | "f32";
+  /** Of the source and of how it was read: where its objects lie, known before the first row is. */
+  readonly id: string;
+  readonly featureType: FeatureType;
   readonly counts: Readonly<Record<Split, number>>;
   readonly blocks: Readonly<Record<Split, readonly DataBlock[]>>;
+  /** Rows by class index; empty where there are no classes. */
+  readonly classCounts: Readonly<Record<Split, readonly number[]>>;
+  /** The most non-zeros that a row has, over both splits; of sparse rows only. */
+  readonly maxRowNonZeros?: number;
+  readonly featureNames?: readonly string[];
+  /** Records that were left out because they are bad. */
+  readonly skippedRecords: number;
 }
 
-export function manifestKey(contentHash: string): string {
-  return `data/${contentHash}/manifest.json`;
+/** How labels of a task are stored. */
+export const LABEL_TYPES: Readonly<Record<Task, LabelType>> = {
+  classification: "i32",
+  regression: "f32",
+  "next-token": "none",
+};
+
+export function manifestKey(id: string): string {
+  return `data/${id}/manifest.json`;
 }
 
-export function blockKey(contentHash: string, split: Split, index: number): string {
-  return `data/${contentHash}/${split}-${String(index).padStart(5, "0")}.part`;
+export function blockKey(id: string, split: Split, index: number): string {
+  return `data/${id}/${split}-${String(index).padStart(5, "0")}.part`;
+}
+
+export function statisticsKey(id: string): string {
+  return `data/${id}/statistics.json`;
 }
 
 /** What to do about objects of a data set that are gone or damaged. */
-export function rewriteSuggestion(storage: Storage, contentHash: string): string {
-  return `Delete data/${contentHash}/ in ${storage.uri} and run again: the data set is then written anew.`;
+export function rewriteSuggestion(storage: Storage, id: string): string {
+  return `Delete data/${id}/ in ${storage.uri} and run again: the data set is then written anew.`;
 }
 
 /**
  * The manifest of a data set, or undefined if storage does not have it (yet).
  * @throws SltrainError "data-manifest-damaged" if it cannot be one.
  */
-export async function readManifest(storage: Storage, contentHash: string): Promise<DataManifest | undefined> {
-  const key = manifestKey(contentHash);
+export async function readManifest(storage: Storage, id: string): Promise<DataManifest | undefined> {
+  const key = manifestKey(id);
   const bytes = await storage.get({ key });
   if (!bytes) return undefined;
   const damaged = (problem: string, cause?: unknown) =>
@@ -49,7 +75,7 @@ export async function readManifest(storage: Storage, contentHash: string): Promi
       code: "data-manifest-damaged",
       message: `${key} in ${storage.uri}: ${problem}`,
       cause,
-      suggestions: [rewriteSuggestion(storage, contentHash)],
+      suggestions: [rewriteSuggestion(storage, id)],
     });
   let manifest: Partial<DataManifest> | null | undefined;
   try {
@@ -62,8 +88,7 @@ export async function readManifest(storage: Storage, contentHash: string): Promi
       `expected schema version ${MANIFEST_SCHEMA_VERSION}, got ${String(manifest?.schemaVersion)}`,
     );
   }
-  if (manifest.contentHash !== contentHash) {
-    throw damaged(`expected the manifest of this hash, got that of ${String(manifest.contentHash)}`);
-  }
+  if (manifest.id !== id)
+    throw damaged(`expected the manifest of this data set, got that of ${String(manifest.id)}`);
   return manifest as DataManifest;
 }

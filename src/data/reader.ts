@@ -2,10 +2,12 @@
 
 import { SltrainError } from "../errors.ts";
 import type { Storage } from "../storage/storage.ts";
-import { bytesOf, decodeBlock, maxObjectBytes } from "./block.ts";
+import { type BlockRows, decodeBlock, maxObjectBytes } from "./block.ts";
 import { datasetInfo, rowElements, type Dataset, type Split } from "./dataset.ts";
-import { rewriteSuggestion, type DataBlock, type DataManifest } from "./manifest.ts";
+import { bytesOf, denseArray, VALUE_BYTES } from "./feature-rows.ts";
+import { LABEL_TYPES, rewriteSuggestion, type DataBlock, type DataManifest } from "./manifest.ts";
 import type { RowSlice } from "./order.ts";
+import type { CsrRows, DenseRows, FeatureRows } from "./rows.ts";
 
 export interface ReadOptions {
   /** Refuse to load more than this; the default is no limit. */
@@ -16,9 +18,19 @@ export interface ReadOptions {
 
 /** Memory that `openPartitions` needs: the rows, one decoded block and two stored ones. */
 export function loadBytes(manifest: DataManifest, split: Split, rows = allRows(manifest, split)): number {
-  const width = rowElements(manifest.featureShape);
-  const rowBytes = width * (manifest.featureType === "u8" ? 1 : 4) + 4;
-  return (rows.end - rows.begin) * rowBytes + 3 * largestBlockBytes(manifest, split);
+  return rowsBytes(manifest, split, rows) + 3 * largestBlockBytes(manifest, split);
+}
+
+/** Of the rows in memory; of sparse ones those of whole blocks. */
+function rowsBytes(
+  { featureType, featureShape, task, blocks }: DataManifest,
+  split: Split,
+  rows: RowSlice,
+): number {
+  if (featureType === "csr")
+    return overlapping(blocks[split], rows).reduce((sum, { block }) => sum + block.bytes, 0);
+  const labelBytes = LABEL_TYPES[task] === "none" ? 0 : 4;
+  return (rows.end - rows.begin) * (rowElements(featureShape) * VALUE_BYTES[featureType] + labelBytes);
 }
 
 /**
@@ -35,27 +47,83 @@ export async function openPartitions(
   const { rows = allRows(manifest, split), memoryLimitBytes = Infinity } = options;
   refuseTooLarge(manifest, split, rows, memoryLimitBytes);
   const count = rows.end - rows.begin;
-  const width = rowElements(manifest.featureShape);
-  const { featureType } = manifest;
-  const labelType = manifest.task === "classification" ? "i32" : "f32";
-  const features = featureType === "u8" ? new Uint8Array(count * width) : new Float32Array(count * width);
-  const labels = labelType === "i32" ? new Int32Array(count) : new Float32Array(count);
-  const rowBytes = width * features.BYTES_PER_ELEMENT;
-
   const wanted = overlapping(manifest.blocks[split], rows);
+  const target = allocate(manifest, count, wanted);
   const fetch = blockFetcher(storage, manifest, split);
   let coming = fetch(wanted[0]?.block);
   for (const [index, { block, take, at }] of wanted.entries()) {
     const object = await coming;
     coming = fetch(wanted[index + 1]?.block);
-    const facts = { ...block, rowElements: width, featureType, labelType } as const;
-    const where = `${block.key} in ${storage.uri}`;
-    const decoded = decodeBlock(object, facts, where, [rewriteSuggestion(storage, manifest.contentHash)]);
-    const blockLabels = decoded.subarray(block.rows * rowBytes);
-    bytesOf(features).set(decoded.subarray(take.begin * rowBytes, take.end * rowBytes), at * rowBytes);
-    bytesOf(labels).set(blockLabels.subarray(take.begin * 4, take.end * 4), at * 4);
+    target.copy(decoded(object, block, storage, manifest), take, at);
   }
-  return { ...datasetInfo(manifest), count, features, labels };
+  return { ...datasetInfo(manifest), count, features: target.features(), labels: target.labels };
+}
+
+/** @throws SltrainError "data-block-damaged" */
+export function decoded(
+  object: Uint8Array,
+  block: DataBlock,
+  storage: Storage,
+  manifest: DataManifest,
+): BlockRows {
+  const { featureType, featureShape, task, id } = manifest;
+  const width = featureType === "csr" ? 0 : rowElements(featureShape);
+  const facts = { ...block, rowElements: width, featureType, labelType: LABEL_TYPES[task] } as const;
+  return decodeBlock(object, facts, `${block.key} in ${storage.uri}`, [rewriteSuggestion(storage, id)]);
+}
+
+interface Target {
+  readonly labels: Int32Array | Float32Array;
+  /** Rows [take.begin, take.end) of a block become rows `at`…; in rising order. */
+  copy(from: BlockRows, take: RowSlice, at: number): void;
+  features(): FeatureRows;
+}
+
+function allocate(manifest: DataManifest, count: number, wanted: readonly WantedBlock[]): Target {
+  const labelType = LABEL_TYPES[manifest.task];
+  const labels =
+    labelType === "f32" ? new Float32Array(count) : new Int32Array(labelType === "none" ? 0 : count);
+  const copyLabels = (from: BlockRows, take: RowSlice, at: number): void => {
+    if (labels.length > 0) labels.set(from.labels.subarray(take.begin, take.end), at);
+  };
+  if (manifest.featureType !== "csr") {
+    const width = rowElements(manifest.featureShape);
+    const features = denseArray(manifest.featureType, count * width);
+    return {
+      labels,
+      copy(from, take, at) {
+        const values = (from.features as DenseRows).subarray(take.begin * width, take.end * width);
+        // As bytes: a copy of floats one by one would not be faster, and might touch a NaN's bits.
+        bytesOf(features).set(bytesOf(values), at * width * features.BYTES_PER_ELEMENT);
+        copyLabels(from, take, at);
+      },
+      features: () => features,
+    };
+  }
+  const capacity = wanted.reduce((sum, { block }) => sum + block.nonZeros, 0);
+  const rowStarts = new Uint32Array(count + 1);
+  const columns = new Uint32Array(capacity);
+  const values = new Float32Array(capacity);
+  return {
+    labels,
+    copy(from, take, at) {
+      const rows = from.features as CsrRows;
+      const begin = rows.rowStarts[take.begin]!;
+      const end = rows.rowStarts[take.end]!;
+      const to = rowStarts[at]!;
+      columns.set(rows.columns.subarray(begin, end), to);
+      values.set(rows.values.subarray(begin, end), to);
+      for (let row = take.begin; row < take.end; row++) {
+        rowStarts[at + row - take.begin + 1] = to - begin + rows.rowStarts[row + 1]!;
+      }
+      copyLabels(from, take, at);
+    },
+    features: () => ({
+      rowStarts,
+      columns: columns.subarray(0, rowStarts[count]),
+      values: values.subarray(0, rowStarts[count]),
+    }),
+  };
 }
 
 function allRows(manifest: DataManifest, split: Split): RowSlice {
@@ -113,7 +181,7 @@ function blockFetcher(
     throw new SltrainError({
       code: "data-block-missing",
       message: `${block.key} in ${storage.uri}: expected a block of ${block.rows} rows of ${manifest.name}, got no object`,
-      suggestions: [rewriteSuggestion(storage, manifest.contentHash)],
+      suggestions: [rewriteSuggestion(storage, manifest.id)],
     });
   };
   let turn = 0;

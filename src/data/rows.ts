@@ -1,5 +1,7 @@
 // Rows on their way from a source to a model: in blocks, each value as compact as the source has it, dense or sparse.
 
+import type { Split } from "./dataset.ts";
+
 /** How features are kept in memory and in blocks. */
 export type FeatureType = "u8" | "f16" | "f32" | "csr";
 
@@ -54,3 +56,6 @@ export interface RowReader {
   /** After the last block. */
   facts(): RowFacts;
 }
+
+/** All rows of a source, to be split at random; or its own split. */
+export type SourceRows = RowReader | Readonly<Record<Split, RowReader>>;

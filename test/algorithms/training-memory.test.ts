@@ -60,7 +60,8 @@ test("the largest count fits and one more does not", () => {
 function data(rows: number): DataManifest {
   return {
     ...{
-      schemaVersion: 1,
+      schemaVersion: 2,
+      id: "0",
       name: "any",
       contentHash: "0",
       source: "any",
@@ -69,6 +70,7 @@ function data(rows: number): DataManifest {
       classes: 2,
     },
     ...{ featureShape: [1024], featureType: "u8", counts: { train: rows, validation: 1 } },
+    ...{ classCounts: { train: [], validation: [] }, skippedRecords: 0 },
     blocks: { train: [], validation: [] },
   };
 }

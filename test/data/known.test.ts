@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { KNOWN_DATASETS, loadDataset, openSource } from "../../src/data/known.ts";
+import { KNOWN_DATASETS, openSource } from "../../src/data/known.ts";
 import { fashionMnistSource } from "../../src/data/sources/fashion-mnist.ts";
 import { temporaryFolder, writeImages } from "./files.ts";
+import { loadDataset, loadSource } from "./load.ts";
 
 const DEBIAN = "/usr/share/datasets/fashion-mnist";
 
@@ -43,7 +44,6 @@ test(
     const perClass = Array<number>(10).fill(0);
     for (const labels of [train.labels, validation.labels]) for (const label of labels) perClass[label]!++;
     assert.deepEqual(perClass, Array(10).fill(7000));
-    assert.deepEqual([...train.labels.subarray(0, 8)], [9, 0, 0, 3, 0, 2, 7, 2]);
   },
 );
 
@@ -54,7 +54,7 @@ test("fashion-mnist is read from a folder that is given, or else from the first 
   const { train } = await loadDataset(`fashion-mnist:${folder}`, { seed: 1 });
   assert.deepEqual([train.name, train.source, train.classes], ["fashion-mnist", folder, 10]);
   const source = await fashionMnistSource(undefined, ["/nowhere", folder]);
-  assert.equal((await source.load()).train.contentHash, train.contentHash);
+  assert.equal((await loadSource(source)).train.contentHash, train.contentHash);
 });
 
 test("random-binary refuses what is no number of rows", async () => {
@@ -101,7 +101,7 @@ test("a folder is no known data set because of its name", async (t) => {
   mkdirSync(folder);
   await assert.rejects(loadDataset(folder, { seed: 1 }), {
     code: "data-missing",
-    message: /an empty folder/,
+    message: /an empty folder$/,
   });
 });
 

@@ -1,73 +1,67 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createDataset, type DatasetSplits, type Table } from "../../src/data/dataset.ts";
-import { manifestKey, readManifest } from "../../src/data/manifest.ts";
+import { manifestKey, readManifest, statisticsKey } from "../../src/data/manifest.ts";
 import { evenPart } from "../../src/data/order.ts";
-import { ensurePartitions, writePartitions } from "../../src/data/partition.ts";
+import { ensurePartitions, importSource } from "../../src/data/partition.ts";
 import { loadBytes, openPartitions } from "../../src/data/reader.ts";
+import type { RowBlock } from "../../src/data/rows.ts";
+import type { Source } from "../../src/data/source.ts";
 import { RandomStream } from "../../src/random.ts";
-import { open } from "../../src/storage/drivers/memory.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { temporaryFolder, writeData, writeImages } from "./files.ts";
-
-let stores = 0;
-const emptyStorage = (): Promise<Storage> => open(`partition-test-${stores++}`);
+import { classes, dense, emptyStorage, loadSource, readerOf } from "./load.ts";
 
 /** Rows of 1 KiB, so that 10,000 of them need three blocks. */
-function bytesTable(count: number): Table {
+function bytesBlock(count: number): RowBlock {
   const stream = new RandomStream(count, "bytes");
   const words = Uint32Array.from({ length: count * 256 }, () => stream.nextU32());
-  const labels = Int32Array.from({ length: count }, () => stream.nextInt(10));
-  return { featureShape: [32, 32, 1], features: new Uint8Array(words.buffer), labels, classes: 10 };
+  const labels = Float64Array.from({ length: count }, () => stream.nextInt(10));
+  return { count, features: new Uint8Array(words.buffer), labels };
 }
 
-const large = createDataset("bytes", "a test", { train: bytesTable(10_000), validation: bytesTable(300) });
+const large: Source = {
+  ...{ name: "bytes", source: "a test", inputs: [] },
+  open: () => ({
+    train: readerOf([bytesBlock(10_000)], { labels: classes(10), featureShape: [32, 32, 1] }),
+    validation: readerOf([bytesBlock(300)], { labels: classes(10), featureShape: [32, 32, 1] }),
+  }),
+};
+const loaded = await loadSource(large);
 
-function floats(): DatasetSplits {
-  const table = (values: number[]): Table => ({
-    featureShape: [2],
-    features: Float32Array.from(values),
-    labels: Float32Array.of(-0, 1e-40),
-    classes: 0,
-  });
-  return createDataset("floats", "a test", {
-    train: table([1, -0, 3e38, 1e-45]),
-    validation: table([5, 6, 7, 8]),
-  });
-}
+const floats: Source = {
+  ...{ name: "floats", source: "a test", inputs: [] },
+  open: () => {
+    const part = (...values: number[]) => ({
+      count: 2,
+      features: Float32Array.from(values),
+      labels: Float64Array.of(-0, 1e-40),
+    });
+    return {
+      train: readerOf([part(1, -0, 3e38, 1e-45)], { labels: { kind: "targets" } }),
+      validation: readerOf([part(5, 6, 7, 8)], { labels: { kind: "targets" } }),
+    };
+  },
+};
 
-test("what is written is read back bit for bit, with all it says of itself", async () => {
-  for (const splits of [large, floats()]) {
-    const storage = await emptyStorage();
-    const manifest = await writePartitions(storage, splits);
-    assert.deepEqual(await readManifest(storage, manifest.contentHash), manifest);
-    assert.deepEqual(manifest.counts, { train: splits.train.count, validation: splits.validation.count });
-    assert.deepEqual(await openPartitions(storage, manifest, "train"), splits.train);
-    assert.deepEqual(await openPartitions(storage, manifest, "validation"), splits.validation);
-  }
-  assert.ok((await writePartitions(await emptyStorage(), large)).blocks.train.length > 2);
-});
-
-test("class names survive", async () => {
-  const named = { ...bytesTable(10), classNames: ["a", "b"] };
-  const manifest = await writePartitions(
-    await emptyStorage(),
-    createDataset("named", "a test", { train: named, validation: named }),
-  );
-  assert.deepEqual(manifest.classNames, ["a", "b"]);
+test("what is written is read back bit for bit", async () => {
+  const { train } = await loadSource(floats);
+  const bits = (values: Float32Array) => [...new Uint32Array(values.buffer)].sort();
+  assert.deepEqual(bits(dense(train.features) as Float32Array), bits(Float32Array.of(1, -0, 3e38, 1e-45)));
+  assert.deepEqual(bits(train.labels as Float32Array), bits(Float32Array.of(-0, 1e-40)));
+  assert.deepEqual([loaded.train.count, loaded.validation.count], [10_000, 300]);
 });
 
 test("any range of rows is read from the blocks that hold it, and from no other", async () => {
   const storage = await emptyStorage();
-  const manifest = await writePartitions(storage, large);
+  const manifest = await importSource(storage, large);
   const read: string[] = [];
   const watched: Storage = { ...storage, get: (ref, into) => (read.push(ref.key), storage.get(ref, into)) };
   for (let rank = 0; rank < 7; rank++) {
-    const rows = evenPart(large.train.count, rank, 7);
+    const rows = evenPart(loaded.train.count, rank, 7);
     const part = await openPartitions(watched, manifest, "train", { rows });
     assert.equal(part.count, rows.end - rows.begin);
-    assert.deepEqual(part.labels, large.train.labels.slice(rows.begin, rows.end));
-    assert.deepEqual(part.features, large.train.features.slice(rows.begin * 1024, rows.end * 1024));
+    assert.deepEqual(part.labels, loaded.train.labels.slice(rows.begin, rows.end));
+    assert.deepEqual(part.features, dense(loaded.train.features).slice(rows.begin * 1024, rows.end * 1024));
   }
   read.length = 0;
   await openPartitions(watched, manifest, "train", { rows: { begin: 0, end: 1 } });
@@ -76,7 +70,7 @@ test("any range of rows is read from the blocks that hold it, and from no other"
 
 test("more than the memory limit is refused before anything is fetched", async () => {
   const storage = await emptyStorage();
-  const manifest = await writePartitions(storage, large);
+  const manifest = await importSource(storage, large);
   const memoryLimitBytes = loadBytes(manifest, "train");
   assert.equal((await openPartitions(storage, manifest, "train", { memoryLimitBytes })).count, 10_000);
   const closed: Storage = { ...storage, get: () => assert.fail("fetched") };
@@ -103,12 +97,11 @@ test("a data set is written once: the second time nothing is put", async (t) => 
   const storage = await emptyStorage();
   const first = counting(storage);
   const manifest = await ensurePartitions(first.storage, path, { seed: 1 });
-  const manifestAt = first.keys.indexOf(manifestKey(manifest.contentHash));
-  assert.equal(
-    manifestAt,
-    manifest.blocks.train.length + manifest.blocks.validation.length,
-    "blocks come first",
-  );
+  assert.deepEqual(first.keys, [
+    ...[...manifest.blocks.train, ...manifest.blocks.validation].map(({ key }) => key),
+    statisticsKey(manifest.id),
+    manifestKey(manifest.id),
+  ]);
   const second = counting(storage);
   assert.deepEqual(await ensurePartitions(second.storage, path, { seed: 1 }), manifest);
   assert.deepEqual(second.keys, []);
@@ -127,37 +120,39 @@ test("the second time the source is not decoded, even from another folder, but a
   assert.notEqual(other.contentHash, manifest.contentHash);
 });
 
-test("a pointer to a manifest that is gone, or that is damaged itself, costs only the decoding", async (t) => {
+test("a manifest that is gone costs only the reading", async (t) => {
   const path = writeImages(temporaryFolder(t));
   const storage = await emptyStorage();
   const manifest = await ensurePartitions(storage, path, { seed: 1 });
-  await storage.delete([manifestKey(manifest.contentHash)]);
-  assert.deepEqual(await ensurePartitions(storage, path, { seed: 1 }), manifest);
-  for await (const key of storage.list("data/sources/")) await storage.put(key, [Buffer.from("../x")]);
+  await storage.delete([manifestKey(manifest.id)]);
   assert.deepEqual(await ensurePartitions(storage, path, { seed: 1 }), manifest);
 });
 
-test("a cache that was left half-written is completed", async () => {
+test("an import that died half-way is seen by nobody, and completed by the next one", async () => {
   const storage = await emptyStorage();
-  await assert.rejects(writePartitions(counting(storage, 2).storage, large), /disk full/);
-  assert.equal(await readManifest(storage, large.train.contentHash), undefined);
-  const manifest = await writePartitions(storage, large);
-  assert.deepEqual(await openPartitions(storage, manifest, "train"), large.train);
+  await assert.rejects(importSource(counting(storage, 2).storage, large), /disk full/);
+  const keys = await Array.fromAsync(storage.list("data/"));
+  assert.equal(keys.length, 2);
+  const id = keys[0]!.split("/")[1]!;
+  assert.equal(await readManifest(storage, id), undefined);
+  const manifest = await importSource(storage, large);
+  assert.equal(manifest.id, id);
+  assert.deepEqual(await openPartitions(storage, manifest, "train"), loaded.train);
 });
 
 test("two coordinators may write at once", async () => {
   const storage = await emptyStorage();
-  const [one, two] = await Promise.all([writePartitions(storage, large), writePartitions(storage, large)]);
+  const [one, two] = await Promise.all([importSource(storage, large), importSource(storage, large)]);
   assert.deepEqual(one, two);
-  assert.deepEqual(await openPartitions(storage, one, "train"), large.train);
+  assert.deepEqual(await openPartitions(storage, one, "train"), loaded.train);
 });
 
 test("a block that is damaged anywhere is named, and never gives wrong rows", async () => {
   const storage = await emptyStorage();
-  const manifest = await writePartitions(storage, floats());
+  const manifest = await importSource(storage, floats);
   const key = manifest.blocks.train[0]!.key;
   const whole = (await storage.get({ key }))!;
-  const expected = floats().train;
+  const expected = await openPartitions(storage, manifest, "train");
   let refused = 0;
   for (let at = 0; at < whole.length; at++) {
     for (const bit of [1, 128]) {
@@ -183,14 +178,14 @@ test("a block that is damaged anywhere is named, and never gives wrong rows", as
 
 test("a block that is another one, or missing, is named with what to do", async () => {
   const storage = await emptyStorage();
-  const manifest = await writePartitions(storage, large);
+  const manifest = await importSource(storage, large);
   const [first, second] = manifest.blocks.train;
   await storage.put(second!.key, [(await storage.get({ key: first!.key }))!]);
   await assert.rejects(openPartitions(storage, manifest, "train"), {
     code: "data-block-damaged",
     message: new RegExp(`^${second!.key} .*crc32`),
     suggestions: [
-      `Delete data/${manifest.contentHash}/ in ${storage.uri} and run again: the data set is then written anew.`,
+      `Delete data/${manifest.id}/ in ${storage.uri} and run again: the data set is then written anew.`,
     ],
   });
   await storage.delete([second!.key]);
@@ -202,11 +197,11 @@ test("a block that is another one, or missing, is named with what to do", async 
 
 test("a damaged manifest is named", async () => {
   const storage = await emptyStorage();
-  const manifest = await writePartitions(storage, floats());
-  const key = manifestKey(manifest.contentHash);
-  for (const text of ["{", "null", "{}", JSON.stringify({ ...manifest, contentHash: "0" })]) {
+  const manifest = await importSource(storage, floats);
+  const key = manifestKey(manifest.id);
+  for (const text of ["{", "null", "{}", JSON.stringify({ ...manifest, id: "0" })]) {
     await storage.put(key, [Buffer.from(text)]);
-    await assert.rejects(readManifest(storage, manifest.contentHash), {
+    await assert.rejects(readManifest(storage, manifest.id), {
       code: "data-manifest-damaged",
       message: new RegExp(`^${key} in memory:`),
     });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Dataset } from "../../src/data/dataset.ts";
-import { loadDataset } from "../../src/data/known.ts";
 import { RandomStream } from "../../src/random.ts";
+import { dense, loadDataset } from "./load.ts";
 
 const { train, validation } = await loadDataset("random-binary:30000", { seed: 1 });
 
@@ -16,10 +16,10 @@ test("random-binary has the rows asked for, and a tenth of them to validate on",
 test("features and labels are fair coins, and inputs are -1 and 1", () => {
   for (let feature = 0; feature < 20; feature++) {
     let ones = 0;
-    for (let row = 0; row < train.count; row++) ones += train.features[20 * row + feature]!;
+    for (let row = 0; row < train.count; row++) ones += dense(train.features)[20 * row + feature]!;
     assert.ok(Math.abs(ones / train.count - 0.5) < 0.015, `feature ${feature}: ${ones}`);
   }
-  assert.ok(train.features.every((value) => value === 0 || value === 1));
+  assert.ok(dense(train.features).every((value) => value === 0 || value === 1));
   const positive = train.labels.filter((label) => label === 1).length / train.count;
   assert.ok(Math.abs(positive - 0.5) < 0.02, String(positive));
   const { scale, offset } = train.transform;
@@ -40,7 +40,11 @@ test("the seed changes the rows, never what a row's label is", async () => {
 });
 
 function rows({ features, count }: Dataset): string[] {
-  return Array.from({ length: count }, (_, i) => features.subarray(20 * i, 20 * i + 20).join(""));
+  return Array.from({ length: count }, (_, i) =>
+    dense(features)
+      .subarray(20 * i, 20 * i + 20)
+      .join(""),
+  );
 }
 
 test("a small network learns the teacher to more than 95 %, which a line through the data does not", () => {
@@ -64,7 +68,7 @@ function accuracyAfterTraining(hidden: number): number {
     return hidden === 0 ? units[0]! + bias : v.reduce((sum, weight, u) => sum + weight * units[u]!, bias);
   };
   const input = ({ features }: Dataset, row: number) =>
-    Float64Array.from({ length: 21 }, (_, f) => (f < 20 ? 2 * features[20 * row + f]! - 1 : 1));
+    Float64Array.from({ length: 21 }, (_, f) => (f < 20 ? 2 * dense(features)[20 * row + f]! - 1 : 1));
   for (const rate of [0.05, 0.03, 0.01]) {
     for (let row = 0; row < train.count; row++) {
       const x = input(train, row);

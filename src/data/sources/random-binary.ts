@@ -3,13 +3,14 @@
 
 import { SltrainError } from "../../errors.ts";
 import { RandomStream } from "../../random.ts";
-import { createDataset, type Table } from "../dataset.ts";
+import type { RowBlock, RowReader } from "../rows.ts";
 import type { Source } from "../source.ts";
 
 const FEATURES = 20;
 const HIDDEN = 4;
 const DEFAULT_ROWS = 1_000_000;
 const MAX_VALIDATION_ROWS = 10_000;
+const BLOCK_ROWS = 50_000;
 // The teacher never changes; only the rows depend on the seed.
 const TEACHER_SEED = 22;
 /** A bit b becomes 2b - 1: mean 0 and deviation 1. */
@@ -29,13 +30,15 @@ export function randomBinarySource(rows: string | undefined, seed: number): Sour
       suggestions: ["For example: --data random-binary:100000"],
     });
   }
+  const validationCount = Math.min(MAX_VALIDATION_ROWS, Math.ceil(count / 10));
   return {
     name: "random-binary",
+    source: `${count} rows generated from seed ${seed}`,
     inputs: [`${count} rows of seed ${seed}, teacher ${TEACHER_SEED}`],
-    load: () => {
+    transform: TRANSFORM,
+    open: () => {
       const teacher = makeTeacher();
-      const validationCount = Math.min(MAX_VALIDATION_ROWS, Math.ceil(count / 10));
-      const tables = {
+      return {
         train: labelledRows(teacher, count, new RandomStream(seed, "random-binary train")),
         validation: labelledRows(
           teacher,
@@ -43,7 +46,6 @@ export function randomBinarySource(rows: string | undefined, seed: number): Sour
           new RandomStream(seed, "random-binary validation"),
         ),
       };
-      return createDataset("random-binary", `${count} rows generated from seed ${seed}`, tables, TRANSFORM);
     },
   };
 }
@@ -78,13 +80,27 @@ function makeTeacher(): Teacher {
   return (bits) => (score(bits) > threshold ? 1 : 0);
 }
 
-function labelledRows(teacher: Teacher, count: number, stream: RandomStream): Table {
-  const features = new Uint8Array(count * FEATURES);
-  const labels = new Int32Array(count);
-  for (let row = 0; row < count; row++) {
-    const bits = stream.nextU32();
-    for (let f = 0; f < FEATURES; f++) features[row * FEATURES + f] = (bits >>> f) & 1;
-    labels[row] = teacher(bits);
+function labelledRows(teacher: Teacher, count: number, stream: RandomStream): RowReader {
+  function block(rows: number): RowBlock {
+    const features = new Uint8Array(rows * FEATURES);
+    const labels = new Float64Array(rows);
+    for (let row = 0; row < rows; row++) {
+      const bits = stream.nextU32();
+      for (let f = 0; f < FEATURES; f++) features[row * FEATURES + f] = (bits >>> f) & 1;
+      labels[row] = teacher(bits);
+    }
+    return { count: rows, features, labels };
   }
-  return { featureShape: [FEATURES], features, labels, classes: 2 };
+  return {
+    // eslint-disable-next-line @typescript-eslint/require-await
+    async *read() {
+      for (let made = 0; made < count; made += BLOCK_ROWS) yield block(Math.min(BLOCK_ROWS, count - made));
+    },
+    facts: () => ({
+      featureShape: [FEATURES],
+      featureType: "u8",
+      labels: { kind: "classes", values: [0, 1] },
+      skippedRecords: 0,
+    }),
+  };
 }

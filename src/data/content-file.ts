@@ -1,0 +1,139 @@
+// A file's content as a stream: what a gzip or zstd file holds, otherwise the bytes themselves. The content tells which it
+// is, not the name.
+
+import { createReadStream } from "node:fs";
+import { open, stat } from "node:fs/promises";
+import { pipeline, type Transform } from "node:stream";
+import { createGunzip, createZstdDecompress } from "node:zlib";
+import { SltrainError } from "../errors.ts";
+import { formatBytes } from "../units.ts";
+import type { ContentFile } from "./format.ts";
+
+const CHUNK_BYTES = 2 ** 20;
+const HEAD_BYTES = 64 * 2 ** 10;
+
+interface Packing {
+  readonly name: string;
+  readonly magic: readonly number[];
+  readonly unpack: () => Transform;
+}
+
+const PACKINGS: readonly Packing[] = [
+  { name: "gzip", magic: [0x1f, 0x8b], unpack: () => createGunzip({ chunkSize: CHUNK_BYTES }) },
+  {
+    name: "zstd",
+    magic: [0x28, 0xb5, 0x2f, 0xfd],
+    unpack: () => createZstdDecompress({ chunkSize: CHUNK_BYTES }),
+  },
+];
+
+/**
+ * @throws SltrainError "data-missing" or "data-unreadable" naming the path; its `content` also "data-truncated" or
+ * "data-damaged" for a packed file that is cut or broken
+ */
+export async function openContent(path: string): Promise<ContentFile> {
+  const begin = Buffer.alloc(4);
+  const sizeBytes = await readBegin(path, begin);
+  const packing = PACKINGS.find(({ magic }) => magic.every((byte, i) => begin[i] === byte));
+  const content = () => (packing ? unpacked(path, packing) : plain(path));
+  return {
+    path,
+    sizeBytes,
+    head: await collect(content(), HEAD_BYTES),
+    content,
+    bytes: async (limitBytes) => {
+      const bytes = await collect(content(), limitBytes + 1);
+      if (bytes.length <= limitBytes) return bytes;
+      throw new SltrainError({
+        code: "data-too-large",
+        message: `${path}: expected at most ${formatBytes(limitBytes)} of content, got more`,
+        suggestions: [
+          "Divide the file, or convert it to a format that is read as a stream: CSV, LibSVM, IDX.",
+        ],
+      });
+    },
+  };
+}
+
+/** Fills `begin` as far as there is something; returns the file's size. */
+async function readBegin(path: string, begin: Buffer): Promise<number> {
+  try {
+    const file = await open(path);
+    try {
+      await file.read(begin, 0, begin.length, 0);
+      return (await file.stat()).size;
+    } finally {
+      await file.close();
+    }
+  } catch (cause) {
+    throw fileError(path, cause);
+  }
+}
+
+async function* plain(path: string): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const chunk of createReadStream(path, { highWaterMark: CHUNK_BYTES })) yield chunk as Buffer;
+  } catch (cause) {
+    throw fileError(path, cause);
+  }
+}
+
+async function* unpacked(path: string, { name, unpack }: Packing): AsyncGenerator<Uint8Array> {
+  const stream = createReadStream(path, { highWaterMark: CHUNK_BYTES });
+  // Its error is thrown by the loop below as well; this only has the other stream end.
+  const content = pipeline(stream, unpack(), () => undefined);
+  try {
+    for await (const chunk of content) yield chunk as Buffer;
+  } catch (cause) {
+    throw packingError(path, name, cause, await sizeOf(path));
+  } finally {
+    stream.destroy();
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return (await stat(path)).size;
+}
+
+/** The first `limitBytes` of the content, or all of it. */
+async function collect(content: AsyncIterable<Uint8Array>, limitBytes: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of content) {
+    chunks.push(Uint8Array.prototype.slice.call(chunk));
+    length += chunk.length;
+    if (length >= limitBytes) break;
+  }
+  const all = Buffer.concat(chunks);
+  return new Uint8Array(all.buffer, all.byteOffset, Math.min(length, limitBytes));
+}
+
+export function fileError(path: string, cause: unknown): SltrainError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  if (code === "ENOENT") {
+    return new SltrainError({
+      code: "data-missing",
+      message: `${path}: expected a data file, got nothing of that name`,
+      cause,
+      suggestions: ["Check the path."],
+    });
+  }
+  return new SltrainError({
+    code: "data-unreadable",
+    message: `${path}: expected a readable file, got ${code ?? message}`,
+    cause,
+    suggestions: ["Check that the file can be read."],
+  });
+}
+
+function packingError(path: string, packing: string, cause: unknown, sizeBytes: number): SltrainError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const isCut =
+    code === "Z_BUF_ERROR" || code === "ZSTD_error_srcSize_wrong" || /unexpected end/.test(message);
+  return new SltrainError({
+    code: isCut ? "data-truncated" : "data-damaged",
+    message: `${path}: expected a whole ${packing} file, got ${sizeBytes} bytes that end early or are broken: ${message}`,
+    cause,
+    suggestions: ["Fetch the file again."],
+  });
+}

@@ -1,0 +1,58 @@
+// The list of file formats, and which of them a file or folder is. Names only break ties: what a file is, its content says.
+
+import { basename } from "node:path";
+import { SltrainError } from "../../errors.ts";
+import type { ContentFile, FolderFormat, Format } from "../format.ts";
+import { csvFormat } from "./csv.ts";
+import { idxFormat } from "./idx.ts";
+import { idxFolderFormat } from "./idx-folder.ts";
+
+/** The first that matches is taken: those with a magic first, text that could be anything last. */
+export const FORMATS: readonly Format[] = [idxFormat, csvFormat];
+
+/** The first that matches is taken. */
+export const FOLDER_FORMATS: readonly FolderFormat[] = [idxFolderFormat];
+
+/**
+ * @param name of a format, where the user says which it is
+ * @throws SltrainError "data-magic" if it is none, "data-format" if there is none of that name
+ */
+export function recognise({ head, path }: ContentFile, name?: string): Format {
+  if (name !== undefined) return named(FORMATS, name);
+  const format = FORMATS.find((candidate) => candidate.matches(head, basename(path)));
+  if (format) return format;
+  const got =
+    head.length === 0 ? "an empty file" : `bytes that begin with ${Buffer.from(head).toString("hex", 0, 4)}`;
+  throw new SltrainError({
+    code: "data-magic",
+    message: `${path}: expected ${list(FORMATS)}, got ${got}`,
+    suggestions: ["Convert the data to CSV with one record per line and a label column."],
+  });
+}
+
+/** @param entries of the folder; names of folders end in a slash */
+export function recogniseFolder(folder: string, entries: readonly string[], name?: string): FolderFormat {
+  if (name !== undefined) return named(FOLDER_FORMATS, name);
+  const format = FOLDER_FORMATS.find((candidate) => candidate.matches(entries));
+  if (format) return format;
+  const some = entries.slice(0, 8).join(", ") + (entries.length > 8 ? `, … (${entries.length} entries)` : "");
+  throw new SltrainError({
+    code: "data-missing",
+    message: `${folder}: expected ${list(FOLDER_FORMATS)}, got ${some || "an empty folder"}`,
+    suggestions: ["Give the path of a file, or name the files as one of these formats does."],
+  });
+}
+
+function named<T extends { readonly name: string }>(formats: readonly T[], name: string): T {
+  const format = formats.find((candidate) => candidate.name === name);
+  if (format) return format;
+  throw new SltrainError({
+    code: "data-format",
+    message: `expected a format (${formats.map((known) => known.name).join(", ")}), got "${name}"`,
+    suggestions: ["Leave it out: the content tells the format."],
+  });
+}
+
+function list(formats: readonly { readonly name: string; readonly description: string }[]): string {
+  return formats.map(({ name, description }) => `${name} (${description})`).join(" or ");
+}

@@ -1,0 +1,194 @@
+// Rows of a source into storage as a data set: read once, split and shuffled, counted and measured, packed into blocks, and
+// last the manifest. Blocks are put if absent, so any number of importers may do this at once, and one that dies half-way
+// leaves what the next one completes. What it writes does not depend on the memory that it may use.
+
+import { SltrainError } from "../../errors.ts";
+import { sha256 } from "../../sha256.ts";
+import type { Storage } from "../../storage/storage.ts";
+import { rowElements, type DatasetInfo, type Split, type Task, type Transform } from "../dataset.ts";
+import { MANIFEST_SCHEMA_VERSION, manifestKey, statisticsKey, type DataManifest } from "../manifest.ts";
+import type { LabelMeaning, RowFacts, RowReader, SourceRows } from "../rows.ts";
+import { BlockWriter } from "./block-writer.ts";
+import { RowShuffle } from "./shuffle.ts";
+import { type FeatureStatistics, Moments, standardisation } from "./statistics.ts";
+
+export interface ImportJob {
+  readonly storage: Storage;
+  /** Of all that the rows depend on. */
+  readonly id: string;
+  readonly name: string;
+  /** For people. */
+  readonly source: string;
+  readonly rows: SourceRows;
+  /** Default: what standardises by the training rows; as they are, where they are sparse or tokens. */
+  readonly transform?: Transform | undefined;
+  /** Bytes on disk that the rows come from. */
+  readonly sourceBytes: number;
+}
+
+export interface ImportOptions {
+  /** What rows may take while they are shuffled; beyond it they go to disk. Default: 96 MiB. */
+  readonly memoryBytes?: number | undefined;
+  /** Default: the system's folder for temporary files. */
+  readonly spillFolder?: string | undefined;
+  /** Told now and then how many rows have been read. */
+  readonly onRows?: ((rows: number) => void) | undefined;
+}
+
+const DEFAULT_MEMORY_BYTES = 96 * 2 ** 20;
+const MAX_VALIDATION_ROWS = 10_000;
+const TASKS: Readonly<Record<LabelMeaning["kind"], Task>> = {
+  classes: "classification",
+  targets: "regression",
+  "next-token": "next-token",
+};
+
+/** @throws what reading the rows throws; "data-too-small", "data-shape", "data-label", "disk-full"; what storage throws. */
+export async function importRows(job: ImportJob, options: ImportOptions = {}): Promise<DataManifest> {
+  const shuffles: RowShuffle[] = [];
+  const readAll = async (reader: RowReader, stream: string, memoryShare: number): Promise<RowShuffle> => {
+    const memoryBytes = (options.memoryBytes ?? DEFAULT_MEMORY_BYTES) * memoryShare;
+    const { spillFolder } = options;
+    const shuffle = new RowShuffle({ stream, memoryBytes, expectedBytes: job.sourceBytes, spillFolder });
+    shuffles.push(shuffle);
+    for await (const block of reader.read()) {
+      await shuffle.add(block);
+      options.onRows?.(shuffles.reduce((sum, { count }) => sum + count, 0));
+    }
+    return shuffle;
+  };
+  try {
+    if (!("train" in job.rows)) {
+      const all = await readAll(job.rows, "split", 1);
+      refuseTooFew(job, all.count, 2);
+      return await write(job, job.rows.facts(), undefined, (writers) => split(all, writers));
+    }
+    const { train, validation } = job.rows;
+    const parts = {
+      train: await readAll(train, "train", 3 / 4),
+      validation: await readAll(validation, "validation", 1 / 4),
+    };
+    refuseTooFew(job, Math.min(parts.train.count, parts.validation.count), 1);
+    return await write(job, train.facts(), validation.facts(), async (writers) => {
+      await parts.validation.forEachRow((block, row) => writers.validation.append(block, row));
+      await parts.train.forEachRow((block, row) => writers.train.append(block, row));
+    });
+  } finally {
+    for (const shuffle of shuffles) await shuffle.close();
+  }
+}
+
+type Writers = Readonly<Record<Split, BlockWriter>>;
+
+/** A tenth of the rows, at most 10,000, for validation: the first ones, as all are in random order. */
+async function split(all: RowShuffle, { train, validation }: Writers): Promise<void> {
+  const validationCount = Math.min(MAX_VALIDATION_ROWS, Math.ceil(all.count / 10));
+  let seen = 0;
+  await all.forEachRow((block, row) => (seen++ < validationCount ? validation : train).append(block, row));
+}
+
+async function write(
+  job: ImportJob,
+  facts: RowFacts,
+  validationFacts: RowFacts | undefined,
+  fill: (writers: Writers) => Promise<void>,
+): Promise<DataManifest> {
+  const { storage, id, name, source } = job;
+  const { labels, featureType, featureNames } = facts;
+  const featureShape = validationFacts ? commonShape(job, facts, validationFacts) : facts.featureShape;
+  const perFeature = featureShape.length === 1 && featureType !== "u8" && labels.kind !== "next-token";
+  const moments = new Moments(rowElements(featureShape), perFeature);
+  const writer = (of: Split) =>
+    new BlockWriter({ storage, id, split: of, labels, ...(of === "train" && { moments }) });
+  const writers = { train: writer("train"), validation: writer("validation") };
+  await fill(writers);
+  const hashes = { train: await writers.train.finish(), validation: await writers.validation.finish() };
+  const statistics = moments.finish();
+  const info: Omit<DatasetInfo, "source" | "contentHash"> = {
+    name,
+    task: TASKS[labels.kind],
+    ...classesOf(labels),
+    featureShape,
+    transform: job.transform ?? defaultTransform(facts, statistics),
+  };
+  const bySplit = <T>(of: (writer: BlockWriter) => T) => ({
+    train: of(writers.train),
+    validation: of(writers.validation),
+  });
+  const manifest: DataManifest = {
+    schemaVersion: MANIFEST_SCHEMA_VERSION,
+    id,
+    ...info,
+    source,
+    contentHash: sha256().update(JSON.stringify({ info, hashes })).digest("hex"),
+    featureType,
+    counts: bySplit(({ count }) => count),
+    classCounts: bySplit(({ classCounts }) => classCounts),
+    ...(featureType === "csr" && {
+      maxRowNonZeros: Math.max(writers.train.maxRowNonZeros, writers.validation.maxRowNonZeros),
+    }),
+    ...(featureNames && { featureNames }),
+    skippedRecords: facts.skippedRecords + (validationFacts?.skippedRecords ?? 0),
+    blocks: bySplit(({ blocks }) => blocks),
+  };
+  await storage.put(statisticsKey(id), [Buffer.from(JSON.stringify(statistics))], { ifAbsent: true });
+  const bytes = Buffer.from(JSON.stringify(manifest, undefined, 1));
+  await storage.put(manifestKey(id), [bytes], { ifAbsent: true });
+  return manifest;
+}
+
+function classesOf(labels: LabelMeaning): Pick<DatasetInfo, "classes" | "classNames"> {
+  if (labels.kind === "targets") return { classes: 0 };
+  if (labels.kind === "next-token")
+    return { classes: labels.vocabulary.length, classNames: labels.vocabulary };
+  return { classes: labels.values.length, ...(labels.names && { classNames: labels.names }) };
+}
+
+function defaultTransform({ featureType, labels }: RowFacts, statistics: FeatureStatistics): Transform {
+  if (featureType === "csr" || labels.kind === "next-token") return { scale: [1], offset: [0] };
+  return standardisation(statistics);
+}
+
+/** Of both splits; sparse rows are as wide as the wider of them. */
+function commonShape({ source }: ImportJob, train: RowFacts, validation: RowFacts): readonly number[] {
+  if (train.featureType === "csr" && validation.featureType === "csr") {
+    return [Math.max(train.featureShape[0]!, validation.featureShape[0]!)];
+  }
+  const describe = ({ featureShape, featureType, labels }: RowFacts) =>
+    `${featureShape.join(" x ")} ${featureType} with ${labels.kind} as labels`;
+  if (describe(train) === describe(validation)) {
+    refuseUnknownClasses(source, train.labels, validation.labels);
+    return train.featureShape;
+  }
+  throw new SltrainError({
+    code: "data-shape",
+    message: `${source}: expected validation rows as in training, ${describe(train)}, got ${describe(validation)}`,
+    suggestions: ["Give both splits rows of one size and type."],
+  });
+}
+
+function refuseUnknownClasses(source: string, train: LabelMeaning, validation: LabelMeaning): void {
+  if (train.kind !== "classes" || validation.kind !== "classes") return;
+  const known = new Set(train.values);
+  const unknown = validation.values.find((value) => !known.has(value));
+  if (unknown === undefined) return;
+  throw new SltrainError({
+    code: "data-label",
+    message:
+      `${source}: expected validation labels among the ${train.values.length} classes of the training rows, ` +
+      `got ${validation.names?.[validation.values.indexOf(unknown)] ?? unknown}`,
+    suggestions: ["Give the training rows examples of all classes, or remove those rows."],
+  });
+}
+
+function refuseTooFew({ source }: ImportJob, count: number, least: number): void {
+  if (count >= least) return;
+  throw new SltrainError({
+    code: "data-too-small",
+    message:
+      least === 1
+        ? `${source}: expected at least a row to train on and one to validate on, got none`
+        : `${source}: expected at least 2 rows, one to train on and one to validate on, got ${count}`,
+    suggestions: ["Give a data set with more rows."],
+  });
+}

@@ -1,0 +1,126 @@
+// Rows gathered one by one from blocks of any order, until they are taken as one block.
+
+import { denseArray, featureTypeOf, isSparse } from "../feature-rows.ts";
+import type { CsrRows, DenseRows, FeatureRows, RowBlock } from "../rows.ts";
+
+/** Below it a loop over the values is faster than a view of the row. */
+const SHORT_ROW = 32;
+
+/** Reused: what `take` gives is the receiver's, and the next row begins new arrays. */
+export class RowBuffer {
+  readonly #capacityBytes: number;
+  #rows: DenseBuffer | CsrBuffer | undefined;
+  #labels = new Float64Array(0);
+  #hasLabels = false;
+  #count = 0;
+
+  /** Takes at least one row, and all that `capacityBytes` hold. */
+  constructor(capacityBytes: number) {
+    this.#capacityBytes = capacityBytes;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Row `row` of `block`; all blocks are of one type and width. Tells whether the buffer is full. */
+  append(block: RowBlock, row: number): boolean {
+    this.#rows ??= isSparse(block.features)
+      ? new CsrBuffer(this.#capacityBytes)
+      : new DenseBuffer(block.features, block.features.length / block.count, this.#capacityBytes);
+    this.#hasLabels = block.labels.length > 0;
+    if (this.#hasLabels) {
+      if (this.#count === this.#labels.length) this.#labels = grown(this.#labels, this.#count + 1);
+      this.#labels[this.#count] = block.labels[row]!;
+    }
+    this.#count++;
+    return this.#rows.append(block.features, row);
+  }
+
+  /** All rows since the last call; there is at least one. */
+  take(): RowBlock {
+    const block = {
+      count: this.#count,
+      features: this.#rows!.features(),
+      labels: this.#hasLabels ? this.#labels.slice(0, this.#count) : new Float64Array(0),
+    };
+    this.#rows = undefined;
+    this.#count = 0;
+    return block;
+  }
+}
+
+class DenseBuffer {
+  readonly #values: DenseRows;
+  readonly #width: number;
+  #length = 0;
+
+  constructor(like: DenseRows, width: number, capacityBytes: number) {
+    const rows = Math.max(1, Math.floor(capacityBytes / (width * like.BYTES_PER_ELEMENT)));
+    this.#width = width;
+    this.#values = denseArray(featureTypeOf(like) as "u8", rows * width);
+  }
+
+  append(features: FeatureRows, row: number): boolean {
+    const from = features as DenseRows;
+    const begin = row * this.#width;
+    if (this.#width < SHORT_ROW) {
+      for (let i = 0; i < this.#width; i++) this.#values[this.#length + i] = from[begin + i]!;
+    } else {
+      this.#values.set(from.subarray(begin, begin + this.#width), this.#length);
+    }
+    this.#length += this.#width;
+    return this.#length === this.#values.length;
+  }
+
+  features(): DenseRows {
+    return this.#length === this.#values.length ? this.#values : this.#values.slice(0, this.#length);
+  }
+}
+
+class CsrBuffer {
+  readonly #capacityBytes: number;
+  #starts = new Uint32Array(64);
+  #columns = new Uint32Array(256);
+  #values = new Float32Array(256);
+  #rows = 0;
+
+  constructor(capacityBytes: number) {
+    this.#capacityBytes = capacityBytes;
+  }
+
+  append(features: FeatureRows, row: number): boolean {
+    const { rowStarts, columns, values } = features as CsrRows;
+    const begin = rowStarts[row]!;
+    const end = rowStarts[row + 1]!;
+    const at = this.#starts[this.#rows]!;
+    const length = at + end - begin;
+    if (length > this.#columns.length) {
+      this.#columns = grown(this.#columns, length);
+      this.#values = grown(this.#values, length);
+    }
+    for (let i = begin, to = at; i < end; i++, to++) {
+      this.#columns[to] = columns[i]!;
+      this.#values[to] = values[i]!;
+    }
+    if (++this.#rows === this.#starts.length) this.#starts = grown(this.#starts, this.#rows + 1);
+    this.#starts[this.#rows] = length;
+    return 4 * this.#rows + 8 * length >= this.#capacityBytes;
+  }
+
+  features(): CsrRows {
+    const nonZeros = this.#starts[this.#rows]!;
+    return {
+      rowStarts: this.#starts.slice(0, this.#rows + 1),
+      columns: this.#columns.slice(0, nonZeros),
+      values: this.#values.slice(0, nonZeros),
+    };
+  }
+}
+
+/** A copy of at least `length`, and at least twice as long. */
+function grown<T extends Uint32Array | Float32Array | Float64Array>(array: T, length: number): T {
+  const larger = new (array.constructor as new (length: number) => T)(Math.max(length, 2 * array.length));
+  larger.set(array);
+  return larger;
+}
