@@ -1,12 +1,13 @@
 // Which loss a run trains with: the model's own where it is defined by one (softmax regression, support vector
 // machines), else what the data asks for.
 
+import type { Task } from "../data/dataset.ts";
 import { SltrainError } from "../errors.ts";
 import type { LossName } from "./build.ts";
 
 /** What the data asks for, and the settings that losses have. */
 export interface LossRequest {
-  readonly task: "classification" | "regression";
+  readonly task: Task;
   /** 0 for regression. */
   readonly classes: number;
   readonly hinge: "hinge" | "squared";

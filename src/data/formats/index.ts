@@ -6,9 +6,10 @@ import type { ContentFile, FolderFormat, Format } from "../format.ts";
 import { csvFormat } from "./csv.ts";
 import { idxFormat } from "./idx.ts";
 import { idxFolderFormat } from "./idx-folder.ts";
+import { libsvmFormat, zeroBasedLibsvmFormat } from "./libsvm.ts";
 
 /** The first that matches is taken: those with a magic first, text that could be anything last. */
-export const FORMATS: readonly Format[] = [idxFormat, csvFormat];
+export const FORMATS: readonly Format[] = [idxFormat, libsvmFormat, zeroBasedLibsvmFormat, csvFormat];
 
 /** The first that matches is taken. */
 export const FOLDER_FORMATS: readonly FolderFormat[] = [idxFolderFormat];

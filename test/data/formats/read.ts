@@ -50,6 +50,7 @@ export async function readRows(
   options: Partial<ReadOptions> = {},
 ): Promise<ReadRows> {
   const reader = await format.open(file, { onBadRecord: "fail", ...options });
+  if ("train" in reader) throw new Error(`${format.name}: expected rows without a split of their own`);
   const blocks: RowBlock[] = [];
   for await (const block of reader.read()) blocks.push(block);
   const facts = reader.facts();
