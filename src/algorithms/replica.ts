@@ -17,7 +17,7 @@ import type { Topology } from "../models/topology.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import { buildUpdateProgram } from "../optim/update-program.ts";
 import type { ElementRange, Layout } from "../shard/layout.ts";
-import { buildTrainingStep } from "./training-memory.ts";
+import { buildTrainingStep, evaluationCount } from "./training-memory.ts";
 
 /** Host copy of one batch. */
 export interface Batch {
@@ -93,6 +93,7 @@ export class Replica {
   readonly #evaluation = new Map<number, Promise<Compiled>>();
   readonly #sparseSteps = new Map<number, Promise<Compiled>>();
   readonly #prediction = new Map<number, Promise<Compiled>>();
+  readonly #evaluationCounts = new Map<number, number>();
   #optimizer: Optimizer | undefined;
   #update: Compiled | undefined;
   #batchesTrained = 0;
@@ -143,6 +144,16 @@ export class Replica {
     this.write("parameters", tensorsInto(file, this.parameters, where));
     this.write("statistics", tensorsInto(file, this.statistics, where));
     if (this.frozen.length > 0) this.write("frozen", tensorsInto(file, this.frozen, where));
+  }
+
+  /** Samples to evaluate at a time, by the memory that training on `trainedCount` takes. */
+  evaluationCount(trainedCount: number): number {
+    let count = this.#evaluationCounts.get(trainedCount);
+    if (count === undefined) {
+      count = evaluationCount(this.#options, trainedCount);
+      this.#evaluationCounts.set(trainedCount, count);
+    }
+    return count;
   }
 
   /** Since it was made, or reset. */

@@ -4,7 +4,7 @@
 import type { DataManifest } from "../data/manifest.ts";
 import { loadBytes } from "../data/reader.ts";
 import { SltrainError } from "../errors.ts";
-import { buildTrainingProgram, type TrainingProgram } from "../graph/program.ts";
+import { buildInferenceProgram, buildTrainingProgram, type TrainingProgram } from "../graph/program.ts";
 import { buildModel, type LossName } from "../models/build.ts";
 import type { Topology } from "../models/topology.ts";
 import { leastMemoryMiB } from "../plan/function-memory.ts";
@@ -52,6 +52,31 @@ export function trainingMemory(job: TrainingJob, count: number): TrainingMemory 
     arenaBytes: plan.arenaElements * ELEMENT_BYTES,
     vectorsBytes: vectors.reduce((sum, elements) => sum + elements, 0) * ELEMENT_BYTES,
   };
+}
+
+/** Up to so many, samples are evaluated together. */
+const MOST_EVALUATED = 250;
+
+/** How many samples are evaluated in no more memory than training on `trainedCount` takes: that many at the least. */
+export function evaluationCount(job: Omit<TrainingJob, "optimizer">, trainedCount: number): number {
+  if (trainedCount >= MOST_EVALUATED) return MOST_EVALUATED;
+  const training = buildTrainingStep(job, trainedCount);
+  const limitBytes = arenaAndInputBytes(training);
+  const fits = (count: number): boolean => {
+    const { topology, loss } = job;
+    const model = buildModel(topology, count, { training: false, loss });
+    return (
+      arenaAndInputBytes(
+        buildInferenceProgram(model.graph, { loss: model.loss!, correct: model.correct! }),
+      ) <= limitBytes
+    );
+  };
+  if (fits(MOST_EVALUATED)) return MOST_EVALUATED;
+  return Math.max(trainedCount, largestFitting(fits, MOST_EVALUATED));
+}
+
+function arenaAndInputBytes({ program, plan }: Pick<TrainingProgram, "program" | "plan">): number {
+  return (plan.arenaElements + (program.vectors["input.x"] ?? 0)) * ELEMENT_BYTES;
 }
 
 /** How a function of `memoryMiB` divides its memory: bytes for training data at most, and what that leaves for training. */

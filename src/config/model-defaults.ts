@@ -27,6 +27,8 @@ export const generalDefaults = {
   quorum: 1,
   compress: "f32",
   zstd: "auto",
+  keep: "last",
+  evalEvery: 1,
   seed: 1,
   storage: "fs:.sltrain",
   provider: "local",

@@ -168,6 +168,21 @@ export const trainFields = {
     .max(1, "a number above 0, at most 1")
     .optional()
     .describe("Stop after the epoch whose validation accuracy reaches this (0.98)."),
+  targetLoss: positive().optional().describe("Stop after the epoch whose validation loss is as low as this."),
+  patience: wholeNumber(1, 1_000_000)
+    .optional()
+    .describe("Stop when so many epochs have brought no better model on the validation split."),
+  bestBy: oneOf(["accuracy", "loss"])
+    .optional()
+    .describe(
+      "What makes a model the better one: its validation accuracy or loss. Default: accuracy where there is one.",
+    ),
+  keep: oneOf(["last", "best"]).describe(
+    "Which model the run leaves as its own, for predict, evaluate and export: of its last step, or of its best epoch.",
+  ),
+  evalEvery: wholeNumber(1, 1_000_000).describe(
+    "Epochs from one validation to the next; the last one is validated in any case.",
+  ),
   seed: wholeNumber(0, 0xffff_ffff).describe(
     "Initial parameters, order of samples, split and dropout follow from it.",
   ),

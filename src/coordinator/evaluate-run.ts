@@ -50,7 +50,10 @@ export async function evaluateRun({
   checkFit(dataset, manifest);
   const { replica, asked, close } = await openTrainedModel(storage, manifest, device);
   try {
-    const sums = await evaluateSlice(replica, dataset, 0, dataset.count);
+    const sums = await evaluateSlice(replica, dataset, {
+      ...{ begin: 0, end: dataset.count },
+      batchSize: replica.evaluationCount(manifest.config.batchSize),
+    });
     const counted = manifest.loss !== "mean-squared-error";
     return {
       runId,

@@ -56,7 +56,8 @@ async function deleteTransients(
   keys: RunKeys,
   { status, best, modelPath }: RunSummary,
 ): Promise<void> {
-  const isNewest = best?.modelPath === modelPath;
+  // A stopped run that goes on may come to no better one.
+  const isNewest = best?.modelPath === modelPath && status === "completed";
   const toGoOn = [...keys.frames, keys.checkpoints, keys.attempts];
   const ofWorkers = [
     keys.leases,

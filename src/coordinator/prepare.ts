@@ -7,6 +7,7 @@ import { scalesLoss } from "../algorithms/loss-scale.ts";
 import { areParameterServers, forgetRun, parameterServers } from "../allreduce/parameter-servers.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import type { ConfigSource } from "../config/resolve.ts";
+import type { DataManifest } from "../data/manifest.ts";
 import { batchesPerEpoch } from "../data/order.ts";
 import { ensurePartitions } from "../data/partition.ts";
 import { SltrainError } from "../errors.ts";
@@ -93,6 +94,7 @@ async function createRun(
     });
   }
   const { task, classes } = data;
+  refuseMissingAccuracy(config, data);
   const { loss, outputs } = lossFor(ownLossOf(config.model), { task, classes, hinge: config.hinge });
   const loaded = await loadModel(config.model, {
     inputShape: data.featureShape,
@@ -140,6 +142,17 @@ async function createRun(
   }
   await storage.put(runKeys(runId).topology, [new TextEncoder().encode(formatTopology(topology))]);
   return { manifest, attempt: 0, workers: config.workers, chosen, before: NO_COST };
+}
+
+/** Throws "config-conflict" where the data's targets are numbers, of which no answer is right or wrong. */
+function refuseMissingAccuracy({ targetAccuracy, bestBy }: TrainConfig, { name, task }: DataManifest): void {
+  const setting = targetAccuracy !== undefined ? "--target-accuracy" : "--best-by accuracy";
+  if (task === "classification" || (targetAccuracy === undefined && bestBy !== "accuracy")) return;
+  throw new SltrainError({
+    code: "config-conflict",
+    message: `${setting}: expected data with classes, got ${name}, whose targets are numbers: there is no accuracy`,
+    suggestions: ["Use --target-loss or --best-by loss."],
+  });
 }
 
 /** Takes up an unfinished run; settings given now must be those it was started with. */

@@ -14,6 +14,7 @@ import type {
   GpuUse,
   RunManifest,
   RunSummary,
+  StopReason,
   WorkerResult,
   WorkTotals,
 } from "../run/records.ts";
@@ -25,6 +26,9 @@ import { readRunUse } from "./run-use.ts";
 
 /** The two newest are kept (worker/checkpoint.ts). */
 const KEPT_CHECKPOINTS = 2;
+
+/** After these nothing is left to do; after others the run can be taken up again. */
+const COMPLETE: readonly StopReason[] = ["epochs-done", "target-reached", "no-improvement"];
 
 /** Throws "replicas-differ" naming the workers. */
 export async function summarise(
@@ -48,7 +52,7 @@ export async function summarise(
   const wallMs = largest(({ endedAt }) => Date.parse(endedAt)) - Date.parse(record.at);
   return {
     runId,
-    status: reason === "epochs-done" || reason === "target-reached" ? "completed" : "stopped",
+    status: COMPLETE.includes(reason) ? "completed" : "stopped",
     reason,
     model: config.model,
     data: config.data,
@@ -60,7 +64,7 @@ export async function summarise(
     loss: metrics.at(-1)?.loss ?? first.firstLosses.at(-1) ?? Number.NaN,
     validationLoss: evaluation.loss,
     accuracy: evaluation.accuracy,
-    best: bestOf(metrics, first.steps, storage.uri, keys),
+    best: bestOf(metrics, first.steps, config, (key) => locate(storage.uri, keys[key])),
     wallMs,
     firstStepMs: mean(({ firstStepMs }) => firstStepMs),
     computeMs: mean(({ totals }) => totals.computeMs),
@@ -120,18 +124,18 @@ function heldBy({ frames, topology, config }: RunManifest, storage: Storage, wal
   };
 }
 
-/** Its model lies by itself where it is not the newest. */
+/** Its model lies by itself where it is not the run's own. */
 function bestOf(
   metrics: readonly EpochMetrics[],
   steps: number,
-  storageUri: string,
-  keys: RunKeys,
+  { keep, bestBy }: RunManifest["config"],
+  locateKey: (key: "model" | "bestModel") => string,
 ): BestEpoch | null {
-  const best = bestEpoch(metrics);
+  const best = bestEpoch(metrics, bestBy);
   if (!best) return null;
   const { epoch, step, validationLoss, accuracy } = best;
-  const key = step === steps ? keys.model : keys.bestModel;
-  return { epoch, validationLoss, accuracy, modelPath: locate(storageUri, key) };
+  const modelPath = locateKey(step === steps || keep === "best" ? "model" : "bestModel");
+  return { epoch, validationLoss: validationLoss!, accuracy, modelPath };
 }
 
 /** BSP promises that all ranks end with the same bits; anything else is a bug that must not pass for a model. */

@@ -163,7 +163,8 @@ export interface EpochMetrics extends WorkTotals {
   readonly loss: number;
   /** Training accuracy over the epoch; null where the loss has none (regression). */
   readonly trainAccuracy: number | null;
-  readonly validationLoss: number;
+  /** Both null where the epoch was not validated (evalEvery). */
+  readonly validationLoss: number | null;
   readonly accuracy: number | null;
   /** Of the epoch's last step, as is the next. */
   readonly learningRate: number;
@@ -175,7 +176,12 @@ export interface EpochMetrics extends WorkTotals {
 }
 
 export type StopReason =
-  "epochs-done" | "target-reached" | "stop-requested" | "budget-reached" | "deadline-reached";
+  | "epochs-done"
+  | "target-reached"
+  | "no-improvement"
+  | "stop-requested"
+  | "budget-reached"
+  | "deadline-reached";
 
 /** What a worker leaves when it ends in good order. */
 export interface WorkerResult {

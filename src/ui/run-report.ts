@@ -67,7 +67,7 @@ export function runReport(run: StoredRun, storageUri: string, width: number): st
     metrics.map((epoch) => [
       String(epoch.epoch),
       epoch.loss.toFixed(4),
-      epoch.validationLoss.toFixed(4),
+      epoch.validationLoss?.toFixed(4) ?? "-",
       ...(isRegression ? [] : [epoch.accuracy === null ? "-" : formatPercent(epoch.accuracy)]),
       formatCount(epoch.samplesPerS),
       formatPercent(epoch.waitMs / (epoch.computeMs + epoch.exchangeMs + epoch.waitMs)),

@@ -147,10 +147,10 @@ class Rows {
   }
 
   /** Above the first row: only it tells whether the run counts right answers. */
-  #header({ accuracy }: Epoch, started: Started): string[] {
+  #header({ trainAccuracy }: Epoch, started: Started): string[] {
     if (this.#hasHeader) return [];
     this.#hasHeader = true;
-    const counted = accuracy === null ? HEADER.replace(" accuracy", "val. loss") : HEADER;
+    const counted = trainAccuracy === null ? HEADER.replace(" accuracy", "val. loss") : HEADER;
     // What as many processors would cost says nothing of a GPU.
     const columns = started.device === "webgpu" ? counted.replace("on Lambda", " GPU busy") : counted;
     return ["", styleText("dim", `${"epoch".padEnd(epochWidth(started))}  ${columns}`)];
@@ -194,7 +194,7 @@ function epochLine(event: Epoch, started: Started): string {
   return [
     `${event.epoch}/${started.epochs}`.padStart(epochWidth(started)),
     formatLoss(event.loss),
-    event.accuracy === null ? formatLoss(event.validationLoss) : formatPercent(event.accuracy).padStart(9),
+    validationText(event),
     formatCount(event.samplesPerS).padStart(10),
     share(event.computeMs).padStart(7),
     share(event.exchangeMs).padStart(7),
@@ -203,6 +203,12 @@ function epochLine(event: Epoch, started: Started): string {
       ? share((event.gpuBusyMs * started.workers) / started.gpus.length).padStart(9)
       : formatUsd(event.lambdaCostUsd).padStart(9),
   ].join("  ");
+}
+
+/** In nine columns. */
+function validationText({ accuracy, validationLoss }: Epoch): string {
+  if (accuracy !== null) return formatPercent(accuracy).padStart(9);
+  return validationLoss === null ? "-".padStart(9) : formatLoss(validationLoss);
 }
 
 function progressLine(event: Progress, started: Started): string {

@@ -14,8 +14,13 @@ export interface Cursor {
   epochLoss: number;
   epochCorrect: number;
   epochSamples: number;
-  /** Validation accuracy of the last finished epoch; null before, and where the loss has none. */
+  /** Of the last epoch that was validated; null before. Where the loss counts no right answers, there is no accuracy. */
   accuracy: number | null;
+  validationLoss: number | null;
+  /** From 1; 0 before. */
+  validatedEpoch: number;
+  /** The best of them, by what the run goes by (run/best-epoch.ts). */
+  bestEpoch: { readonly epoch: number; readonly worth: number } | null;
   /** Exchanges since the newest checkpoint, which was made when the step `checkpointStep` was done; -1: there is none. */
   exchanges: number;
   checkpointStep: number;
@@ -47,7 +52,8 @@ const NOTHING_SPENT: SpentTotals = {
 
 export function startCursor(): Cursor {
   return {
-    ...{ step: 0, epochLoss: 0, epochCorrect: 0, epochSamples: 0, accuracy: null },
+    ...{ step: 0, epochLoss: 0, epochCorrect: 0, epochSamples: 0 },
+    ...{ accuracy: null, validationLoss: null, validatedEpoch: 0, bestEpoch: null },
     ...{ exchanges: 0, checkpointStep: -1, sweptStep: -1, firstLosses: [] },
     ...{ began: { attempt: 0, step: 0 }, spent: NOTHING_SPENT, epochSpent: NOTHING_SPENT },
     ...{ decided: null, firstStepMs: null, pace: UNKNOWN_PACE, stall: NO_STALL },

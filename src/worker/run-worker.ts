@@ -7,6 +7,7 @@ import { openAlgorithm } from "../algorithms/open-algorithm.ts";
 import type { OnLate } from "../allreduce/frame-coder.ts";
 import { startIoThread } from "../allreduce/io-thread/start-io-thread.ts";
 import { exchangeSteps } from "../config/exchange-steps.ts";
+import { assert } from "../errors.ts";
 import type { Functions } from "../functions/functions.ts";
 import { encodeSafetensors, tensorsSha256 } from "../models/safetensors.ts";
 import { type Attempt, newestAttempt, type NumberedAttempt } from "../run/attempts.ts";
@@ -166,6 +167,12 @@ async function takeOver({ storage, functions, manifest, event }: WorkerOptions):
   await startNextCrew({ storage, functions, crew: { manifest, ...newest }, by: String(event.rank) });
 }
 
+async function copyObject(storage: Storage, from: string, to: string): Promise<void> {
+  const bytes = await storage.get({ key: from });
+  assert(bytes !== undefined, `${from} is put before the epoch that it is of is known`);
+  await storage.put(to, [bytes]);
+}
+
 /** The first one's value, when both are done; throws what the second one throws, else what the first one does. */
 async function both<T>(first: Promise<T>, second: Promise<void> | undefined): Promise<[T]> {
   const [value, done] = await Promise.allSettled([first, second]);
@@ -303,7 +310,8 @@ async function train(
     onEpoch: async (epoch) => {
       if (rank !== 0) return;
       epochs.push(epoch);
-      if (epoch.epoch < config.epochs && bestEpoch(epochs) === epoch) await putModel(keys.bestModel);
+      const isBest = bestEpoch(epochs, config.bestBy) === epoch;
+      if (epoch.epoch < config.epochs && isBest) await putModel(keys.bestModel);
       await putJsonLines(storage, keys.metrics, epochs);
     },
     onCheckpoint: async () => {
@@ -332,7 +340,11 @@ async function train(
   await relay?.close();
   if (ended === "handed-over") return { state: ended };
   const isResized = typeof ended === "object";
-  if (rank === 0 && !isResized) await putModel(keys.model);
+  if (rank === 0 && !isResized) {
+    const best = config.keep === "best" ? bestEpoch(epochs, config.bestBy) : undefined;
+    if (best === undefined || best.step === cursor.step) await putModel(keys.model);
+    else await copyObject(storage, keys.bestModel, keys.model);
+  }
   const epochsOf = (step: number): number => Math.floor(step / stepsPerEpoch);
   const result: WorkerResult = {
     ...(isResized ? { reason: "resized", ...ended } : { reason: ended }),

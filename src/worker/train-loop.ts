@@ -11,6 +11,7 @@ import { hyperAt, type Optimizer } from "../optim/optimizer.ts";
 import type { EpochMetrics, RunManifest, StopReason } from "../run/records.ts";
 import type { Cursor } from "./cursor.ts";
 import { decisionOf, type Resize, type StopVote, voteFor } from "./stop-vote.ts";
+import { earlyEnd, isValidated, noteValidation } from "./early-stop.ts";
 import { Exhausted } from "./relay.ts";
 import type { WorkMeter } from "./work-meter.ts";
 
@@ -56,10 +57,10 @@ export async function trainLoop(
   options: TrainLoopOptions,
 ): Promise<StopReason | Resize | "handed-over" | "interrupted"> {
   const { manifest, replica, optimizer, algorithm, collective, schedule, cursor } = options;
-  const { epochs, targetAccuracy } = manifest.config;
+  const { epochs } = manifest.config;
   const totalSteps = epochs * schedule.stepsPerEpoch;
   const reader = new BatchReader(options.train);
-  const reached = () => targetAccuracy !== undefined && (cursor.accuracy ?? 0) >= targetAccuracy;
+  const endsEarly = () => earlyEnd(manifest.config, cursor);
   // Whoever begins at a checkpoint knows that it is durable.
   let durableStep = cursor.checkpointStep;
   let { replays } = options;
@@ -67,7 +68,7 @@ export async function trainLoop(
 
   if (cursor.decided !== null) return cursor.decided;
   // A resumed run may have nothing left to do but to write its model.
-  while (cursor.step < totalSteps && !reached()) {
+  while (cursor.step < totalSteps && endsEarly() === undefined) {
     if (mayHandOver && options.handsOver(totalSteps - cursor.step)) return "handed-over";
     const step = cursor.step;
     const hyper = hyperAt(optimizer, step, totalSteps, schedule.stepsPerEpoch);
@@ -93,7 +94,7 @@ export async function trainLoop(
     await collective.sweep(step, durableStep);
     cursor.sweptStep = durableStep;
     const decision = decisionOf(outcome.stopVotes);
-    const isDone = cursor.step === totalSteps || reached();
+    const isDone = cursor.step === totalSteps || endsEarly() !== undefined;
     cursor.decided = typeof decision === "object" && isDone ? null : (decision ?? null);
     if (epochIsOver || cursor.decided || cursor.exchanges >= manifest.frames.checkpointEvery) {
       cursor.exchanges = 0;
@@ -109,7 +110,7 @@ export async function trainLoop(
   const { roundTimeoutMs: timeoutMs } = manifest.config;
   await collective.reduceScalars({ ...round, timeoutMs, signal: options.signal }, new Float64Array(0));
   await collective.sweep(cursor.step + 1, cursor.step - 1);
-  return reached() ? "target-reached" : "epochs-done";
+  return endsEarly() ?? "epochs-done";
 }
 
 function interrupted(error: unknown): "interrupted" {
@@ -149,7 +150,7 @@ interface EpochEnd {
 }
 
 /**
- * Validates on this rank's part, adds the ranks' sums, and starts the next epoch's sums at zero. Replays that if it
+ * Validates on this rank's part where it is time, adds the ranks' sums, and starts the next epoch's sums at zero. Replays that if it
  * `replays` and an earlier start had done it: tells whether.
  */
 async function finishEpoch(
@@ -162,9 +163,14 @@ async function finishEpoch(
   const round = { step: epoch - 1, weight: validation.count, timeoutMs, signal };
   const replayed = replays ? await collective.replayScalars(round) : undefined;
   if (replays && replayed === undefined) await options.onLevel();
-  const own = replayed
-    ? { loss: 0, correct: 0 }
-    : await evaluateSlice(options.replica, validation, 0, validation.count);
+  const validates = isValidated(epoch, manifest.config);
+  const own =
+    replayed || !validates
+      ? { loss: 0, correct: 0 }
+      : await evaluateSlice(options.replica, validation, {
+          ...{ begin: 0, end: validation.count },
+          batchSize: options.replica.evaluationCount(schedule.largestShare),
+        });
   const parts = { ...own, ...meter.lap(), elapsedMs: meter.lapStart.wallMs };
   const names = Object.keys(parts) as (keyof typeof parts)[];
   const { weight, scalars } =
@@ -175,14 +181,17 @@ async function finishEpoch(
     ));
   const sum = Object.fromEntries(names.map((name, i) => [name, scalars[i]])) as typeof parts;
   const counted = manifest.loss !== "mean-squared-error";
-  cursor.accuracy = counted ? sum.correct / weight : null;
+  const validated = {
+    validationLoss: validates ? sum.loss / weight : null,
+    accuracy: validates && counted ? sum.correct / weight : null,
+  };
+  noteValidation(cursor, { epoch, ...validated }, manifest.config.bestBy);
   const metrics: EpochMetrics = {
     epoch,
     step: cursor.step,
     loss: cursor.epochLoss / cursor.epochSamples,
     trainAccuracy: counted ? cursor.epochCorrect / cursor.epochSamples : null,
-    validationLoss: sum.loss / weight,
-    accuracy: cursor.accuracy,
+    ...validated,
     learningRate: hyperAt(optimizer, cursor.step - 1, totalSteps, schedule.stepsPerEpoch)[0]!,
     gradientNorm,
     samplesPerS: cursor.epochSamples / (sum.wallMs / workers / 1000),

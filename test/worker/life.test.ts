@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { decodeSafetensors } from "../../src/models/safetensors.ts";
 import { getJson, putJson } from "../../src/run/json-object.ts";
 import type { Heartbeat, WorkerResult } from "../../src/run/records.ts";
 import {
@@ -67,6 +68,44 @@ for (const [name, settings] of Object.entries(cases)) {
     assert.equal(results[0]!.steps, 2 * STEPS_PER_EPOCH);
   });
 }
+
+test("a run that loses patience keeps its best model, also through handovers", async () => {
+  const settings = { ...{ lr: 3, epochs: 12, patience: 2, keep: "best", "best-by": "loss" } };
+  const expected = await prepare({ settings });
+  const [{ reason, epochs } = assert.fail("no result")] = await expected.run();
+  assert.equal(reason, "no-improvement");
+  const best = epochs - 2;
+  const handingOver = await prepare({ settings, lives: ({ rank }) => 5 + rank });
+  await handingOver.run();
+  // As long as it, and no further.
+  const short = await prepare({ settings: { lr: 3, epochs: best } });
+  await short.run();
+  const modelOf = async (crew: LifeCrew) =>
+    [...decodeSafetensors((await crew.storage.get({ key: crew.keys.model }))!, "").tensors.values()].map(
+      ({ data }) => data,
+    );
+  const model = await modelOf(short);
+  assert.deepEqual(await modelOf(expected), model);
+  assert.deepEqual(await modelOf(handingOver), model);
+  assert.deepEqual((await handingOver.epochs()).map(learned), (await expected.epochs()).map(learned));
+});
+
+test("epochs that are not validated say nothing of it, and workers that hand over there go on", async () => {
+  const settings = { epochs: 3, "eval-every": 2 };
+  const crew = await prepare({ settings, lives: ({ rank }) => 5 + rank });
+  const results = await crew.run();
+  const validated = (await crew.epochs()).map(({ accuracy, validationLoss }) => [
+    accuracy !== null,
+    validationLoss !== null,
+  ]);
+  assert.deepEqual(validated, [
+    [false, false],
+    [true, true],
+    [true, true],
+  ]);
+  const plain = await prepare({ settings: { epochs: 3 } });
+  assert.deepEqual(shasOf(results), shasOf(await plain.run()));
+});
 
 test("what a worker leaves on the channel is swept by those after it", async () => {
   const left = async (options: CrewOptions) => {
