@@ -7,7 +7,7 @@ import { addCost, type HeldObjects, runCost } from "../plan/run-cost.ts";
 import { ofCrew } from "../run/attempts.ts";
 import { bestEpoch } from "../run/best-epoch.ts";
 import { getJsonLines } from "../run/json-object.ts";
-import { runKeys, type RunKeys } from "../run/keys.ts";
+import { runKeys } from "../run/keys.ts";
 import type {
   BestEpoch,
   EpochMetrics,
