@@ -386,8 +386,8 @@ export class Replica {
 }
 
 /** Whether an update is p' = p - lr g, so that a gradient of few features changes no other weight. */
-function isPlainSgd({ name, weightDecay }: Optimizer): boolean {
-  return name === "sgd" && weightDecay === 0;
+function isPlainSgd({ name, weightDecay, clipNorm, clipValue }: Optimizer): boolean {
+  return name === "sgd" && weightDecay === 0 && clipNorm === undefined && clipValue === undefined;
 }
 
 /** (count, classes): 1 where the class is the sample's, 0 elsewhere. */

@@ -2,7 +2,15 @@
 // one run, and nothing of where frames lie.
 
 import type { Codec } from "../shard/codec/codec.ts";
-import { decodeFrame, encodeFrame, type FrameAddress, frameBytes, runNumber } from "../shard/frame.ts";
+import { F32_SPARSE_ID, f32Sparse, mostNonZeros } from "../shard/codec/f32-sparse.ts";
+import {
+  decodeFrame,
+  encodeFrame,
+  type FrameAddress,
+  frameBytes,
+  frameCodec,
+  runNumber,
+} from "../shard/frame.ts";
 import { packPayload, type Payload, unpackPayload } from "../shard/payload.ts";
 import type { Zstd } from "../shard/zstd.ts";
 import type { Arrival, PutOutcome, WaitOptions } from "../storage/storage.ts";
@@ -110,14 +118,22 @@ export class FrameCoder {
     { address, elements }: ExpectedFrame,
     bytes: Uint8Array,
   ): Promise<Decoded> {
-    const codecs = codec.shuffled === undefined ? [codec] : [codec, codec.shuffled];
-    const frame = decodeFrame(key, bytes, { ...address, run: this.#run, elements }, codecs);
+    const expected = { ...address, run: this.#run, elements };
+    const frame = decodeFrame(key, bytes, expected, formsOf(codec, bytes, elements));
     const { contributors, weight, scalars, peaks, absent } = frame;
     const encoded = await unpackPayload(key, frame, frame.codec, this.#options.zstd, elements);
     const values = { codec: frame.codec, encoded };
-    const compressed = frame.zstd || frame.codec !== codec;
+    const compressed = frame.zstd || frame.codec === codec.shuffled;
     return { contributors, weight, scalars, peaks, absent, values, compressed, parts: [bytes] };
   }
+}
+
+/** `codec` as it may have been written: with its bytes in another order, or what is not zero alone. */
+function formsOf(codec: Codec, bytes: Uint8Array, elements: number): readonly Codec[] {
+  const forms = codec.shuffled === undefined ? [codec] : [codec, codec.shuffled];
+  const written = frameCodec(bytes);
+  const isSparse = written?.id === F32_SPARSE_ID && written.parameter <= mostNonZeros(elements);
+  return codec.keepsF32 === true && isSparse ? [...forms, f32Sparse(written.parameter)] : forms;
 }
 
 /** How a lane's frames reach those who merge them, and the means this rank. */

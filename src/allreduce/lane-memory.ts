@@ -1,5 +1,6 @@
 // The memory of a lane's rounds, made when first needed and used by every round: a step leaves no megabytes to collect.
 
+import { F32_SPARSE_ID, f32Sparse, mostNonZeros } from "../shard/codec/f32-sparse.ts";
 import { type Codec, type Encoded, roomFor } from "../shard/codec/codec.ts";
 
 const ALIGNMENT_BYTES = 8;
@@ -28,7 +29,9 @@ export class LaneMemory {
 
   /** For `codec` to encode what this rank publishes. */
   room(codec: Codec, bucket: number, level: number, piece: number, length: number): Encoded {
-    return remembered(this.#rooms, `${codec.id}/${bucket}/${level}/${piece}`, () => roomFor(codec, length));
+    // Of a sparse form, for any number of non-zeros.
+    const largest = codec.id === F32_SPARSE_ID ? f32Sparse(mostNonZeros(length)) : codec;
+    return remembered(this.#rooms, `${codec.id}/${bucket}/${level}/${piece}`, () => roomFor(largest, length));
   }
 
   /**

@@ -2,6 +2,7 @@
 // rank share. A run has several lanes (gradients, scalars of epochs), told apart by their number in frames and keys.
 
 import type { Codec } from "../shard/codec/codec.ts";
+import { smallerForm } from "../shard/codec/f32-sparse.ts";
 import { encodeWithFeedback } from "../shard/error-feedback.ts";
 import { type FrameAddress, MAX_ABSENT } from "../shard/frame.ts";
 import type { ElementRange } from "../shard/layout.ts";
@@ -179,10 +180,10 @@ export class Lane {
     const { compresses } = this.zstd;
     const { bucket, level, piece } = address;
     const plain = this.codecs[bucket]![level]!;
-    // What zstd cannot use needs no other order.
-    const codec = compresses ? (plain.shuffled ?? plain) : plain;
-    const room = this.memory.room(codec, bucket, level, piece, own.length);
     const values = this.#withLeftOut(own, address, begin);
+    // What zstd cannot use needs no other order.
+    const codec = smallerForm(compresses ? (plain.shuffled ?? plain) : plain, values);
+    const room = this.memory.room(codec, bucket, level, piece, own.length);
     const seed = roundingSeed(this.group.seed, address);
     const encoded =
       codec.biased && this.#residuals !== undefined

@@ -5,6 +5,7 @@ import { MEAN_LEVEL } from "../allreduce/ps/protocol.ts";
 import { NO_ABSENT, type RankOrderedSum } from "../allreduce/rank-ordered-sum.ts";
 import { roundingSeed } from "../allreduce/rounding-seed.ts";
 import { type Codec, type Encoded, roomFor } from "../shard/codec/codec.ts";
+import { smallerForm } from "../shard/codec/f32-sparse.ts";
 import { encodeWithFeedback } from "../shard/error-feedback.ts";
 import type { FrameAddress } from "../shard/frame.ts";
 import type { Lane } from "./lane.ts";
@@ -61,7 +62,7 @@ async function encodeMean(place: Place, sum: RankOrderedSum): Promise<Uint8Array
   sum.writeMean(values);
   const { coder, meanCodec } = lane.options;
   const compress = place.round.compresses(place.index);
-  const codec = compress ? (meanCodec.shuffled ?? meanCodec) : meanCodec;
+  const codec = smallerForm(compress ? (meanCodec.shuffled ?? meanCodec) : meanCodec, values);
   const encoded = encode(codec, values, piece.residual, roundingSeed(run.description.seed, address));
   const packed = await coder.pack({ codec, encoded }, compress);
   return coder.frame({ address, elements: values.length }, packed, { ...sum.total, absent: NO_ABSENT });

@@ -154,6 +154,13 @@ export function frameLength(bytes: Uint8Array): number {
   return frameBytes(view.getUint16(56, true), words, view.getUint32(60, true));
 }
 
+/** What the frame in `bytes`, which may be damaged, says it was encoded with. */
+export function frameCodec(bytes: Uint8Array): FrameCodec | undefined {
+  if (bytes.byteLength < FRAME_HEADER_BYTES) return undefined;
+  const view = viewOf(bytes);
+  return { id: view.getUint8(7), parameter: view.getUint32(36, true) };
+}
+
 /**
  * The frame in `bytes`. Throws SltrainError "frame-damaged" if any byte was changed, cut or added, and "frame-foreign"
  * if it is whole but not what `expected` says, or not encoded by one of `codecs`; both name `key`.

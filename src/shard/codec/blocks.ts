@@ -59,5 +59,6 @@ export function floatsOf(bytes: Uint8Array, count: number): Float32Array {
 }
 
 function alignedTo(alignment: number, bytes: Uint8Array): Uint8Array {
-  return bytes.byteOffset % alignment === 0 ? bytes : bytes.slice();
+  // Not `slice`: that of a Buffer would be a view.
+  return bytes.byteOffset % alignment === 0 ? bytes : new Uint8Array(bytes);
 }

@@ -34,6 +34,8 @@ interface ChunkCodec {
   maxCompressibleBytes(length: number): number;
   /** Whether a `compressible` of so many bytes can belong to `length` values. */
   accepts(compressibleBytes: number, length: number): boolean;
+  /** It writes f32 as they are, and may give way to a form of them that is smaller (f32-sparse.ts). */
+  readonly keepsF32?: true;
   /**
    * What encodes a sum, or a mean, of what so many ranks wrote with this codec, so that it need not be cut again; absent:
    * this codec.

@@ -4,6 +4,7 @@ import { SltrainError } from "../../errors.ts";
 import { bf16 } from "./bf16.ts";
 import type { Codec } from "./codec.ts";
 import { f32 } from "./f32.ts";
+import { F32_SPARSE_ID, f32Sparse } from "./f32-sparse.ts";
 import { fp16 } from "./fp16.ts";
 import { int8 } from "./int8.ts";
 import { sign } from "./sign.ts";
@@ -42,6 +43,7 @@ function parseTopK(spec: string): Codec | undefined {
 /** The codec of a frame. Throws SltrainError "codec-invalid" if this version has no such. */
 export function codecOf(id: number, parameter: number): Codec {
   if (id === TOP_K_ID && parameter >= 1 && parameter <= MILLION) return topK(parameter);
+  if (id === F32_SPARSE_ID) return f32Sparse(parameter);
   const codec = byId.get(id);
   if (codec?.parameter === parameter) return codec;
   throw new SltrainError({

@@ -86,6 +86,7 @@ export const f32Planes: UnbiasedCodec = {
   id: 2, // 1 had all four bytes together
   parameter: 0,
   exact: true,
+  keepsF32: true,
   biased: false,
   restBytes: (length) => length * REST_BYTES,
   maxCompressibleBytes: (length) => length,

@@ -13,6 +13,7 @@ export const f32: UnbiasedCodec = {
   id: 3,
   parameter: 0,
   exact: true,
+  keepsF32: true,
   biased: false,
   shuffled: f32Planes,
   restBytes: (length) => length * VALUE_BYTES,

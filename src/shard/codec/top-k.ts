@@ -3,7 +3,7 @@
 // SGD with Memory", NeurIPS 2018, algorithm 1).
 //
 // `rest` has the low bytes of the values, `compressible` the high ones, then for each value the number of zeros before it
-// since the last one (LEB128: 7 bits a byte, the lowest first, the high bit set if more follow).
+// since the last one (gaps.ts).
 //
 // Ranks choose different values: a sum of n ranks' keeps n times the share, or all, where that takes fewer bytes.
 
@@ -12,6 +12,7 @@ import { bf16, roundToBf16 } from "./bf16.ts";
 import { bitsOf } from "./blocks.ts";
 import { blockValues } from "../simd/window.ts";
 import type { BiasedCodec, Codec, Encoded } from "./codec.ts";
+import { GapReader, longGapBytes, writeGap } from "./gaps.ts";
 import { selectLargest } from "./largest.ts";
 
 export const TOP_K_ID = 10;
@@ -35,9 +36,9 @@ export function topK(sharePpm: number): BiasedCodec {
       const sumPpm = contributors * sharePpm;
       return contributors > 1 && sumPpm >= DENSE_PPM ? bf16 : topK(Math.min(MILLION, sumPpm));
     },
-    maxCompressibleBytes: (length) => 2 * kept(length) + longGaps(length),
+    maxCompressibleBytes: (length) => 2 * kept(length) + longGapBytes(length),
     accepts: (compressibleBytes, length) =>
-      compressibleBytes >= 2 * kept(length) && compressibleBytes <= 2 * kept(length) + longGaps(length),
+      compressibleBytes >= 2 * kept(length) && compressibleBytes <= 2 * kept(length) + longGapBytes(length),
     encode(values, room) {
       const bits = bitsOf(values);
       const writtenBytes = write(bits, selectLargest(bits, kept(values.length)), room);
@@ -60,13 +61,6 @@ export function topK(sharePpm: number): BiasedCodec {
   };
 }
 
-/** The most bytes beyond one that all gaps together can take: those of at least 2^7 take a second, and so on. */
-function longGaps(length: number): number {
-  let bytes = 0;
-  for (let least = 2 ** 7; least <= length; least *= 2 ** 7) bytes += Math.floor(length / least);
-  return bytes;
-}
-
 /** Bytes of `compressible`. */
 function write(bits: Int32Array, indices: Int32Array, { rest, compressible }: Encoded): number {
   let at = indices.length;
@@ -75,9 +69,7 @@ function write(bits: Int32Array, indices: Int32Array, { rest, compressible }: En
     const rounded = roundToBf16(bits[i]!);
     rest[j] = rounded >>> 16;
     compressible[j] = rounded >>> 24;
-    let gap = i - next;
-    for (; gap >= 0x80; gap >>>= 7) compressible[at++] = (gap & 0x7f) | 0x80;
-    compressible[at++] = gap;
+    at = writeGap(compressible, at, i - next);
     next = i + 1;
   }
   return at;
@@ -88,20 +80,11 @@ const oneBits = bitsOf(one);
 
 /** What visits the next of the k values: all before index `end`. */
 function keptValues({ rest, compressible }: Encoded, k: number) {
-  let at = k;
+  const gaps = new GapReader(compressible, k);
   let j = 0;
-  let i = nextGap();
-  function nextGap(): number {
-    let byte = compressible[at++]!;
-    let gap = byte & 0x7f;
-    for (let shift = 7; byte >= 0x80; shift += 7) {
-      byte = compressible[at++]!;
-      gap |= (byte & 0x7f) << shift;
-    }
-    return gap;
-  }
+  let i = gaps.next();
   return (end: number, visit: (i: number, value: number) => void): void => {
-    for (; j < k && i < end; i += 1 + (j < k ? nextGap() : 0)) {
+    for (; j < k && i < end; i += 1 + (j < k ? gaps.next() : 0)) {
       oneBits[0] = (rest[j]! << 16) | (compressible[j]! << 24);
       j++;
       visit(i, one[0]!);
