@@ -98,6 +98,8 @@ function layerOf(layer: Exclude<Layer, { className: "Activation" }>, shape: read
       const { depthRadius, bias, alpha, beta } = layer;
       return (x) => tf.localResponseNormalization(x as tf.Tensor4D, depthRadius, bias, alpha, beta);
     }
+    case "KMeans":
+      throw new Unsupported("layer KMeans");
     case "LeakyReLU":
       return (x) => tf.leakyRelu(x, layer.negativeSlope);
     case "Add":

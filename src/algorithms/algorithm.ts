@@ -58,6 +58,8 @@ export interface ExchangeOutcome {
   readonly stopVotes: number;
   /** Euclidean norm of the mean gradient, before it is clipped; only of an epoch's last step that exchanges gradients. */
   readonly gradientNorm?: number;
+  /** Of an algorithm that knows when it is done: whether it is. */
+  readonly converged?: boolean;
 }
 
 export type NamedArrays = Readonly<Record<string, Float32Array | Int32Array>>;

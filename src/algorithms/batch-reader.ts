@@ -10,6 +10,8 @@ import type { Batch } from "./replica.ts";
 type Dense = Pick<Dataset, "features" | "labels" | "featureShape" | "transform">;
 type Rows = Omit<Dense, "features"> & { readonly features: Dataset["features"] | CsrRows };
 
+type ReadRows = Pick<Batch, "count" | "x" | "labels">;
+
 export class BatchReader {
   readonly #dataset: Rows;
   readonly #featureCount: number;
@@ -17,6 +19,8 @@ export class BatchReader {
   readonly #gatherer: CsrGatherer | undefined;
   #x = new Float32Array(0);
   #labels: Int32Array | Float32Array = new Int32Array(0);
+  /** What was read last; an order is never changed. */
+  #last: { order: Uint32Array; begin: number; end: number; rows: ReadRows } | undefined;
 
   constructor(dataset: Rows) {
     this.#dataset = dataset;
@@ -25,13 +29,21 @@ export class BatchReader {
     this.#gatherer = "rowStarts" in features ? new CsrGatherer(features, transform) : undefined;
   }
 
-  /** Samples order[begin..end), valid until the next read. `asTargets`: classes as f32 0/1, for sigmoid losses. */
-  read(
-    order: Uint32Array,
-    begin: number,
-    end: number,
-    asTargets: boolean,
-  ): Pick<Batch, "count" | "x" | "labels"> {
+  /**
+   * Samples order[begin..end), valid until the next read. `asTargets`: classes as f32 0/1, for sigmoid losses. To read the
+   * same again costs nothing, and gives the same objects.
+   */
+  read(order: Uint32Array, begin: number, end: number, asTargets: boolean): ReadRows {
+    const last = this.#last;
+    const isFloat = last?.rows.labels instanceof Float32Array;
+    if (last?.order === order && last.begin === begin && last.end === end && isFloat === asTargets)
+      return last.rows;
+    const rows = this.#gather(order, begin, end, asTargets);
+    this.#last = { order, begin, end, rows };
+    return rows;
+  }
+
+  #gather(order: Uint32Array, begin: number, end: number, asTargets: boolean): ReadRows {
     const count = end - begin;
     if (this.#labels.length < count || this.#labels instanceof Float32Array !== asTargets) {
       this.#labels = asTargets ? new Float32Array(count) : new Int32Array(count);
@@ -43,7 +55,7 @@ export class BatchReader {
     }
     if (this.#x.length < count * this.#featureCount) this.#x = new Float32Array(count * this.#featureCount);
     const x = this.#x.subarray(0, count * this.#featureCount);
-    fillBatch(this.#dataset as Dense, order, begin, end, x, labels);
+    fillBatch(this.#dataset, order, begin, end, x, labels);
     return { count, x, labels };
   }
 }

@@ -4,11 +4,15 @@ import { exchangeSteps } from "../config/exchange-steps.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import type { Algorithm, AlgorithmOptions } from "./algorithm.ts";
 import { diloco } from "./diloco.ts";
+import { em } from "./em.ts";
 import { gaSgd } from "./ga-sgd.ts";
 import { localSgd } from "./local-sgd.ts";
 import { staleSgd, type StaleSgdOptions } from "./stale-sgd.ts";
 
-export type AlgorithmSettings = Pick<TrainConfig, "algorithm" | "syncEvery" | "outerLr" | "outerMomentum">;
+export type AlgorithmSettings = Pick<
+  TrainConfig,
+  "algorithm" | "syncEvery" | "outerLr" | "outerMomentum" | "tolerance" | "seed"
+>;
 
 export interface OpenAlgorithmOptions extends AlgorithmOptions {
   /** Where ranks are not in lockstep. */
@@ -28,5 +32,7 @@ export async function openAlgorithm(
       return localSgd(local);
     case "diloco":
       return diloco({ ...local, outerLr: settings.outerLr, outerMomentum: settings.outerMomentum });
+    case "em":
+      return em({ ...options, tolerance: settings.tolerance ?? 0, seed: settings.seed });
   }
 }

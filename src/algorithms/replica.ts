@@ -70,6 +70,8 @@ export interface RunTrainingOptions {
   readonly stretches?: readonly ElementRange[] | undefined;
   /** Of a replica that scales its loss: what the gradients are multiplied by. */
   readonly lossScale?: number | undefined;
+  /** The batch is that of the last run of so many samples: nothing is copied to the device. */
+  readonly sameInputs?: boolean | undefined;
 }
 
 const NO_STRETCHES: readonly ElementRange[] = [];
@@ -222,16 +224,16 @@ export class Replica {
   async runTraining(
     batch: Batch,
     readBacks: readonly VectorReadBack[] = [],
-    { stretches, lossScale }: RunTrainingOptions = {},
+    { stretches, ...options }: RunTrainingOptions = {},
   ): Promise<BatchSums> {
-    return this.#train(await this.training(batch.count, stretches), batch, readBacks, lossScale);
+    return this.#train(await this.training(batch.count, stretches), batch, readBacks, options);
   }
 
   async #train(
     compiled: Compiled,
     batch: Batch,
     readBacks?: readonly VectorReadBack[],
-    lossScale?: number,
+    { lossScale, sameInputs }: Omit<RunTrainingOptions, "stretches"> = {},
   ): Promise<BatchSums> {
     const { device, scalesLoss = false } = this.#options;
     assert(
@@ -240,7 +242,7 @@ export class Replica {
     );
     const scale = compiled.vectors["input.lossScale"];
     if (scale !== undefined) device.write(scale, 0, Float32Array.of(lossScale!));
-    const sums = await this.#run(compiled, batch, readBacks);
+    const sums = await this.#run(compiled, batch, readBacks, sameInputs);
     this.#batchesTrained++;
     if (Number.isFinite(sums.loss)) return sums;
     // Who runs the step names it too, but may be some steps ahead.
@@ -270,12 +272,10 @@ export class Replica {
     { step, vectors, lastInstruction }: Compiled,
     batch: Batch,
     readBacks: readonly VectorReadBack[] = [],
+    sameInputs = false,
   ): Promise<BatchSums> {
     const { device, seed } = this.#options;
-    this.#writeSamples(vectors, batch.x);
-    const { "input.labels": labels, "input.targets": targets } = vectors;
-    device.write((labels ?? targets)!, 0, batch.labels);
-    if (labels && targets) device.write(targets, 0, oneAmongZeros(batch.labels, this.#outputs));
+    if (!sameInputs) this.#writeInputs(vectors, batch);
     const counters = vectors["input.counters"];
     if (counters) device.write(counters, 0, Int32Array.of(batch.step, batch.sampleOffset, seed, 0));
     const sums = { loss: NaN, correct: NaN };
@@ -287,6 +287,16 @@ export class Replica {
     const named = readBacks.map((readBack) => ({ ...readBack, vector: this.#vector(readBack.vector) }));
     await Promise.all([step.run({ readBacks: [...named, ...results] }), this.#updating]);
     return sums;
+  }
+
+  #writeInputs(vectors: Compiled["vectors"], batch: Batch): void {
+    const { device } = this.#options;
+    this.#writeSamples(vectors, batch.x);
+    const { "input.labels": labels, "input.targets": targets } = vectors;
+    // A model of clusters knows no right answers.
+    const answers = labels ?? targets;
+    if (answers !== undefined) device.write(answers, 0, batch.labels);
+    if (labels && targets) device.write(targets, 0, oneAmongZeros(batch.labels, this.#outputs));
   }
 
   #writeSamples(vectors: Compiled["vectors"], x: Batch["x"]): void {

@@ -2,7 +2,7 @@
 // the whole split, batch i is the same set of samples for any number of workers. Where it cannot, a rank keeps to its
 // own contiguous part of the (already shuffled) rows and takes its share of each batch from there.
 
-import { batchesPerEpoch, batchSlice, epochOrder, evenPart, type RowSlice } from "../data/order.ts";
+import { batchesPerEpoch, batchSlice, epochOrder, evenPart, inOrder, type RowSlice } from "../data/order.ts";
 
 export interface ScheduleOptions {
   /** Rows of the training split. */
@@ -13,6 +13,8 @@ export interface ScheduleOptions {
   readonly worldSize: number;
   /** Whether each worker holds the whole split; the same on all ranks. */
   readonly holdsAll: boolean;
+  /** Whether each epoch has an order of its own; else all have that of the data. Default: yes. */
+  readonly shuffles?: boolean;
 }
 
 /** This rank's share of one global batch. */
@@ -76,8 +78,11 @@ export class SampleSchedule {
   }
 
   #orderOf(epoch: number): Uint32Array {
-    if (this.#order?.epoch !== epoch) {
-      this.#order = { epoch, indices: epochOrder(lengthOf(this.rows), this.#options.seed, epoch) };
+    const { seed, shuffles = true } = this.#options;
+    const key = shuffles ? epoch : 0;
+    if (this.#order?.epoch !== key) {
+      const count = lengthOf(this.rows);
+      this.#order = { epoch: key, indices: shuffles ? epochOrder(count, seed, epoch) : inOrder(count) };
     }
     return this.#order.indices;
   }

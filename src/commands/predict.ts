@@ -41,7 +41,8 @@ export default class Predict extends SltrainCommand {
     const rows = shown.map(({ outputs, class: label, className }, row) => {
       if (label === null) return [String(row), outputs.map((value) => value.toPrecision(5)).join(" ")];
       const name = className ?? String(label);
-      if (answer.outputKind === "score") return [String(row), name, Math.max(...outputs).toPrecision(4)];
+      if (answer.outputKind === "score" || answer.outputKind === "distance")
+        return [String(row), name, Math.max(...outputs).toPrecision(4)];
       const probability = outputs.length === 1 && label === 0 ? 1 - outputs[0]! : Math.max(...outputs);
       return [String(row), name, formatPercent(probability)];
     });

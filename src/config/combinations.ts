@@ -6,7 +6,9 @@ import { areParameterServers } from "../allreduce/parameter-servers.ts";
 import { parseReduce } from "../allreduce/patterns/index.ts";
 import { parseSync } from "../allreduce/sync.ts";
 import { SltrainError } from "../errors.ts";
+import { meetsNowAndThen } from "./exchange-steps.ts";
 import { longestLeaseMs } from "./lease.ts";
+import { takesAllRows } from "./samples-per-step.ts";
 import { flagName, type TrainConfig, type TrainConfigKey } from "./schema.ts";
 
 interface Rule {
@@ -48,13 +50,34 @@ const rules: readonly Rule[] = [
   },
   {
     settings: ["syncEvery", "algorithm"],
-    broken: (config, isFlag) => isFlag("syncEvery") && config.algorithm === "ga-sgd",
+    broken: (config, isFlag) => isFlag("syncEvery") && !meetsNowAndThen(config),
     because: "it exchanges at every step; local-sgd and diloco do not",
   },
   {
     settings: ["decayExcept", "weightDecay"],
     broken: ({ weightDecay }, isFlag) => isFlag("decayExcept") && weightDecay === 0,
     because: "nothing decays",
+  },
+  {
+    settings: ["batchSize", "algorithm"],
+    broken: (config, isFlag) => isFlag("batchSize") && takesAllRows(config),
+    because: "its steps are over all rows",
+  },
+  {
+    settings: ["clusters", "model"],
+    broken: (config, isFlag) => isFlag("clusters") && config.model !== "kmeans",
+    because: "only kmeans has clusters",
+  },
+  {
+    settings: ["compress", "algorithm"],
+    broken: (config) => takesAllRows(config) && config.compress !== "f32",
+    because:
+      "its rounds are few and each counts on what all the others found: what is lost of one stays lost",
+  },
+  {
+    settings: ["quorum", "algorithm"],
+    broken: (config) => takesAllRows(config) && goesOn(config),
+    because: "a round without some worker's rows would be one of another problem",
   },
   {
     settings: ["reduce", "sync"],

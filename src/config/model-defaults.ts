@@ -23,6 +23,7 @@ export const generalDefaults = {
   // DiLoCo's, as in the paper (Douillard et al. 2023, section 3.1).
   outerLr: 0.7,
   outerMomentum: 0.9,
+  clusters: 10,
   reduce: "scatter-reduce",
   quorum: 1,
   compress: "f32",
@@ -53,6 +54,8 @@ export const generalDefaults = {
 
 /** By the name of a built-in model; what is not here is as above. */
 export const modelDefaults: Readonly<Record<string, TrainConfigInput>> = {
+  // Lloyd's algorithm is EM's, and nothing else trains it.
+  kmeans: { algorithm: "em" },
   lr: { batchSize: 64, lr: 0.05 },
   softmax: { batchSize: 64, lr: 0.05 },
   svm: { batchSize: 64, lr: 0.01 },
@@ -80,6 +83,8 @@ const lateGradients = { optimizer: "nesterov", warmupSteps: 100 } as const;
 const algorithmDefaults: Readonly<Record<string, TrainConfigInput>> = {
   "local-sgd": lateGradients,
   diloco: { optimizer: "adamw", lr: 0.001 },
+  // An epoch is a round.
+  em: { epochs: 100, tolerance: 1e-5 },
 };
 
 /** By a compression's name, without its parameter: those that send most of a gradient some steps late; of any model. */
@@ -94,7 +99,7 @@ export type ModelDefaults = typeof generalDefaults & TrainConfigInput;
 /** Defaults of all settings that have one without a look at the machine or at other settings. */
 export function defaultsFor(
   model: string = generalDefaults.model,
-  algorithm: string = generalDefaults.algorithm,
+  algorithm: string = modelDefaults[model]?.algorithm ?? generalDefaults.algorithm,
   compress: string = generalDefaults.compress,
 ): ModelDefaults {
   const [compression = compress] = compress.split(":");

@@ -81,14 +81,14 @@ export const deviceNames = ["wasm", "webgpu", "auto"] as const satisfies readonl
 /** What a GPU's products round their operands to. */
 export const precisionNames = ["f32", "f16"] as const satisfies readonly DeviceRequest["precision"][];
 
-export const algorithmNames = ["ga-sgd", "local-sgd", "diloco"] as const;
+export const algorithmNames = ["ga-sgd", "local-sgd", "diloco", "em"] as const;
 
 const RUN_ID: Expected =
   "1 to 64 letters, digits, dots, dashes or underscores, the first one a letter or digit";
 
 export const trainFields = {
   model: text("a model's name or the path of a model.json").describe(
-    "Built-in model (lr, softmax, svm, mlp, lenet5, feng-a, cifar-cnn, resnet20, resnet32, resnet34, resnet50, mobilenet, vgg19) or the path of a Keras / TensorFlow.js model.json.",
+    "Built-in model (lr, softmax, svm, kmeans, mlp, lenet5, feng-a, cifar-cnn, resnet20, resnet32, resnet34, resnet50, mobilenet, vgg19) or the path of a Keras / TensorFlow.js model.json.",
   ),
   freeze: text("all-but-head, or names of layers")
     .optional()
@@ -138,7 +138,7 @@ export const trainFields = {
     "Steps in which the learning rate first rises to its value.",
   ),
   algorithm: oneOf(algorithmNames).describe(
-    "What workers exchange: ga-sgd gradients at every step, local-sgd parameters now and then, diloco as local-sgd with an outer optimizer.",
+    "What workers exchange: ga-sgd gradients at every step, local-sgd parameters now and then, diloco as local-sgd with an outer optimizer, em the sums of k-means clusters.",
   ),
   sync: spec(parseSync, syncNames).describe(
     "How far workers may be apart: bsp in lockstep, ssp[:STEPS] by so many steps, asp by any.",
@@ -147,6 +147,8 @@ export const trainFields = {
     .union([wholeNumber(1, 1_000_000_000), z.literal("epoch")], SYNC_EVERY)
     .describe("Steps from one exchange of local-sgd and diloco to the next, or epoch."),
   outerLr: positive().describe("Learning rate of diloco's outer optimizer."),
+  tolerance: positive().optional().describe("Relative improvement of the inertia below which em stops."),
+  clusters: wholeNumber(1, 65_536).describe("Clusters of the model kmeans."),
   outerMomentum: fraction().describe("Nesterov momentum of diloco's outer optimizer."),
   reduce: spec(parseReduce, reduceNames).describe(
     "Who adds what workers send: scatter-reduce[:OWNERS] (default: all, or as many as cost least where requests have a price), all-reduce, tree[:1,…,WORKERS] or hierarchical[:GROUP].",

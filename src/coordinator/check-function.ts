@@ -4,6 +4,7 @@ import { availableParallelism } from "node:os";
 import { type GpuLimits, refuseWithoutGpuMemory } from "../algorithms/gpu-memory.ts";
 import { longestStepMs, measureStepMs } from "../algorithms/step-time.ts";
 import { refuseWithoutMemory, type TrainingJob } from "../algorithms/training-memory.ts";
+import { samplesPerStep } from "../config/samples-per-step.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import type { DataManifest } from "../data/manifest.ts";
 import { type FunctionLife, livesLongEnough, refuseShortLife } from "../plan/function-life.ts";
@@ -37,8 +38,8 @@ export async function checkFunction(
 }
 
 /** Of a step, on the worker with most of them. */
-export function samplesPerWorker({ batchSize, workers }: TrainConfig, { counts }: DataManifest): number {
-  return Math.ceil(Math.min(batchSize, counts.train) / workers);
+export function samplesPerWorker(config: TrainConfig, { counts }: DataManifest): number {
+  return Math.ceil(Math.min(samplesPerStep(config, counts.train), counts.train) / config.workers);
 }
 
 /** A part of a vCPU, or whole ones, as many as there are threads; local workers share the machine's. */

@@ -3,6 +3,7 @@
 import { measureStepMs } from "../algorithms/step-time.ts";
 import type { TrainingJob } from "../algorithms/training-memory.ts";
 import { parseDeadline } from "../config/deadline.ts";
+import { samplesPerStep } from "../config/samples-per-step.ts";
 import { batchesPerEpoch } from "../data/order.ts";
 import { SltrainError } from "../errors.ts";
 import { runCost } from "../plan/run-cost.ts";
@@ -25,7 +26,7 @@ export async function checkLimits(
   const { budgetUsd, deadline, workers, memoryMiB } = config;
   // The processor's pace says nothing of a GPU's.
   if ((budgetUsd === undefined && deadline === undefined) || config.device === "webgpu") return;
-  const steps = batchesPerEpoch(data.counts.train, config.batchSize);
+  const steps = batchesPerEpoch(data.counts.train, samplesPerStep(config, data.counts.train));
   const stepMs = await measureStepMs(job, samplesPerWorker(config, data));
   const epochMs = (steps * stepMs) / usableVcpus(config, memoryMiB);
   const now = new Date();

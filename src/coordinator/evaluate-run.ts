@@ -6,6 +6,7 @@ import { ensurePartitions } from "../data/partition.ts";
 import { openPartitions } from "../data/reader.ts";
 import type { DeviceRequest } from "../device/open-device.ts";
 import { SltrainError } from "../errors.ts";
+import { countsAnswers } from "../models/build.ts";
 import type { RunManifest } from "../run/records.ts";
 import { readRun } from "../run/registry.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -54,7 +55,7 @@ export async function evaluateRun({
       ...{ begin: 0, end: dataset.count },
       batchSize: replica.evaluationCount(manifest.config.batchSize),
     });
-    const counted = manifest.loss !== "mean-squared-error";
+    const counted = countsAnswers(manifest.loss);
     return {
       runId,
       data: name,

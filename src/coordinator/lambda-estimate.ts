@@ -5,6 +5,7 @@ import { compressedTraffic, parseCompression } from "../allreduce/compression.ts
 import { parseReduce } from "../allreduce/patterns/index.ts";
 import type { Traffic } from "../allreduce/traffic.ts";
 import { exchangeSteps } from "../config/exchange-steps.ts";
+import { samplesPerStep } from "../config/samples-per-step.ts";
 import { batchesPerEpoch } from "../data/order.ts";
 import { layoutsOf } from "../models/build.ts";
 import { estimateLambdaCostUsd } from "../plan/lambda-cost.ts";
@@ -24,7 +25,10 @@ export function lambdaEstimate({ config, topology, data, frames }: RunManifest):
   const compression = parseCompression(config.compress);
   const grid = { layout: parameters, bucketBytes, reduce: parseReduce(config.reduce), compression };
   const { round, scalars: validation } = compressedTraffic(grid, REQUEST_PRICES.s3, { worldSize: workers });
-  const steps = exchangeSteps(config, batchesPerEpoch(data.counts.train, config.batchSize));
+  const steps = exchangeSteps(
+    config,
+    batchesPerEpoch(data.counts.train, samplesPerStep(config, data.counts.train)),
+  );
   // Out of lockstep each appends its update at every step, which all others read; rounds end the epochs.
   const log = { puts: workers, gets: workers * (workers - 1) };
   const [perStep, perEpoch] =

@@ -1,9 +1,13 @@
 // What a finished run's model says of rows in a file.
 
 import { BatchReader } from "../algorithms/batch-reader.ts";
+import { denseRows } from "../data/csr-batch.ts";
+import { rowElements } from "../data/dataset.ts";
 import { readFeatures } from "../data/features.ts";
 import type { DeviceRequest } from "../device/open-device.ts";
+import type { Batch, Replica } from "../algorithms/replica.ts";
 import { decisionThreshold, scores } from "../models/model-loss.ts";
+import { nearestCentroid } from "../models/nearest-centroid.ts";
 import type { RunManifest } from "../run/records.ts";
 import { readRun } from "../run/registry.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -30,7 +34,8 @@ export interface PredictOptions {
 }
 
 export interface Predictions extends AskedDevice {
-  readonly outputKind: "probability" | "score" | "value";
+  /** `distance`: squared, to the centroid of the cluster that `class` is. */
+  readonly outputKind: "probability" | "score" | "value" | "distance";
   /** One per row of the file. */
   readonly predictions: readonly Prediction[];
 }
@@ -50,8 +55,13 @@ export async function predictRun({ storage, runId, file, device }: PredictOption
   const { replica, asked, close } = await openTrainedModel(storage, manifest, device);
   try {
     const predictions: Prediction[] = [];
+    const centroids = manifest.loss === "inertia" ? await centroidsOf(replica) : undefined;
     for (let begin = 0; begin < count; begin += BATCH_SIZE) {
       const batch = reader.read(order, begin, Math.min(begin + BATCH_SIZE, count), replica.wantsTargets);
+      if (centroids !== undefined) {
+        predictions.push(...memberships(batch, rowElements(featureShape), centroids));
+        continue;
+      }
       const all = await replica.runPrediction(batch.count, batch.x);
       const width = all.length / batch.count;
       for (let row = 0; row < batch.count; row++) {
@@ -70,7 +80,26 @@ export async function predictRun({ storage, runId, file, device }: PredictOption
   }
 }
 
+/** (clusters, features) */
+async function centroidsOf(replica: Replica): Promise<Float32Array> {
+  const { offset, length } = replica.parameters.entries[0]!;
+  return (await replica.read("parameters")).slice(offset, offset + length);
+}
+
+function memberships(
+  { count, x }: Pick<Batch, "count" | "x">,
+  width: number,
+  centroids: Float32Array,
+): Prediction[] {
+  const rows = denseRows(x, width);
+  return Array.from({ length: count }, (_, row) => {
+    const member = nearestCentroid(rows.subarray(row * width, (row + 1) * width), centroids);
+    return { outputs: [member.squaredDistance], class: member.cluster, className: null };
+  });
+}
+
 function kindOf({ data, loss }: RunManifest): Predictions["outputKind"] {
+  if (loss === "inertia") return "distance";
   if (data.task === "regression") return "value";
   return scores(loss) ? "score" : "probability";
 }

@@ -5,13 +5,13 @@ import { randomBytes } from "node:crypto";
 import { arch, cpus, platform, totalmem } from "node:os";
 import { scalesLoss } from "../algorithms/loss-scale.ts";
 import { areParameterServers, forgetRun, parameterServers } from "../allreduce/parameter-servers.ts";
+import { samplesPerStep } from "../config/samples-per-step.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import type { ConfigSource } from "../config/resolve.ts";
-import type { DataManifest } from "../data/manifest.ts";
 import { batchesPerEpoch } from "../data/order.ts";
 import { ensurePartitions } from "../data/partition.ts";
 import { SltrainError } from "../errors.ts";
-import { layoutsOf, parameterCount } from "../models/build.ts";
+import { countsAnswers, layoutsOf, parameterCount, type LossName } from "../models/build.ts";
 import { freezeLayers, refuseAllFrozen } from "../models/freeze.ts";
 import { formatTopology } from "../models/format-topology.ts";
 import { loadModel, ownLossOf } from "../models/load-model.ts";
@@ -27,6 +27,7 @@ import { resizedTo } from "../run/succeed-crew.ts";
 import { RUN_SCHEMA_VERSION, type RunFailure, type RunManifest, type RunSummary } from "../run/records.ts";
 import type { RequestPrices } from "../storage/prices.ts";
 import type { Storage } from "../storage/storage.ts";
+import { refuseMisfit } from "./check-algorithm.ts";
 import { checkFunction } from "./check-function.ts";
 import { chooseDevice, type ChosenDevice } from "./choose-device.ts";
 import { checkLimits } from "./check-limits.ts";
@@ -64,7 +65,7 @@ export interface PrepareOptions {
 }
 
 /**
- * Throws "storage-unshared", "storage-unsupported", "too-many-workers", "out-of-memory",
+ * Throws "storage-unshared", "storage-unsupported", "too-many-workers", "algorithm-misfit", "out-of-memory",
  * "timeout-too-short", "deadline-too-soon", "budget-too-small", "run-completed", "run-differs",
  * and what `chooseDevice`, storage, data and model throw; nothing of a refused run is left behind.
  */
@@ -94,8 +95,9 @@ async function createRun(
     });
   }
   const { task, classes } = data;
-  refuseMissingAccuracy(config, data);
-  const { loss, outputs } = lossFor(ownLossOf(config.model), { task, classes, hinge: config.hinge });
+  const { hinge, clusters } = config;
+  const { loss, outputs } = lossFor(ownLossOf(config.model), { task, classes, hinge, clusters });
+  refuseMissingAccuracy(config, data.name, loss);
   const loaded = await loadModel(config.model, {
     inputShape: data.featureShape,
     outputs,
@@ -104,6 +106,7 @@ async function createRun(
   const topology = config.freeze === undefined ? loaded : freezeLayers(loaded, config.freeze);
   refuseAllFrozen(topology);
   refuseUnknownTensors(optimizerOf(config).spares, layoutsOf(topology).parameters);
+  refuseMisfit(config.algorithm, topology);
   const job = { topology, loss, optimizer: optimizerOf(config), scalesLoss: scalesLoss(config) };
   await checkFunction(config, data, job, chosen.limits);
   // Each has the more to do the fewer they are.
@@ -121,7 +124,7 @@ async function createRun(
     parameterCount: parameterCount(topology),
     frames: frameBudget({
       ...{ config, prices, ...layoutsOf(topology) },
-      stepsPerEpoch: batchesPerEpoch(train, config.batchSize),
+      stepsPerEpoch: batchesPerEpoch(train, samplesPerStep(config, train)),
     }),
     versions: { sltrain: sltrainVersion, node: process.versions.node, v8: process.versions.v8 },
     machine: {
@@ -145,12 +148,12 @@ async function createRun(
 }
 
 /** Throws "config-conflict" where the data's targets are numbers, of which no answer is right or wrong. */
-function refuseMissingAccuracy({ targetAccuracy, bestBy }: TrainConfig, { name, task }: DataManifest): void {
+function refuseMissingAccuracy({ targetAccuracy, bestBy }: TrainConfig, data: string, loss: LossName): void {
   const setting = targetAccuracy !== undefined ? "--target-accuracy" : "--best-by accuracy";
-  if (task === "classification" || (targetAccuracy === undefined && bestBy !== "accuracy")) return;
+  if (countsAnswers(loss) || (targetAccuracy === undefined && bestBy !== "accuracy")) return;
   throw new SltrainError({
     code: "config-conflict",
-    message: `${setting}: expected data with classes, got ${name}, whose targets are numbers: there is no accuracy`,
+    message: `${setting}: expected classes to tell apart, got ${data} with the loss ${loss}: there is no accuracy`,
     suggestions: ["Use --target-loss or --best-by loss."],
   });
 }

@@ -28,7 +28,7 @@ import { readRunUse } from "./run-use.ts";
 const KEPT_CHECKPOINTS = 2;
 
 /** After these nothing is left to do; after others the run can be taken up again. */
-const COMPLETE: readonly StopReason[] = ["epochs-done", "target-reached", "no-improvement"];
+const COMPLETE: readonly StopReason[] = ["epochs-done", "target-reached", "converged", "no-improvement"];
 
 /** Throws "replicas-differ" naming the workers. */
 export async function summarise(

@@ -2,8 +2,9 @@
 // once its crew is started.
 
 import { reduceThrough } from "../allreduce/parameter-servers.ts";
-import { exchangeSteps } from "../config/exchange-steps.ts";
+import { exchangeSteps, meetsNowAndThen } from "../config/exchange-steps.ts";
 import type { ConfigSource } from "../config/resolve.ts";
+import { samplesPerStep } from "../config/samples-per-step.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { batchesPerEpoch } from "../data/order.ts";
 import { errorRecord } from "../errors.ts";
@@ -126,8 +127,8 @@ export function startedEvent(
   storage: string,
 ): TrainEvent {
   const { config, data, frames } = manifest;
-  const stepsPerEpoch = batchesPerEpoch(data.counts.train, config.batchSize);
-  const { model, epochs, batchSize, optimizer, lr, provider, seed } = config;
+  const stepsPerEpoch = batchesPerEpoch(data.counts.train, samplesPerStep(config, data.counts.train));
+  const { model, epochs, optimizer, lr, provider, seed } = config;
   const { algorithm, sync, compress } = config;
   const channel = config.channel === config.storage ? storage : config.channel;
   return {
@@ -140,12 +141,12 @@ export function startedEvent(
       device: config.device === "webgpu" ? config.device : "wasm",
       gpus,
       epochs,
-      batchSize,
+      batchSize: samplesPerStep(config, data.counts.train),
       optimizer,
       lr,
       algorithm,
       sync,
-      syncEvery: algorithm === "ga-sgd" ? null : config.syncEvery,
+      syncEvery: meetsNowAndThen(config) ? config.syncEvery : null,
       reduce: reduceThrough(config.channel, config.reduce),
       compress,
       checkpointEverySteps:

@@ -62,3 +62,17 @@ export class CsrGatherer {
     };
   }
 }
+
+/** (rows, width), row-major: for who looks at few rows. Dense ones are handed back. Columns outside the width are left out. */
+export function denseRows(rows: CsrBatch | Float32Array, width: number): Float32Array {
+  if (!("rowStarts" in rows)) return rows;
+  const { rowStarts, columns, values } = rows;
+  const count = rowStarts.length - 1;
+  const dense = new Float32Array(count * width);
+  for (let row = 0; row < count; row++) {
+    for (let i = rowStarts[row]!; i < rowStarts[row + 1]!; i++) {
+      if (columns[i]! < width) dense[row * width + columns[i]!] = values[i]!;
+    }
+  }
+  return dense;
+}

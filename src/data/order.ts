@@ -14,6 +14,11 @@ export function epochOrder(count: number, seed: number, epoch: number): Uint32Ar
   return new RandomStream(seed, "shuffle", epoch).permutation(count);
 }
 
+/** The rows as they lie in the data. */
+export function inOrder(count: number): Uint32Array {
+  return Uint32Array.from({ length: count }, (_, row) => row);
+}
+
 /** Global batches of an epoch; the last one may be smaller. */
 export function batchesPerEpoch(count: number, batchSize: number): number {
   return Math.ceil(count / batchSize);

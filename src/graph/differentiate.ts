@@ -10,7 +10,7 @@ import { GraphBuilder, type Graph } from "./graph.ts";
 export interface Differentiated {
   /** The graph's nodes, then the gradients' in reverse order of what they differentiate: late layers first. */
   readonly graph: Graph;
-  /** d(objective)/d(parameter), by parameter; a parameter without influence has a gradient of zeros. */
+  /** d(objective)/d(parameter), by parameter; a parameter without influence has a gradient of zeros, and one that leaves sums has these. */
   readonly gradients: readonly Tensor[];
 }
 
@@ -27,7 +27,9 @@ export function differentiate(graph: Graph, objective: Tensor, seed?: Tensor): D
       suggestions: ["Use the sum that a loss op returns."],
     });
 
-  const needed = new Set(graph.parameters.map(({ tensor }) => tensor.id));
+  const needed = new Set(
+    graph.parameters.flatMap(({ tensor, sums }) => (sums === undefined ? [tensor.id] : [])),
+  );
   for (const node of graph.nodes)
     if (node.inputs.some(({ id }) => needed.has(id)))
       for (const output of node.outputs) needed.add(output.id);
@@ -68,7 +70,8 @@ export function differentiate(graph: Graph, objective: Tensor, seed?: Tensor): D
   }
 
   const parameterGrads = graph.parameters.map(
-    ({ tensor, shape }) => gradients.get(tensor.id) ?? builder.apply(fill, [], { shape, value: 0 }),
+    ({ tensor, shape, sums }) =>
+      sums ?? gradients.get(tensor.id) ?? builder.apply(fill, [], { shape, value: 0 }),
   );
   return { graph: builder.build(), gradients: parameterGrads };
 }

@@ -23,6 +23,8 @@ export interface GraphNode {
 export interface Parameter extends LayoutEntry {
   readonly tensor: Tensor;
   readonly initializer: Initializer;
+  /** Sums that training leaves where the gradient would lie, of a parameter that is not trained by one. */
+  readonly sums?: Tensor;
 }
 
 /** Non-trained state that training updates and ranks average (batch norm's moving mean and variance). */
@@ -84,6 +86,13 @@ export class GraphBuilder {
   /** A trained f32 tensor, in the vector `parameters`; its gradient has the same offset in `gradients`. */
   parameter(name: string, shape: readonly number[], initializer: Initializer): Tensor {
     return this.#place(this.#isFreezing ? this.#frozen : this.#parameters, name, shape, initializer);
+  }
+
+  /** Has training leave `sums`, of the parameter's shape, in place of its gradient, which then is not computed. */
+  leaveSums(parameter: Tensor, sums: Tensor): void {
+    const index = this.#parameters.findIndex(({ tensor }) => tensor === parameter);
+    assert(index >= 0, `tensor ${parameter.id} is no parameter`);
+    this.#parameters[index] = { ...this.#parameters[index]!, sums };
   }
 
   /** An f32 tensor in the vector `statistics`. */

@@ -70,7 +70,8 @@ export function buildTrainingProgram(
   { scalesLoss = false }: TrainingOptions = {},
 ): TrainingProgram {
   const others = [...wantedStatistics(graph), ...wantedResults(results)];
-  const forward = fuse(graph, [objective, ...tensorsOf(others)]);
+  const sums = graph.parameters.flatMap((parameter) => parameter.sums ?? []);
+  const forward = fuse(graph, [objective, ...tensorsOf(others), ...sums]);
   const builder = new GraphBuilder(forward);
   const lossScale = scalesLoss ? builder.input("lossScale", f32(1)) : undefined;
   const { graph: extended, gradients } = differentiate(builder.build(), objective, lossScale);

@@ -3,7 +3,9 @@
 
 import { SltrainError } from "../errors.ts";
 import { GraphBuilder, layoutOf, vectorNames, type Graph, type VectorName } from "../graph/graph.ts";
+import { columnSum } from "../kernels/ops/bias.ts";
 import type { NoParams } from "../kernels/ops/elementwise.ts";
+import { fill } from "../kernels/ops/fill.ts";
 import {
   hinge,
   meanSquaredError,
@@ -20,7 +22,12 @@ import { finalActivation, splitStages } from "./stages.ts";
 import { MODEL_INPUT, type Activation, type Topology } from "./topology.ts";
 
 export type LossName =
-  "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mean-squared-error" | "hinge" | "squared-hinge";
+  | "inertia"
+  | "softmax-cross-entropy"
+  | "sigmoid-cross-entropy"
+  | "mean-squared-error"
+  | "hinge"
+  | "squared-hinge";
 
 interface Loss {
   readonly op: Op<NoParams>;
@@ -33,7 +40,7 @@ interface Loss {
   readonly truth: "labels" | "targets" | "one-vs-rest";
 }
 
-const losses: Readonly<Record<LossName, Loss>> = {
+const losses: Readonly<Record<Exclude<LossName, "inertia">, Loss>> = {
   "softmax-cross-entropy": { op: softmaxCrossEntropy, link: "softmax", truth: "labels" },
   "sigmoid-cross-entropy": { op: sigmoidCrossEntropy, link: "sigmoid", truth: "targets" },
   "mean-squared-error": { op: meanSquaredError, link: "linear", truth: "targets" },
@@ -104,6 +111,11 @@ export function buildModel(topology: Topology, batchSize: number, options: Build
   const model = { logits, outputs, layerOutputs };
   if (options.loss === undefined) return { ...model, graph: builder.build() };
 
+  if (options.loss === "inertia") {
+    const loss = builder.apply(columnSum, [outputs], {});
+    const correct = builder.apply(fill, [], { shape: [1], value: 0 });
+    return { ...model, loss, correct, graph: builder.build() };
+  }
   const { op, link } = losses[options.loss];
   if (link !== "linear" && final !== "linear" && final !== link) {
     throw new SltrainError({
@@ -130,15 +142,22 @@ export function buildModel(topology: Topology, batchSize: number, options: Build
 
 /** The inputs that hold the right answers for a loss of so many outputs. */
 export function truthOf(loss: LossName, outputs: number): readonly ("labels" | "targets")[] {
+  if (loss === "inertia") return [];
   const { truth } = losses[loss];
   if (truth !== "one-vs-rest") return [truth];
   return outputs === 1 ? ["targets"] : ["labels", "targets"];
 }
 
+/** Whether the loss counts right answers, so that there is an accuracy. */
+export function countsAnswers(loss: LossName): boolean {
+  return loss !== "mean-squared-error" && loss !== "inertia";
+}
+
 /** The loss that fits the model's last activation. */
 export function defaultLoss(topology: Topology): LossName {
+  if (topology.layers.at(-1)?.className === "KMeans") return "inertia";
   const final = finalActivation(topology);
-  const names = Object.keys(losses) as LossName[];
+  const names = Object.keys(losses) as (keyof typeof losses)[];
   return names.find((name) => losses[name].link === final) ?? "mean-squared-error";
 }
 

@@ -1,6 +1,14 @@
 // The models that come with sltrain, in one list: `--model NAME`. Each fits itself to the data's shape.
 
-import { conv2d, dense, flatten, localResponseNormalization, maxPooling2d, sequential } from "./compose.ts";
+import {
+  conv2d,
+  dense,
+  flatten,
+  kMeans,
+  localResponseNormalization,
+  maxPooling2d,
+  sequential,
+} from "./compose.ts";
 import { answer, flat, image, type ModelIo } from "./model-io.ts";
 import { hingeLoss, softmaxLoss, type OwnLoss } from "./model-loss.ts";
 import { mobileNet } from "./mobilenet.ts";
@@ -33,6 +41,12 @@ export const builtinModels: readonly BuiltinModel[] = [
     description: "linear support vector machine, one against the rest; its outputs are scores (`hinge`)",
     topology: (io) => sequential("svm", io.inputShape, [...flat(io), dense(io.outputs)]),
     loss: hingeLoss,
+  },
+  {
+    name: "kmeans",
+    description: "k-means: --clusters centroids, by --algorithm em",
+    topology: (io) => sequential("kmeans", io.inputShape, [...flat(io), kMeans(io.outputs)]),
+    loss: () => "inertia",
   },
   {
     name: "mlp",

@@ -12,6 +12,7 @@ import {
   type Flatten,
   type GlobalAveragePooling2D,
   type InitializerName,
+  type KMeans,
   type Layer,
   type LocalResponseNormalization,
   type Merge,
@@ -74,6 +75,10 @@ export function batchNormalization(
     ...{ className: "BatchNormalization", momentum: 0.99, epsilon: 1e-3, scale: true, center: true },
     ...constants,
   };
+}
+
+export function kMeans(clusters: number): Loose<KMeans> {
+  return { className: "KMeans", clusters };
 }
 
 export function localResponseNormalization(
@@ -151,6 +156,7 @@ const defaultNames: Readonly<Record<Layer["className"], string>> = {
   Activation: "activation",
   LayerNormalization: "layer_normalization",
   LocalResponseNormalization: "local_response_normalization",
+  KMeans: "kmeans",
   LeakyReLU: "leaky_re_lu",
   Add: "add",
   Multiply: "multiply",

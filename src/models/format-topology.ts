@@ -135,6 +135,8 @@ function kerasConfig(layer: Layer): Readonly<Record<string, unknown>> {
         alpha: layer.alpha,
         beta: layer.beta,
       };
+    case "KMeans":
+      return { name: layer.name, clusters: layer.clusters };
     case "LeakyReLU":
       // Keras 3 says negative_slope, and takes alpha as well.
       return { name: layer.name, alpha: layer.negativeSlope };

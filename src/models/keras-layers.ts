@@ -224,6 +224,9 @@ export const layerSchemas: Readonly<Record<Layer["className"] | "ReLU" | "Softma
   Softmax: z
     .strictObject({ ...common, axis: lastAxis })
     .transform((c) => ({ className: "Activation", name: c.name, activation: "softmax" })),
+  KMeans: z
+    .strictObject({ ...common, clusters: countSchema })
+    .transform((c) => ({ className: "KMeans", name: c.name, clusters: c.clusters })),
   LeakyReLU: z.strictObject({ ...common, alpha: slope, negative_slope: slope }).transform((c) => ({
     className: "LeakyReLU",
     name: c.name,

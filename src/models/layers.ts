@@ -19,8 +19,10 @@ import {
   tanh,
   type NoParams,
 } from "../kernels/ops/elementwise.ts";
+import { embeddingGrad } from "../kernels/ops/embedding.ts";
 import { fill } from "../kernels/ops/fill.ts";
 import { globalAvgPool } from "../kernels/ops/global-avg-pool.ts";
+import { kmeansAssign } from "../kernels/ops/kmeans-assign.ts";
 import { layerNorm } from "../kernels/ops/layer-norm.ts";
 import { localResponseNorm } from "../kernels/ops/local-response-norm.ts";
 import { dense } from "../kernels/ops/matmul.ts";
@@ -39,6 +41,7 @@ import {
   type Dense,
   type DepthwiseConv2D,
   type InitializerName,
+  type KMeans,
   type LayerNormalization,
 } from "./topology.ts";
 
@@ -120,6 +123,8 @@ export function addLayer(
       const { depthRadius, bias, alpha, beta } = layer;
       return builder.apply(localResponseNorm, [x], { depthRadius, bias, alpha, beta });
     }
+    case "KMeans":
+      return addKMeans(layer, x, context);
     case "LeakyReLU":
       return builder.apply(leakyRelu, [x], { alpha: layer.negativeSlope });
     case "Concatenate":
@@ -151,6 +156,26 @@ function addBatchNorm(
   builder.update(movingMean, builder.apply(movingAverage, [movingMean, mean!], { momentum }));
   builder.update(movingVariance, builder.apply(movingAverage, [movingVariance, variance!], { momentum }));
   return y!;
+}
+
+/**
+ * Squared distances [B,1] to the nearest centroid. Training leaves what the next centroids are made of: the sums of the
+ * clusters' rows where a gradient would lie, and in the statistics their numbers and sums of squared distances.
+ */
+function addKMeans({ name, clusters }: KMeans, x: Tensor, { builder, training }: LayerContext): Tensor {
+  const { B, D } = bindShapes("k-means", [x.type], { x: "B D" });
+  const centroids = builder.parameter(`${name}/centroids`, [clusters, D], { kind: "zeros" });
+  const counts = builder.statistic(`${name}/counts`, [clusters], { kind: "zeros" });
+  const inertias = builder.statistic(`${name}/inertias`, [clusters], { kind: "zeros" });
+  const [assignment, squares] = builder.add(kmeansAssign, [x, centroids], {}) as [Tensor, Tensor];
+  const distances = builder.apply(reshape, [squares], { shape: [B, 1] });
+  if (!training) return distances;
+  const sumsOf = (rows: Tensor) => builder.apply(embeddingGrad, [assignment, rows], { vocabulary: clusters });
+  const flatSumsOf = (rows: Tensor) => builder.apply(reshape, [sumsOf(rows)], { shape: [clusters] });
+  builder.leaveSums(centroids, sumsOf(x));
+  builder.update(counts, flatSumsOf(builder.apply(fill, [], { shape: [B, 1], value: 1 })));
+  builder.update(inertias, flatSumsOf(distances));
+  return distances;
 }
 
 /** gamma and beta of x's last axis: trained, or constants where the layer does without. */

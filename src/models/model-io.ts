@@ -6,7 +6,7 @@ import { dense, flatten } from "./compose.ts";
 export interface ModelIo {
   /** One sample, without the batch. */
   readonly inputShape: readonly number[];
-  /** Classes, or 1 for a yes-or-no answer or a value. */
+  /** Classes, or clusters, or 1 for a yes-or-no answer or a value. */
   readonly outputs: number;
   /** Whether the outputs are values rather than probabilities. Default false. */
   readonly regression?: boolean;

@@ -11,6 +11,7 @@ export interface LossRequest {
   /** 0 for regression. */
   readonly classes: number;
   readonly hinge: "hinge" | "squared";
+  readonly clusters: number;
 }
 
 /** Throws SltrainError "model-data-mismatch" where the data has no classes. */
@@ -45,6 +46,7 @@ export interface ChosenLoss {
 export function lossFor(own: OwnLoss | undefined, request: LossRequest): ChosenLoss {
   const { classes } = request;
   const loss = (own ?? lossOfData)(request);
+  if (loss === "inertia") return { loss, outputs: request.clusters };
   if (request.task === "regression") return { loss, outputs: 1 };
   return { loss, outputs: loss === "softmax-cross-entropy" || classes > 2 ? classes : 1 };
 }

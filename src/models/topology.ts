@@ -147,6 +147,12 @@ export interface Concatenate extends LayerBase {
   readonly className: "Concatenate";
 }
 
+/** From each sample to the nearest of its centroids: a squared Euclidean distance. Keras has no layer for it. */
+export interface KMeans extends LayerBase {
+  readonly className: "KMeans";
+  readonly clusters: number;
+}
+
 /** Layers are told apart by Keras's class name. */
 export type Layer =
   | Dense
@@ -162,7 +168,8 @@ export type Layer =
   | LocalResponseNormalization
   | LeakyReLU
   | Merge
-  | Concatenate;
+  | Concatenate
+  | KMeans;
 
 /** Whether the layer reads several others. */
 export function joins({ className }: Layer): boolean {

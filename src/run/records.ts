@@ -178,6 +178,7 @@ export interface EpochMetrics extends WorkTotals {
 export type StopReason =
   | "epochs-done"
   | "target-reached"
+  | "converged"
   | "no-improvement"
   | "stop-requested"
   | "budget-reached"

@@ -1,6 +1,7 @@
 // One stored run as a page of text: what it was, how it went, what it left.
 
 import { styleText } from "node:util";
+import { countsAnswers } from "../models/build.ts";
 import type { RunSummary } from "../run/records.ts";
 import { statusOf, type StoredRun } from "../run/registry.ts";
 import { formatBytes, formatCount, formatDuration, formatPercent, formatUsd } from "../units.ts";
@@ -58,7 +59,7 @@ export function runReport(run: StoredRun, storageUri: string, width: number): st
   ];
   if (metrics.length === 0) return page.join("\n");
 
-  const isRegression = manifest.loss === "mean-squared-error";
+  const isRegression = !countsAnswers(manifest.loss);
   const right = { align: "right" } as const;
   const table = drawTable(
     ["epoch", "loss", "validation loss", ...(isRegression ? [] : ["accuracy"]), "samples/s", "wait"].map(

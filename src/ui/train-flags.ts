@@ -33,6 +33,7 @@ const VALUES = {
   clipNorm: "x",
   clipValue: "x",
   algorithm: "name",
+  clusters: "n",
   sync: "protocol",
   syncEvery: "n|epoch",
   reduce: "pattern",

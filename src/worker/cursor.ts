@@ -21,6 +21,8 @@ export interface Cursor {
   validatedEpoch: number;
   /** The best of them, by what the run goes by (run/best-epoch.ts). */
   bestEpoch: { readonly epoch: number; readonly worth: number } | null;
+  /** Whether the algorithm was done with the last exchange. */
+  converged: boolean;
   /** Exchanges since the newest checkpoint, which was made when the step `checkpointStep` was done; -1: there is none. */
   exchanges: number;
   checkpointStep: number;
@@ -54,6 +56,7 @@ export function startCursor(): Cursor {
   return {
     ...{ step: 0, epochLoss: 0, epochCorrect: 0, epochSamples: 0 },
     ...{ accuracy: null, validationLoss: null, validatedEpoch: 0, bestEpoch: null },
+    ...{ converged: false },
     ...{ exchanges: 0, checkpointStep: -1, sweptStep: -1, firstLosses: [] },
     ...{ began: { attempt: 0, step: 0 }, spent: NOTHING_SPENT, epochSpent: NOTHING_SPENT },
     ...{ decided: null, firstStepMs: null, pace: UNKNOWN_PACE, stall: NO_STALL },

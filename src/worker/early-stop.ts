@@ -5,7 +5,7 @@ import { worthOf } from "../run/best-epoch.ts";
 import type { StopReason } from "../run/records.ts";
 import type { Cursor } from "./cursor.ts";
 
-export type EarlyEnd = Extract<StopReason, "target-reached" | "no-improvement">;
+export type EarlyEnd = Extract<StopReason, "target-reached" | "converged" | "no-improvement">;
 
 /** What an epoch's validation told; null where it told nothing. */
 export interface Validated {
@@ -17,12 +17,13 @@ type Targets = Pick<TrainConfig, "targetAccuracy" | "targetLoss" | "patience">;
 
 export function earlyEnd(
   { targetAccuracy, targetLoss, patience }: Targets,
-  { accuracy, validationLoss, bestEpoch, validatedEpoch }: Cursor,
+  { accuracy, validationLoss, bestEpoch, validatedEpoch, converged }: Cursor,
 ): EarlyEnd | undefined {
   if (targetAccuracy !== undefined && accuracy !== null && accuracy >= targetAccuracy)
     return "target-reached";
   if (targetLoss !== undefined && validationLoss !== null && validationLoss <= targetLoss)
     return "target-reached";
+  if (converged) return "converged";
   if (patience !== undefined && bestEpoch !== null && validatedEpoch - bestEpoch.epoch >= patience)
     return "no-improvement";
   return undefined;

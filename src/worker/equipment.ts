@@ -5,6 +5,7 @@ import { scalesLoss } from "../algorithms/loss-scale.ts";
 import { Replica } from "../algorithms/replica.ts";
 import { SampleSchedule } from "../algorithms/sample-schedule.ts";
 import { memoryShares } from "../algorithms/training-memory.ts";
+import { samplesPerStep, takesAllRows } from "../config/samples-per-step.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { evenPart, type RowSlice } from "../data/order.ts";
 import { loadBytes, openPartitions } from "../data/reader.ts";
@@ -13,6 +14,7 @@ import { optimizerOf, type Optimizer } from "../optim/optimizer.ts";
 import type { RunManifest } from "../run/records.ts";
 import type { Storage } from "../storage/storage.ts";
 import { openRunDevice, type RunDevice } from "./run-device.ts";
+import { startingPoint } from "./starting-point.ts";
 import type { StartupClock } from "./startup-clock.ts";
 
 export interface Equipment extends RunDevice {
@@ -25,6 +27,8 @@ export interface Equipment extends RunDevice {
   /** This rank's part of the validation split; may be empty. */
   readonly validation: Dataset;
   readonly replica: Replica;
+  /** What the replica's parameters are as long as it is as good as new; absent: what its seed says. */
+  readonly start: Float32Array | undefined;
   /** Of the largest batch. */
   readonly step: Step;
 }
@@ -49,17 +53,24 @@ export async function equip({ storage, manifest, rank, threads, startup }: Equip
   kept = undefined;
   if (warm !== undefined) {
     warm.replica.reset();
-    return warm;
+    return begun(warm);
   }
   const { dataBytes } = memoryShares(manifest.config.memoryMiB, manifest.data);
   const schedule = scheduleOf(manifest, rank, dataBytes);
   const optimizer = optimizerOf(manifest.config);
-  const [data, compiled] = await Promise.all([
+  const [data, start, compiled] = await Promise.all([
     openData(storage, manifest, { rows: schedule.rows, rank, memoryLimitBytes: dataBytes }),
+    startingPoint(storage, manifest),
     compileReplica(manifest, optimizer, schedule.largestShare, { rank, threads, startup }),
   ]);
   startup.end("data");
-  return { key, schedule, optimizer, ...data, ...compiled };
+  return begun({ key, schedule, optimizer, start, ...data, ...compiled });
+}
+
+function begun(equipment: Equipment): Equipment {
+  const { replica, start } = equipment;
+  if (start !== undefined) replica.write("parameters", start);
+  return equipment;
 }
 
 /** For the next invocation of this process, unless its GPU has gone away. */
@@ -74,11 +85,19 @@ function keyOf({ config, data, topology, loss }: RunManifest, rank: number, thre
   return JSON.stringify({ settings, data, topology, loss, rank, threads });
 }
 
-/** Of all training rows where they fit into `dataBytes`, else of this rank's part of them. */
+/**
+ * Of all training rows where they fit into `dataBytes`, else of this rank's part of them; of that part too where it is
+ * the same in every step.
+ */
 function scheduleOf({ config, data }: RunManifest, rank: number, dataBytes: number): SampleSchedule {
-  const { batchSize, seed, workers: worldSize } = config;
-  const holdsAll = loadBytes(data, "train") <= dataBytes;
-  return new SampleSchedule({ count: data.counts.train, batchSize, seed, rank, worldSize, holdsAll });
+  const { seed, workers: worldSize } = config;
+  const count = data.counts.train;
+  const batchSize = samplesPerStep(config, count);
+  const holdsAll = !takesAllRows(config) && loadBytes(data, "train") <= dataBytes;
+  return new SampleSchedule({
+    ...{ count, batchSize, seed, rank, worldSize, holdsAll },
+    shuffles: !takesAllRows(config),
+  });
 }
 
 /** The schedule's training rows, and this rank's part of the validation rows. */

@@ -1,5 +1,6 @@
 // A worker's post: the generation that it acts as, and the signs of life that it gives there.
 
+import { samplesPerStep } from "../config/samples-per-step.ts";
 import { batchesPerEpoch } from "../data/order.ts";
 import type { Functions } from "../functions/functions.ts";
 import { watchPace } from "../plan/watch-pace.ts";
@@ -31,7 +32,7 @@ export async function openPost(
   const keys = runKeys(runId);
   const pace = watchPace(storage.capabilities.prices, config);
   const generation = event.reason === "speculation" ? event.generation : await claimPost(options);
-  const stepsPerEpoch = batchesPerEpoch(data.counts.train, config.batchSize);
+  const stepsPerEpoch = batchesPerEpoch(data.counts.train, samplesPerStep(config, data.counts.train));
   return new HeartbeatTimer({
     ...{ storage, keys, fence, worker: { rank, attempt, generation } },
     ...{ beatMs: rank === 0 ? pace.leaderBeatMs : pace.beatMs, stalledBeatMs: config.leaseMs / 3 },
@@ -42,7 +43,7 @@ export async function openPost(
       step: cursor.step,
       stall: cursor.stall,
       epoch: Math.floor(cursor.step / stepsPerEpoch) + 1,
-      samples: (cursor.step % stepsPerEpoch) * config.batchSize,
+      samples: (cursor.step % stepsPerEpoch) * samplesPerStep(config, data.counts.train),
       loss: cursor.epochSamples > 0 ? cursor.epochLoss / cursor.epochSamples : null,
       ...(cursor.firstStepMs === null ? {} : { firstStepMs: cursor.firstStepMs }),
     }),

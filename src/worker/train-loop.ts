@@ -7,6 +7,7 @@ import type { Batch, Replica } from "../algorithms/replica.ts";
 import type { SampleSchedule } from "../algorithms/sample-schedule.ts";
 import type { Collective } from "../allreduce/collective.ts";
 import type { Dataset } from "../data/dataset.ts";
+import { countsAnswers } from "../models/build.ts";
 import { hyperAt, type Optimizer } from "../optim/optimizer.ts";
 import type { EpochMetrics, RunManifest, StopReason } from "../run/records.ts";
 import type { Cursor } from "./cursor.ts";
@@ -118,11 +119,13 @@ function interrupted(error: unknown): "interrupted" {
   throw error;
 }
 
-function count(cursor: Cursor, { samples, loss, correct }: ExchangeOutcome): void {
+function count(cursor: Cursor, outcome: ExchangeOutcome): void {
+  const { samples, loss, correct, converged = false } = outcome;
   cursor.epochSamples += samples;
   cursor.epochLoss += loss * samples;
   cursor.epochCorrect += correct;
   cursor.exchanges++;
+  cursor.converged = converged;
   if (cursor.firstLosses.length < FIRST_LOSSES) cursor.firstLosses.push(loss);
 }
 
@@ -180,7 +183,7 @@ async function finishEpoch(
       Float64Array.from(names, (name) => parts[name]),
     ));
   const sum = Object.fromEntries(names.map((name, i) => [name, scalars[i]])) as typeof parts;
-  const counted = manifest.loss !== "mean-squared-error";
+  const counted = countsAnswers(manifest.loss);
   const validated = {
     validationLoss: validates ? sum.loss / weight : null,
     accuracy: validates && counted ? sum.correct / weight : null,

@@ -8,6 +8,7 @@ const request = (classes: number, hinge: LossRequest["hinge"] = "hinge"): LossRe
   task: "classification",
   classes,
   hinge,
+  clusters: 10,
 });
 
 suite("the loss of a run", () => {

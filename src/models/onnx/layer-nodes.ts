@@ -119,6 +119,20 @@ const writers: Writers = {
     const names = values.map(({ name }) => name);
     return { ...values[0]!, name: graph.node("Concat", names, { axis: { int: axis } }) };
   },
+  KMeans: ({ name }, [x], { graph, weight }) => {
+    const input = graph.ordered(x!, "rows");
+    const { shape, data } = weight(`${name}/centroids`);
+    const [clusters, features] = shape as [number, number];
+    const along = { axes: { ints: [1] }, keepdims: { int: 1 } };
+    // To each centroid by itself: one subtraction for all would need a third axis, and its shape as a tensor of int64.
+    const squares = Array.from({ length: clusters }, (_, k) => {
+      const values = data.subarray(k * features, (k + 1) * features);
+      const centroid = graph.constant(`${name}/centroids:${k}`, values);
+      return graph.node("ReduceSumSquare", [graph.node("Sub", [input.name, centroid])], along);
+    });
+    const distances = graph.node("Concat", squares, { axis: { int: 1 } });
+    return { ...input, name: graph.node("ReduceMin", [distances], along) };
+  },
 };
 
 function activate(graph: OnnxGraph, activation: Activation, x: OnnxValue): OnnxValue {
