@@ -63,11 +63,13 @@ suite("the built-in models", () => {
     });
   }
 
-  test("end in softmax for classes and in sigmoid for one output, but for svm, whose outputs are scores", () => {
+  test("end in softmax for classes and in sigmoid for one output, but for svm and kmeans", () => {
     for (const { name, topology } of builtinModels) {
-      if (name !== "svm") assert.equal(defaultLoss(topology(smallPhotos)), "softmax-cross-entropy");
+      if (name !== "svm" && name !== "kmeans")
+        assert.equal(defaultLoss(topology(smallPhotos)), "softmax-cross-entropy");
     }
     for (const io of [smallPhotos, bits]) assert.equal(finalActivation(builtin("svm", io)), "linear");
+    assert.equal(defaultLoss(builtin("kmeans", smallPhotos)), "inertia");
     assert.equal(defaultLoss(builtin("feng-a", bits)), "sigmoid-cross-entropy");
   });
 

@@ -24,10 +24,35 @@ class LocalResponseNormalization extends tfl.layers.Layer {
   }
 }
 
+/** As docs/models.md tells users of tf.js to. */
+class KMeans extends tfl.layers.Layer {
+  static className = "KMeans";
+  readonly #clusters: number;
+  constructor(config: { readonly clusters: number }) {
+    super(config as object);
+    this.#clusters = config.clusters;
+  }
+  override build([, features]: number[]): void {
+    const zeros = tfl.initializers.zeros();
+    this.addWeight("centroids", [this.#clusters, features!], "float32", zeros);
+    for (const name of ["counts", "inertias"])
+      this.addWeight(name, [this.#clusters], "float32", zeros, undefined, false);
+  }
+  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
+    const x = Array.isArray(inputs) ? inputs[0]! : inputs;
+    const difference = x.expandDims(1).sub(this.weights[0]!.read());
+    return difference.square().sum(2).min(1, true);
+  }
+  override computeOutputShape([batch]: number[]): number[] {
+    return [batch!, 1];
+  }
+}
+
 before(async () => {
   await completeTfjsCore();
   await tf.setBackend("cpu");
   tf.serialization.registerClass(LocalResponseNormalization);
+  tf.serialization.registerClass(KMeans);
 });
 
 for (const topology of exportedModels)
