@@ -1,9 +1,8 @@
 // What a data set is made from, before it is decoded. Its inputs are data, so that one hash over them recognises it.
 
-import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { sha256 } from "../sha256.ts";
-import { fileError } from "./content-file.ts";
+import { fileChunks, fileError } from "./content-file.ts";
 import type { Transform } from "./dataset.ts";
 import type { SourceRows } from "./rows.ts";
 
@@ -50,13 +49,7 @@ export async function fingerprint({ name, inputs, transform }: Source): Promise<
     });
     hash.update(JSON.stringify([input.as, size]));
     sizeBytes += size;
-    try {
-      for await (const chunk of createReadStream(input.path, { highWaterMark: 2 ** 20 })) {
-        hash.update(chunk as Buffer);
-      }
-    } catch (cause) {
-      throw fileError(input.path, cause);
-    }
+    for await (const chunk of fileChunks(input.path)) hash.update(chunk);
   }
   return { id: hash.digest("hex"), sizeBytes };
 }

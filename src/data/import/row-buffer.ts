@@ -6,7 +6,7 @@ import type { CsrRows, DenseRows, FeatureRows, RowBlock } from "../rows.ts";
 /** Below it a loop over the values is faster than a view of the row. */
 const SHORT_ROW = 32;
 
-/** Reused: what `take` gives is the receiver's, and the next row begins new arrays. */
+/** What `take` gives is the receiver's. */
 export class RowBuffer {
   readonly #capacityBytes: number;
   #rows: DenseBuffer | CsrBuffer | undefined;
@@ -41,27 +41,30 @@ export class RowBuffer {
   take(): RowBlock {
     const block = {
       count: this.#count,
-      features: this.#rows!.features(),
+      features: this.#rows!.take(),
       labels: this.#hasLabels ? this.#labels.slice(0, this.#count) : new Float64Array(0),
     };
-    this.#rows = undefined;
     this.#count = 0;
     return block;
   }
 }
 
 class DenseBuffer {
-  readonly #values: DenseRows;
+  readonly #type: "u8" | "f16" | "f32";
   readonly #width: number;
+  readonly #capacity: number;
+  #values: DenseRows;
   #length = 0;
 
   constructor(like: DenseRows, width: number, capacityBytes: number) {
-    const rows = Math.max(1, Math.floor(capacityBytes / (width * like.BYTES_PER_ELEMENT)));
+    this.#type = featureTypeOf(like) as "u8" | "f16" | "f32";
     this.#width = width;
-    this.#values = denseArray(featureTypeOf(like) as "u8", rows * width);
+    this.#capacity = width * Math.max(1, Math.floor(capacityBytes / (width * like.BYTES_PER_ELEMENT)));
+    this.#values = denseArray(this.#type, this.#capacity);
   }
 
   append(features: FeatureRows, row: number): boolean {
+    if (this.#values.length === 0) this.#values = denseArray(this.#type, this.#capacity);
     const from = features as DenseRows;
     const begin = row * this.#width;
     if (this.#width < SHORT_ROW) {
@@ -70,11 +73,19 @@ class DenseBuffer {
       this.#values.set(from.subarray(begin, begin + this.#width), this.#length);
     }
     this.#length += this.#width;
-    return this.#length === this.#values.length;
+    return this.#length === this.#capacity;
   }
 
-  features(): DenseRows {
-    return this.#length === this.#values.length ? this.#values : this.#values.slice(0, this.#length);
+  take(): DenseRows {
+    if (this.#length < this.#capacity) {
+      const taken = this.#values.slice(0, this.#length);
+      this.#length = 0;
+      return taken;
+    }
+    const taken = this.#values;
+    this.#values = denseArray(this.#type, 0);
+    this.#length = 0;
+    return taken;
   }
 }
 
@@ -108,10 +119,12 @@ class CsrBuffer {
     return 4 * this.#rows + 8 * length >= this.#capacityBytes;
   }
 
-  features(): CsrRows {
+  take(): CsrRows {
     const nonZeros = this.#starts[this.#rows]!;
+    const rows = this.#rows;
+    this.#rows = 0;
     return {
-      rowStarts: this.#starts.slice(0, this.#rows + 1),
+      rowStarts: this.#starts.slice(0, rows + 1),
       columns: this.#columns.slice(0, nonZeros),
       values: this.#values.slice(0, nonZeros),
     };

@@ -55,7 +55,8 @@ export class RowShuffle {
     this.#first ??= block;
     const [type, wanted] = [featureTypeOf(block.features), featureTypeOf(this.#first.features)];
     assert(type === wanted, `a reader gave rows of ${type} after rows of ${wanted}`);
-    const keys = Uint32Array.from({ length: block.count }, () => this.#stream.nextU32());
+    const keys = new Uint32Array(block.count);
+    for (let row = 0; row < block.count; row++) keys[row] = this.#stream.nextU32();
     this.#count += block.count;
     if (this.#spilled) return this.#spilled.add({ block, keys });
     this.#held.push({ block, keys });
@@ -67,7 +68,8 @@ export class RowShuffle {
     const { memoryBytes, expectedBytes, spillFolder } = this.#options;
     const file = await SpillFile.create(expectedBytes, spillFolder);
     const rowBytes = this.#heldBytes / this.#count;
-    const ranges = Math.floor(memoryBytes / 2 / Math.max(SEGMENT_BYTES, 2 * rowBytes));
+    // What is held and what waits to be written are there at once.
+    const ranges = Math.floor(memoryBytes / 4 / Math.max(SEGMENT_BYTES, 2 * rowBytes));
     this.#spilled = new SpilledRows(file, Math.max(2, Math.min(MAX_RANGES, ranges)));
     for (let held = this.#held.shift(); held; held = this.#held.shift()) await this.#spilled.add(held);
   }
@@ -93,38 +95,59 @@ export class RowShuffle {
 class SpilledRows {
   readonly file: SpillFile;
   readonly ranges: number;
-  readonly #pending: { readonly rows: RowBuffer; keys: number[] }[];
+  readonly #pending: readonly PendingRows[];
   readonly #segments: Segment[][];
 
   constructor(file: SpillFile, ranges: number) {
     this.file = file;
     this.ranges = ranges;
-    this.#pending = Array.from({ length: ranges }, () => ({ rows: new RowBuffer(SEGMENT_BYTES), keys: [] }));
+    this.#pending = Array.from({ length: ranges }, () => new PendingRows());
     this.#segments = Array.from({ length: ranges }, () => []);
   }
 
   async add({ block, keys }: KeyedRows): Promise<void> {
     for (let row = 0; row < block.count; row++) {
-      const range = Math.floor((keys[row]! * this.ranges) / KEYS);
+      const key = keys[row]!;
+      const range = Math.floor((key * this.ranges) / KEYS);
       const pending = this.#pending[range]!;
-      pending.keys.push(keys[row]!);
-      if (pending.rows.append(block, row)) await this.#write(range);
+      if (pending.append(block, row, key)) {
+        this.#segments[range]!.push(await this.file.append(pending.take()));
+      }
     }
-  }
-
-  async #write(range: number): Promise<void> {
-    const { rows, keys } = this.#pending[range]!;
-    this.#pending[range]!.keys = [];
-    this.#segments[range]!.push(await this.file.append({ block: rows.take(), keys: Uint32Array.from(keys) }));
   }
 
   /** All rows of a range, in the order in which they came. */
   async read(range: number, like: RowBlock): Promise<KeyedRows[]> {
     const all: KeyedRows[] = [];
     for (const segment of this.#segments[range]!) all.push(await this.file.read(segment, like));
-    const { rows, keys } = this.#pending[range]!;
-    if (rows.count > 0) all.push({ block: rows.take(), keys: Uint32Array.from(keys) });
+    const pending = this.#pending[range]!;
+    if (pending.count > 0) all.push(pending.take());
     return all;
+  }
+}
+
+/** The next segment of a range. */
+class PendingRows {
+  readonly #rows = new RowBuffer(SEGMENT_BYTES);
+  #keys = new Uint32Array(64);
+
+  get count(): number {
+    return this.#rows.count;
+  }
+
+  append(block: RowBlock, row: number, key: number): boolean {
+    if (this.count === this.#keys.length) {
+      const grown = new Uint32Array(2 * this.count);
+      grown.set(this.#keys);
+      this.#keys = grown;
+    }
+    this.#keys[this.count] = key;
+    return this.#rows.append(block, row);
+  }
+
+  take(): KeyedRows {
+    const keys = this.#keys.slice(0, this.count);
+    return { keys, block: this.#rows.take() };
   }
 }
 
