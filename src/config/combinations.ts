@@ -39,6 +39,11 @@ const OF_LAMBDA = "it belongs to --provider lambda";
 
 const rules: readonly Rule[] = [
   {
+    settings: ["newHead", "weights"],
+    broken: (config, isFlag) => isFlag("newHead") && config.weights === undefined,
+    because: "without weights from elsewhere all layers begin anew",
+  },
+  {
     settings: ["sync", "algorithm"],
     broken: (config) => isStale(config) && config.algorithm !== "ga-sgd",
     because: "workers that are not in lockstep send their own updates at every step, which is ga-sgd's",

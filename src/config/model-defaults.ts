@@ -4,6 +4,7 @@ import type { TrainConfigInput } from "./schema.ts";
 
 export const generalDefaults = {
   model: "lenet5",
+  newHead: "auto",
   data: "mnist",
   epochs: 5,
   batchSize: 128,

@@ -90,6 +90,14 @@ export const trainFields = {
   model: text("a model's name or the path of a model.json").describe(
     "Built-in model (lr, softmax, svm, kmeans, mlp, lenet5, feng-a, cifar-cnn, resnet20, resnet32, resnet34, resnet50, mobilenet, vgg19) or the path of a Keras / TensorFlow.js model.json.",
   ),
+  weights: text("a path of weights or run:ID")
+    .optional()
+    .describe(
+      "What the model begins with: safetensors, the model.json of tf.js with its shards, or run:ID for another run's model.",
+    ),
+  newHead: oneOf(["auto", "on", "off"]).describe(
+    "Whether the last layer begins anew beside --weights: auto where it does not fit and others are frozen.",
+  ),
   freeze: text("all-but-head, or names of layers")
     .optional()
     .describe(

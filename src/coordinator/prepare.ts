@@ -33,6 +33,7 @@ import { chooseDevice, type ChosenDevice } from "./choose-device.ts";
 import { checkLimits } from "./check-limits.ts";
 import { checkReach } from "./check-reach.ts";
 import { refuseTooManyWorkers } from "./check-workers.ts";
+import { storeInitialWeights } from "./initial-weights.ts";
 import type { Crew } from "../run/crew.ts";
 
 /** What belongs to a crew and not to the run: another one may have others. */
@@ -112,6 +113,10 @@ async function createRun(
   // Each has the more to do the fewer they are.
   if (config.minWorkers !== undefined)
     await checkFunction({ ...config, workers: config.minWorkers }, data, job, chosen.limits);
+  const weights =
+    config.weights === undefined
+      ? undefined
+      : await storeInitialWeights({ ...config, storage, from: config.weights, topology });
   const runId = config.runId ?? newRunId(config.model);
   const manifest: RunManifest = {
     schemaVersion: RUN_SCHEMA_VERSION,
@@ -121,6 +126,7 @@ async function createRun(
     data,
     topology,
     loss,
+    ...(weights && { weights }),
     parameterCount: parameterCount(topology),
     frames: frameBudget({
       ...{ config, prices, ...layoutsOf(topology) },

@@ -2,6 +2,13 @@
 // then the tensors' bytes without a hole. Little-endian throughout, as are all machines that sltrain runs on.
 
 import { SltrainError, assert } from "../errors.ts";
+import {
+  elements,
+  LENGTH_BYTES,
+  METADATA_KEY,
+  parseSafetensorsHeader,
+  safetensorsHeaderEnd,
+} from "./safetensors-header.ts";
 import { sha256 } from "../sha256.ts";
 import type { Layout } from "../shard/layout.ts";
 
@@ -30,11 +37,6 @@ type SafetensorsDType = keyof typeof arrays;
 
 /** By falling size of an element: tensors written in this order are all aligned. */
 const dtypes = Object.keys(arrays) as readonly SafetensorsDType[];
-
-const LENGTH_BYTES = 8;
-/** The format's own limit, against headers that would exhaust a reader. */
-const MAX_HEADER_BYTES = 100_000_000;
-const METADATA_KEY = "__metadata__";
 
 /**
  * The file as parts to be written one after the other. Parts are views of the tensors: they must not change before
@@ -77,97 +79,20 @@ export function decodeSafetensors(bytes: Uint8Array, where: string): Safetensors
   const fail = (message: string, cause?: unknown): never => {
     throw new SltrainError({ code: "safetensors-damaged", message: `${where}: ${message}`, cause });
   };
-  if (bytes.length < LENGTH_BYTES) {
-    fail(`expected at least ${LENGTH_BYTES} bytes, got ${bytes.length}`);
-  }
-  const stated = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
-  const limit = Math.min(bytes.length - LENGTH_BYTES, MAX_HEADER_BYTES);
-  if (stated > BigInt(limit)) fail(`expected a header of at most ${limit} bytes, its length says ${stated}`);
-
-  const headerEnd = LENGTH_BYTES + Number(stated);
-  const header = parseHeader(bytes.subarray(LENGTH_BYTES, headerEnd), fail);
+  const headerEnd = safetensorsHeaderEnd(bytes.subarray(0, LENGTH_BYTES), bytes.length, fail);
   const body = bytes.subarray(headerEnd);
-  const tensors = new Map<string, NamedTensor>();
-  let metadata: Readonly<Record<string, string>> = {};
-  const ranges: { name: string; begin: number; end: number }[] = [];
-  for (const [name, entry] of Object.entries(header)) {
-    if (name === METADATA_KEY) {
-      metadata = readMetadata(entry, fail);
-      continue;
-    }
-    const { dtype, shape, begin, end } = readEntry(name, entry, body.length, fail);
-    tensors.set(name, { name, shape, data: typed(dtype, body.subarray(begin, end)) });
-    ranges.push({ name, begin, end });
-  }
-
-  // Neither holes nor overlaps: what no tensor covers is damage (a lost name, say), and so is what two share.
-  let covered = 0;
-  for (const { name, begin, end } of ranges.sort((a, b) => a.begin - b.begin || a.end - b.end)) {
-    if (begin !== covered)
-      fail(`expected tensor ${name} to begin at byte ${covered} of the data, it begins at ${begin}`);
-    covered = end;
-  }
-  if (covered !== body.length) fail(`expected ${covered} bytes of data, got ${body.length}`);
+  const header = bytes.subarray(LENGTH_BYTES, headerEnd);
+  const { entries, metadata } = parseSafetensorsHeader(header, body.length, elementBytes, fail);
+  const tensors = new Map(
+    entries.map(({ name, dtype, shape, begin, end }) => [
+      name,
+      { name, shape, data: typed(dtype as SafetensorsDType, body.subarray(begin, end)) },
+    ]),
+  );
   return { tensors, metadata };
 }
 
-type Fail = (message: string, cause?: unknown) => never;
-
-function parseHeader(bytes: Uint8Array, fail: Fail): object {
-  let header: unknown;
-  try {
-    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (cause) {
-    fail(`the header is no JSON: ${(cause as Error).message}`, cause);
-  }
-  if (bytes[0] !== "{".charCodeAt(0) || !isRecord(header)) return fail("the header is no JSON object");
-  return header;
-}
-
-function readMetadata(entry: unknown, fail: Fail): Readonly<Record<string, string>> {
-  if (!isRecord(entry)) return fail(`${METADATA_KEY} is no object`);
-  const bad = Object.keys(entry).find((key) => typeof entry[key] !== "string");
-  if (bad !== undefined) {
-    fail(`expected a string for ${METADATA_KEY}.${bad}, got ${JSON.stringify(entry[bad])}`);
-  }
-  return entry as Readonly<Record<string, string>>;
-}
-
-function readEntry(name: string, entry: unknown, bodyBytes: number, fail: Fail) {
-  const got = `tensor ${name}: got ${JSON.stringify(entry)}`;
-  const {
-    dtype,
-    shape,
-    data_offsets: offsets,
-  } = isRecord(entry) ? entry : fail(`${got}: expected an object`);
-  if (typeof dtype !== "string" || !isDType(dtype))
-    return fail(`${got}: expected a dtype of ${dtypes.join(", ")}`);
-  if (!isCounts(shape)) return fail(`${got}: expected a shape of whole numbers`);
-  if (!isCounts(offsets) || offsets.length !== 2) return fail(`${got}: expected data_offsets [begin, end]`);
-  const [begin, end] = offsets as [number, number];
-  if (begin > end || end > bodyBytes)
-    return fail(`${got}: expected offsets within the ${bodyBytes} bytes of data`);
-  const expected = elements(shape) * arrays[dtype].BYTES_PER_ELEMENT;
-  if (end - begin !== expected)
-    return fail(`${got}: expected ${expected} bytes for this shape, not ${end - begin}`);
-  return { dtype, shape, begin, end };
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function isDType(name: string): name is SafetensorsDType {
-  return Object.hasOwn(arrays, name);
-}
-
-function isCounts(value: unknown): value is readonly number[] {
-  return Array.isArray(value) && value.every((extent) => Number.isSafeInteger(extent) && extent >= 0);
-}
-
-function elements(shape: readonly number[]): number {
-  return shape.reduce((product, extent) => product * extent, 1);
-}
+const elementBytes = Object.fromEntries(dtypes.map((dtype) => [dtype, arrays[dtype].BYTES_PER_ELEMENT]));
 
 /** A view where memory is aligned, else a copy (which a Buffer's own `slice` would not be). */
 function typed(dtype: SafetensorsDType, bytes: Uint8Array): SafetensorsData {

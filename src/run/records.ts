@@ -7,6 +7,7 @@ import type { LossName } from "../models/build.ts";
 import type { Topology } from "../models/topology.ts";
 import type { GpuShare, NamedGpu } from "../plan/gpu-placement.ts";
 import type { BilledUse, RunCost } from "../plan/run-cost.ts";
+import type { StoredWeights } from "./stored-weights.ts";
 import type { FrameBudget } from "./frame-budget.ts";
 
 export const RUN_SCHEMA_VERSION = 2;
@@ -20,6 +21,14 @@ export interface RunManifest {
   readonly data: DataManifest;
   readonly topology: Topology;
   readonly loss: LossName;
+  /** What the model begins with, where that is no function of the seed. */
+  readonly weights?: {
+    readonly from: string;
+    readonly hash: string;
+    /** Tensors that begin by the seed all the same. */
+    readonly fresh: readonly string[];
+    readonly stored: StoredWeights;
+  };
   readonly parameterCount: number;
   readonly frames: FrameBudget;
   readonly versions: { readonly sltrain: string; readonly node: string; readonly v8: string };

@@ -16,6 +16,8 @@ import { optimizerNames } from "../optim/optimizer.ts";
 /** What the help shows as each flag's value. */
 const VALUES = {
   model: "name|path",
+  weights: "path|run:id",
+  newHead: "auto|on|off",
   freeze: "layers",
   data: "name|path",
   workers: "n|min..max",

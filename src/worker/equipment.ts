@@ -12,6 +12,7 @@ import { loadBytes, openPartitions } from "../data/reader.ts";
 import type { Step } from "../device/device.ts";
 import { optimizerOf, type Optimizer } from "../optim/optimizer.ts";
 import type { RunManifest } from "../run/records.ts";
+import { loadWeights } from "../run/stored-weights.ts";
 import type { Storage } from "../storage/storage.ts";
 import { openRunDevice, type RunDevice } from "./run-device.ts";
 import { startingPoint } from "./starting-point.ts";
@@ -53,6 +54,7 @@ export async function equip({ storage, manifest, rank, threads, startup }: Equip
   kept = undefined;
   if (warm !== undefined) {
     warm.replica.reset();
+    await loadWeights(storage, manifest.weights?.stored ?? {}, warm.replica);
     return begun(warm);
   }
   const { dataBytes } = memoryShares(manifest.config.memoryMiB, manifest.data);
@@ -63,6 +65,7 @@ export async function equip({ storage, manifest, rank, threads, startup }: Equip
     startingPoint(storage, manifest),
     compileReplica(manifest, optimizer, schedule.largestShare, { rank, threads, startup }),
   ]);
+  await loadWeights(storage, manifest.weights?.stored ?? {}, compiled.replica);
   startup.end("data");
   return begun({ key, schedule, optimizer, start, ...data, ...compiled });
 }
