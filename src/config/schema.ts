@@ -90,6 +90,9 @@ export const trainFields = {
   model: text("a model's name or the path of a model.json").describe(
     "Built-in model (lr, softmax, svm, kmeans, mlp, lenet5, feng-a, cifar-cnn, resnet20, resnet32, resnet34, resnet50, mobilenet, vgg19) or the path of a Keras / TensorFlow.js model.json.",
   ),
+  data: text("a data set's name or a path").describe(
+    "Data set (mnist, fashion-mnist, random-binary) or a path of IDX or CSV data.",
+  ),
   weights: text("a path of weights or run:ID")
     .optional()
     .describe(
@@ -103,9 +106,6 @@ export const trainFields = {
     .describe(
       "Layers whose weights stay as they are: names with * for any characters, separated by commas, or all-but-head.",
     ),
-  data: text("a data set's name or a path").describe(
-    "Data set (mnist, fashion-mnist, random-binary) or a path of IDX or CSV data.",
-  ),
   workers: wholeNumber(1, 10_000).describe(
     "Functions that train together; as MIN..MAX, as many of them as can be had.",
   ),
