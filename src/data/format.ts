@@ -39,7 +39,7 @@ export interface Format {
   /** @throws SltrainError "data-*" naming the file. */
   open(file: ContentFile, options: ReadOptions): SourceRows | Promise<SourceRows>;
   /** Other files that the rows depend on (labels beside images): what recognises the source hashes them too. */
-  companions?(path: string): Promise<readonly string[]>;
+  companions?(path: string, options: ReadOptions): Promise<readonly string[]>;
 }
 
 /** A folder that is one data set: images by class, or files of a known naming. */

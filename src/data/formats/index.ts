@@ -3,16 +3,36 @@
 import { basename } from "node:path";
 import { SltrainError } from "../../errors.ts";
 import type { ContentFile, FolderFormat, Format } from "../format.ts";
+import { cifarFolderFormat, cifarFormat } from "./cifar.ts";
 import { csvFormat } from "./csv.ts";
 import { idxFormat } from "./idx.ts";
 import { idxFolderFormat } from "./idx-folder.ts";
+import { imageFolderFormat } from "./image-folder.ts";
 import { libsvmFormat, zeroBasedLibsvmFormat } from "./libsvm.ts";
+import { npyFormat } from "./npy.ts";
+import { npzFormat } from "./npz.ts";
+import { parquetFormat } from "./parquet.ts";
+import { tfrecordFormat } from "./tfrecord.ts";
 
 /** The first that matches is taken: those with a magic first, text that could be anything last. */
-export const FORMATS: readonly Format[] = [idxFormat, libsvmFormat, zeroBasedLibsvmFormat, csvFormat];
+export const FORMATS: readonly Format[] = [
+  npyFormat,
+  npzFormat,
+  parquetFormat,
+  tfrecordFormat,
+  cifarFormat,
+  idxFormat,
+  libsvmFormat,
+  zeroBasedLibsvmFormat,
+  csvFormat,
+];
 
 /** The first that matches is taken. */
-export const FOLDER_FORMATS: readonly FolderFormat[] = [idxFolderFormat];
+export const FOLDER_FORMATS: readonly FolderFormat[] = [
+  idxFolderFormat,
+  cifarFolderFormat,
+  imageFolderFormat,
+];
 
 /**
  * @param name of a format, where the user says which it is

@@ -33,7 +33,7 @@ export async function pathSource(
   }
   const file = await openContent(path);
   const format = recognise(file, name);
-  const companions = (await format.companions?.(path)) ?? [];
+  const companions = (await format.companions?.(path, options)) ?? [];
   return {
     ...common,
     inputs: [
