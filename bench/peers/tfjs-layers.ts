@@ -102,6 +102,10 @@ function layerOf(layer: Exclude<Layer, { className: "Activation" }>, shape: read
       throw new Unsupported("layer KMeans");
     case "LeakyReLU":
       return (x) => tf.leakyRelu(x, layer.negativeSlope);
+    case "Embedding":
+    case "TokenAndPositionEmbedding":
+    case "CausalSelfAttention":
+      throw new Unsupported(`layer ${layer.className}`);
     case "Add":
       return (...values) => values.reduce((sum, value) => tf.add(sum, value));
     case "Multiply":

@@ -47,6 +47,11 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
   resnet34: { ...photos, kernelBatches: [32] },
   resnet50: photos,
   mobilenet: photos,
+  // nanoGPT's for Shakespeare by the letter, on a processor.
+  "gpt-nano": {
+    ...{ inputShape: [64], outputs: 65, tokens: true },
+    ...{ batchSize: 12, kernelBatches: [12], size: "small" },
+  },
   vgg19: { ...photos, batchSize: 2, kernelBatches: [2], size: "huge" },
 };
 

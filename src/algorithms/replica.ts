@@ -22,9 +22,9 @@ import { buildTrainingStep, evaluationCount } from "./training-memory.ts";
 /** Host copy of one batch. */
 export interface Batch {
   readonly count: number;
-  /** f32[count, ...features], or sparse rows where the model takes such. */
-  readonly x: Float32Array | CsrBatch;
-  /** i32[count] classes, or f32[count, outputs] targets. */
+  /** f32[count, ...features], i32[count, T] tokens, or sparse rows where the model takes such. */
+  readonly x: Float32Array | Int32Array | CsrBatch;
+  /** i32[count] classes, i32[count, T] tokens that come next, or f32[count, outputs] targets. */
   readonly labels: Int32Array | Float32Array;
   /** Global step, and index of the first sample within the global batch: they place the batch in the random streams. */
   readonly step: number;
@@ -312,7 +312,7 @@ export class Replica {
 
   /**
    * Model outputs f32[count, outputs], exactly that long: probabilities where the model ends in softmax or sigmoid.
-   * Valid until the next run. `x` as in a batch.
+   * Valid until the next run. `x` as in a batch. Of tokens, each position has its outputs.
    */
   async runPrediction(count: number, x: Batch["x"]): Promise<Float32Array> {
     const { step, vectors, lastInstruction } = await memoise(this.#prediction, count, () => {

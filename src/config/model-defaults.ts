@@ -70,6 +70,18 @@ export const modelDefaults: Readonly<Record<string, TrainConfigInput>> = {
   resnet34: { batchSize: 32, lr: 0.0125, weightDecay: 1e-4 },
   resnet50: { batchSize: 32, lr: 0.0125, weightDecay: 1e-4 },
   mobilenet: { batchSize: 32, lr: 0.0125, weightDecay: 4e-5 },
+  // nanoGPT's for Shakespeare by the letter.
+  "gpt-nano": {
+    data: "tinyshakespeare",
+    batchSize: 12,
+    optimizer: "adamw",
+    lr: 1e-3,
+    beta2: 0.99,
+    weightDecay: 0.1,
+    schedule: "cosine",
+    warmupSteps: 100,
+    epochs: 1,
+  },
   vgg19: { batchSize: 32, lr: 0.00125, weightDecay: 5e-4 },
 };
 

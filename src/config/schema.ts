@@ -88,7 +88,7 @@ const RUN_ID: Expected =
 
 export const trainFields = {
   model: text("a model's name or the path of a model.json").describe(
-    "Built-in model (lr, softmax, svm, kmeans, mlp, lenet5, feng-a, cifar-cnn, resnet20, resnet32, resnet34, resnet50, mobilenet, vgg19) or the path of a Keras / TensorFlow.js model.json.",
+    "Built-in model (lr, softmax, svm, kmeans, mlp, lenet5, feng-a, cifar-cnn, resnet20, resnet32, resnet34, resnet50, mobilenet, gpt-nano, vgg19) or the path of a Keras / TensorFlow.js model.json.",
   ),
   data: text("a data set's name or a path").describe(
     "Data set (mnist, fashion-mnist, random-binary) or a path of IDX or CSV data.",

@@ -1,5 +1,6 @@
 // Gathers sparse rows into a batch: as CSR again, each value as a model sees it.
 
+import { assert } from "../errors.ts";
 import type { Transform } from "./dataset.ts";
 import type { CsrRows } from "./rows.ts";
 
@@ -64,7 +65,8 @@ export class CsrGatherer {
 }
 
 /** (rows, width), row-major: for who looks at few rows. Dense ones are handed back. Columns outside the width are left out. */
-export function denseRows(rows: CsrBatch | Float32Array, width: number): Float32Array {
+export function denseRows(rows: CsrBatch | Float32Array | Int32Array, width: number): Float32Array {
+  assert(!(rows instanceof Int32Array), "tokens are no features");
   if (!("rowStarts" in rows)) return rows;
   const { rowStarts, columns, values } = rows;
   const count = rowStarts.length - 1;

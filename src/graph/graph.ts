@@ -6,12 +6,13 @@ import type { Op, Tensor, AnyOp } from "../kernels/op.ts";
 import { alignElements, elementCount, f32, type TensorType } from "../kernels/tensor.ts";
 import type { Layout, LayoutEntry } from "../shard/layout.ts";
 
-/** How a parameter begins. Glorot's limits come from the fans, as in Keras; zeros and ones need none. */
+/** How a parameter begins. Limits come from the fans, as in Keras; zeros, ones and a given deviation need none. */
 export type Initializer =
   | { readonly kind: "zeros" }
   | { readonly kind: "ones" }
   | { readonly kind: "glorot-uniform"; readonly fanIn: number; readonly fanOut: number }
-  | { readonly kind: "he-normal"; readonly fanIn: number };
+  | { readonly kind: "he-normal"; readonly fanIn: number }
+  | { readonly kind: "normal"; readonly deviation: number };
 
 export interface GraphNode {
   readonly op: AnyOp;

@@ -22,6 +22,8 @@ function sampler(initializer: Initializer, random: RandomStream): () => number {
       const deviation = Math.sqrt(2 / initializer.fanIn);
       return () => random.nextNormal() * deviation;
     }
+    case "normal":
+      return () => random.nextNormal() * initializer.deviation;
   }
 }
 

@@ -4,7 +4,7 @@
 import { SltrainError } from "../errors.ts";
 import { GraphBuilder, layoutOf, vectorNames, type Graph, type VectorName } from "../graph/graph.ts";
 import { columnSum } from "../kernels/ops/bias.ts";
-import type { NoParams } from "../kernels/ops/elementwise.ts";
+import { multiply, type NoParams } from "../kernels/ops/elementwise.ts";
 import { fill } from "../kernels/ops/fill.ts";
 import {
   hinge,
@@ -13,13 +13,14 @@ import {
   softmaxCrossEntropy,
   squaredHinge,
 } from "../kernels/ops/losses.ts";
+import { reshape } from "../kernels/ops/reshape.ts";
 import type { Op, Tensor } from "../kernels/op.ts";
 import { elementCount, f32, formatType, i32 } from "../kernels/tensor.ts";
 import type { Layout } from "../shard/layout.ts";
 import { addLayer } from "./layers.ts";
 import { addSparseDense, refuseSparse, sparseInput } from "./sparse-input.ts";
 import { finalActivation, splitStages } from "./stages.ts";
-import { MODEL_INPUT, type Activation, type Topology } from "./topology.ts";
+import { MODEL_INPUT, vocabularyOf, type Activation, type Topology } from "./topology.ts";
 
 export type LossName =
   | "inertia"
@@ -55,7 +56,8 @@ export interface BuildOptions {
 }
 
 /**
- * The graph's inputs are `x` f32[B, ...inputShape], or of sparse samples those of `sparseInput`, with a loss `labels` i32[B] or `targets` f32[B, N] or both, as
+ * The graph's inputs are `x` f32[B, ...inputShape] (i32 for a model that embeds tokens, or those of `sparseInput` for sparse
+ * samples), with a loss `labels` i32[B] (of tokens i32[B T]) or `targets` f32[B, N] or both, as
  * `truthOf` says, and `counters` i32[4] where dropout drops.
  */
 export interface BuiltModel {
@@ -79,7 +81,8 @@ export interface BuiltModel {
 export function buildModel(topology: Topology, batchSize: number, options: BuildOptions): BuiltModel {
   const builder = new GraphBuilder();
   const sparse = topology.sparse && sparseInput(builder, topology, batchSize);
-  const x = sparse?.values ?? builder.input("x", f32(batchSize, ...topology.inputShape));
+  const sample = vocabularyOf(topology) === undefined ? f32 : i32;
+  const x = sparse?.values ?? builder.input("x", sample(batchSize, ...topology.inputShape));
   let counterInput: Tensor | undefined;
   const { training } = options;
   const counters = training ? () => (counterInput ??= builder.input("counters", i32(4))) : undefined;
@@ -124,10 +127,10 @@ export function buildModel(topology: Topology, batchSize: number, options: Build
       suggestions: [`This model's own loss is ${defaultLoss(topology)}.`],
     });
   }
-  const predictions = link === "linear" ? outputs : logits;
-  const width = predictions.type.shape.at(-1)!;
+  const predictions = rowsOf(builder, link === "linear" ? outputs : logits);
+  const [rows, width] = predictions.type.shape as [number, number];
   const truth = truthOf(options.loss, width);
-  const labels = truth.includes("labels") ? builder.input("labels", i32(batchSize)) : undefined;
+  const labels = truth.includes("labels") ? builder.input("labels", i32(rows)) : undefined;
   const targets = truth.includes("targets")
     ? builder.input("targets", f32(...predictions.type.shape))
     : undefined;
@@ -135,9 +138,24 @@ export function buildModel(topology: Topology, batchSize: number, options: Build
     const results = builder.add(op, [predictions, (targets ?? labels)!], {});
     // Elements' own signs are no answer among several classes: the highest score is.
     const byClass = targets && labels && builder.add(softmaxCrossEntropy, [predictions, labels], {});
-    return [results[0], (byClass ?? results)[1]];
+    // A sample of tokens counts as one sample: its loss is the mean over its positions, and so is what it has right.
+    return [results[0], (byClass ?? results)[1]].map((sum) =>
+      rows === batchSize ? sum! : scaled(builder, sum!, batchSize / rows),
+    );
   });
   return { ...model, loss: loss!, correct: correct!, graph: builder.build() };
+}
+
+/** Predictions for a run of tokens, [B, T, V], as rows of predictions [B T, V]. */
+function rowsOf(builder: GraphBuilder, predictions: Tensor): Tensor {
+  if (predictions.type.shape.length !== 3) return predictions;
+  const [B, T, V] = predictions.type.shape as [number, number, number];
+  return builder.apply(reshape, [predictions], { shape: [B * T, V] });
+}
+
+function scaled(builder: GraphBuilder, sum: Tensor, factor: number): Tensor {
+  const factors = builder.apply(fill, [], { shape: sum.type.shape, value: factor });
+  return builder.apply(multiply, [sum, factors], {});
 }
 
 /** The inputs that hold the right answers for a loss of so many outputs. */

@@ -9,6 +9,7 @@ import {
   maxPooling2d,
   sequential,
 } from "./compose.ts";
+import { gpt, gptNano } from "./gpt.ts";
 import { answer, flat, image, type ModelIo } from "./model-io.ts";
 import { hingeLoss, softmaxLoss, type OwnLoss } from "./model-loss.ts";
 import { mobileNet } from "./mobilenet.ts";
@@ -110,6 +111,11 @@ export const builtinModels: readonly BuiltinModel[] = [
     description:
       "depthwise separable convolutions (Howard et al. 2017, table 1; 4.2 million parameters on 224x224x3)",
     topology: (io) => mobileNet("mobilenet", { alpha: 1 }, io),
+  },
+  {
+    name: "gpt-nano",
+    description: "decoder-only transformer for text (as nanoGPT; 818,176 parameters on 64 of 65 characters)",
+    topology: (io) => gpt("gpt-nano", gptNano, io),
   },
   {
     name: "vgg19",

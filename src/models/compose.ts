@@ -5,6 +5,7 @@ import {
   type ActivationLayer,
   type Activation,
   type BatchNormalization,
+  type CausalSelfAttention,
   type Conv2D,
   type Dense,
   type DepthwiseConv2D,
@@ -14,11 +15,13 @@ import {
   type InitializerName,
   type KMeans,
   type Layer,
+  type LayerNormalization,
   type LocalResponseNormalization,
   type Merge,
   type Padding,
   type Pair,
   type Pooling2D,
+  type TokenAndPositionEmbedding,
   type Topology,
 } from "./topology.ts";
 
@@ -85,6 +88,21 @@ export function localResponseNormalization(
   settings: Omit<Loose<LocalResponseNormalization>, "className">,
 ): Loose<LocalResponseNormalization> {
   return { className: "LocalResponseNormalization", ...settings };
+}
+
+/** With Keras's epsilon unless told otherwise. */
+export function layerNormalization(epsilon = 1e-3): Loose<LayerNormalization> {
+  return { className: "LayerNormalization", epsilon, scale: true, center: true };
+}
+
+export function tokenAndPositionEmbedding(
+  settings: Omit<Loose<TokenAndPositionEmbedding>, "className">,
+): Loose<TokenAndPositionEmbedding> {
+  return { className: "TokenAndPositionEmbedding", ...settings };
+}
+
+export function causalSelfAttention(numHeads: number): Loose<CausalSelfAttention> {
+  return { className: "CausalSelfAttention", numHeads };
 }
 
 export function globalAveragePooling2d(): Loose<GlobalAveragePooling2D> {
@@ -161,4 +179,7 @@ const defaultNames: Readonly<Record<Layer["className"], string>> = {
   Add: "add",
   Multiply: "multiply",
   Concatenate: "concatenate",
+  Embedding: "embedding",
+  TokenAndPositionEmbedding: "token_and_position_embedding",
+  CausalSelfAttention: "causal_self_attention",
 };

@@ -8,7 +8,12 @@ import type { Layer, Topology } from "./topology.ts";
 export const TFJS_WEIGHTS_FILE = "weights.bin";
 
 /** Layers that tf.js reads only where its user has registered a class of that name (docs/models.md). */
-const foreign: readonly Layer["className"][] = ["LocalResponseNormalization", "KMeans"];
+const foreign: readonly Layer["className"][] = [
+  "LocalResponseNormalization",
+  "TokenAndPositionEmbedding",
+  "CausalSelfAttention",
+  "KMeans",
+];
 
 export interface TfjsModel {
   readonly modelJson: string;

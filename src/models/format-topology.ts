@@ -1,7 +1,14 @@
 // Writes a topology as the model.json that `tf.loadLayersModel` reads, and Keras's `model_from_json` from its
 // `modelTopology`. Weights are apart. Stands alone so that a worker need not load the schemas of the reader.
 
-import { inputsOf, MODEL_INPUT, type Layer, type Topology } from "./topology.ts";
+import {
+  inputsOf,
+  MODEL_INPUT,
+  vocabularyOf,
+  type Layer,
+  type LayerInitializer,
+  type Topology,
+} from "./topology.ts";
 
 /** `others` are more keys of the file: where its weights are, say. */
 export function formatTopology(topology: Topology, others: Readonly<Record<string, unknown>> = {}): string {
@@ -50,13 +57,14 @@ function functional(topology: Topology) {
   };
 }
 
-function inputLayer({ inputShape, layers }: Topology) {
+function inputLayer(topology: Topology) {
+  const { inputShape, layers } = topology;
   return {
     class_name: "InputLayer",
     config: {
       name: `${layers[0]!.name}_input`,
       batch_input_shape: [null, ...inputShape],
-      dtype: "float32",
+      dtype: vocabularyOf(topology) === undefined ? "float32" : "int32",
       sparse: false,
     },
   };
@@ -140,6 +148,23 @@ function kerasConfig(layer: Layer): Readonly<Record<string, unknown>> {
     case "LeakyReLU":
       // Keras 3 says negative_slope, and takes alpha as well.
       return { name: layer.name, alpha: layer.negativeSlope };
+    case "Embedding":
+      return {
+        name: layer.name,
+        input_dim: layer.inputDim,
+        output_dim: layer.outputDim,
+        embeddings_initializer: writeInitializer(layer.embeddingsInitializer),
+      };
+    case "TokenAndPositionEmbedding":
+      return {
+        name: layer.name,
+        vocabulary_size: layer.vocabularySize,
+        sequence_length: layer.sequenceLength,
+        embedding_dim: layer.embeddingDim,
+        embeddings_initializer: writeInitializer(layer.embeddingsInitializer),
+      };
+    case "CausalSelfAttention":
+      return { name: layer.name, num_heads: layer.numHeads };
     case "Flatten":
     case "Multiply":
     case "Add":
@@ -155,7 +180,12 @@ function writeWeights(layer: Extract<Layer, { useBias: boolean }>) {
   return {
     activation: layer.activation,
     use_bias: layer.useBias,
-    kernel_initializer: { class_name: layer.kernelInitializer, config: {} },
-    bias_initializer: { class_name: layer.biasInitializer, config: {} },
+    kernel_initializer: writeInitializer(layer.kernelInitializer),
+    bias_initializer: writeInitializer(layer.biasInitializer),
   };
+}
+
+function writeInitializer(initializer: LayerInitializer) {
+  if (typeof initializer === "string") return { class_name: initializer, config: {} };
+  return { class_name: initializer.className, config: { mean: 0, stddev: initializer.stddev } };
 }

@@ -7,6 +7,7 @@ import {
   paddings,
   varianceScalings,
   type InitializerName,
+  type LayerInitializer,
   type Layer,
   type Pair,
 } from "./topology.ts";
@@ -53,12 +54,15 @@ const initializer = z.preprocess(
   (value) => (typeof value === "string" ? { class_name: pascalCase(value) } : value),
   z
     .object({ class_name: z.string(), config: z.record(z.string(), z.unknown()).default({}) })
-    .transform(({ class_name, config }, context): InitializerName => {
+    .transform(({ class_name, config }, context): LayerInitializer => {
+      const { mean = 0, stddev = 0.05 } = config;
+      if (class_name === "RandomNormal" && mean === 0 && typeof stddev === "number" && stddev > 0)
+        return { className: "RandomNormal", stddev };
       const name = initializerName(class_name, config);
       if (name !== undefined) return name;
       context.issues.push({
         code: "invalid_value",
-        values: [...initializerNames],
+        values: [...initializerNames, "RandomNormal"],
         input: class_name === "VarianceScaling" ? { class_name, config } : class_name,
       });
       return z.NEVER;
@@ -258,6 +262,43 @@ export const layerSchemas: Readonly<Record<Layer["className"] | "ReLU" | "Softma
       alpha: c.alpha,
       beta: c.beta,
     })),
+  Embedding: z
+    .strictObject({
+      ...common,
+      input_dim: countSchema,
+      output_dim: countSchema,
+      input_length: countSchema.optional(),
+      embeddings_initializer: initializer.default({ className: "RandomNormal", stddev: 0.05 }),
+      mask_zero: z.literal(false).optional(),
+    })
+    .transform((c) => ({
+      className: "Embedding",
+      name: c.name,
+      inputDim: c.input_dim,
+      outputDim: c.output_dim,
+      embeddingsInitializer: c.embeddings_initializer,
+    })),
+  TokenAndPositionEmbedding: z
+    .strictObject({
+      ...common,
+      vocabulary_size: countSchema,
+      sequence_length: countSchema,
+      embedding_dim: countSchema,
+      embeddings_initializer: initializer.default("GlorotUniform"),
+      tie_weights: z.boolean().optional(),
+      mask_zero: z.literal(false).optional(),
+    })
+    .transform((c) => ({
+      className: "TokenAndPositionEmbedding",
+      name: c.name,
+      vocabularySize: c.vocabulary_size,
+      sequenceLength: c.sequence_length,
+      embeddingDim: c.embedding_dim,
+      embeddingsInitializer: c.embeddings_initializer,
+    })),
+  CausalSelfAttention: z
+    .strictObject({ ...common, num_heads: countSchema })
+    .transform((c) => ({ className: "CausalSelfAttention", name: c.name, numHeads: c.num_heads })),
   Add: z.strictObject(common).transform((c) => ({ className: "Add", name: c.name })),
   Multiply: z.strictObject(common).transform((c) => ({ className: "Multiply", name: c.name })),
   Concatenate: z

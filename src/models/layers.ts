@@ -3,6 +3,8 @@
 
 import type { GraphBuilder, Initializer } from "../graph/graph.ts";
 import { batchNorm, batchNormInference, movingAverage } from "../kernels/ops/batch-norm.ts";
+import { biasAdd } from "../kernels/ops/bias.ts";
+import { causalAttention } from "../kernels/ops/causal-attention.ts";
 import { concat } from "../kernels/ops/concat.ts";
 import { conv2d } from "../kernels/ops/conv2d.ts";
 import { depthwiseConv2d } from "../kernels/ops/depthwise-conv2d.ts";
@@ -19,7 +21,7 @@ import {
   tanh,
   type NoParams,
 } from "../kernels/ops/elementwise.ts";
-import { embeddingGrad } from "../kernels/ops/embedding.ts";
+import { embedding, embeddingGrad } from "../kernels/ops/embedding.ts";
 import { fill } from "../kernels/ops/fill.ts";
 import { globalAvgPool } from "../kernels/ops/global-avg-pool.ts";
 import { kmeansAssign } from "../kernels/ops/kmeans-assign.ts";
@@ -28,7 +30,7 @@ import { localResponseNorm } from "../kernels/ops/local-response-norm.ts";
 import { dense } from "../kernels/ops/matmul.ts";
 import { avgPool, maxPool } from "../kernels/ops/pooling.ts";
 import { reshape } from "../kernels/ops/reshape.ts";
-import { bindShapes } from "../kernels/ops/shapes.ts";
+import { bindShapes, expectEqualExtents } from "../kernels/ops/shapes.ts";
 import { softmax } from "../kernels/ops/softmax.ts";
 import type { Op, Tensor } from "../kernels/op.ts";
 import { elementCount } from "../kernels/tensor.ts";
@@ -40,9 +42,10 @@ import {
   type Conv2D,
   type Dense,
   type DepthwiseConv2D,
-  type InitializerName,
   type KMeans,
+  type LayerInitializer,
   type LayerNormalization,
+  type TokenAndPositionEmbedding,
 } from "./topology.ts";
 
 export interface LayerContext {
@@ -73,10 +76,11 @@ export function addLayer(
   const { builder, counters, index } = context;
   const x = inputs[0]!;
   switch (layer.className) {
-    case "Dense": {
-      const weights = addWeights(builder, layer, [x.type.shape.at(-1)!, layer.units]);
-      return builder.apply(dense, [x, ...weights], { activation });
-    }
+    case "Dense":
+      return overRows(builder, x, (rows) => {
+        const weights = addWeights(builder, layer, [rows.type.shape.at(-1)!, layer.units]);
+        return builder.apply(dense, [rows, ...weights], { activation });
+      });
     case "Conv2D": {
       const { strides, padding, dilationRate: dilations } = layer;
       const weights = addWeights(builder, layer, [...layer.kernelSize, x.type.shape.at(-1)!, layer.filters]);
@@ -114,7 +118,10 @@ export function addLayer(
       return builder.apply(dropout, [x, counters()], { rate: layer.rate, layer: index });
     }
     case "Activation":
-      return layer.activation === "linear" ? x : builder.apply(activationOps[layer.activation], [x], {});
+      if (layer.activation === "linear") return x;
+      if (layer.activation === "softmax")
+        return overRows(builder, x, (rows) => builder.apply(softmax, [rows], {}));
+      return builder.apply(activationOps[layer.activation], [x], {});
     case "LayerNormalization":
       return builder.apply(layerNorm, [x, ...addScaleAndCentre(builder, layer, x)], {
         epsilon: layer.epsilon,
@@ -133,9 +140,54 @@ export function addLayer(
       return inputs.reduce((sum, input, index) =>
         builder.apply(add, [sum, input], index === inputs.length - 1 ? { activation } : {}),
       );
+    case "Embedding": {
+      const initial = initializer(layer.embeddingsInitializer, layer.inputDim, layer.outputDim);
+      const shape = [layer.inputDim, layer.outputDim];
+      return builder.apply(embedding, [x, builder.parameter(`${layer.name}/embeddings`, shape, initial)], {});
+    }
+    case "TokenAndPositionEmbedding":
+      return addTokenAndPositionEmbedding(builder, layer, x);
+    case "CausalSelfAttention":
+      return builder.add(causalAttention, [x], { heads: layer.numHeads })[0]!;
     case "Multiply":
       return inputs.reduce((product, input) => builder.apply(multiply, [product, input], {}));
   }
+}
+
+/** `compute` over x's last axis: a run of tokens, [B, T, C], as its rows [B T, C]. */
+function overRows(builder: GraphBuilder, x: Tensor, compute: (rows: Tensor) => Tensor): Tensor {
+  if (x.type.shape.length !== 3) return compute(x);
+  const [B, T, C] = x.type.shape as [number, number, number];
+  const rows = compute(builder.apply(reshape, [x], { shape: [B * T, C] }));
+  return builder.apply(reshape, [rows], { shape: [B, T, rows.type.shape[1]!] });
+}
+
+/** The rows of all positions are added to each sample as one bias. */
+function addTokenAndPositionEmbedding(
+  builder: GraphBuilder,
+  { name, vocabularySize, sequenceLength, embeddingDim, embeddingsInitializer }: TokenAndPositionEmbedding,
+  x: Tensor,
+): Tensor {
+  const { B, T } = bindShapes("token-and-position-embedding", [x.type], { tokens: "i32 B T" });
+  expectEqualExtents("token-and-position-embedding", "tokens.shape[1]", T, "sequenceLength", sequenceLength);
+  const table = (part: string, rows: number) =>
+    builder.parameter(
+      `${name}/${part}`,
+      [rows, embeddingDim],
+      initializer(embeddingsInitializer, rows, embeddingDim),
+    );
+  const tokens = builder.apply(embedding, [x, table("embeddings", vocabularySize)], {});
+  const positions = table("position_embeddings", sequenceLength);
+  const width = sequenceLength * embeddingDim;
+  const sum = builder.apply(
+    biasAdd,
+    [
+      builder.apply(reshape, [tokens], { shape: [B, width] }),
+      builder.apply(reshape, [positions], { shape: [width] }),
+    ],
+    {},
+  );
+  return builder.apply(reshape, [sum], { shape: [B, T, embeddingDim] });
 }
 
 /** Moving averages are those of the biased variance, as Keras 3 keeps them. */
@@ -204,7 +256,7 @@ export function addWeights(
   const [inputs, outputs] = shape.slice(-2) as [number, number];
   const isDepthwise = layer.className === "DepthwiseConv2D";
   const window = shape.slice(0, -2).reduce((product, extent) => product * extent, 1);
-  const initial = (name: InitializerName) => initializer(name, window * inputs, window * outputs);
+  const initial = (name: LayerInitializer) => initializer(name, window * inputs, window * outputs);
   const kernelName = isDepthwise ? "depthwise_kernel" : "kernel";
   const kernel = builder.parameter(`${layer.name}/${kernelName}`, shape, initial(layer.kernelInitializer));
   if (!layer.useBias) return [kernel];
@@ -216,7 +268,8 @@ export function addWeights(
  * The graph has one uniform and one normal kind, of variance 2 / (fanIn + fanOut) and 2 / fanIn: fans scaled by the
  * wanted variance express all of Keras's six.
  */
-function initializer(name: InitializerName, fanIn: number, fanOut: number): Initializer {
+function initializer(name: LayerInitializer, fanIn: number, fanOut: number): Initializer {
+  if (typeof name === "object") return { kind: "normal", deviation: name.stddev };
   if (name === "Zeros") return { kind: "zeros" };
   if (name === "Ones") return { kind: "ones" };
   const { scale, mode, distribution } = varianceScalings[name];

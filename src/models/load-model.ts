@@ -8,7 +8,7 @@ import { builtinModels } from "./builtin.ts";
 import type { ModelIo } from "./model-io.ts";
 import type { OwnLoss } from "./model-loss.ts";
 import { parseTopology } from "./parse-topology.ts";
-import type { Topology } from "./topology.ts";
+import { vocabularyOf, type Topology } from "./topology.ts";
 
 /**
  * Throws SltrainError "model-unknown" (no such built-in), "model-missing" (no such file), "model-damaged",
@@ -16,7 +16,11 @@ import type { Topology } from "./topology.ts";
  */
 export async function loadModel(spec: string, io: ModelIo): Promise<Topology> {
   const builtin = builtinModels.find((model) => model.name === spec);
-  if (builtin !== undefined) return builtin.topology(io);
+  if (builtin !== undefined) {
+    const topology = builtin.topology(io);
+    refuseOtherSamples(topology, io, `model ${spec}`);
+    return topology;
+  }
   if (!/[/\\]|\.json$/.test(spec)) throw unknownModel(spec);
 
   const topology = parseTopology(await readModel(spec), spec);
@@ -51,8 +55,23 @@ function unknownModel(spec: string): SltrainError {
   });
 }
 
+/** Throws "model-data-mismatch" for a model of numbers and data of tokens, or the other way round. */
+function refuseOtherSamples(topology: Topology, { tokens = false }: ModelIo, where: string): void {
+  if ((vocabularyOf(topology) !== undefined) === tokens) return;
+  throw new SltrainError({
+    code: "model-data-mismatch",
+    message: tokens
+      ? `${where}: the model takes numbers, but the data is text`
+      : `${where}: the model takes tokens, but the data's samples are numbers`,
+    suggestions: tokens
+      ? ["Choose --model gpt-nano, or a model whose first layer is an Embedding."]
+      : ["Give it a text file as --data."],
+  });
+}
+
 /** Samples are row-major, so a flat input takes any sample of its size, and extents of 1 make no difference. */
 function checkFit(topology: Topology, io: ModelIo, where: string): void {
+  refuseOtherSamples(topology, io, where);
   const model = topology.inputShape;
   const same = squeeze(model) === squeeze(io.inputShape);
   const flat =
@@ -63,7 +82,8 @@ function checkFit(topology: Topology, io: ModelIo, where: string): void {
       message: `${where}: the model takes samples of shape [${model.join(",")}], but the data's are [${io.inputShape.join(",")}]`,
     });
   }
-  const outputs = outputsOf(topology);
+  // A model of tokens has predictions for each position.
+  const outputs = io.tokens ? outputsOf(topology) / topology.inputShape[0]! : outputsOf(topology);
   if (outputs !== io.outputs) {
     throw new SltrainError({
       code: "model-data-mismatch",

@@ -10,6 +10,8 @@ export interface ModelIo {
   readonly outputs: number;
   /** Whether the outputs are values rather than probabilities. Default false. */
   readonly regression?: boolean;
+  /** Whether a sample is a run of tokens, whole numbers below `outputs`, each of which the model predicts. Default false. */
+  readonly tokens?: boolean;
 }
 
 /** What makes a row of a sample: nothing where it is one. */

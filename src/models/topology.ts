@@ -30,6 +30,14 @@ export const varianceScalings = {
 } as const;
 export type InitializerName = keyof typeof varianceScalings | "Zeros" | "Ones";
 
+/** Of mean 0, not truncated. */
+export interface RandomNormal {
+  readonly className: "RandomNormal";
+  readonly stddev: number;
+}
+
+export type LayerInitializer = InitializerName | RandomNormal;
+
 /** The model's input where a layer names what it reads. */
 export const MODEL_INPUT = "@input";
 
@@ -45,8 +53,8 @@ interface LayerBase {
 interface Weights {
   readonly activation: Activation;
   readonly useBias: boolean;
-  readonly kernelInitializer: InitializerName;
-  readonly biasInitializer: InitializerName;
+  readonly kernelInitializer: LayerInitializer;
+  readonly biasInitializer: LayerInitializer;
 }
 
 export interface Dense extends LayerBase, Weights {
@@ -147,6 +155,34 @@ export interface Concatenate extends LayerBase {
   readonly className: "Concatenate";
 }
 
+/** A trained row for each token: [T] whole numbers -> [T, outputDim]. */
+export interface Embedding extends LayerBase {
+  readonly className: "Embedding";
+  /** Tokens that there are. */
+  readonly inputDim: number;
+  readonly outputDim: number;
+  readonly embeddingsInitializer: LayerInitializer;
+}
+
+/** As KerasHub's: the sum of a row for each token and one for each position, [T] whole numbers -> [T, embeddingDim]. */
+export interface TokenAndPositionEmbedding extends LayerBase {
+  readonly className: "TokenAndPositionEmbedding";
+  readonly vocabularySize: number;
+  /** T */
+  readonly sequenceLength: number;
+  readonly embeddingDim: number;
+  readonly embeddingsInitializer: LayerInitializer;
+}
+
+/**
+ * softmax(q k / sqrt(d)) v over the positions up to one's own, [T, 3 D] -> [T, D]: what Keras's MultiHeadAttention does
+ * between its projections, with use_causal_mask. A row is q, k and v of all heads. Keras has no layer for it alone.
+ */
+export interface CausalSelfAttention extends LayerBase {
+  readonly className: "CausalSelfAttention";
+  readonly numHeads: number;
+}
+
 /** From each sample to the nearest of its centroids: a squared Euclidean distance. Keras has no layer for it. */
 export interface KMeans extends LayerBase {
   readonly className: "KMeans";
@@ -169,6 +205,9 @@ export type Layer =
   | LeakyReLU
   | Merge
   | Concatenate
+  | Embedding
+  | TokenAndPositionEmbedding
+  | CausalSelfAttention
   | KMeans;
 
 /** Whether the layer reads several others. */
@@ -189,4 +228,12 @@ export interface Topology {
 /** What each layer reads, spelt out. */
 export function inputsOf(layers: readonly Layer[]): readonly (readonly string[])[] {
   return layers.map(({ inputs }, index) => inputs ?? [layers[index - 1]?.name ?? MODEL_INPUT]);
+}
+
+/** Of a model that takes tokens, how many there are: whole numbers below it. Undefined for one that takes numbers. */
+export function vocabularyOf({ layers }: Topology): number | undefined {
+  const wiring = inputsOf(layers);
+  const first = layers.find((_, index) => wiring[index]!.includes(MODEL_INPUT));
+  if (first?.className === "Embedding") return first.inputDim;
+  return first?.className === "TokenAndPositionEmbedding" ? first.vocabularySize : undefined;
 }

@@ -1,6 +1,7 @@
 // Models whose training is held to PyTorch's: every built-in one, in a size that trains within seconds.
 
 import { fileURLToPath } from "node:url";
+import { gpt } from "../../src/models/gpt.ts";
 import { loadModel } from "../../src/models/load-model.ts";
 import { mobileNet } from "../../src/models/mobilenet.ts";
 import { resNet, resNet20, resNet32, resNet34, resNet50, smallResNet } from "../../src/models/resnet.ts";
@@ -60,6 +61,14 @@ export const goldenCases: readonly GoldenCase[] = [
   {
     name: "mobilenet",
     topology: mobileNet("mobilenet", { alpha: 0.125, blocks: 6 }, { inputShape: [32, 33, 3], outputs: 10 }),
+  },
+  {
+    name: "gpt-nano",
+    topology: gpt(
+      "gpt-nano",
+      { layers: 2, heads: 3, width: 12 },
+      { inputShape: [29], outputs: 11, tokens: true },
+    ),
   },
   {
     name: "vgg19",

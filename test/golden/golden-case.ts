@@ -7,7 +7,7 @@ import { buildInferenceProgram, buildTrainingProgram } from "../../src/graph/pro
 import { allocateVectors } from "../../src/graph/vectors.ts";
 import { buildModel, type LossName } from "../../src/models/build.ts";
 import { tensorsOf } from "../../src/models/safetensors.ts";
-import type { Topology } from "../../src/models/topology.ts";
+import { vocabularyOf, type Topology } from "../../src/models/topology.ts";
 import { hyperAt, optimizerOf } from "../../src/optim/optimizer.ts";
 import { buildUpdateProgram } from "../../src/optim/update-program.ts";
 import { RandomStream } from "../../src/random.ts";
@@ -85,7 +85,7 @@ export async function playGolden(
   const initialStatistics = new Float32Array(statistics.length);
   initializeParameters(model.graph.statistics, seed, initialStatistics);
   device.write(vectors.statistics!, 0, initialStatistics);
-  writeBatch(device, vectors, topology, batchSize, seed, model.outputs.type.shape[1]!);
+  writeBatch(device, vectors, topology, batchSize, seed, model.outputs.type.shape.at(-1)!);
   const readMean = async (vector: string) =>
     (await device.readF32(vectors[vector]!)).map((sum) => sum / batchSize);
 
@@ -127,18 +127,23 @@ function initialValues({ name, shape, length }: LayoutEntry, seed: number): Floa
 function writeBatch(
   device: Device,
   vectors: Readonly<Record<string, DeviceVector>>,
-  { inputShape }: Topology,
+  topology: Topology,
   batchSize: number,
   seed: number,
   outputs: number,
 ): void {
-  const sampleElements = inputShape.reduce((product, extent) => product * extent, 1);
-  device.write(vectors["input.x"]!, 0, symmetric("x", seed, batchSize * sampleElements, 1));
+  const length = batchSize * topology.inputShape.reduce((product, extent) => product * extent, 1);
+  const vocabulary = vocabularyOf(topology);
+  const tokens = (name: string, below: number, count: number): Int32Array => {
+    const stream = new RandomStream(seed, `golden/${name}`);
+    return Int32Array.from({ length: count }, () => stream.nextU32() % below);
+  };
+  const x = vocabulary === undefined ? symmetric("x", seed, length, 1) : tokens("x", vocabulary, length);
+  device.write(vectors["input.x"]!, 0, x);
   const labels = vectors["input.labels"];
   const targets = vectors["input.targets"];
   if (labels !== undefined) {
-    const stream = new RandomStream(seed, "golden/labels");
-    const classes = Int32Array.from({ length: batchSize }, () => stream.nextU32() % outputs);
+    const classes = tokens("labels", outputs, vocabulary === undefined ? batchSize : length);
     device.write(labels, 0, classes);
     if (targets !== undefined) {
       const isClass = (i: number) => Number(classes[Math.floor(i / outputs)] === i % outputs);

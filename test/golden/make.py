@@ -139,9 +139,11 @@ class Net:
         return self.parameters[name]
 
     def dense(self, x, units):
-        name = self.name("dense")
-        kernel = self.parameter(f"{name}/kernel", [x.shape[1], units])
-        return x @ kernel + self.parameter(f"{name}/bias", [units])
+        return self.linear(x, units) + self.parameter(f"{self.last_dense}/bias", [units])
+
+    def linear(self, x, units):
+        self.last_dense = self.name("dense")
+        return x @ self.parameter(f"{self.last_dense}/kernel", [x.shape[-1], units])
 
     def conv(self, x, filters, size, strides=(1, 1), padding="same", bias=True):
         name = self.name("conv2d")
@@ -174,6 +176,17 @@ class Net:
                 statistics[suffix] = old
         mean, variance = statistics.values()
         return (x - mean) / torch.sqrt(variance + epsilon) * gamma + beta
+
+    def layer_norm(self, x, epsilon):
+        name = self.name("layer_normalization")
+        gamma, beta = (self.parameter(f"{name}/{part}", [x.shape[-1]]) for part in ("gamma", "beta"))
+        return F.layer_norm(x, [x.shape[-1]], gamma, beta, epsilon)
+
+    def token_and_position_embedding(self, tokens, vocabulary, width):
+        name = self.name("token_and_position_embedding")
+        rows = self.parameter(f"{name}/embeddings", [vocabulary, width])
+        positions = self.parameter(f"{name}/position_embeddings", [tokens.shape[1], width])
+        return F.embedding(tokens, rows) + positions
 
     def relu(self, x):
         """Notes how near to its kink the relu came: what is nearer than float32's errors may fall to either side."""
@@ -310,6 +323,27 @@ def vgg19(width, units):
     return model
 
 
+def causal_self_attention(qkv, heads):
+    batch, positions, features = qkv.shape
+    q, k, v = qkv.reshape(batch, positions, 3, heads, -1).permute(2, 0, 3, 1, 4)
+    scores = q @ k.transpose(2, 3) / math.sqrt(q.shape[-1])
+    hidden = torch.ones(positions, positions, dtype=torch.bool).triu(1)
+    y = torch.softmax(scores.masked_fill(hidden, -math.inf), -1) @ v
+    return y.transpose(1, 2).reshape(batch, positions, features // 3)
+
+
+def gpt(layers, heads, width, vocabulary):
+    def model(net, tokens):
+        x = net.token_and_position_embedding(tokens, vocabulary, width)
+        for _ in range(layers):
+            attended = causal_self_attention(net.dense(net.layer_norm(x, 1e-5), 3 * width), heads)
+            x = x + net.dense(attended, width)
+            x = x + net.dense(F.gelu(net.dense(net.layer_norm(x, 1e-5), 4 * width)), width)
+        return net.linear(net.layer_norm(x, 1e-5), vocabulary)
+
+    return model
+
+
 # By name: the model, one sample's shape (NHWC without N), the loss, and what differs from 32 samples a batch, seed 1 and
 # a learning rate of 0.05. Deep models are thin ones here, with a seed that keeps clear of relu's kink, and shallow
 # where rounding errors would grow.
@@ -330,11 +364,14 @@ MODELS = {
     "resnet34": (resnet([2, 3, 2, 2], 4, False), [33, 32, 3], SOFTMAX, {**FEW, "seed": 49, "lr": 0.0001}),
     "resnet50": (resnet([1, 2, 1, 1], 4, True), [32, 33, 3], SOFTMAX, {**FEW, "seed": 15, "lr": 0.0001}),
     "mobilenet": (mobilenet(MOBILENET_THIN), [32, 33, 3], SOFTMAX, {**FEW, "seed": 21, "lr": 0.0003}),
+    "gpt-nano": (gpt(2, 3, 12, 11), [29], SOFTMAX, {**FEW, "vocabulary": 11}),
     "vgg19": (vgg19(2, 16), [32, 32, 3], SOFTMAX, {"batchSize": 8}),
 }
 
 
 def mean_loss(name, logits, random):
+    # A run of tokens has as many answers as it has positions.
+    logits = logits.reshape(-1, logits.shape[-1])
     batch, outputs = logits.shape
     if name == "softmax-cross-entropy":
         labels = random.u32("labels", batch) % np.uint64(outputs)
@@ -379,11 +416,19 @@ def describe_all(tensors):
     return {name: describe(tensor, len(tensors) > 20) for name, tensor in tensors.items()}
 
 
+def samples(random, shape, vocabulary):
+    """Numbers, or tokens of a model that has a vocabulary."""
+    if vocabulary is None:
+        return torch.tensor(random.symmetric("x", shape))
+    tokens = random.u32("x", math.prod(shape)) % np.uint64(vocabulary)
+    return torch.tensor(tokens.astype(np.int64).reshape(shape))
+
+
 def golden(model, shape, loss_name, settings):
     """Ten steps on one batch."""
     settings = {"batchSize": 32, "seed": 1, "lr": 0.05, "momentum": MOMENTUM, **settings}
     random = Random(settings["seed"])
-    x = torch.tensor(random.symmetric("x", [settings["batchSize"], *shape]))
+    x = samples(random, [settings["batchSize"], *shape], settings.get("vocabulary"))
     net = Net(random)
     net.forward(model, x, training=False)
     optimizer = torch.optim.SGD(net.parameters.values(), lr=settings["lr"], momentum=MOMENTUM)

@@ -9,6 +9,7 @@ import type { Activation, Layer, Topology } from "../../src/models/topology.ts";
 const images: ModelIo = { inputShape: [28, 28, 1], outputs: 10 };
 const smallPhotos: ModelIo = { inputShape: [32, 32, 3], outputs: 10 };
 const photos: ModelIo = { inputShape: [224, 224, 3], outputs: 1000 };
+const text: ModelIo = { inputShape: [64], outputs: 65, tokens: true };
 const bits: ModelIo = { inputShape: [20], outputs: 1 };
 
 function builtin(name: string, io: ModelIo): Topology {
@@ -53,20 +54,23 @@ suite("the built-in models", () => {
     ["resnet50", photos, 25_557_032],
     // Keras's count of what is trained.
     ["mobilenet", photos, 4_231_976],
+    ["gpt-nano", text, 818_176],
     ["vgg19", photos, 143_667_240],
-  ] as const;
-  for (const [name, io, parameters] of counts) {
+  ] as const satisfies readonly (readonly [string, ModelIo, number])[];
+  for (const [name, io, parameters] of counts as readonly (readonly [string, ModelIo, number])[]) {
     test(`${name} on [${io.inputShape.join(",")}] has ${parameters} parameters and ${io.outputs} outputs`, () => {
       const topology = builtin(name, io);
       assert.equal(parameterCount(topology), parameters);
-      assert.equal(outputsOf(topology), io.outputs);
+      const positions = io.tokens ? io.inputShape[0]! : 1;
+      assert.equal(outputsOf(topology), positions * io.outputs);
     });
   }
 
   test("end in softmax for classes and in sigmoid for one output, but for svm and kmeans", () => {
     for (const { name, topology } of builtinModels) {
+      const io = name === "gpt-nano" ? text : smallPhotos;
       if (name !== "svm" && name !== "kmeans")
-        assert.equal(defaultLoss(topology(smallPhotos)), "softmax-cross-entropy");
+        assert.equal(defaultLoss(topology(io)), "softmax-cross-entropy");
     }
     for (const io of [smallPhotos, bits]) assert.equal(finalActivation(builtin("svm", io)), "linear");
     assert.equal(defaultLoss(builtin("kmeans", smallPhotos)), "inertia");

@@ -3,7 +3,7 @@
 
 import { buildModel } from "../build.ts";
 import { pickTensors, type NamedTensor } from "../safetensors.ts";
-import { inputsOf, MODEL_INPUT, type Topology } from "../topology.ts";
+import { inputsOf, MODEL_INPUT, vocabularyOf, type Topology } from "../topology.ts";
 import { OnnxGraph, type OnnxValue } from "./graph.ts";
 import { addLayerNodes } from "./layer-nodes.ts";
 import { encodeOnnx } from "./model-proto.ts";
@@ -37,7 +37,9 @@ export function formatOnnx({
   const graph = new OnnxGraph();
   const values = new Map<string, OnnxValue>();
   const input: OnnxValue = { name: "x", order: "rows", shape: topology.inputShape };
-  values.set(MODEL_INPUT, transform === undefined ? input : transformed(graph, input, transform));
+  const takesTokens = vocabularyOf(topology) !== undefined;
+  const isRaw = transform === undefined || takesTokens;
+  values.set(MODEL_INPUT, isRaw ? input : transformed(graph, input, transform));
   const wiring = inputsOf(topology.layers);
   topology.layers.forEach((layer, index) => {
     const inputs = wiring[index]!.map((name) => values.get(name)!);
@@ -51,8 +53,8 @@ export function formatOnnx({
     opset: ONNX_OPSET,
     nodes: graph.nodes,
     constants: graph.constants,
-    input: { name: input.name, sampleShape: topology.inputShape },
-    output: { name: output, sampleShape: outputs.type.shape.slice(1) },
+    input: { name: input.name, type: takesTokens ? "int64" : "float", sampleShape: topology.inputShape },
+    output: { name: output, type: "float", sampleShape: outputs.type.shape.slice(1) },
     metadata,
   });
 }

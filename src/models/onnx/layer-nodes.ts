@@ -113,6 +113,16 @@ const writers: Writers = {
   }),
   Add: (_, inputs, { graph }) => merged(graph, "Add", inputs),
   Multiply: (_, inputs, { graph }) => merged(graph, "Mul", inputs),
+  Embedding: ({ name }, [tokens], { graph, weight }) => ({
+    ...tokens!,
+    name: graph.node("Gather", [constantOf(graph, weight, `${name}/embeddings`), tokens!.name]),
+  }),
+  TokenAndPositionEmbedding: ({ name }, [tokens], { graph, weight }) => {
+    const rows = graph.node("Gather", [constantOf(graph, weight, `${name}/embeddings`), tokens!.name]);
+    const positions = constantOf(graph, weight, `${name}/position_embeddings`);
+    return { ...tokens!, name: graph.node("Add", [rows, positions]) };
+  },
+  CausalSelfAttention: ({ numHeads }, [qkv], { graph }) => causalAttention(graph, numHeads, qkv!),
   Concatenate: (_, inputs, { graph }) => {
     const values = inputs.map((input) => graph.ordered(input, inputs[0]!.order));
     const axis = values[0]!.order === "NCHW" ? 1 : -1;
@@ -218,6 +228,31 @@ function windows(
   );
   const pads = [...axes.map(({ before }) => before), ...axes.map(({ after }) => after)];
   return { kernel_shape: { ints: size }, strides: { ints: strides }, pads: { ints: pads } };
+}
+
+/** softmax(q k^T / sqrt(d) + mask) v, head by head. */
+function causalAttention(graph: OnnxGraph, heads: number, qkv: OnnxValue): OnnxValue {
+  const [positions, features] = qkv.shape as [number, number];
+  const headWidth = features / 3 / heads;
+  const shapeOf = (...extents: readonly number[]) =>
+    graph.constant(`shape_${extents.join("_")}`, BigInt64Array.from(extents, BigInt));
+  // [B, T, 3, heads, d] -> [3, B, heads, T, d]
+  const parts = graph.node("Reshape", [qkv.name, shapeOf(-1, positions, 3, heads, headWidth)]);
+  const turned = graph.node("Transpose", [parts], { perm: { ints: [2, 0, 3, 1, 4] } });
+  const part = (index: number) =>
+    graph.node("Gather", [turned, graph.constant(`index_${index}`, BigInt64Array.of(BigInt(index)), [])]);
+  const [q, k, v] = [part(0), part(1), part(2)];
+  const keys = graph.node("Transpose", [k], { perm: { ints: [0, 1, 3, 2] } });
+  const scores = graph.node("Mul", [graph.node("MatMul", [q, keys]), graph.scalar(1 / Math.sqrt(headWidth))]);
+  const hidden = Float32Array.from({ length: positions * positions }, (_, i) =>
+    i % positions > Math.floor(i / positions) ? -1e30 : 0,
+  );
+  const mask = graph.constant(`causal_mask_${positions}`, hidden, [positions, positions]);
+  const weights = graph.node("Softmax", [graph.node("Add", [scores, mask])], { axis: { int: -1 } });
+  const sums = graph.node("Transpose", [graph.node("MatMul", [weights, v])], {
+    perm: { ints: [0, 2, 1, 3] },
+  });
+  return { ...qkv, name: graph.node("Reshape", [sums, shapeOf(-1, positions, features / 3)]) };
 }
 
 /** All in the order of the first. */

@@ -28,9 +28,10 @@ export interface OnnxTensor {
   readonly data: Float32Array | BigInt64Array;
 }
 
-/** An f32 tensor at the border; the first extent is the batch's, which is free. */
+/** A tensor at the border; the first extent is the batch's, which is free. */
 export interface OnnxBorder {
   readonly name: string;
+  readonly type: "float" | "int64";
   readonly sampleShape: readonly number[];
 }
 
@@ -112,11 +113,14 @@ function tensorFields({ name, shape, data }: OnnxTensor): readonly Encoded[] {
   ];
 }
 
-function borderFields({ name, sampleShape }: OnnxBorder): readonly Encoded[] {
+function borderFields({ name, type, sampleShape }: OnnxBorder): readonly Encoded[] {
   const dimensions = [
     messageField(1, [stringField(2, "batch")]),
     ...sampleShape.map((extent) => messageField(1, [varintField(1, extent)])),
   ];
-  const tensorType = messageField(1, [varintField(1, FLOAT), messageField(2, dimensions)]);
+  const tensorType = messageField(1, [
+    varintField(1, type === "float" ? FLOAT : INT64),
+    messageField(2, dimensions),
+  ]);
   return [stringField(1, name), messageField(2, [tensorType])];
 }

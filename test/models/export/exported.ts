@@ -8,7 +8,7 @@ import { defaultLoss } from "../../../src/models/build.ts";
 import { builtinModels } from "../../../src/models/builtin.ts";
 import { parseTopology } from "../../../src/models/parse-topology.ts";
 import type { NamedTensor } from "../../../src/models/safetensors.ts";
-import type { Topology } from "../../../src/models/topology.ts";
+import { vocabularyOf, type Topology } from "../../../src/models/topology.ts";
 import { RandomStream } from "../../../src/random.ts";
 import { goldenCases } from "../../golden/cases.ts";
 
@@ -71,8 +71,8 @@ export const exportedModels: readonly Topology[] = [
 export interface Sample {
   readonly tensors: ReadonlyMap<string, NamedTensor>;
   readonly count: number;
-  /** f32[count, ...inputShape] in [-1, 1). */
-  readonly x: Float32Array;
+  /** [count, ...inputShape] in [-1, 1), or tokens. */
+  readonly x: Float32Array | Int32Array;
   /** Our own answers to `x`, as a transform makes the model see it. */
   readonly answer: (see?: (value: number, feature: number) => number) => Promise<Float32Array>;
 }
@@ -89,7 +89,12 @@ export async function sampleOf(topology: Topology): Promise<Sample> {
   const count = 2;
   const width = topology.inputShape.reduce((product, extent) => product * extent, 1);
   const random = new RandomStream(2, "samples");
-  const x = Float32Array.from({ length: count * width }, () => 2 * random.nextUniform() - 1);
+  const vocabulary = vocabularyOf(topology);
+  const length = count * width;
+  const x =
+    vocabulary === undefined
+      ? Float32Array.from({ length }, () => 2 * random.nextUniform() - 1)
+      : Int32Array.from({ length }, () => random.nextInt(vocabulary));
   return {
     tensors: new Map((await replica.tensors()).map((tensor) => [tensor.name, tensor])),
     ...{ count, x },

@@ -9,8 +9,12 @@ async function predict(options: OnnxOptions, { x, count }: Sample): Promise<Floa
   const session = await InferenceSession.create(Buffer.concat(formatOnnx(options)), {
     ...{ graphOptimizationLevel: "basic", logSeverityLevel: 3 },
   });
+  const shape = [count, ...options.topology.inputShape];
   const { y } = await session.run({
-    x: new Tensor("float32", x, [count, ...options.topology.inputShape]),
+    x:
+      x instanceof Float32Array
+        ? new Tensor("float32", x, shape)
+        : new Tensor("int64", BigInt64Array.from(x, BigInt), shape),
   });
   return y!.data as Float32Array;
 }

@@ -7,9 +7,9 @@ import { formatTfjs } from "../../../src/models/format-tfjs.ts";
 import { completeTfjsCore } from "../../../bench/peers/tfjs-core.ts";
 import { assertEqualAnswers, exportedModels, sampleOf } from "./exported.ts";
 
-type LrnConfig = Readonly<Record<"depth_radius" | "bias" | "alpha" | "beta", number>>;
+type LrnConfig = Readonly<Record<"depthRadius" | "bias" | "alpha" | "beta", number>>;
 
-/** As docs/models.md tells users of tf.js to. */
+/** As docs/models.md tells users of tf.js to. It hands settings on in camel case. */
 class LocalResponseNormalization extends tfl.layers.Layer {
   static className = "LocalResponseNormalization";
   readonly #config: LrnConfig;
@@ -19,8 +19,63 @@ class LocalResponseNormalization extends tfl.layers.Layer {
   }
   override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
     const x = (Array.isArray(inputs) ? inputs[0]! : inputs) as tf.Tensor4D;
-    const { depth_radius, bias, alpha, beta } = this.#config;
-    return tf.localResponseNormalization(x, depth_radius, bias, alpha, beta);
+    const { depthRadius, bias, alpha, beta } = this.#config;
+    return tf.localResponseNormalization(x, depthRadius, bias, alpha, beta);
+  }
+}
+
+type EmbeddingSizes = Readonly<Record<"vocabularySize" | "sequenceLength" | "embeddingDim", number>>;
+
+/** As KerasHub's: tokens [B, T] -> [B, T, D]. */
+class TokenAndPositionEmbedding extends tfl.layers.Layer {
+  static className = "TokenAndPositionEmbedding";
+  readonly #sizes: EmbeddingSizes;
+  #tables: readonly tfl.LayerVariable[] = [];
+  constructor(config: EmbeddingSizes) {
+    super(config as object);
+    this.#sizes = config;
+  }
+  override build(): void {
+    const { vocabularySize, sequenceLength, embeddingDim } = this.#sizes;
+    const zeros = tfl.initializers.zeros();
+    this.#tables = [
+      this.addWeight("embeddings", [vocabularySize, embeddingDim], "float32", zeros),
+      this.addWeight("position_embeddings", [sequenceLength, embeddingDim], "float32", zeros),
+    ];
+    this.built = true;
+  }
+  override computeOutputShape(tokens: tfl.Shape): tfl.Shape {
+    return [...tokens, this.#sizes.embeddingDim];
+  }
+  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
+    const tokens = Array.isArray(inputs) ? inputs[0]! : inputs;
+    const [rows, positions] = this.#tables.map((table) => table.read());
+    return tf.add(tf.gather(rows!, tf.cast(tokens, "int32")), positions!);
+  }
+}
+
+/** qkv [B, T, 3 D] -> [B, T, D] */
+class CausalSelfAttention extends tfl.layers.Layer {
+  static className = "CausalSelfAttention";
+  readonly #heads: number;
+  constructor(config: { readonly numHeads: number }) {
+    super(config as object);
+    this.#heads = config.numHeads;
+  }
+  override computeOutputShape([batch, positions, features]: tfl.Shape): tfl.Shape {
+    return [batch!, positions!, features! / 3];
+  }
+  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
+    const qkv = Array.isArray(inputs) ? inputs[0]! : inputs;
+    const [batch, positions, features] = qkv.shape as [number, number, number];
+    const width = features / 3 / this.#heads;
+    const parts = tf.transpose(tf.reshape(qkv, [batch, positions, 3, this.#heads, width]), [2, 0, 3, 1, 4]);
+    const [q, k, v] = tf.unstack(parts);
+    const scores = tf.div(tf.matMul(q!, k!, false, true), Math.sqrt(width));
+    const seen = tf.linalg.bandPart(tf.ones([positions, positions]), -1, 0);
+    const hidden = tf.mul(tf.sub(1, seen), -1e30);
+    const sums = tf.matMul(tf.softmax(tf.add(scores, hidden)), v!);
+    return tf.reshape(tf.transpose(sums, [0, 2, 1, 3]), [batch, positions, features / 3]);
   }
 }
 
@@ -53,6 +108,8 @@ before(async () => {
   await tf.setBackend("cpu");
   tf.serialization.registerClass(LocalResponseNormalization);
   tf.serialization.registerClass(KMeans);
+  tf.serialization.registerClass(TokenAndPositionEmbedding);
+  tf.serialization.registerClass(CausalSelfAttention);
 });
 
 for (const topology of exportedModels)
