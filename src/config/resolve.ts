@@ -145,6 +145,11 @@ function withRange(given: Given): Given[] {
   return (["minWorkers", "workers"] as const).map((key) => ({ ...given, key, value: range[key] }));
 }
 
+/** What `text`, given as flag `where`, means for a setting. @throws SltrainError "config-bad-value" */
+export function checkedFlag(key: TrainConfigKey, text: unknown, where: string): unknown {
+  return checkedValue({ source: "flag", key, value: text, where });
+}
+
 function checkedValue({ source, key, value, where }: Given): unknown {
   const schema = trainFields[key];
   const isText = typeof value === "string" && source !== "file";

@@ -83,6 +83,10 @@ export const precisionNames = ["f32", "f16"] as const satisfies readonly DeviceR
 
 export const algorithmNames = ["ga-sgd", "local-sgd", "diloco", "em"] as const;
 
+const LABEL_COLUMN: Expected = "a column's name or its number from 0";
+
+const IMAGE_SIZE: Expected = "height and width such as 64x64";
+
 const RUN_ID: Expected =
   "1 to 64 letters, digits, dots, dashes or underscores, the first one a letter or digit";
 
@@ -106,6 +110,30 @@ export const trainFields = {
     .describe(
       "Layers whose weights stay as they are: names with * for any characters, separated by commas, or all-but-head.",
     ),
+  dataFormat: text("a format's name")
+    .optional()
+    .describe("Format of the path that data names. Default: what its content says."),
+  // A number in a config file is a column's, as on the command line it looks like one.
+  labelColumn: z
+    .union([wholeNumber(0, 1_000_000), text(LABEL_COLUMN)], LABEL_COLUMN)
+    .transform(String)
+    .optional()
+    .describe("Of a table, the column of labels: its name, or its number from 0. Default: see docs/data.md."),
+  hashBits: wholeNumber(1, 28)
+    .optional()
+    .describe(
+      "Columns of text are hashed into 2 to the power of this many sparse features, beside those of numbers.",
+    ),
+  onBadRecord: oneOf(["fail", "skip"])
+    .optional()
+    .describe(
+      "What becomes of a record that cannot be read: fail ends the import (default), skip leaves it out and counts it.",
+    ),
+  imageSize: z
+    .string(IMAGE_SIZE)
+    .regex(/^[1-9]\d{0,3}x[1-9]\d{0,3}$/, IMAGE_SIZE)
+    .optional()
+    .describe("Height and width that images of a folder are resized to (64x64)."),
   workers: wholeNumber(1, 10_000).describe(
     "Functions that train together; as MIN..MAX, as many of them as can be had.",
   ),

@@ -2,6 +2,8 @@
 
 import { evaluateSlice } from "../algorithms/evaluate.ts";
 import { rowElements, type Dataset, type Split } from "../data/dataset.ts";
+import { readOptionsOf } from "../config/read-options.ts";
+import { findNamed } from "../data/catalogue.ts";
 import { ensurePartitions } from "../data/partition.ts";
 import { openPartitions } from "../data/reader.ts";
 import type { DeviceRequest } from "../device/open-device.ts";
@@ -46,7 +48,12 @@ export async function evaluateRun({
   const stored =
     data === undefined
       ? manifest.data
-      : await ensurePartitions(storage, name, { seed: manifest.config.seed });
+      : ((await findNamed(storage, name)) ??
+        (await ensurePartitions(storage, name, {
+          seed: manifest.config.seed,
+          // A file of the same kind as that of the run.
+          read: readOptionsOf(manifest.config),
+        })));
   const dataset = { ...(await openPartitions(storage, stored, split)), transform: manifest.data.transform };
   checkFit(dataset, manifest);
   const { replica, asked, close } = await openTrainedModel(storage, manifest, device);

@@ -5,6 +5,7 @@ import { randomBytes } from "node:crypto";
 import { arch, cpus, platform, totalmem } from "node:os";
 import { scalesLoss } from "../algorithms/loss-scale.ts";
 import { areParameterServers, forgetRun, parameterServers } from "../allreduce/parameter-servers.ts";
+import { readOptionsOf } from "../config/read-options.ts";
 import { samplesPerStep } from "../config/samples-per-step.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import type { ConfigSource } from "../config/resolve.ts";
@@ -86,7 +87,10 @@ async function createRun(
 ): Promise<PreparedRun> {
   const chosen = await chooseDevice(given);
   const config: TrainConfig = { ...given, device: chosen.device };
-  const data = await ensurePartitions(storage, config.data, { seed: config.seed });
+  const data = await ensurePartitions(storage, config.data, {
+    seed: config.seed,
+    read: readOptionsOf(config),
+  });
   const { train, validation } = data.counts;
   refuseTooManyWorkers(config, data);
   if (validation === 0) {

@@ -1,22 +1,36 @@
 // Has a data set in storage: finds what its name means, and imports it unless storage has it.
 
+import { SltrainError } from "../errors.ts";
 import type { Storage } from "../storage/storage.ts";
+import { findNamed } from "./catalogue.ts";
 import { importRows, type ImportOptions } from "./import/import-rows.ts";
 import { openSource, type OpenOptions } from "./known.ts";
 import { readManifest, type DataManifest } from "./manifest.ts";
-import { fingerprint, type Source } from "./source.ts";
+import { fingerprint, type Fingerprint, type Source } from "./source.ts";
 
 /**
- * The manifest of the data set that `spec` names, written to storage if it is not there. A source that storage has seen
- * is recognised by the hash of its files and is not decoded again.
- * @throws what `openSource`, reading the source and `importRows` throw; "data-manifest-damaged".
+ * The manifest of the data set that `spec` names: one that was imported under that name, or else what is then written to
+ * storage if it is not there. A source that storage has seen is recognised by the hash of its files and is not decoded
+ * again.
+ * @throws "data-options" for options of reading with an imported name; what `openSource`, reading the source and `importRows` throw; "data-manifest-damaged".
  */
 export async function ensurePartitions(
   storage: Storage,
   spec: string,
   options: OpenOptions & ImportOptions,
 ): Promise<DataManifest> {
-  return importSource(storage, await openSource(spec, options), options);
+  const named = await findNamed(storage, spec);
+  if (!named) return importSource(storage, await openSource(spec, options), options);
+  const given = Object.entries(options.read ?? {}).filter(([, value]) => value !== undefined);
+  if (given.length === 0) return named;
+  throw new SltrainError({
+    code: "data-options",
+    message: `${spec}: expected nothing of how to read what has been imported, got ${given.map(([key]) => key).join(", ")}`,
+    suggestions: [
+      `Import the file again that way: \`sltrain data import PATH --name ${spec} …\`.`,
+      `Give the path of a file of that name: ./${spec}.`,
+    ],
+  });
 }
 
 /** As `ensurePartitions`, of a source. Safe to repeat and to run concurrently. */
@@ -25,7 +39,16 @@ export async function importSource(
   source: Source,
   options: ImportOptions = {},
 ): Promise<DataManifest> {
-  const { id, sizeBytes: sourceBytes } = await fingerprint(source);
+  return importRecognised(storage, source, await fingerprint(source), options);
+}
+
+/** As `importSource`, of a source whose files have been hashed. */
+export async function importRecognised(
+  storage: Storage,
+  source: Source,
+  { id, sizeBytes: sourceBytes }: Fingerprint,
+  options: ImportOptions,
+): Promise<DataManifest> {
   const stored = await readManifest(storage, id);
   if (stored) return stored;
   const { name, transform } = source;

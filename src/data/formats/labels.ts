@@ -70,7 +70,10 @@ export class LabelColumn {
   meaningOfNumbers(): LabelMeaning {
     const values = [...this.#numbers.keys()];
     if (values.length > MAX_CLASSES || !values.every(Number.isInteger)) return { kind: "targets" };
-    return { kind: "classes", values: values.sort((a, b) => a - b) };
+    values.sort((a, b) => a - b);
+    // Classes are numbered from 0: where labels are not, their numbers are names.
+    const numbered = values.every((value, index) => value === index);
+    return { kind: "classes", values, ...(!numbered && { names: values.map(String) }) };
   }
 
   #namedClasses(): LabelMeaning {

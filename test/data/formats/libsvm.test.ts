@@ -24,7 +24,7 @@ test("rows keep their non-zeros alone, by columns from 0", async () => {
   assert.deepEqual(facts, {
     featureShape: [5],
     featureType: "csr",
-    labels: { kind: "classes", values: [-1, 1] },
+    labels: { kind: "classes", values: [-1, 1], names: ["-1", "1"] },
     skippedRecords: 0,
   });
 });
@@ -78,7 +78,12 @@ test("a 0 far behind rows that counted from 1 is refused, and is none where one 
 test("labels are classes where they are whole numbers, else targets", async () => {
   const meaning = async (...labels: string[]) =>
     (await read(lines(...labels.map((label) => `${label} 1:1`)))).facts.labels;
-  assert.deepEqual(await meaning("7", "1", "3", "1"), { kind: "classes", values: [1, 3, 7] });
+  assert.deepEqual(await meaning("7", "1", "3", "1"), {
+    kind: "classes",
+    values: [1, 3, 7],
+    names: ["1", "3", "7"],
+  });
+  assert.deepEqual(await meaning("1", "0", "2"), { kind: "classes", values: [0, 1, 2] });
   assert.deepEqual(await meaning("0.5", "1"), { kind: "targets" });
   const many = Array.from({ length: 1001 }, (_, i) => String(i));
   assert.deepEqual(await meaning(...many), { kind: "targets" });

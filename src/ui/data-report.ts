@@ -1,0 +1,114 @@
+// One data set as a page of text: what its rows are, how they are distributed, what the first of them look like.
+
+import { styleText } from "node:util";
+import type { DataDescription, SampleRow } from "../coordinator/describe-data.ts";
+import { counted, formatBytes, formatCount, formatPercent } from "../units.ts";
+import { featuresText, taskText } from "./data-table.ts";
+import { drawTable } from "./table.ts";
+
+/** More columns than this are counted, not listed. */
+const LISTED_FEATURES = 40;
+const LISTED_CLASSES = 20;
+/** Of a row that is shown. */
+const SHOWN_VALUES = 40;
+
+export function dataReport(data: DataDescription, width: number): string {
+  const { counts, blocks, bytes, storedBytes, runs, skippedRecords } = data;
+  const facts: [string, string][] = [
+    ["id", data.id],
+    ["source", data.source],
+    ["rows", `${formatCount(counts.train)} to train on, ${formatCount(counts.validation)} to validate on`],
+    ["features", featuresText(data.featureShape, data.featureType) + densityText(data)],
+    ["labels", taskText(data.task, data.classes)],
+    ...(skippedRecords > 0
+      ? [["left out", counted(skippedRecords, "record") + " that could not be read"] as [string, string]]
+      : []),
+    [
+      "stored",
+      `${formatBytes(storedBytes)} in ${counted(blocks.train + blocks.validation, "block")}, ` +
+        `${formatBytes(bytes)} in memory (${(bytes / storedBytes).toFixed(1)}:1)`,
+    ],
+    ["runs", runs.length === 0 ? "none" : runs.join(", ")],
+    ["sha256", data.contentHash],
+  ];
+  return [
+    styleText("bold", data.names.length > 0 ? data.names.join(", ") : data.name),
+    ...facts.map(([name, value]) => `${styleText("dim", name.padEnd(10))}${value}`),
+    ...section(classTable(data)),
+    ...section(statisticsTable(data, width)),
+    ...section(sampleTable(data.samples, width)),
+  ].join("\n");
+}
+
+function section(text: string | undefined): string[] {
+  return text === undefined ? [] : ["", text];
+}
+
+function densityText({ density, maxRowNonZeros }: DataDescription): string {
+  if (density === null) return "";
+  const share = density >= 0.001 ? formatPercent(density) : `${(density * 100).toPrecision(2)}%`;
+  return `, ${share} not zero, at most ${formatCount(maxRowNonZeros ?? 0)} in a row`;
+}
+
+const right = { align: "right" } as const;
+
+function classTable({ classCounts, classNames, task }: DataDescription): string | undefined {
+  if (task !== "classification") return undefined;
+  const { train, validation } = classCounts;
+  const total = train.reduce((sum, count) => sum + count, 0);
+  const rows = train
+    .slice(0, LISTED_CLASSES)
+    .map((count, index) => [
+      classNames?.[index] ?? String(index),
+      formatCount(count),
+      formatCount(validation[index] ?? 0),
+      formatPercent(count / total),
+    ]);
+  const table = drawTable(
+    [
+      { header: "class" },
+      { header: "train", ...right },
+      { header: "validation", ...right },
+      { header: "share", ...right },
+    ],
+    rows,
+  );
+  return train.length > LISTED_CLASSES ? `${table}\nand ${train.length - LISTED_CLASSES} more` : table;
+}
+
+function statisticsTable({ statistics, featureNames }: DataDescription, width: number): string | undefined {
+  if (!statistics) return undefined;
+  const { min, max, mean, deviation } = statistics;
+  const name = (index: number) =>
+    min.length === 1 ? "all values" : (featureNames?.[index] ?? String(index));
+  const rows = min
+    .slice(0, LISTED_FEATURES)
+    .map((value, index) => [
+      name(index),
+      ...[value, max[index]!, mean[index]!, deviation[index]!].map(number),
+    ]);
+  const headers = ["min", "max", "mean", "deviation"].map((header) => ({ header, ...right }));
+  const table = drawTable([{ header: "feature" }, ...headers], rows, width);
+  return min.length > LISTED_FEATURES
+    ? `${table}\nand ${counted(min.length - LISTED_FEATURES, "feature")} more: --json has all`
+    : table;
+}
+
+function sampleTable(samples: readonly SampleRow[], width: number): string | undefined {
+  if (samples.length === 0) return undefined;
+  const rows = samples.map(({ label, features }) => {
+    const shown = features
+      .slice(0, SHOWN_VALUES)
+      .map((value) => (typeof value === "number" ? number(value) : `${value[0]}:${number(value[1])}`));
+    const rest = features.length > SHOWN_VALUES ? ` … (${formatCount(features.length)})` : "";
+    return [label === null ? "-" : String(label), shown.join(" ") + rest];
+  });
+  return drawTable([{ header: "label" }, { header: "stored values" }], rows, width);
+}
+
+/** Four digits, and no exponent where there need not be one. */
+function number(value: number): string {
+  return Number.isInteger(value) && Math.abs(value) < 1e9
+    ? String(value)
+    : String(Number(value.toPrecision(4)));
+}

@@ -1,0 +1,56 @@
+// How `sltrain data import` shows its way: one line that follows it on a terminal, and a summary.
+
+import { createLogUpdate } from "log-update";
+import type { ImportedData, ImportProgress } from "../coordinator/import-data.ts";
+import { counted, formatBytes, formatCount, formatDuration } from "../units.ts";
+import { featuresText, storedBytes, taskText } from "./data-table.ts";
+
+const INTERVAL_MS = 100;
+
+export interface ImportView {
+  progress(progress: ImportProgress): void;
+  /** Takes the line away. */
+  end(): void;
+}
+
+/** Nothing where no person looks on. */
+export function importView(stream: NodeJS.WriteStream): ImportView {
+  if (!stream.isTTY) return { progress: () => undefined, end: () => undefined };
+  const update = createLogUpdate(stream);
+  let shownMs = -INTERVAL_MS;
+  return {
+    progress({ rows, elapsedMs }) {
+      if (elapsedMs - shownMs < INTERVAL_MS) return;
+      shownMs = elapsedMs;
+      const pace = `${formatCount((1000 * rows) / elapsedMs)} rows/s`;
+      update(`reading  ${counted(rows, "row")}, ${pace}, ${formatDuration(elapsedMs)}`);
+    },
+    end: () => update.clear(),
+  };
+}
+
+export function importSummary(imported: ImportedData): string {
+  const { name, manifest, wasThere, sourceBytes, elapsedMs } = imported;
+  const { counts, featureShape, featureType, task, classes, skippedRecords } = manifest;
+  // A small file says nothing of the pace.
+  const pace = sourceBytes < 1e6 ? "" : `, ${(sourceBytes / 1e3 / elapsedMs).toFixed(0)} MB/s`;
+  return [
+    `${name}: ${counted(counts.train, "row")} to train on, ${formatCount(counts.validation)} to validate on, ` +
+      `${featuresText(featureShape, featureType)} features, ${taskText(task, classes)}`,
+    ...(skippedRecords > 0 ? [`left out: ${counted(skippedRecords, "record")} that could not be read`] : []),
+    wasThere
+      ? "it was there: the same content, read the same way"
+      : `${formatBytes(sourceBytes)} read in ${formatDuration(elapsedMs)}${pace}; ${formatBytes(storedBytes(manifest))} stored`,
+    `train on it: sltrain train --data ${name}`,
+  ].join("\n");
+}
+
+/** What `data import --json` prints. */
+export function importReport({ name, manifest, wasThere, sourceBytes, elapsedMs }: ImportedData): object {
+  const { blocks, ...facts } = manifest;
+  return {
+    ...{ name, wasThere, sourceBytes, elapsedMs, storedBytes: storedBytes(manifest) },
+    blocks: { train: blocks.train.length, validation: blocks.validation.length },
+    ...{ ...facts, name },
+  };
+}

@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { gzipSync } from "node:zlib";
+import type { DataDescription } from "../../src/coordinator/describe-data.ts";
+import { lastEvent, sltrain, temporaryFolder } from "../support/cli.ts";
+
+const folder = temporaryFolder();
+after(folder.remove);
+
+const run = (...args: string[]) => sltrain(args, folder.path);
+const write = (name: string, content: string | Uint8Array) => writeFileSync(join(folder.path, name), content);
+const times = (count: number, line: (i: number) => string) =>
+  Array.from({ length: count }, (_, i) => line(i)).join("\n");
+
+async function json<T>(...args: string[]): Promise<T> {
+  const { code, stdout, stderr } = await run(...args, "--json");
+  assert.equal(code, 0, stderr);
+  return JSON.parse(stdout) as T;
+}
+
+async function refused(words: RegExp, ...args: string[]): Promise<void> {
+  const { code, stdout, stderr } = await run(...args);
+  assert.notEqual(code, 0, stdout);
+  assert.equal(stdout, "");
+  assert.match(stderr.replaceAll(/\s+(›|\n)\s*/g, " "), words);
+}
+
+// A class by which side of a plane a point is on: what a linear model learns.
+const side = (i: number) => (Math.sin(i) + Math.cos(3 * i) > 0 ? "up" : "down");
+write(
+  "points.csv.gz",
+  gzipSync(`x,y,class\n${times(400, (i) => `${Math.sin(i)},${Math.cos(3 * i)},${side(i)}`)}\nodd,1,up\n`),
+);
+write(
+  "words.libsvm",
+  times(300, (i) => `${i % 3 === 0 ? 1 : -1} ${1 + (i % 3)}:1 ${10 + (i % 7)}:0.5`),
+);
+
+test("data import brings a file in under a name, which show, ls and train then know", async () => {
+  const imported = await run("data", "import", "points.csv.gz", "--on-bad-record", "skip");
+  assert.equal(imported.code, 0, imported.stderr);
+  assert.match(
+    imported.stdout,
+    /^points: 360 rows to train on, 40 to validate on, 2 f32 features, 2 classes\nleft out: 1 record /,
+  );
+  assert.match(imported.stdout, /train on it: sltrain train --data points\n$/);
+
+  const shown = await json<DataDescription>("data", "show", "points");
+  assert.deepEqual(shown.counts, { train: 360, validation: 40 });
+  assert.deepEqual(
+    [shown.featureNames, shown.classNames],
+    [
+      ["x", "y"],
+      ["down", "up"],
+    ],
+  );
+  assert.equal(shown.skippedRecords, 1);
+  assert.equal(
+    shown.classCounts.train.reduce((sum, count) => sum + count, 0),
+    360,
+  );
+  assert.equal(shown.samples.length, 5);
+  for (const { label, features } of shown.samples) {
+    const [x, y] = features as number[];
+    assert.equal(label, x! + y! > 0 ? "up" : "down");
+  }
+  const { statistics } = shown;
+  assert.ok(statistics);
+  assert.ok(Math.abs(statistics.mean[0]!) < 0.1 && Math.abs(statistics.deviation[0]! - Math.SQRT1_2) < 0.05);
+  assert.ok(statistics.min[1]! >= -1 && statistics.max[1]! <= 1);
+
+  const page = await run("data", "show", "points", "--samples", "1");
+  assert.match(page.stdout, /^points\nid +[0-9a-f]{64}\nsource +points.csv.gz\n/);
+  assert.match(page.stdout, /^left out +1 record/m);
+  assert.match(page.stdout, /^feature +min +max +mean +deviation\nx /m);
+
+  const settings = ["--model", "lr", "--workers", "1", "--epochs", "3", "--run-id", "user-of-points"];
+  const trained = await run("train", "--data", "points", ...settings, "--json");
+  const summary = lastEvent(trained);
+  assert.equal(summary.event, "run.completed", trained.stdout);
+  assert.ok((summary.accuracy as number) > 0.9, String(summary.accuracy));
+  const { datasets } = await json<{ datasets: { names: string[]; runs: string[] }[] }>("data", "ls");
+  assert.deepEqual(
+    datasets.map(({ names, runs }) => [names, runs]),
+    [[["points"], ["user-of-points"]]],
+  );
+
+  await refused(/data set that no run uses, got one of user-of-points/, "data", "rm", "points");
+  assert.equal((await run("data", "rm", "points", "--force")).code, 0);
+  assert.match((await run("data", "ls")).stdout, /^no data sets in fs:.sltrain; bring one in/);
+});
+
+test("sparse data keep their form, and the same content is recognised whatever its name", async () => {
+  await json("data", "import", "words.libsvm", "--storage", "fs:sparse");
+  const again = await json<{ wasThere: boolean; name: string }>(
+    ...["data", "import", "words.libsvm", "--name", "terms", "--storage", "fs:sparse"],
+  );
+  assert.deepEqual([again.wasThere, again.name], [true, "terms"]);
+  const shown = await json<DataDescription>("data", "show", "terms", "--storage", "fs:sparse");
+  assert.deepEqual([shown.names, shown.featureType, shown.featureShape], [["terms", "words"], "csr", [16]]);
+  assert.deepEqual([shown.classNames, shown.density], [["-1", "1"], 2 / 16]);
+  const table = await run("data", "ls", "--storage", "fs:sparse");
+  assert.match(table.stdout, /terms, words +[0-9a-f]{12} +300 +16 csr +2 classes .* 0 +words\.libsvm\n$/);
+});
+
+test("a newcomer's mistakes are told with what was meant", async () => {
+  write("b.csv", "a,b\n1,2\n3,4\n");
+  await refused(
+    /Did you mean csv\?|expected a format \(.*csv.*\), got "cvs"/,
+    "data",
+    "import",
+    "b.csv",
+    "--format",
+    "cvs",
+  );
+  await refused(
+    /--hash-bits: expected a whole number from 1 to 28, got "?99"?/,
+    "data",
+    "import",
+    "b.csv",
+    "--hash-bits",
+    "99",
+  );
+  await refused(
+    /--name: expected a name that no known data set has, got "mnist"/,
+    "data",
+    "import",
+    "b.csv",
+    "--name",
+    "mnist",
+  );
+  await refused(
+    /b\.csv: expected a header with a column "c", got a, b/,
+    "data",
+    "import",
+    "b.csv",
+    "--label-column",
+    "c",
+  );
+  await refused(
+    /expected a data set in fs:sparse, got "term" Code: data-unknown Try this: .*Did you mean terms\?/,
+    "data",
+    "show",
+    "term",
+    "--storage",
+    "fs:sparse",
+  );
+  await refused(
+    /expected a name that is free, got words, which means the data of words.libsvm/,
+    "data",
+    "import",
+    "./words.libsvm",
+    "--storage",
+    "fs:sparse",
+  );
+  await refused(
+    /terms: expected nothing of how to read what has been imported, got hashBits/,
+    ...["train", "--data", "terms", "--hash-bits", "8", "--model", "lr", "--storage", "fs:sparse"],
+  );
+});
+
+test("data ls --known lists what can be had by name, with its licence", async () => {
+  const { known } = await json<{ known: { name: string; licence: string }[] }>("data", "ls", "--known");
+  assert.ok(known.some(({ name, licence }) => name === "fashion-mnist" && licence === "MIT"));
+});
