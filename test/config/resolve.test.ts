@@ -181,7 +181,7 @@ test("unknown settings are refused with the flag, variable or file that named th
     [
       { files: { "sltrain.config.json": '{"colour":1}' } },
       /colour/,
-      /The settings are model, data, .*roundTimeoutMs/,
+      /The settings are model, .*data, .*roundTimeoutMs/,
     ],
   ];
   for (const [origins, message, suggestion] of cases) {
