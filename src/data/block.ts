@@ -1,19 +1,11 @@
 // A block of rows as one object: ten u32, then the rows, all little-endian: labels first, so that what follows them is
-// aligned, then features (dense values; or CSR's row starts, columns and values). Rows that zstd makes smaller are stored
-// as it packed them. The checksum is over the rows, not over their zstd: equal rows have one checksum whatever version
+// aligned, then features (dense values; or CSR's row starts, values and columns, as u16 where those fit). Rows that zstd
+// makes much smaller are stored as it packed them. The checksum is over the rows, not over their zstd: equal rows have one checksum whatever version
 // of zstd packed them, so that concurrent writers of a data set cannot disagree.
 
 import { constants, crc32, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { SltrainError } from "../errors.ts";
-import {
-  bytesOf,
-  denseView,
-  featureTypeOf,
-  isSparse,
-  partsOf,
-  sizeBytesOf,
-  VALUE_BYTES,
-} from "./feature-rows.ts";
+import { bytesOf, denseView, featureTypeOf, isSparse, sizeBytesOf, VALUE_BYTES } from "./feature-rows.ts";
 import type { FeatureRows, FeatureType } from "./rows.ts";
 
 /** Class indices, targets, or nothing where a row says all itself ("next-token"). */
@@ -22,7 +14,7 @@ export type LabelType = "i32" | "f32" | "none";
 /** What a block holds; its header repeats it. */
 export interface BlockFacts {
   readonly rows: number;
-  /** Values of a dense row; 0 for CSR, whose rows end where they end. */
+  /** Features of a row, stored or not. */
   readonly rowElements: number;
   readonly featureType: FeatureType;
   readonly labelType: LabelType;
@@ -68,8 +60,10 @@ const HEADER_BYTES = 4 * HEADER.length;
 const ENCODING_AT = 4 * HEADER.indexOf("encoding");
 const MAGIC = 0x42444c53; // "SLDB"
 const VERSION = 2;
-/** zstd has to save this share of the bytes; less does not pay for unpacking. */
-const LEAST_SAVING = 1 / 16;
+/** zstd has to save this share of the bytes; less does not pay for unpacking, at some 600 MB/s where a copy is free. */
+const LEAST_SAVING = 1 / 4;
+/** Columns below it are stored as u16: zstd would find as much, at ten times the time. */
+const NARROW_COLUMNS = 65_536;
 
 function headerOf(facts: BlockFacts, encoding: Encoding, payloadBytes: number): Uint32Array {
   return Uint32Array.of(
@@ -90,11 +84,17 @@ function labelBytes({ rows, labelType }: Pick<BlockFacts, "rows" | "labelType">)
   return labelType === "none" ? 0 : 4 * rows;
 }
 
-/** Bytes of the rows in memory. */
-export function blockBytes(facts: Omit<BlockFacts, "crc32">): number {
+function columnBytes(rowElements: number): number {
+  return rowElements <= NARROW_COLUMNS ? 2 : 4;
+}
+
+/** Bytes of the rows as they are stored, before zstd. */
+function plainBytes(facts: Omit<BlockFacts, "crc32">): number {
   const { rows, rowElements, featureType, nonZeros } = facts;
   const features =
-    featureType === "csr" ? 4 * (rows + 1) + 8 * nonZeros : rows * rowElements * VALUE_BYTES[featureType];
+    featureType === "csr"
+      ? 4 * (rows + 1) + (4 + columnBytes(rowElements)) * nonZeros
+      : rows * rowElements * VALUE_BYTES[featureType];
   return labelBytes(facts) + features;
 }
 
@@ -103,13 +103,20 @@ export function maxObjectBytes(bytes: number): number {
   return HEADER_BYTES + bytes;
 }
 
-/** `rows` rows with their labels. */
-export function encodeBlock({ features, labels }: BlockRows, rows: number): EncodedBlock {
+/** `rows` rows of `rowElements` features, with their labels. */
+export function encodeBlock(
+  { features, labels }: BlockRows,
+  rows: number,
+  rowElements: number,
+): EncodedBlock {
   const labelType = labels.length === 0 ? "none" : labels instanceof Int32Array ? "i32" : "f32";
-  const bytes = Buffer.concat([bytesOf(labels), ...partsOf(features).map(bytesOf)]);
+  const parts = isSparse(features)
+    ? [features.rowStarts, features.values, storedColumns(features.columns, rowElements)]
+    : [features];
+  const bytes = Buffer.concat([labels, ...parts].map(bytesOf));
   const facts: BlockFacts = {
     rows,
-    rowElements: isSparse(features) ? 0 : features.length / rows,
+    rowElements,
     featureType: featureTypeOf(features),
     labelType,
     nonZeros: isSparse(features) ? features.values.length : 0,
@@ -125,6 +132,10 @@ export function encodeBlock({ features, labels }: BlockRows, rows: number): Enco
     storedBytes: HEADER_BYTES + payload.length,
     parts: [bytesOf(header), payload],
   };
+}
+
+function storedColumns(columns: Uint32Array, rowElements: number): Uint16Array | Uint32Array {
+  return columnBytes(rowElements) === 2 ? Uint16Array.from(columns) : columns;
 }
 
 /**
@@ -151,7 +162,7 @@ export function decodeBlock(
     if (got !== wanted) throw damaged(HEADER[field]!, wanted, got);
   });
 
-  const size = blockBytes(expected);
+  const size = plainBytes(expected);
   let bytes: Uint8Array = payload;
   if (encoding === "zstd") {
     try {
@@ -178,11 +189,14 @@ function viewRows(bytes: Uint8Array, facts: BlockFacts): BlockRows {
   const at = labels.byteLength;
   if (featureType !== "csr")
     return { labels, features: denseView(featureType, bytes, at, rows * rowElements) };
-  const columnsAt = at + 4 * (rows + 1);
-  const valuesAt = columnsAt + 4 * nonZeros;
+  const valuesAt = at + 4 * (rows + 1);
+  const columnsAt = valuesAt + 4 * nonZeros;
   const features = {
     rowStarts: u32(at, rows + 1),
-    columns: u32(columnsAt, nonZeros),
+    columns:
+      columnBytes(rowElements) === 2
+        ? new Uint32Array(new Uint16Array(bytes.buffer, bytes.byteOffset + columnsAt, nonZeros))
+        : u32(columnsAt, nonZeros),
     values: new Float32Array(bytes.buffer, bytes.byteOffset + valuesAt, nonZeros),
   };
   return { labels, features };

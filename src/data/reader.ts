@@ -67,8 +67,10 @@ export function decoded(
   manifest: DataManifest,
 ): BlockRows {
   const { featureType, featureShape, task, id } = manifest;
-  const width = featureType === "csr" ? 0 : rowElements(featureShape);
-  const facts = { ...block, rowElements: width, featureType, labelType: LABEL_TYPES[task] } as const;
+  const facts = {
+    ...{ ...block, rowElements: rowElements(featureShape) },
+    ...{ featureType, labelType: LABEL_TYPES[task] },
+  };
   return decodeBlock(object, facts, `${block.key} in ${storage.uri}`, [rewriteSuggestion(storage, id)]);
 }
 

@@ -20,6 +20,8 @@ export interface BlockWriterOptions {
   readonly id: string;
   readonly split: Split;
   readonly labels: LabelMeaning;
+  /** Features of a row, stored or not. */
+  readonly rowElements: number;
   /** Told of every row's features. */
   readonly moments?: Moments | undefined;
 }
@@ -65,7 +67,11 @@ export class BlockWriter {
         this.maxRowNonZeros = Math.max(this.maxRowNonZeros, rowStarts[row + 1]! - rowStarts[row]!);
       }
     }
-    const { parts, rows, bytes, storedBytes, nonZeros, crc32 } = encodeBlock({ features, labels }, count);
+    const { parts, rows, bytes, storedBytes, nonZeros, crc32 } = encodeBlock(
+      { features, labels },
+      count,
+      this.#options.rowElements,
+    );
     const key = blockKey(id, split, this.blocks.length);
     // If it exists, it holds the same rows: the data set's id names all that they depend on.
     await storage.put(key, parts, { ifAbsent: true });

@@ -27,7 +27,7 @@ export interface ImportJob {
 }
 
 export interface ImportOptions {
-  /** What rows may take while they are shuffled; beyond it they go to disk. Default: 64 MiB. */
+  /** What rows may take while they are shuffled; beyond it they go to disk. Default: 48 MiB. */
   readonly memoryBytes?: number | undefined;
   /** Default: the system's folder for temporary files. */
   readonly spillFolder?: string | undefined;
@@ -35,8 +35,8 @@ export interface ImportOptions {
   readonly onRows?: ((rows: number) => void) | undefined;
 }
 
-/** Twice as much and the runtime itself stay below 300 MB. */
-const DEFAULT_MEMORY_BYTES = 64 * 2 ** 20;
+/** With the runtime itself and what it has yet to collect: below 300 MB. */
+const DEFAULT_MEMORY_BYTES = 48 * 2 ** 20;
 const MAX_VALIDATION_ROWS = 10_000;
 const TASKS: Readonly<Record<LabelMeaning["kind"], Task>> = {
   classes: "classification",
@@ -98,9 +98,17 @@ async function write(
   const { labels, featureType, featureNames } = facts;
   const featureShape = validationFacts ? commonShape(job, facts, validationFacts) : facts.featureShape;
   const perFeature = featureShape.length === 1 && featureType !== "u8" && labels.kind !== "next-token";
-  const moments = new Moments(rowElements(featureShape), perFeature);
+  const width = rowElements(featureShape);
+  const moments = new Moments(width, perFeature);
   const writer = (of: Split) =>
-    new BlockWriter({ storage, id, split: of, labels, ...(of === "train" && { moments }) });
+    new BlockWriter({
+      storage,
+      id,
+      split: of,
+      labels,
+      rowElements: width,
+      ...(of === "train" && { moments }),
+    });
   const writers = { train: writer("train"), validation: writer("validation") };
   await fill(writers);
   const hashes = { train: await writers.train.finish(), validation: await writers.validation.finish() };
