@@ -60,6 +60,13 @@ export interface ExchangeOutcome {
   readonly gradientNorm?: number;
   /** Of an algorithm that knows when it is done: whether it is. */
   readonly converged?: boolean;
+  /** Of ADMM: how far the ranks are from a consensus, and the consensus from rest. */
+  readonly residuals?: Residuals;
+}
+
+export interface Residuals {
+  readonly primal: number;
+  readonly dual: number;
 }
 
 export type NamedArrays = Readonly<Record<string, Float32Array | Int32Array>>;

@@ -60,13 +60,18 @@ const rules: readonly Rule[] = [
   },
   {
     settings: ["decayExcept", "weightDecay"],
-    broken: ({ weightDecay }, isFlag) => isFlag("decayExcept") && weightDecay === 0,
+    broken: ({ weightDecay, l1 }, isFlag) => isFlag("decayExcept") && weightDecay === 0 && l1 === 0,
     because: "nothing decays",
   },
   {
     settings: ["batchSize", "algorithm"],
     broken: (config, isFlag) => isFlag("batchSize") && takesAllRows(config),
     because: "its steps are over all rows",
+  },
+  {
+    settings: ["l1", "algorithm"],
+    broken: ({ l1, algorithm }) => l1 > 0 && algorithm !== "admm",
+    because: "only admm reaches exact zeros, by its consensus step",
   },
   {
     settings: ["clusters", "model"],

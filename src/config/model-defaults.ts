@@ -24,6 +24,8 @@ export const generalDefaults = {
   // DiLoCo's, as in the paper (Douillard et al. 2023, section 3.1).
   outerLr: 0.7,
   outerMomentum: 0.9,
+  admmRho: 0.1,
+  l1: 0,
   clusters: 10,
   reduce: "scatter-reduce",
   quorum: 1,
@@ -96,7 +98,8 @@ const lateGradients = { optimizer: "nesterov", warmupSteps: 100 } as const;
 const algorithmDefaults: Readonly<Record<string, TrainConfigInput>> = {
   "local-sgd": lateGradients,
   diloco: { optimizer: "adamw", lr: 0.001 },
-  // An epoch is a round.
+  // An epoch is a round. Without a penalty, the optimum of classes that a plane separates lies at infinity.
+  admm: { epochs: 100, tolerance: 1e-3, weightDecay: 1e-3, decayExcept: "vectors" },
   em: { epochs: 100, tolerance: 1e-5 },
 };
 

@@ -3,10 +3,10 @@
 import type { TrainConfig } from "./schema.ts";
 
 /** Algorithms whose step is one over all rows; each rank keeps its own on its device. */
-const OVER_ALL_ROWS: ReadonlySet<TrainConfig["algorithm"]> = new Set(["em"]);
+const OVER_ALL_ROWS: ReadonlySet<string> = new Set(["admm", "em"]);
 
 /** Whether every step, and so every epoch, takes all rows at once. */
-export function takesAllRows({ algorithm }: Pick<TrainConfig, "algorithm">): boolean {
+export function takesAllRows({ algorithm }: { readonly algorithm: string }): boolean {
   return OVER_ALL_ROWS.has(algorithm);
 }
 

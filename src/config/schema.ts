@@ -81,7 +81,7 @@ export const deviceNames = ["wasm", "webgpu", "auto"] as const satisfies readonl
 /** What a GPU's products round their operands to. */
 export const precisionNames = ["f32", "f16"] as const satisfies readonly DeviceRequest["precision"][];
 
-export const algorithmNames = ["ga-sgd", "local-sgd", "diloco", "em"] as const;
+export const algorithmNames = ["ga-sgd", "local-sgd", "diloco", "admm", "em"] as const;
 
 const LABEL_COLUMN: Expected = "a column's name or its number from 0";
 
@@ -174,7 +174,7 @@ export const trainFields = {
     "Steps in which the learning rate first rises to its value.",
   ),
   algorithm: oneOf(algorithmNames).describe(
-    "What workers exchange: ga-sgd gradients at every step, local-sgd parameters now and then, diloco as local-sgd with an outer optimizer, em the sums of k-means clusters.",
+    "What workers exchange: ga-sgd gradients at every step, local-sgd parameters now and then, diloco as local-sgd with an outer optimizer, admm what is best for their own rows until all agree, em the sums of k-means clusters.",
   ),
   sync: spec(parseSync, syncNames).describe(
     "How far workers may be apart: bsp in lockstep, ssp[:STEPS] by so many steps, asp by any.",
@@ -183,7 +183,18 @@ export const trainFields = {
     .union([wholeNumber(1, 1_000_000_000), z.literal("epoch")], SYNC_EVERY)
     .describe("Steps from one exchange of local-sgd and diloco to the next, or epoch."),
   outerLr: positive().describe("Learning rate of diloco's outer optimizer."),
-  tolerance: positive().optional().describe("Relative improvement of the inertia below which em stops."),
+  tolerance: positive()
+    .optional()
+    .describe(
+      "Where em and admm stop: em at a smaller relative improvement of the inertia, admm at smaller residuals relative to what they are of.",
+    ),
+  admmRho: positive().describe(
+    "Penalty on disagreement that admm begins with; residual balancing changes it.",
+  ),
+  l1: z
+    .number("a number from 0")
+    .min(0, "a number from 0")
+    .describe("L1 penalty of admm, on the same tensors as weightDecay, which is its L2 penalty."),
   clusters: wholeNumber(1, 65_536).describe("Clusters of the model kmeans."),
   outerMomentum: fraction().describe("Nesterov momentum of diloco's outer optimizer."),
   reduce: spec(parseReduce, reduceNames).describe(

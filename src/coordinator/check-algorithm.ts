@@ -38,5 +38,22 @@ function misfit(algorithm: Algorithm, topology: Topology): Reason | undefined {
       instead: "Use --algorithm em.",
     };
   }
+  if (algorithm === "admm" && !isLinear(topology)) {
+    return {
+      because:
+        "its ranks agree on the least loss only where the loss is convex in the parameters, as that of one dense layer is",
+      instead: "Use --model lr, softmax or svm, or --algorithm local-sgd, which averages models of any kind.",
+    };
+  }
   return undefined;
+}
+
+/** One dense layer behind nothing but reshapes; what it ends in is its loss's own link (models/build.ts). */
+function isLinear({ layers }: Topology): boolean {
+  const trained = layers.filter(({ className }) => className !== "Flatten" && className !== "Activation");
+  return trained.length === 1 && trained[0]!.className === "Dense" && layers.every(endsInLink);
+}
+
+function endsInLink(layer: Topology["layers"][number]): boolean {
+  return !("activation" in layer) || ["linear", "sigmoid", "softmax"].includes(layer.activation);
 }

@@ -175,6 +175,9 @@ export interface EpochMetrics extends WorkTotals {
   /** Both null where the epoch was not validated (evalEvery). */
   readonly validationLoss: number | null;
   readonly accuracy: number | null;
+  /** ADMM's, of the epoch's last exchange. */
+  readonly primalResidual?: number;
+  readonly dualResidual?: number;
   /** Of the epoch's last step, as is the next. */
   readonly learningRate: number;
   /** Euclidean norm of the mean gradient, before it is clipped; null where workers exchange no gradients. */

@@ -3,6 +3,7 @@
 
 import { styleText } from "node:util";
 import { createLogUpdate } from "log-update";
+import { takesAllRows } from "../config/samples-per-step.ts";
 import type { TrainEvent } from "../coordinator/events.ts";
 import { errorRecord } from "../errors.ts";
 import { resumeCommand } from "../run/resume-command.ts";
@@ -173,11 +174,16 @@ function startedLines(event: Started): string[] {
     `${event.model}, ${formatCount(event.parameters)} parameters, on ${event.data}, ${formatCount(event.samples)} samples`,
     `${workersOf(event)} through ${where}`,
     ...event.gpus.map((gpu) => gpuLine(gpu)),
-    `batch ${formatCount(event.batchSize)}, ${event.optimizer} at ${event.lr}, ` +
+    `${stepOf(event)}, ` +
       `up to ${counted(event.epochs, "epoch")} of ${counted(event.stepsPerEpoch, "step")}`,
     exchangeText(event),
     `a checkpoint every ${counted(event.checkpointEverySteps, "step")}, frames within ${formatBytes(event.maxFrameBytes)}`,
   ];
+}
+
+function stepOf({ algorithm, batchSize, optimizer, lr }: Started): string {
+  if (takesAllRows({ algorithm })) return "all rows in every step";
+  return `batch ${formatCount(batchSize)}, ${optimizer} at ${lr}`;
 }
 
 function workersOf({ workers, provider }: Started): string {
@@ -202,6 +208,7 @@ function epochLine(event: Epoch, started: Started): string {
     started.device === "webgpu"
       ? share((event.gpuBusyMs * started.workers) / started.gpus.length).padStart(9)
       : formatUsd(event.lambdaCostUsd).padStart(9),
+    ...residuals(event),
   ].join("  ");
 }
 
@@ -209,6 +216,12 @@ function epochLine(event: Epoch, started: Started): string {
 function validationText({ accuracy, validationLoss }: Epoch): string {
   if (accuracy !== null) return formatPercent(accuracy).padStart(9);
   return validationLoss === null ? "-".padStart(9) : formatLoss(validationLoss);
+}
+
+/** ADMM's, primal and dual. */
+function residuals({ primalResidual, dualResidual }: Epoch): string[] {
+  if (primalResidual === undefined || dualResidual === undefined) return [];
+  return [`residuals ${primalResidual.toExponential(1)}, ${dualResidual.toExponential(1)}`];
 }
 
 function progressLine(event: Progress, started: Started): string {

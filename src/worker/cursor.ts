@@ -1,5 +1,6 @@
 // Where a worker stands: all that its next start needs to know beside the arrays of its state.
 
+import type { Residuals } from "../algorithms/algorithm.ts";
 import type { EarlierRound } from "../allreduce/collective.ts";
 import { type Pace, UNKNOWN_PACE } from "./lifetime.ts";
 import type { Stall, WorkTotals } from "../run/records.ts";
@@ -23,6 +24,8 @@ export interface Cursor {
   bestEpoch: { readonly epoch: number; readonly worth: number } | null;
   /** Whether the algorithm was done with the last exchange. */
   converged: boolean;
+  /** Of the last exchange; null where the algorithm has none. */
+  residuals: Residuals | null;
   /** Exchanges since the newest checkpoint, which was made when the step `checkpointStep` was done; -1: there is none. */
   exchanges: number;
   checkpointStep: number;
@@ -56,7 +59,7 @@ export function startCursor(): Cursor {
   return {
     ...{ step: 0, epochLoss: 0, epochCorrect: 0, epochSamples: 0 },
     ...{ accuracy: null, validationLoss: null, validatedEpoch: 0, bestEpoch: null },
-    ...{ converged: false },
+    ...{ converged: false, residuals: null },
     ...{ exchanges: 0, checkpointStep: -1, sweptStep: -1, firstLosses: [] },
     ...{ began: { attempt: 0, step: 0 }, spent: NOTHING_SPENT, epochSpent: NOTHING_SPENT },
     ...{ decided: null, firstStepMs: null, pace: UNKNOWN_PACE, stall: NO_STALL },

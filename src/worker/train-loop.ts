@@ -120,12 +120,13 @@ function interrupted(error: unknown): "interrupted" {
 }
 
 function count(cursor: Cursor, outcome: ExchangeOutcome): void {
-  const { samples, loss, correct, converged = false } = outcome;
+  const { samples, loss, correct, converged = false, residuals = null } = outcome;
   cursor.epochSamples += samples;
   cursor.epochLoss += loss * samples;
   cursor.epochCorrect += correct;
   cursor.exchanges++;
   cursor.converged = converged;
+  cursor.residuals = residuals;
   if (cursor.firstLosses.length < FIRST_LOSSES) cursor.firstLosses.push(loss);
 }
 
@@ -195,6 +196,10 @@ async function finishEpoch(
     loss: cursor.epochLoss / cursor.epochSamples,
     trainAccuracy: counted ? cursor.epochCorrect / cursor.epochSamples : null,
     ...validated,
+    ...(cursor.residuals && {
+      primalResidual: cursor.residuals.primal,
+      dualResidual: cursor.residuals.dual,
+    }),
     learningRate: hyperAt(optimizer, cursor.step - 1, totalSteps, schedule.stepsPerEpoch)[0]!,
     gradientNorm,
     samplesPerS: cursor.epochSamples / (sum.wallMs / workers / 1000),

@@ -102,6 +102,7 @@ export async function openConsensusCrew(settings: ConsensusSettings): Promise<Me
       const algorithm = await openAlgorithm(
         {
           ...{ algorithm: "ga-sgd", seed: 1, syncEvery: 1, outerLr: 1, outerMomentum: 0 },
+          ...{ admmRho: 0.1, l1: 0, weightDecay: 0 },
           ...settings,
         },
         {

@@ -111,7 +111,15 @@ export async function openCrew(settings: CrewSettings): Promise<Member[]> {
       });
       const batchSamples = (step: number) => schedule.batchSamples(step);
       const algorithm = await openAlgorithm(
-        { algorithm: "ga-sgd", seed: 1, syncEvery: 2, outerLr: 0.7, outerMomentum: 0.9, ...settings },
+        {
+          ...{ admmRho: 1, l1: 0, weightDecay: 0 },
+          algorithm: "ga-sgd",
+          seed: 1,
+          syncEvery: 2,
+          outerLr: 0.7,
+          outerMomentum: 0.9,
+          ...settings,
+        },
         {
           ...{ replica, collective, optimizerState: optimizer.stateNames },
           lossScale: scalesLoss ? new LossScale() : undefined,
