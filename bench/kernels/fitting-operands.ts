@@ -15,7 +15,7 @@ const withLabels: MakeOperands = ({ inputs }, normal, random) => {
   const [rows, classes] = inputs[0]!.shape as [number, number];
   const logits = normal(inputs[0]!).map((value) => Math.round(value * 4) / 2); // with ties
   const labels = Int32Array.from({ length: rows }, () => random.nextInt(classes));
-  return inputs.map((type, i) => [logits, labels][i] ?? normal(type));
+  return inputs.map((type, i) => [logits, labels][i] ?? normal(type).map(Math.abs));
 };
 
 /** `outside`: how many ids beyond either end of a table of `rows` rows may come. */
@@ -47,8 +47,11 @@ function withCsr(first: number, featuresOf: (call: KernelCall) => number): MakeO
 const spread: MakeOperands = ({ inputs }, normal) =>
   inputs.map((type) => normal(type).map((value) => value * 5));
 
+/** Weights, like losses, are not below 0: their sums are no small differences of large ones. */
 const withBits: MakeOperands = ({ inputs }, normal) =>
-  inputs.map((type, i) => normal(type).map((value) => (i === 1 ? Number(value > 0) : value * 8)));
+  inputs.map((type, i) =>
+    normal(type).map((value) => (i === 0 ? value * 8 : i === 1 ? Number(value > 0) : Math.abs(value))),
+  );
 
 /** With zeros in the mask, which is input 2. */
 const withMask: MakeOperands = ({ inputs }, normal) =>

@@ -101,18 +101,21 @@ const maskBeforePool: Rule = (node, { ownProducer, make }) => {
 
 /**
  * softmax-cross-entropy(x, labels), softmax-cross-entropy-grad(x, labels, 1) -> softmax-cross-entropy-with-grad(x,
- * labels): the exponentials are needed once.
+ * labels), or of the same with weights: the exponentials are needed once.
  */
 const lossWithGradient: Rule = (node, { producer, readers, make }) => {
   if (node.op !== softmaxCrossEntropy) return undefined;
-  const [logits, labels] = node.inputs as [Tensor, Tensor];
+  const [logits] = node.inputs as [Tensor, Tensor];
   const gradient = readers(logits).find(({ op, inputs }) => {
-    if (op !== softmaxCrossEntropyGrad || inputs[1]!.id !== labels.id) return false;
+    const operands = inputs.toSpliced(2, 1);
+    const same =
+      operands.length === node.inputs.length && operands.every((x, i) => x.id === node.inputs[i]!.id);
+    if (op !== softmaxCrossEntropyGrad || !same) return false;
     const dLoss = producer(inputs[2]!);
     return dLoss?.op === fill && (dLoss.params as FillParams).value === 1;
   });
   if (gradient === undefined) return undefined;
-  const fused = make(softmaxCrossEntropyWithGrad, node.inputs, {});
+  const fused = make(softmaxCrossEntropyWithGrad, node.inputs, node.params);
   return { removed: gradient, nodes: [{ ...fused, outputs: [...node.outputs, ...gradient.outputs] }] };
 };
 

@@ -263,7 +263,9 @@ function* cases(): Generator<Case> {
     yield caseOf("sum-of-squares", [x], {});
     yield caseOf("softmax-cross-entropy", [x, labels], {});
     yield caseOf("softmax-cross-entropy-with-grad", [x, labels], {});
+    yield caseOf("softmax-cross-entropy-with-grad", [x, labels, f32(3 * rows)], { labelSmoothing: 0.1 });
     for (const loss of ELEMENT_LOSSES) yield caseOf(loss, [x, x], {});
+    for (const loss of ELEMENT_LOSSES) yield caseOf(loss, [x, x, x], {});
   }
   for (const length of FLAT_LENGTHS) {
     const flat = f32(length);
@@ -312,8 +314,14 @@ function* cases(): Generator<Case> {
       yield caseOf("softmax-cross-entropy", [matrix, i32(rows)], {});
       yield caseOf("softmax-cross-entropy-grad", [matrix, i32(rows), f32(1)], {});
       yield caseOf("softmax-cross-entropy-with-grad", [matrix, i32(rows)], {});
+      const [smooth, weights] = [{ labelSmoothing: 0.2 }, f32(rows)];
+      yield caseOf("softmax-cross-entropy", [matrix, i32(rows)], smooth);
+      yield caseOf("softmax-cross-entropy", [matrix, i32(rows), weights], smooth);
+      yield caseOf("softmax-cross-entropy-grad", [matrix, i32(rows), f32(1), weights], smooth);
+      yield caseOf("softmax-cross-entropy-with-grad", [matrix, i32(rows), weights], {});
       for (const loss of ELEMENT_LOSSES) {
         yield caseOf(loss, [matrix, matrix], {});
+        yield caseOf(loss, [matrix, matrix, matrix], {});
         yield caseOf(`${loss}-grad`, [matrix, matrix, f32(1)], {});
       }
       yield caseOf("dropout", [matrix, i32(4)], { rate: 0.4, layer: 2 });

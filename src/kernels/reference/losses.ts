@@ -13,15 +13,16 @@ import {
   sigmoidCrossEntropyGrad,
   softmaxCrossEntropy,
   softmaxCrossEntropyGrad,
+  type SoftmaxCrossEntropyParams,
   softmaxCrossEntropyWithGrad,
   squaredHinge,
   squaredHingeGrad,
 } from "../ops/losses.ts";
 import { softmaxRow } from "./softmax.ts";
 
-export const softmaxCrossEntropyReference: ReferenceKernel<NoParams> = {
+export const softmaxCrossEntropyReference: ReferenceKernel<SoftmaxCrossEntropyParams> = {
   op: softmaxCrossEntropy,
-  run({ inputs }, [logits, labels], [loss, correct]) {
+  run({ inputs, params: { labelSmoothing = 0 } }, [logits, labels, weights], [loss, correct]) {
     const [B, C] = inputs[0]!.shape as [number, number];
     let sum = 0;
     let hits = 0;
@@ -34,7 +35,9 @@ export const softmaxCrossEntropyReference: ReferenceKernel<NoParams> = {
       );
       const maximum = row.reduce((a, c) => Math.max(a, c), -Infinity);
       const logSum = Math.log(row.reduce((total, value) => total + Math.exp(value - maximum), 0));
-      sum += logSum - (row[label]! - maximum);
+      const meanShortfall = row.reduce((total, value) => total + (maximum - value), 0) / C;
+      const shortfall = (1 - labelSmoothing) * (maximum - row[label]!) + labelSmoothing * meanShortfall;
+      sum += (weights?.[b] ?? 1) * (logSum + shortfall);
       if (row.indexOf(maximum) === label) hits++;
     }
     loss![0] = sum;
@@ -42,36 +45,40 @@ export const softmaxCrossEntropyReference: ReferenceKernel<NoParams> = {
   },
 };
 
-export const softmaxCrossEntropyGradReference: ReferenceKernel<NoParams> = {
+export const softmaxCrossEntropyGradReference: ReferenceKernel<SoftmaxCrossEntropyParams> = {
   op: softmaxCrossEntropyGrad,
-  run({ inputs }, [logits, labels, dLoss], [dLogits]) {
+  run({ inputs, params: { labelSmoothing = 0 } }, [logits, labels, dLoss, weights], [dLogits]) {
     const [B, C] = inputs[0]!.shape as [number, number];
     for (let b = 0; b < B; b++) {
       const probabilities = softmaxRow(logits!, b, C);
-      for (let c = 0; c < C; c++)
-        dLogits![b * C + c] = dLoss![0]! * (probabilities[c]! - (labels![b] === c ? 1 : 0));
+      const scale = dLoss![0]! * (weights?.[b] ?? 1);
+      for (let c = 0; c < C; c++) {
+        const truth = (labels![b] === c ? 1 - labelSmoothing : 0) + labelSmoothing / C;
+        dLogits![b * C + c] = scale * (probabilities[c]! - truth);
+      }
     }
   },
 };
 
-export const softmaxCrossEntropyWithGradReference: ReferenceKernel<NoParams> = {
+export const softmaxCrossEntropyWithGradReference: ReferenceKernel<SoftmaxCrossEntropyParams> = {
   op: softmaxCrossEntropyWithGrad,
-  run(call, [logits, labels], [loss, correct, dLogits]) {
-    softmaxCrossEntropyReference.run(call, [logits!, labels!], [loss!, correct!]);
-    softmaxCrossEntropyGradReference.run(call, [logits!, labels!, Float64Array.of(1)], [dLogits!]);
+  run(call, [logits, labels, ...weights], [loss, correct, dLogits]) {
+    softmaxCrossEntropyReference.run(call, [logits!, labels!, ...weights], [loss!, correct!]);
+    const one = Float64Array.of(1);
+    softmaxCrossEntropyGradReference.run(call, [logits!, labels!, one, ...weights], [dLogits!]);
   },
 };
 
 export const sigmoidCrossEntropyReference: ReferenceKernel<NoParams> = {
   op: sigmoidCrossEntropy,
-  run(_, [logits, targets], [loss, correct]) {
+  run(_, [logits, targets, weights], [loss, correct]) {
     let sum = 0;
     let hits = 0;
     for (let i = 0; i < logits!.length; i++) {
       const z = logits![i]!;
       const target = targets![i]!;
       // -target log(sigmoid(z)) - (1 - target) log(1 - sigmoid(z)) without overflow
-      sum += Math.max(z, 0) - z * target + Math.log1p(Math.exp(-Math.abs(z)));
+      sum += (weights?.[i] ?? 1) * (Math.max(z, 0) - z * target + Math.log1p(Math.exp(-Math.abs(z))));
       if (z > 0 === target > 0.5) hits++;
     }
     loss![0] = sum;
@@ -89,9 +96,10 @@ export const sigmoidCrossEntropyGradReference: ReferenceKernel<NoParams> = {
 
 export const meanSquaredErrorReference: ReferenceKernel<NoParams> = {
   op: meanSquaredError,
-  run({ inputs }, [predictions, targets], [loss, correct]) {
+  run({ inputs }, [predictions, targets, weights], [loss, correct]) {
     let sum = 0;
-    for (let i = 0; i < predictions!.length; i++) sum += (predictions![i]! - targets![i]!) ** 2;
+    for (let i = 0; i < predictions!.length; i++)
+      sum += (weights?.[i] ?? 1) * (predictions![i]! - targets![i]!) ** 2;
     loss![0] = sum / inputs[0]!.shape[1]!;
     correct![0] = 0;
   },
@@ -110,11 +118,12 @@ export const meanSquaredErrorGradReference: ReferenceKernel<NoParams> = {
 function marginReference(op: Op<NoParams>, lossOf: (margin: number) => number): ReferenceKernel<NoParams> {
   return {
     op,
-    run(_, [scores, targets], [loss, correct]) {
+    run(_, [scores, targets, weights], [loss, correct]) {
       let sum = 0;
       let hits = 0;
       for (let i = 0; i < scores!.length; i++) {
-        sum += lossOf(Math.max(0, 1 - (2 * targets![i]! - 1) * scores![i]!));
+        const margin = 1 - (2 * targets![i]! - 1) * scores![i]!;
+        sum += (weights?.[i] ?? 1) * lossOf(Math.max(0, margin));
         if (scores![i]! > 0 === targets![i]! > 0.5) hits++;
       }
       loss![0] = sum;

@@ -20,6 +20,21 @@ function elementLoss(draw: Draw) {
   return { inputs: [x, x], params: {} };
 }
 
+function weightedElementLoss(draw: Draw) {
+  const { x } = matrix(draw);
+  return { inputs: draw.optional([x, x, x]), params: {} };
+}
+
+/** (logits, labels, ...seed, weights?) */
+function classLoss(draw: Draw, ...seed: readonly TensorType[]) {
+  const { x, perRow } = matrix(draw);
+  const labelSmoothing = draw.pick(0, 0.1, 0.5);
+  return {
+    inputs: draw.optional([x, perRow, ...seed, f32(...perRow.shape)]),
+    params: draw.flag() ? {} : { labelSmoothing },
+  };
+}
+
 function elementLossGrad(draw: Draw) {
   const { x } = matrix(draw);
   return { inputs: [x, x, f32(1)], params: {} };
@@ -131,25 +146,16 @@ export const losses = {
     return { inputs: [matrix(draw).x], params: {} };
   },
   "softmax-grad": elementLoss,
-  "softmax-cross-entropy"(draw: Draw) {
-    const { x, perRow } = matrix(draw);
-    return { inputs: [x, perRow], params: {} };
-  },
-  "softmax-cross-entropy-grad"(draw: Draw) {
-    const { x, perRow } = matrix(draw);
-    return { inputs: [x, perRow, f32(1)], params: {} };
-  },
-  "softmax-cross-entropy-with-grad"(draw: Draw) {
-    const { x, perRow } = matrix(draw);
-    return { inputs: [x, perRow], params: {} };
-  },
-  "sigmoid-cross-entropy": elementLoss,
+  "softmax-cross-entropy": (draw: Draw) => classLoss(draw),
+  "softmax-cross-entropy-grad": (draw: Draw) => classLoss(draw, f32(1)),
+  "softmax-cross-entropy-with-grad": (draw: Draw) => classLoss(draw),
+  "sigmoid-cross-entropy": weightedElementLoss,
   "sigmoid-cross-entropy-grad": elementLossGrad,
-  "mean-squared-error": elementLoss,
+  "mean-squared-error": weightedElementLoss,
   "mean-squared-error-grad": elementLossGrad,
-  hinge: elementLoss,
+  hinge: weightedElementLoss,
   "hinge-grad": elementLossGrad,
-  "squared-hinge": elementLoss,
+  "squared-hinge": weightedElementLoss,
   "squared-hinge-grad": elementLossGrad,
 };
 

@@ -85,6 +85,30 @@ test("softmax cross entropy is PyTorch's sum, and a tie for the maximum goes to 
   assert.deepEqual(correct, [2]);
 });
 
+test("softmax cross entropy smooths labels as PyTorch does, and weights losses but not right answers", () => {
+  const logits: Operand = [f32(3, 3), [1, 2, 3, 0.5, -1, 0, 2, 2, -1]];
+  const labels: Operand = [i32(3), [2, 0, 1]];
+  const smooth = { labelSmoothing: 0.1 };
+  const [loss] = compute("softmax-cross-entropy", [logits, labels], smooth);
+  // torch.nn.functional.cross_entropy(label_smoothing=0.1, reduction="sum") and its gradient
+  assertClose(loss!, [1.9961391551144778]);
+  const [dLogits] = compute("softmax-cross-entropy-grad", [logits, labels, [f32(1), [1]]], smooth);
+  assertClose(dLogits!, [
+    ...[0.0566972398370471, 0.21139513772146432, -0.26809237755851156],
+    ...[-0.3867839460671537, 0.08861831897639552, 0.29816562709075817],
+    ...[0.45452221782703506, -0.44547778217296496, -0.009044435654070124],
+  ]);
+  const rows = [0, 1, 2].map((row) => {
+    const weights: Operand = [f32(3), [0, 0, 0].with(row, 1)];
+    return compute("softmax-cross-entropy", [logits, labels, weights], smooth);
+  });
+  assertClose([rows.reduce((sum, [one]) => sum + one![0]!, 0)], loss!);
+  assert.deepEqual(
+    rows.map(([, correct]) => correct![0]),
+    [2, 2, 2],
+  );
+});
+
 test("sigmoid cross entropy is PyTorch's sum for logits of any size", () => {
   const logits: Operand = [f32(2, 3), [1.5, -800, 0, 800, -2, 3]];
   const [loss, correct] = compute("sigmoid-cross-entropy", [logits, [f32(2, 3), [1, 0, 1, 0, 0, 1]]], {});

@@ -14,6 +14,10 @@ import { keepLanes, sumLanes } from "../../../wasm/rows.ts";
 import { VectorMath } from "../../../wasm/vector-math.ts";
 
 const GROUP_ELEMENTS = 4096;
+/** Where there are any. */
+const WEIGHTS = ["weights"] as const;
+
+type FixedName = "begin" | "end" | "predictions" | "targets" | "loss" | "correct" | "shared" | "scratch";
 
 interface ElementLoss {
   /** Computes four losses; may name a mask of the right answers besides. */
@@ -40,15 +44,18 @@ function elementLossKernel(
         "end",
         "predictions",
         "targets",
+        ...WEIGHTS.slice(0, call.inputs.length - 2),
         "loss",
         "correct",
         "shared",
         "scratch",
       ] as const;
-      const func = module.func(`${op.name} ${elements}`, names, (p, f) => {
+      const func = module.func(`${op.name} ${elements} ${call.inputs.length}`, names, (parameters, f) => {
+        const p = parameters as Record<FixedName, Local<"i32">> & { readonly weights?: Local<"i32"> };
         const math = new VectorMath(f);
         const { group, count, remaining } = f.named("i32", ["group", "count", "remaining"]);
         const { begin, end, prediction, target } = f.named("i32", ["begin", "end", "prediction", "target"]);
+        const weight = p.weights && f.local("i32");
         const losses = f.local("v128");
         const total = f.local("f64");
         const main = forRange(group, p.begin, p.end, 1, [
@@ -57,24 +64,32 @@ function elementLossKernel(
           end.set(i32.select(i32.ltU(end, elements), end, elements)),
           prediction.set(p.predictions),
           target.set(p.targets),
+          weight && p.weights ? weight.set(p.weights) : [],
           total.set(f64.const(0)),
           count.set(0),
-          sweepSlice(elements, { begin, end }, remaining, [prediction, target], (vectors) => [
-            losses.set(v128.zero),
-            vectors.map(({ offset, lanes }) => {
-              const element = of(f, math, v128.load(prediction, offset), v128.load(target, offset));
-              const { correct } = element;
-              return [
-                element.body,
-                losses.set(f32x4.add(losses, keepLanes(element.loss, lanes, v128.zero))),
-                correct === undefined
-                  ? []
-                  : increase(count, i32.popcnt(i32x4.bitmask(keepLanes(correct, lanes, v128.zero)))),
-              ];
-            }),
-            sumLanes(losses),
-            total.set(f64.add(total, f64.promoteF32(f32x4.extractLane(losses, 0)))),
-          ]),
+          sweepSlice(
+            elements,
+            { begin, end },
+            remaining,
+            [prediction, target, ...(weight ? [weight] : [])],
+            (vectors) => [
+              losses.set(v128.zero),
+              vectors.map(({ offset, lanes }) => {
+                const element = of(f, math, v128.load(prediction, offset), v128.load(target, offset));
+                const { correct } = element;
+                const loss = weight ? f32x4.mul(element.loss, v128.load(weight, offset)) : element.loss;
+                return [
+                  element.body,
+                  losses.set(f32x4.add(losses, keepLanes(loss, lanes, v128.zero))),
+                  correct === undefined
+                    ? []
+                    : increase(count, i32.popcnt(i32x4.bitmask(keepLanes(correct, lanes, v128.zero)))),
+                ];
+              }),
+              sumLanes(losses),
+              total.set(f64.add(total, f64.promoteF32(f32x4.extractLane(losses, 0)))),
+            ],
+          ),
           storeGroup(p.shared, group, total, count),
         ]);
         return [math.prologue(), main];

@@ -29,6 +29,7 @@ function lossKernel({ op, loss, math = [], counts, mean }: ElementLoss): WebGpuK
     op,
     accepts: () => true,
     build({ inputs }: KernelCall, target) {
+      const weighted = inputs.length > 2;
       const scale = mean === true ? `${float(1 / inputs[0]!.shape[1]!)} * ` : "";
       return flatSums(
         {
@@ -36,13 +37,17 @@ function lossKernel({ op, loss, math = [], counts, mean }: ElementLoss): WebGpuK
           bindings: {
             predictions: { of: { input: 0 }, type: "vec4f" },
             targets: { of: { input: 1 }, type: "vec4f" },
+            ...(weighted && { weights: { of: { input: 2 }, type: "vec4f" } }),
           },
           module: mathFunctions(math, 4),
           perElement: `let prediction = $predictions[i];
     let truth = $targets[i];
     let distance = 1.0 - (2.0 * truth - 1.0) * prediction;
     let margin = select(distance, vec4f(), distance < vec4f());`,
-          terms: [loss, ...(counts ? [`select(vec4f(), vec4f(1.0), ${RIGHT})`] : [])],
+          terms: [
+            weighted ? `$weights[i] * (${loss})` : loss,
+            ...(counts ? [`select(vec4f(), vec4f(1.0), ${RIGHT})`] : []),
+          ],
           resultBindings: {
             loss: { of: { output: 0 }, type: "f32" },
             correct: { of: { output: 1 }, type: "f32" },

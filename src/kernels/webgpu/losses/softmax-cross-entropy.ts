@@ -3,13 +3,13 @@
 
 import type { KernelCall } from "../../kernel.ts";
 import type { Op } from "../../op.ts";
-import type { NoParams } from "../../ops/elementwise.ts";
 import {
   softmaxCrossEntropy,
   softmaxCrossEntropyGrad,
+  type SoftmaxCrossEntropyParams,
   softmaxCrossEntropyWithGrad,
 } from "../../ops/losses.ts";
-import { elementIndices, elementType, horizontalSum, type Width } from "../emit/elements.ts";
+import { elementIndices, elementType, float, horizontalSum, type Width } from "../emit/elements.ts";
 import { mathFunctions } from "../emit/math.ts";
 import { sumOf } from "../emit/reduce.ts";
 import { joinedRowTeams, rowPass, rowTeams } from "../emit/rows.ts";
@@ -22,20 +22,27 @@ type Result = "loss" | "correct" | "dLogits";
 /** No class has this label: the loss must not look like one. Of a variable, for WGSL has no constant NaN. */
 const NOT_A_NUMBER = "var<private> not_a_number = 0x7fc00000u;\n";
 
-/** The sums over a row that all else is made of: of the exponentials, and of maxima before the label. */
-function rowSums(columns: number): string {
+/** The sums over a row that all else is made of: of the exponentials, of maxima before the label, and of what logits lack of it. */
+function rowSums(columns: number, smoothing: number): string {
   const { width, units } = rowUnits(columns);
   const type = elementType(width);
+  const parts = ["exponentials", "earlier", ...(smoothing === 0 ? [] : ["shortfalls"])];
   return `${findMaximum("logits", columns)}
     let label = u32($labels[row]);
     var exponentials = ${type}();
     var earlier = ${type}();
+    ${smoothing === 0 ? "" : `var shortfalls = ${type}();`}
     for (var c = lane; c < ${units}u; c += LANES) {
       let logit = $logits[first + c];
       exponentials += exp_of(logit - maximum);
       earlier += select(${type}(), ${type}(1.0), ${isEarlierMaximum(width)});
+      ${smoothing === 0 ? "" : "shortfalls += maximum - logit;"}
     }
-    let sums = row_sums(vec2f(${horizontalSum("exponentials", width)}, ${horizontalSum("earlier", width)}), thread);`;
+    let sums = row_sums(${sumsType(smoothing)}(${parts.map((name) => horizontalSum(name, width)).join(", ")}${smoothing === 0 ? "" : ", 0.0"}), thread);`;
+}
+
+function sumsType(smoothing: number): "vec2f" | "vec4f" {
+  return smoothing === 0 ? "vec2f" : "vec4f";
 }
 
 function isEarlierMaximum(width: Width): string {
@@ -45,41 +52,55 @@ function isEarlierMaximum(width: Width): string {
 }
 
 /** `maximum - logit` is exact where it is small: a sure answer's loss keeps its digits. */
-function addLoss(columns: number): string {
+function addLoss(columns: number, smoothing: number, weight: string | undefined): string {
   const { width } = rowUnits(columns);
   const at = `row * ${columns}u + label`;
   const chosen = width === 4 ? `$logits[(${at}) / 4u][(${at}) % 4u]` : `$logits[${at}]`;
+  const shortfall =
+    smoothing === 0
+      ? "(maximum - chosen)"
+      : `${float(1 - smoothing)} * (maximum - chosen) + ${float(smoothing / columns)} * sums.z`;
+  const loss = `log_of(sums.x) + ${shortfall}`;
   return `if (present && lane == 0u) {
       if (label < ${columns}u) {
         let chosen = ${chosen};
         sum += vec2f(
-          log_of(sums.x) + (maximum - chosen),
+          ${weight === undefined ? loss : `${weight} * (${loss})`},
           select(0.0, 1.0, chosen == maximum && sums.y == 0.0),
         );
       } else { sum.x = bitcast<f32>(not_a_number); }
     }`;
 }
 
-function storeGradient(columns: number, dLoss: string): string {
+function storeGradient(columns: number, smoothing: number, dLoss: string): string {
   const { width, units } = rowUnits(columns);
   const type = elementType(width);
   const isLabel = `${elementIndices("c", width)} == ${width === 4 ? "vec4u(label)" : "label"}`;
-  return `let scale = ${dLoss} / sums.x;
+  const [everywhere, ofLabel] =
+    smoothing === 0
+      ? [`${type}()`, `${type}(truth)`]
+      : [
+          `${type}(truth * ${float(smoothing / columns)})`,
+          `${type}(truth * ${float(1 - smoothing + smoothing / columns)})`,
+        ];
+  return `let truth = ${dLoss};
+    let scale = truth / sums.x;
     if (present) {
       for (var c = lane; c < ${units}u; c += LANES) {
         $dLogits[first + c] = exp_of($logits[first + c] - maximum) * scale
-          - select(${type}(), ${type}(${dLoss}), ${isLabel});
+          - select(${everywhere}, ${ofLabel}, ${isLabel});
       }
     }`;
 }
 
-function crossEntropyKernel(op: Op<NoParams>, results: readonly Result[]): WebGpuKernel {
+function crossEntropyKernel(op: Op<SoftmaxCrossEntropyParams>, results: readonly Result[]): WebGpuKernel {
   const [withLoss, withGrad] = [results.includes("loss"), results.includes("dLogits")];
   return {
     name: `f32-${op.name}-webgpu`,
     op,
     accepts: () => true,
-    build({ inputs }: KernelCall, target) {
+    build({ inputs, params }: KernelCall<SoftmaxCrossEntropyParams>, target) {
+      const { labelSmoothing: smoothing = 0 } = params;
       const [rows, columns] = inputs[0]!.shape as [number, number];
       const { width, units } = rowUnits(columns);
       const teams = withLoss ? joinedRowTeams(rows, units) : rowTeams(rows, units);
@@ -92,7 +113,12 @@ function crossEntropyKernel(op: Op<NoParams>, results: readonly Result[]): WebGp
         Object.fromEntries(outputs.filter(([name]) => name !== "dLogits")),
         Object.fromEntries(outputs.filter(([name]) => name === "dLogits")),
       ];
-      const dLoss = inputs.length > 2;
+      const dLoss = op === softmaxCrossEntropyGrad;
+      const weightsInput = dLoss ? 3 : 2;
+      const weight = inputs.length > weightsInput ? "$weights[row]" : undefined;
+      const seed = [dLoss ? "$dLoss[0]" : undefined, weight]
+        .filter((factor) => factor !== undefined)
+        .join(" * ");
       const pass = rowPass(
         {
           teams,
@@ -100,10 +126,11 @@ function crossEntropyKernel(op: Op<NoParams>, results: readonly Result[]): WebGp
             logits: { of: { input: 0 }, type: elementType(width) },
             labels: { of: { input: 1 }, type: "i32" },
             ...(dLoss && { dLoss: { of: { input: 2 }, type: "f32" } }),
+            ...(weight !== undefined && { weights: { of: { input: weightsInput }, type: "f32" } }),
             ...others,
             ...(withLoss && (single ? sums : partialSums(true))),
           },
-          reductions: [ROW_MAXIMUM, { name: "row_sums", type: "vec2f", combine: sumOf }],
+          reductions: [ROW_MAXIMUM, { name: "row_sums", type: sumsType(smoothing), combine: sumOf }],
           ...(withLoss && {
             workgroupReductions: [{ name: "workgroup_sums", type: "vec2f", combine: sumOf }],
             before: "var sum = vec2f();",
@@ -111,9 +138,9 @@ function crossEntropyKernel(op: Op<NoParams>, results: readonly Result[]): WebGp
           }),
           module: `${NOT_A_NUMBER}${mathFunctions(["exp"], width)}${mathFunctions(["log"], 1)}`,
           row: [
-            rowSums(columns),
-            ...(withLoss ? [addLoss(columns)] : []),
-            ...(withGrad ? [storeGradient(columns, dLoss ? "$dLoss[0]" : "1.0")] : []),
+            rowSums(columns, smoothing),
+            ...(withLoss ? [addLoss(columns, smoothing, weight)] : []),
+            ...(withGrad ? [storeGradient(columns, smoothing, seed === "" ? "1.0" : seed)] : []),
           ].join("\n    "),
         },
         target,
