@@ -12,6 +12,11 @@ type Rows = Omit<Dense, "features"> & { readonly features: Dataset["features"] |
 
 type ReadRows = Pick<Batch, "count" | "x" | "labels">;
 
+export interface BatchReaderOptions {
+  /** Of f32 targets: t becomes (1 - smoothing) t + smoothing / 2, as softmax cross-entropy's op does for two classes. */
+  readonly targetSmoothing?: number | undefined;
+}
+
 export class BatchReader {
   readonly #dataset: Rows;
   readonly #featureCount: number;
@@ -22,7 +27,10 @@ export class BatchReader {
   /** What was read last; an order is never changed. */
   #last: { order: Uint32Array; begin: number; end: number; rows: ReadRows } | undefined;
 
-  constructor(dataset: Rows) {
+  readonly #targetSmoothing: number;
+
+  constructor(dataset: Rows, { targetSmoothing = 0 }: BatchReaderOptions = {}) {
+    this.#targetSmoothing = targetSmoothing;
     this.#dataset = dataset;
     this.#featureCount = rowElements(dataset.featureShape);
     const { features, transform } = dataset;
@@ -39,6 +47,9 @@ export class BatchReader {
     if (last?.order === order && last.begin === begin && last.end === end && isFloat === asTargets)
       return last.rows;
     const rows = this.#gather(order, begin, end, asTargets);
+    const smoothing = this.#targetSmoothing;
+    if (asTargets && smoothing > 0)
+      rows.labels.forEach((target, i) => (rows.labels[i] = (1 - smoothing) * target + smoothing / 2));
     this.#last = { order, begin, end, rows };
     return rows;
   }

@@ -63,6 +63,9 @@ export interface ReplicaOptions {
   readonly seed: number;
   /** Whether training is told a number that the gradients are multiplied by. */
   readonly scalesLoss?: boolean;
+  /** As in TrainingJob: of training alone. */
+  readonly labelSmoothing?: number | undefined;
+  readonly classWeights?: readonly number[] | undefined;
 }
 
 export interface RunTrainingOptions {
@@ -297,6 +300,20 @@ export class Replica {
     const answers = labels ?? targets;
     if (answers !== undefined) device.write(answers, 0, batch.labels);
     if (labels && targets) device.write(targets, 0, oneAmongZeros(batch.labels, this.#outputs));
+    const weights = vectors["input.weights"];
+    if (weights)
+      device.write(weights, 0, this.#weightsOf(batch.labels, labels && targets ? this.#outputs : 1));
+  }
+
+  /** Each sample's `repeats` times. */
+  #weightsOf(labels: Batch["labels"], repeats: number): Float32Array {
+    const { classWeights } = this.#options;
+    const weights = new Float32Array(labels.length * repeats);
+    // Targets may be smoothed: 0.05 is class 0.
+    labels.forEach((label, i) =>
+      weights.fill(classWeights![Math.round(label)]!, i * repeats, (i + 1) * repeats),
+    );
+    return weights;
   }
 
   #writeSamples(vectors: Compiled["vectors"], x: Batch["x"]): void {

@@ -18,6 +18,9 @@ export interface TrainingJob {
   readonly optimizer: Optimizer;
   /** See buildTrainingProgram. */
   readonly scalesLoss?: boolean;
+  readonly labelSmoothing?: number | undefined;
+  /** By class: what a sample's loss is multiplied by. */
+  readonly classWeights?: readonly number[] | undefined;
 }
 
 export interface TrainingMemory {
@@ -35,10 +38,12 @@ const ELEMENT_BYTES = 4;
 
 /** Forward and backward pass over `count` samples, with the results that a worker reports. */
 export function buildTrainingStep(
-  { topology, loss, scalesLoss }: Omit<TrainingJob, "optimizer">,
+  { topology, loss, scalesLoss, labelSmoothing, classWeights }: Omit<TrainingJob, "optimizer">,
   count: number,
 ): TrainingProgram {
-  const model = buildModel(topology, count, { training: true, loss });
+  const model = buildModel(topology, count, {
+    ...{ training: true, loss, labelSmoothing, weighted: classWeights !== undefined },
+  });
   const results = { loss: model.loss!, correct: model.correct! };
   return buildTrainingProgram(model.graph, model.loss!, results, { scalesLoss });
 }

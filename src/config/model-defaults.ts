@@ -31,6 +31,7 @@ export const generalDefaults = {
   quorum: 1,
   compress: "f32",
   zstd: "auto",
+  labelSmoothing: 0,
   keep: "last",
   evalEvery: 1,
   seed: 1,

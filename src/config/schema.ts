@@ -7,6 +7,7 @@ import { compressionNames, parseCompression } from "../allreduce/compression.ts"
 import { parseSync, syncNames } from "../allreduce/sync.ts";
 import type { DeviceRequest } from "../device/open-device.ts";
 import { SltrainError } from "../errors.ts";
+import { parseClassWeights } from "./class-weights.ts";
 import { deadlineForms, parseDeadline } from "./deadline.ts";
 import { parseSchedule, scheduleNames } from "../optim/learning-rate.ts";
 import { optimizerNames } from "../optim/optimizer.ts";
@@ -210,6 +211,14 @@ export const trainFields = {
     .max(1, "a number from 0.5 to 1")
     .describe(
       "Share of the workers whose gradients are enough for a step when others are late; theirs come with the next. Below 1, runs differ. Who adds for others is waited for.",
+    ),
+  labelSmoothing: fraction().describe(
+    "Share of a sample's truth that all classes have alike, in training: 0.1 makes of 0 and 1 what a network can reach.",
+  ),
+  classWeights: spec(parseClassWeights, ["balanced", "1,5"])
+    .optional()
+    .describe(
+      "What the losses of samples are multiplied by in training, by class: balanced by their frequency, or a list such as 1,5.",
     ),
   targetAccuracy: z
     .number("a number above 0, at most 1")

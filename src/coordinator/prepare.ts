@@ -7,6 +7,7 @@ import { scalesLoss } from "../algorithms/loss-scale.ts";
 import { areParameterServers, forgetRun, parameterServers } from "../allreduce/parameter-servers.ts";
 import { readOptionsOf } from "../config/read-options.ts";
 import { samplesPerStep } from "../config/samples-per-step.ts";
+import { classWeightsOf } from "../config/class-weights.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import type { ConfigSource } from "../config/resolve.ts";
 import { batchesPerEpoch } from "../data/order.ts";
@@ -112,7 +113,15 @@ async function createRun(
   refuseAllFrozen(topology);
   refuseUnknownTensors(optimizerOf(config).spares, layoutsOf(topology).parameters);
   refuseMisfit(config.algorithm, topology);
-  const job = { topology, loss, optimizer: optimizerOf(config), scalesLoss: scalesLoss(config) };
+  refuseMisfitLoss(config, loss);
+  const classWeights =
+    config.classWeights === undefined
+      ? undefined
+      : classWeightsOf(config.classWeights, data.classCounts.train);
+  const job = {
+    ...{ topology, loss, optimizer: optimizerOf(config), scalesLoss: scalesLoss(config) },
+    ...{ labelSmoothing: config.labelSmoothing, classWeights },
+  };
   await checkFunction(config, data, job, chosen.limits);
   // Each has the more to do the fewer they are.
   if (config.minWorkers !== undefined)
@@ -131,6 +140,7 @@ async function createRun(
     topology,
     loss,
     ...(weights && { weights }),
+    ...(classWeights && { classWeights }),
     parameterCount: parameterCount(topology),
     frames: frameBudget({
       ...{ config, prices, ...layoutsOf(topology) },
@@ -165,6 +175,24 @@ function refuseMissingAccuracy({ targetAccuracy, bestBy }: TrainConfig, data: st
     code: "config-conflict",
     message: `${setting}: expected classes to tell apart, got ${data} with the loss ${loss}: there is no accuracy`,
     suggestions: ["Use --target-loss or --best-by loss."],
+  });
+}
+
+/** Throws "config-conflict" where a setting of the loss is none of this one. */
+function refuseMisfitLoss({ labelSmoothing, classWeights }: TrainConfig, loss: LossName): void {
+  const hasProbabilities = loss === "softmax-cross-entropy" || loss === "sigmoid-cross-entropy";
+  const hasClasses = hasProbabilities || loss === "hinge" || loss === "squared-hinge";
+  const [setting, wanted] =
+    labelSmoothing > 0 && !hasProbabilities
+      ? ["--label-smoothing", "a cross-entropy, whose truths are probabilities"]
+      : classWeights !== undefined && !hasClasses
+        ? ["--class-weights", "a loss of classes"]
+        : [];
+  if (setting === undefined) return;
+  throw new SltrainError({
+    code: "config-conflict",
+    message: `${setting}: expected ${wanted}, got the loss ${loss} of this model and data`,
+    suggestions: [`Leave out ${setting}.`],
   });
 }
 

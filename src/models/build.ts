@@ -31,7 +31,7 @@ export type LossName =
   | "squared-hinge";
 
 interface Loss {
-  readonly op: Op<NoParams>;
+  readonly op: Op<NoParams> | typeof softmaxCrossEntropy;
   /** The activation that the loss does itself: it takes logits. */
   readonly link: Activation;
   /**
@@ -53,6 +53,10 @@ export interface BuildOptions {
   /** Whether dropout drops, and batch norm normalises by the batch's own statistics and moves its averages. */
   readonly training: boolean;
   readonly loss?: LossName;
+  /** Of softmax cross-entropy: see its op. */
+  readonly labelSmoothing?: number | undefined;
+  /** Whether there is an input `weights` f32 of the truth's shape, which multiplies the losses. */
+  readonly weighted?: boolean | undefined;
 }
 
 /**
@@ -135,7 +139,14 @@ export function buildModel(topology: Topology, batchSize: number, options: Build
     ? builder.input("targets", f32(...predictions.type.shape))
     : undefined;
   const [loss, correct] = named(`loss ${options.loss}`, [predictions], () => {
-    const results = builder.add(op, [predictions, (targets ?? labels)!], {});
+    const truth = (targets ?? labels)!;
+    const weights = options.weighted === true ? [builder.input("weights", f32(...truth.type.shape))] : [];
+    const operands = [predictions, truth, ...weights];
+    const { labelSmoothing = 0 } = options;
+    const results =
+      op === softmaxCrossEntropy
+        ? builder.add(softmaxCrossEntropy, operands, { labelSmoothing })
+        : builder.add(op as Op<NoParams>, operands, {});
     // Elements' own signs are no answer among several classes: the highest score is.
     const byClass = targets && labels && builder.add(softmaxCrossEntropy, [predictions, labels], {});
     // A sample of tokens counts as one sample: its loss is the mean over its positions, and so is what it has right.

@@ -29,6 +29,8 @@ export interface RunManifest {
     readonly fresh: readonly string[];
     readonly stored: StoredWeights;
   };
+  /** By class: what a sample's loss is multiplied by in training. */
+  readonly classWeights?: readonly number[];
   readonly parameterCount: number;
   readonly frames: FrameBudget;
   readonly versions: { readonly sltrain: string; readonly node: string; readonly v8: string };

@@ -46,6 +46,8 @@ const VALUES = {
   reduce: "pattern",
   quorum: "x",
   compress: "codec",
+  labelSmoothing: "x",
+  classWeights: "balanced|list",
   targetAccuracy: "x",
   targetLoss: "x",
   patience: "epochs",

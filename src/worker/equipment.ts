@@ -118,7 +118,7 @@ async function openData(
 
 /** The model on its device, ready for its first step. */
 async function compileReplica(
-  { config, topology, loss }: RunManifest,
+  { config, topology, loss, classWeights }: RunManifest,
   optimizer: Optimizer,
   batchSize: number,
   { rank, threads, startup }: Pick<EquipOptions, "rank" | "threads" | "startup">,
@@ -128,7 +128,7 @@ async function compileReplica(
   startup.end("device");
   const replica = new Replica({
     ...{ device, topology, loss, seed: config.seed },
-    scalesLoss: scalesLoss(config),
+    ...{ scalesLoss: scalesLoss(config), labelSmoothing: config.labelSmoothing, classWeights },
   });
   await replica.useOptimizer(optimizer);
   const { step } = await replica.training(batchSize);

@@ -60,7 +60,7 @@ export async function trainLoop(
   const { manifest, replica, optimizer, algorithm, collective, schedule, cursor } = options;
   const { epochs } = manifest.config;
   const totalSteps = epochs * schedule.stepsPerEpoch;
-  const reader = new BatchReader(options.train);
+  const reader = new BatchReader(options.train, { targetSmoothing: manifest.config.labelSmoothing });
   const endsEarly = () => earlyEnd(manifest.config, cursor);
   // Whoever begins at a checkpoint knows that it is durable.
   let durableStep = cursor.checkpointStep;

@@ -44,6 +44,9 @@ const cases: Readonly<Record<string, Record<string, unknown>>> = {
   "a mean gradient that is clipped, and tensors that do not decay": {
     ...{ "clip-norm": 0.5, "weight-decay": 0.01, "decay-except": "vectors", schedule: "inverse-sqrt" },
   },
+  "smoothed labels of classes with weights": {
+    ...{ "label-smoothing": 0.1, "class-weights": "balanced" },
+  },
   "top-k's residuals": { compress: "top-k:10%" },
   "low-rank residuals": { compress: "powersgd:1" },
   "local steps with momentum": { algorithm: "local-sgd", "sync-every": 3, optimizer: "momentum" },

@@ -64,7 +64,7 @@ function elementLossKernel(
           end.set(i32.select(i32.ltU(end, elements), end, elements)),
           prediction.set(p.predictions),
           target.set(p.targets),
-          weight && p.weights ? weight.set(p.weights) : [],
+          p.weights ? (weight?.set(p.weights) ?? []) : [],
           total.set(f64.const(0)),
           count.set(0),
           sweepSlice(
