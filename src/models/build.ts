@@ -146,7 +146,7 @@ export function buildModel(topology: Topology, batchSize: number, options: Build
     const results =
       op === softmaxCrossEntropy
         ? builder.add(softmaxCrossEntropy, operands, { labelSmoothing })
-        : builder.add(op as Op<NoParams>, operands, {});
+        : builder.add(op, operands, {});
     // Elements' own signs are no answer among several classes: the highest score is.
     const byClass = targets && labels && builder.add(softmaxCrossEntropy, [predictions, labels], {});
     // A sample of tokens counts as one sample: its loss is the mean over its positions, and so is what it has right.
