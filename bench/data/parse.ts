@@ -1,13 +1,14 @@
 // Parsing of text formats: ours, csv-parse, and the plain loop that one would write, in turns, on the same bytes. All
 // have to find the same rows, or the bench fails.
 
-import { parse } from "csv-parse";
+import type { parse as Parse } from "csv-parse";
 import { SltrainError } from "../../src/errors.ts";
 import type { ContentFile } from "../../src/data/format.ts";
 import { csvFormat } from "../../src/data/formats/csv.ts";
 import { libsvmFormat } from "../../src/data/formats/libsvm.ts";
 import type { RowReader } from "../../src/data/rows.ts";
 import { median } from "../statistics.ts";
+import { cpuSeconds } from "./cpu-seconds.ts";
 import { makeText, TEXT_CASES, type TextCase } from "./texts.ts";
 
 export interface ParseRow {
@@ -49,7 +50,8 @@ export async function benchParse({ sizeBytes, rounds }: ParseOptions): Promise<P
 }
 
 async function measure(textCase: TextCase, text: Uint8Array, rounds: number): Promise<ParseRow> {
-  const contenders = { own: parseOwn, split: parseBySplit, ...(textCase.format === "csv" && { csvParse }) };
+  const peer = textCase.format === "csv" ? await openCsvParse() : undefined;
+  const contenders = { own: parseOwn, split: parseBySplit, ...(peer && { csvParse: peer }) };
   const seconds = new Map<string, number[]>();
   let wanted: Found | undefined;
   // The first round warms up.
@@ -68,19 +70,13 @@ async function measure(textCase: TextCase, text: Uint8Array, rounds: number): Pr
   };
   const own = rate("own")!;
   const split = rate("split")!;
-  const peer = rate("csvParse");
+  const csvParse = rate("csvParse");
   const { name, format, description } = textCase;
   return {
     ...{ name, format, description, sizeBytes: text.length, rows: wanted!.rows },
-    ...{ mbPerS: own, splitMbPerS: split, csvParseMbPerS: peer },
-    ...{ vsSplit: own / split, vsCsvParse: peer === null ? null : own / peer },
+    ...{ mbPerS: own, splitMbPerS: split, csvParseMbPerS: csvParse },
+    ...{ vsSplit: own / split, vsCsvParse: csvParse === null ? null : own / csvParse },
   };
-}
-
-/** Of all threads: the collector of garbage works on another core. */
-function cpuSeconds(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1e6;
 }
 
 function refuseDifferent({ name, hashBits }: TextCase, contender: string, got: Found, wanted: Found): void {
@@ -162,7 +158,22 @@ function pairsOf(line: string): Float32Array {
   return values;
 }
 
-async function csvParse(text: Uint8Array, { hashBits }: TextCase): Promise<Found> {
+/** Undefined where it is not installed: whoever uses sltrain does not need it. */
+async function openCsvParse(): Promise<Contender | undefined> {
+  try {
+    const { parse } = await import("csv-parse");
+    return (text, textCase) => parseByCsvParse(parse, text, textCase);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND") return undefined;
+    throw error;
+  }
+}
+
+async function parseByCsvParse(
+  parse: typeof Parse,
+  text: Uint8Array,
+  { hashBits }: TextCase,
+): Promise<Found> {
   let rows = 0;
   let sum = 0;
   const parser = parse({ delimiter: hashBits === undefined ? "," : "\t" });
