@@ -2,13 +2,12 @@
 // largest batch has been seen.
 
 import { fillBatch } from "../data/batch.ts";
-import { CsrGatherer } from "../data/csr-batch.ts";
+import { CsrGatherer, fillFromCsr, keepsZeros } from "../data/csr-batch.ts";
 import { rowElements, type Dataset } from "../data/dataset.ts";
-import type { CsrRows } from "../data/rows.ts";
+import { isSparse } from "../data/feature-rows.ts";
 import type { Batch } from "./replica.ts";
 
-type Dense = Pick<Dataset, "features" | "labels" | "featureShape" | "transform">;
-type Rows = Omit<Dense, "features"> & { readonly features: Dataset["features"] | CsrRows };
+type Rows = Pick<Dataset, "features" | "labels" | "featureShape" | "transform">;
 
 type ReadRows = Pick<Batch, "count" | "x" | "labels">;
 
@@ -20,7 +19,7 @@ export interface BatchReaderOptions {
 export class BatchReader {
   readonly #dataset: Rows;
   readonly #featureCount: number;
-  /** Of sparse rows. */
+  /** Of rows that a model sees sparse. */
   readonly #gatherer: CsrGatherer | undefined;
   #x = new Float32Array(0);
   #labels: Int32Array | Float32Array = new Int32Array(0);
@@ -34,7 +33,8 @@ export class BatchReader {
     this.#dataset = dataset;
     this.#featureCount = rowElements(dataset.featureShape);
     const { features, transform } = dataset;
-    this.#gatherer = "rowStarts" in features ? new CsrGatherer(features, transform) : undefined;
+    this.#gatherer =
+      isSparse(features) && keepsZeros(transform) ? new CsrGatherer(features, transform) : undefined;
   }
 
   /**
@@ -60,13 +60,17 @@ export class BatchReader {
       this.#labels = asTargets ? new Float32Array(count) : new Int32Array(count);
     }
     const labels = this.#labels.subarray(0, count);
+    const { features, transform, labels: all } = this.#dataset;
     if (this.#gatherer !== undefined) {
-      for (let i = 0; i < count; i++) labels[i] = this.#dataset.labels[order[begin + i]!]!;
+      for (let i = 0; i < count; i++) labels[i] = all[order[begin + i]!]!;
       return { count, x: this.#gatherer.gather(order, begin, end), labels };
     }
     if (this.#x.length < count * this.#featureCount) this.#x = new Float32Array(count * this.#featureCount);
     const x = this.#x.subarray(0, count * this.#featureCount);
-    fillBatch(this.#dataset, order, begin, end, x, labels);
+    if (isSparse(features)) {
+      for (let i = 0; i < count; i++) labels[i] = all[order[begin + i]!]!;
+      fillFromCsr(features, transform, { order, begin, end }, x);
+    } else fillBatch(this.#dataset, order, begin, end, x, labels);
     return { count, x, labels };
   }
 }

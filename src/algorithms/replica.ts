@@ -1,7 +1,8 @@
 // One worker's copy of the model on its device: flat vectors for parameters, gradients and optimiser state, and one
 // compiled program per batch size. It knows nothing of other workers.
 
-import type { CsrBatch } from "../data/csr-batch.ts";
+import { denseRows, type CsrBatch } from "../data/csr-batch.ts";
+import { rowElements } from "../data/dataset.ts";
 import type { Device, DeviceVector, Program, Plan, ReadBack, Step } from "../device/device.ts";
 import { SltrainError, assert } from "../errors.ts";
 import { initializeParameters } from "../graph/initialize.ts";
@@ -317,9 +318,9 @@ export class Replica {
   }
 
   #writeSamples(vectors: Compiled["vectors"], x: Batch["x"]): void {
-    const { device } = this.#options;
-    if (!("rowStarts" in x)) {
-      device.write(vectors["input.x"]!, 0, x);
+    const { device, topology } = this.#options;
+    if (!("rowStarts" in x) || topology.sparse === undefined) {
+      device.write(vectors["input.x"]!, 0, denseRows(x, rowElements(topology.inputShape)));
       return;
     }
     device.write(vectors["input.x.values"]!, 0, x.values);

@@ -10,14 +10,14 @@ import { formatCount, formatPercent } from "../units.ts";
 export default class Predict extends SltrainCommand {
   static override summary = "Ask a trained model about the rows of a file";
   static override description =
-    "The file is IDX or CSV, also gzipped, with the features that the model was trained on; a label column is left out.";
+    "The file is IDX, CSV or LibSVM, also gzipped, with the features that the model was trained on; a label column is left out.";
   static override examples = [
     "<%= config.bin %> <%= command.id %> my-run t10k-images-idx3-ubyte.gz --limit 5",
     "<%= config.bin %> <%= command.id %> my-run samples.csv --json",
   ];
   static override args = {
     run: runArg,
-    file: Args.string({ description: "IDX or CSV file.", required: true }),
+    file: Args.string({ description: "IDX, CSV or LibSVM file.", required: true }),
   };
   static override flags = {
     limit: Flags.integer({ summary: "Print the first rows only; --json prints all.", default: 20, min: 1 }),

@@ -4,6 +4,7 @@ import { evaluateSlice } from "../algorithms/evaluate.ts";
 import { rowElements, type Dataset, type Split } from "../data/dataset.ts";
 import { readOptionsOf } from "../config/read-options.ts";
 import { findNamed } from "../data/catalogue.ts";
+import { isSparse } from "../data/feature-rows.ts";
 import { ensurePartitions } from "../data/partition.ts";
 import { openPartitions } from "../data/reader.ts";
 import type { DeviceRequest } from "../device/open-device.ts";
@@ -12,6 +13,7 @@ import { countsAnswers } from "../models/build.ts";
 import type { RunManifest } from "../run/records.ts";
 import { readRun } from "../run/registry.ts";
 import type { Storage } from "../storage/storage.ts";
+import { overRows } from "./row-form.ts";
 import { type AskedDevice, openTrainedModel } from "./trained-model.ts";
 
 export interface EvaluateOptions {
@@ -54,9 +56,15 @@ export async function evaluateRun({
           // A file of the same kind as that of the run.
           read: readOptionsOf(manifest.config),
         })));
-  const dataset = { ...(await openPartitions(storage, stored, split)), transform: manifest.data.transform };
+  const { transform, featureShape } = manifest.data;
+  const rows = await openPartitions(storage, stored, split);
+  // Sparse rows are as wide as their highest feature, which training may have seen higher, or not at all.
+  const width = isSparse(rows.features) ? { featureShape } : {};
+  const dataset = { ...rows, transform, ...width };
   checkFit(dataset, manifest);
-  const { replica, asked, close } = await openTrainedModel(storage, manifest, device);
+  // Other data may be stored in another form; it is seen as the training data was.
+  const topology = overRows(manifest.topology, { ...stored, transform });
+  const { replica, asked, close } = await openTrainedModel(storage, { ...manifest, topology }, device);
   try {
     const sums = await evaluateSlice(replica, dataset, {
       ...{ begin: 0, end: dataset.count },

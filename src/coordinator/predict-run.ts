@@ -3,7 +3,9 @@
 import { BatchReader } from "../algorithms/batch-reader.ts";
 import { denseRows } from "../data/csr-batch.ts";
 import { rowElements } from "../data/dataset.ts";
+import { featureTypeOf, isSparse } from "../data/feature-rows.ts";
 import { readFeatures } from "../data/features.ts";
+import type { FeatureRows } from "../data/rows.ts";
 import type { DeviceRequest } from "../device/open-device.ts";
 import type { Batch, Replica } from "../algorithms/replica.ts";
 import { decisionThreshold, scores } from "../models/model-loss.ts";
@@ -11,6 +13,7 @@ import { nearestCentroid } from "../models/nearest-centroid.ts";
 import type { RunManifest } from "../run/records.ts";
 import { readRun } from "../run/registry.ts";
 import type { Storage } from "../storage/storage.ts";
+import { overRows } from "./row-form.ts";
 import { type AskedDevice, openTrainedModel } from "./trained-model.ts";
 
 const BATCH_SIZE = 250;
@@ -27,7 +30,7 @@ export interface Prediction {
 export interface PredictOptions {
   readonly storage: Storage;
   readonly runId: string;
-  /** IDX or CSV, also gzipped, with or without labels. */
+  /** IDX, CSV or LibSVM, also compressed, with or without labels (LibSVM: with). */
   readonly file: string;
   /** Default: what the run was trained on, where that is here. */
   readonly device?: DeviceRequest | undefined;
@@ -44,15 +47,12 @@ export interface Predictions extends AskedDevice {
 export async function predictRun({ storage, runId, file, device }: PredictOptions): Promise<Predictions> {
   const { manifest } = await readRun(storage, runId);
   const { featureShape, transform, task, classNames } = manifest.data;
-  const { count, values } = await readFeatures(file, featureShape);
-  const reader = new BatchReader({
-    features: values,
-    labels: new Int32Array(count),
-    featureShape,
-    transform,
-  });
+  const { count, features } = await readFeatures(file, featureShape);
+  const reader = new BatchReader({ features, labels: new Int32Array(count), featureShape, transform });
+  const form = { transform, featureType: featureTypeOf(features), ...longestRow(features) };
+  const topology = overRows(manifest.topology, form);
   const order = Uint32Array.from({ length: count }, (_, i) => i);
-  const { replica, asked, close } = await openTrainedModel(storage, manifest, device);
+  const { replica, asked, close } = await openTrainedModel(storage, { ...manifest, topology }, device);
   try {
     const predictions: Prediction[] = [];
     const centroids = manifest.loss === "inertia" ? await centroidsOf(replica) : undefined;
@@ -96,6 +96,14 @@ function memberships(
     const member = nearestCentroid(rows.subarray(row * width, (row + 1) * width), centroids);
     return { outputs: [member.squaredDistance], class: member.cluster, className: null };
   });
+}
+
+function longestRow(features: FeatureRows): { readonly maxRowNonZeros?: number } {
+  if (!isSparse(features)) return {};
+  const { rowStarts } = features;
+  return {
+    maxRowNonZeros: rowStarts.reduce((most, end, i) => Math.max(most, end - (rowStarts[i - 1] ?? 0)), 0),
+  };
 }
 
 function kindOf({ data, loss }: RunManifest): Predictions["outputKind"] {

@@ -36,6 +36,7 @@ import { checkLimits } from "./check-limits.ts";
 import { checkReach } from "./check-reach.ts";
 import { refuseTooManyWorkers } from "./check-workers.ts";
 import { storeInitialWeights } from "./initial-weights.ts";
+import { overRows } from "./row-form.ts";
 import type { Crew } from "../run/crew.ts";
 
 /** What belongs to a crew and not to the run: another one may have others. */
@@ -109,7 +110,7 @@ async function createRun(
     outputs,
     regression: task === "regression",
   });
-  const topology = config.freeze === undefined ? loaded : freezeLayers(loaded, config.freeze);
+  const topology = overRows(config.freeze === undefined ? loaded : freezeLayers(loaded, config.freeze), data);
   refuseAllFrozen(topology);
   refuseUnknownTensors(optimizerOf(config).spares, layoutsOf(topology).parameters);
   refuseMisfit(config.algorithm, topology);

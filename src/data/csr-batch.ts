@@ -14,6 +14,32 @@ export interface CsrBatch {
   readonly rowStarts: Int32Array;
 }
 
+/** Whether what is zero stays so: else sparse rows are seen dense. */
+export function keepsZeros({ offset }: Transform): boolean {
+  return offset.every((value) => value === 0);
+}
+
+/** Rows order[begin..end) to the start of `x` (end - begin, width), zeros and all, transformed. */
+export function fillFromCsr(
+  { rowStarts, columns, values }: CsrRows,
+  { scale, offset }: Transform,
+  { order, begin, end }: { readonly order: Uint32Array; readonly begin: number; readonly end: number },
+  x: Float32Array,
+): void {
+  const width = x.length / (end - begin);
+  const perFeature = scale.length > 1 ? 1 : 0;
+  for (let i = begin, to = 0; i < end; i++, to += width) {
+    const row = order[i]!;
+    for (let j = 0; j < width; j++) x[to + j] = offset[j * perFeature]!;
+    const last = rowStarts[row + 1]!;
+    for (let from = rowStarts[row]!; from < last; from++) {
+      const column = columns[from]!;
+      if (column >= width) continue; // a feature that training never saw
+      x[to + column] = values[from]! * scale[column * perFeature]! + offset[column * perFeature]!;
+    }
+  }
+}
+
 /** Keeps its memory from batch to batch. */
 export class CsrGatherer {
   readonly #features: CsrRows;

@@ -9,8 +9,8 @@ export type Split = "train" | "validation";
 
 /**
  * Turns stored values into model inputs: x * scale[j] + offset[j] for feature j of a row, in f64, rounded to f32. Arrays
- * of length one hold for all features (images), longer ones have an entry per feature (columns of a CSV file). Sparse
- * rows have no offset: they would not be sparse any more.
+ * of length one hold for all features (images), longer ones have an entry per feature (columns of a CSV file). With an
+ * offset, rows that are stored sparse are not sparse any more: a model sees all of their features.
  */
 export interface Transform {
   readonly scale: readonly number[];

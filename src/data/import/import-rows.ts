@@ -79,6 +79,9 @@ export async function importRows(job: ImportJob, options: ImportOptions = {}): P
   }
 }
 
+/** Of a row's places: from here on CSR takes more bytes than dense f32, and products with it more time. */
+const FULL_SHARE = 0.5;
+
 type Writers = Readonly<Record<Split, BlockWriter>>;
 
 /** A tenth of the rows, at most 10,000, for validation: the first ones, as all are in random order. */
@@ -118,7 +121,7 @@ async function write(
     task: TASKS[labels.kind],
     ...classesOf(labels),
     featureShape,
-    transform: job.transform ?? defaultTransform(facts, statistics),
+    transform: job.transform ?? defaultTransform(facts, statistics, writers.train),
   };
   const bySplit = <T>(of: (writer: BlockWriter) => T) => ({
     train: of(writers.train),
@@ -153,8 +156,16 @@ function classesOf(labels: LabelMeaning): Pick<DatasetInfo, "classes" | "classNa
   return { classes: labels.values.length, ...(labels.names && { classNames: labels.names }) };
 }
 
-function defaultTransform({ featureType, labels }: RowFacts, statistics: FeatureStatistics): Transform {
-  if (featureType === "csr" || labels.kind === "next-token") return { scale: [1], offset: [0] };
+/** Sparse rows that are mostly full gain from their zeros being values like others: they are standardised. */
+function defaultTransform(
+  { featureType, featureShape, labels }: RowFacts,
+  statistics: FeatureStatistics,
+  { blocks, count }: BlockWriter,
+): Transform {
+  const places = count * rowElements(featureShape);
+  const nonZeros = blocks.reduce((sum, block) => sum + block.nonZeros, 0);
+  const isSparse = featureType === "csr" && nonZeros < places * FULL_SHARE;
+  if (isSparse || labels.kind === "next-token") return { scale: [1], offset: [0] };
   return standardisation(statistics);
 }
 
