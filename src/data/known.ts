@@ -3,15 +3,21 @@
 import { existsSync } from "node:fs";
 import { SltrainError } from "../errors.ts";
 import { nearestName } from "../nearest-name.ts";
+import { knownSource } from "./known/fetch.ts";
+import { RECIPES } from "./known/recipes.ts";
 import type { Source } from "./source.ts";
 import { fashionMnistSource } from "./sources/fashion-mnist.ts";
 import { mnistSource } from "./sources/mnist.ts";
 import { pathSource, type PathOptions } from "./sources/path.ts";
 import { randomBinarySource } from "./sources/random-binary.ts";
+import { syntheticSource } from "./sources/synthetic.ts";
+import { TWINS } from "./twins/index.ts";
 
 export interface OpenOptions {
   /** The run's seed: it makes the rows of generated data sets, and never changes a split. */
   readonly seed: number;
+  /** Of a data set that is made: how many there are to train on. */
+  readonly rows?: number | undefined;
   /** How a path is to be read. */
   readonly read?: PathOptions | undefined;
 }
@@ -39,14 +45,37 @@ export const KNOWN_DATASETS: Readonly<Record<string, KnownDataset>> = {
     argument: "a folder with the four IDX files",
     open: (folder) => fashionMnistSource(folder),
   },
+  ...Object.fromEntries(
+    Object.entries(RECIPES).map(([name, recipe]): [string, KnownDataset] => [
+      name,
+      {
+        description: recipe.description,
+        origin: recipe.origin,
+        licence: recipe.licence,
+        argument: recipe.files.length > 0 ? "a folder with its files" : "the path of its rows",
+        open: (given, { read }) => knownSource(name, recipe, given, read),
+      },
+    ]),
+  ),
   "random-binary": {
     description: "20 random binary features, labelled 0 or 1 by a fixed random network",
     origin: "generated from the seed (the task of Feng et al., CLOUD 2018)",
     licence: "none needed",
     argument: "rows to train on (default 1000000)",
-    open: (rows, { seed }) => randomBinarySource(rows, seed),
+    open: (argument, { seed, rows }) => randomBinarySource(argument ?? rows?.toString(), seed),
+  },
+  synthetic: {
+    description:
+      "rows made like those of a known data set: same shape, type, sparsity and classes; --rows says how many",
+    origin: "generated from the seed (src/data/twins)",
+    licence: "none needed",
+    argument: `the data set's name: ${Object.keys(TWINS).join(", ")}`,
+    open: (name, options) => syntheticSource(name, options),
   },
 };
+
+/** Data sets that are made, with as many rows as are asked for. */
+const MADE = ["synthetic", "random-binary"];
 
 /**
  * Finds what `spec` names, without decoding it. A known name wins over a file of that name: `./mnist` is the file.
@@ -55,6 +84,7 @@ export const KNOWN_DATASETS: Readonly<Record<string, KnownDataset>> = {
 export async function openSource(spec: string, options: OpenOptions): Promise<Source> {
   const [name, argument] = splitAtColon(spec);
   const known = Object.hasOwn(KNOWN_DATASETS, name) ? KNOWN_DATASETS[name] : undefined;
+  if (options.rows !== undefined && !MADE.includes(name)) throw rowsOfMadeOnly(name, options.rows);
   if (!known) {
     if (existsSync(spec) || /[./\\]/.test(spec)) return pathSource(spec, options.read);
     throw unknownDataset(spec, name);
@@ -67,6 +97,18 @@ export async function openSource(spec: string, options: OpenOptions): Promise<So
     });
   }
   return known.open(argument, options);
+}
+
+function rowsOfMadeOnly(name: string, rows: number): SltrainError {
+  return new SltrainError({
+    code: "data-argument",
+    message: `expected --rows with a data set that is made (${MADE.join(", ")}), got ${rows} of ${name}`,
+    suggestions: [
+      Object.hasOwn(TWINS, name)
+        ? `Train on made rows of the same shape: --data synthetic:${name} --rows ${rows}`
+        : "Leave --rows out: all rows are read.",
+    ],
+  });
 }
 
 function splitAtColon(spec: string): [name: string, argument: string | undefined] {
@@ -82,7 +124,7 @@ function unknownDataset(spec: string, name: string): SltrainError {
     message: `expected a data set (${names.join(", ")}) or a path to one, got "${spec}"`,
     suggestions: [
       ...(near === undefined ? [] : [`Did you mean --data ${near}?`]),
-      "Give the path of an IDX or CSV file (also .gz), or of a folder of IDX files.",
+      "Give the path of a file or folder: CSV, LibSVM, IDX, NumPy, Parquet, TFRecord, CIFAR or images.",
     ],
   });
 }

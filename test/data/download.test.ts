@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -64,4 +64,101 @@ test("a file that is there is not fetched again", async (t) => {
   const path = join(temporaryFolder(t), "a");
   for (let i = 0; i < 2; i++) await download({ urls: [`${base}/a`], contentSha256, path, remedies });
   assert.deepEqual(asked, ["/a"]);
+});
+
+/** A megabyte that no two ranges of which are equal. */
+const large = Buffer.from(Uint32Array.from({ length: 2 ** 18 }, (_, i) => i).buffer);
+const largeSha256 = createHash("sha256").update(large).digest("hex");
+
+interface Flaky {
+  /** Bytes after which each answer's connection breaks. */
+  readonly breakAfter: number;
+  readonly takesRanges?: boolean;
+  etag: string;
+}
+
+/** Serves `large` at every path, some bytes an answer. Returns the URL and the first byte of each answer. */
+async function serveFlaky(t: TestContext, flaky: Flaky) {
+  const begins: number[] = [];
+  const server = createServer((request, response) => {
+    const { range, "if-range": ifRange } = request.headers;
+    const asked = Number(/^bytes=(\d+)-$/.exec(range ?? "")?.[1] ?? 0);
+    const begin = flaky.takesRanges !== false && ifRange === flaky.etag ? asked : 0;
+    begins.push(begin);
+    response.writeHead(begin > 0 ? 206 : 200, {
+      etag: flaky.etag,
+      "content-length": large.length - begin,
+      ...(begin > 0 && { "content-range": `bytes ${begin}-${large.length - 1}/${large.length}` }),
+    });
+    const end = begin + flaky.breakAfter;
+    response.write(large.subarray(begin, end), () => {
+      if (end >= large.length) response.end();
+      else setTimeout(() => response.socket?.destroy(), 20);
+    });
+  }).listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  t.after(() => server.close().closeAllConnections());
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/large`, begins };
+}
+
+test("a download goes on where the connection broke", async (t) => {
+  const { url, begins } = await serveFlaky(t, { breakAfter: 300_000, etag: '"1"' });
+  const folder = temporaryFolder(t);
+  const path = join(folder, "large");
+  await download({ urls: [url], fileSha256: largeSha256, path, remedies });
+  assert.deepEqual(readFileSync(path), large);
+  assert.equal(begins[0], 0);
+  assert.ok(
+    begins.length >= 4 && begins.every((begin, i) => i === 0 || begin > begins[i - 1]!),
+    String(begins),
+  );
+  assert.deepEqual(readdirSync(folder), ["large"]);
+});
+
+test("another process goes on with what has come, unless the server has another version by now", async (t) => {
+  const flaky = { breakAfter: 2 ** 20, etag: '"2"' };
+  const { url, begins } = await serveFlaky(t, flaky);
+  const folder = temporaryFolder(t);
+  const path = join(folder, "large");
+  const leave = (etag: string) => {
+    writeFileSync(`${path}.part`, large.subarray(0, 5000));
+    writeFileSync(`${path}.part.json`, JSON.stringify({ url, validator: etag }));
+  };
+  leave('"2"');
+  await download({ urls: [url], fileSha256: largeSha256, path, remedies });
+  leave('"1"');
+  await download({ urls: [url], fileSha256: largeSha256, path: path + "2", remedies });
+  writeFileSync(`${path}3.part`, large.subarray(0, 5000));
+  await download({ urls: [url], fileSha256: largeSha256, path: path + "3", remedies });
+  assert.deepEqual(begins, [5000, 0, 0]);
+  for (const name of ["", "2", "3"]) assert.deepEqual(readFileSync(path + name), large);
+});
+
+test("a server that never sends more is given up, and what has come stays for the next time", async (t) => {
+  const { url } = await serveFlaky(t, { breakAfter: 1000, takesRanges: false, etag: '"1"' });
+  const path = join(temporaryFolder(t), "large");
+  await assert.rejects(download({ urls: [url], fileSha256: largeSha256, path, remedies }), {
+    code: "download-failed",
+    retryable: true,
+  });
+  assert.ok(existsSync(`${path}.part`) && !existsSync(path));
+});
+
+test("a file whose sha256 nobody knows is trusted once, and must be the same ever after", async (t) => {
+  const folder = temporaryFolder(t);
+  const bodies: Record<string, Uint8Array> = { "/a": content };
+  const { base } = await serve(t, bodies);
+  const path = join(folder, "a");
+  await download({ urls: [`${base}/a`], path, remedies });
+  assert.equal(readFileSync(`${path}.sha256`, "utf8"), `${contentSha256}\n`);
+  rmSync(path);
+  await download({ urls: [`${base}/a`], path, remedies });
+  rmSync(path);
+  bodies["/a"] = Buffer.from("other images");
+  await assert.rejects(download({ urls: [`${base}/a`], path, remedies }), {
+    code: "download-failed",
+    message:
+      /expected a file of sha256 [0-9a-f]{64}, as the first time \(.*a\.sha256; remove it to trust this one\), got/,
+  });
+  assert.ok(!existsSync(path));
 });

@@ -67,10 +67,10 @@ test("an unknown name is answered with the nearest one and the list", async () =
   await assert.rejects(loadDataset("fashion-minst", { seed: 1 }), {
     code: "data-unknown",
     message:
-      'expected a data set (mnist, fashion-mnist, random-binary) or a path to one, got "fashion-minst"',
+      /^expected a data set \(mnist, fashion-mnist, .*synthetic\) or a path to one, got "fashion-minst"$/,
     suggestions: [
       "Did you mean --data fashion-mnist?",
-      "Give the path of an IDX or CSV file (also .gz), or of a folder of IDX files.",
+      "Give the path of a file or folder: CSV, LibSVM, IDX, NumPy, Parquet, TFRecord, CIFAR or images.",
     ],
   });
   const far = await loadDataset("imagenet", { seed: 1 }).catch(
@@ -109,4 +109,36 @@ test("every known data set says what it is, where from and under which licence",
   for (const known of Object.values(KNOWN_DATASETS)) {
     for (const text of [known.description, known.origin, known.licence]) assert.ok(text.length > 2);
   }
+});
+
+test("a twin has as many rows as are asked for, and a tenth of them to validate on", async () => {
+  const { train, validation } = await loadDataset("synthetic:higgs", { seed: 1, rows: 500 });
+  assert.deepEqual(
+    [train.name, train.count, validation.count, train.classes, train.featureShape],
+    ["synthetic:higgs", 500, 50, 2, [28]],
+  );
+  assert.ok(train.features instanceof Float32Array);
+  const other = await loadDataset("synthetic:higgs", { seed: 2, rows: 500 });
+  assert.notEqual(other.train.contentHash, train.contentHash);
+});
+
+test("twins of images and of sparse rows are data sets too", async () => {
+  const images = await loadDataset("synthetic:cifar10", { seed: 1, rows: 40 });
+  assert.deepEqual([images.train.featureShape, images.train.classNames?.[3]], [[32, 32, 3], "cat"]);
+  const words = await loadDataset("synthetic:rcv1", { seed: 1, rows: 40 });
+  assert.ok("rowStarts" in words.train.features);
+});
+
+test("rows are asked for of data sets that are made only", async (t) => {
+  const made = await loadDataset("random-binary", { seed: 1, rows: 50 });
+  assert.equal(made.train.count, 50);
+  await assert.rejects(loadDataset("mnist", { seed: 1, rows: 50 }), {
+    code: "data-argument",
+    suggestions: ["Train on made rows of the same shape: --data synthetic:mnist --rows 50"],
+  });
+  await assert.rejects(loadDataset(temporaryFolder(t), { seed: 1, rows: 50 }), {
+    code: "data-argument",
+    suggestions: ["Leave --rows out: all rows are read."],
+  });
+  await assert.rejects(loadDataset("synthetic", { seed: 1 }), { code: "data-argument" });
 });
