@@ -59,6 +59,11 @@ const rules: readonly Rule[] = [
     because: "it exchanges at every step; local-sgd and diloco do not",
   },
   {
+    settings: ["rows", "data"],
+    broken: ({ rows, data }) => rows !== undefined && !/^(synthetic:|random-binary(:|$))/.test(data),
+    because: "only data that is made (synthetic:NAME, random-binary) has as many rows as one asks for",
+  },
+  {
     settings: ["decayExcept", "weightDecay"],
     broken: ({ weightDecay, l1 }, isFlag) => isFlag("decayExcept") && weightDecay === 0 && l1 === 0,
     because: "nothing decays",

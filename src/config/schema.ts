@@ -96,8 +96,13 @@ export const trainFields = {
     "Built-in model (lr, softmax, svm, kmeans, mlp, lenet5, feng-a, cifar-cnn, resnet20, resnet32, resnet34, resnet50, mobilenet, gpt-nano, vgg19) or the path of a Keras / TensorFlow.js model.json.",
   ),
   data: text("a data set's name or a path").describe(
-    "Data set (mnist, fashion-mnist, random-binary) or a path of IDX or CSV data.",
+    "Data set by name (mnist, fashion-mnist, cifar10, higgs, …; synthetic:NAME is made like it; `sltrain data ls` and --known list them) or the path of a file or folder.",
   ),
+  rows: wholeNumber(10, 100_000_000)
+    .optional()
+    .describe(
+      "Rows to train on, of data that is made (synthetic:NAME, random-binary). Default: as many as the original has, or a million.",
+    ),
   weights: text("a path of weights or run:ID")
     .optional()
     .describe(

@@ -18,6 +18,8 @@ export interface ImportOptions {
   readonly name: string | undefined;
   readonly read: PathOptions;
   readonly seed: number;
+  /** Of data that is made. */
+  readonly rows: number | undefined;
   readonly onProgress: (progress: ImportProgress) => void;
 }
 
@@ -38,14 +40,14 @@ export interface ImportedData {
 
 /** @throws SltrainError "data-name", and what opening and reading the source throw */
 export async function importData(options: ImportOptions): Promise<ImportedData> {
-  const { storage, seed, read, onProgress } = options;
+  const { storage, seed, rows, read, onProgress } = options;
   const begin = performance.now();
   const elapsedMs = () => performance.now() - begin;
   const isKnown = Object.hasOwn(KNOWN_DATASETS, options.source.replace(/:.*$/, ""));
   const name = options.name ?? nameOf(options.source);
   // A known data set may be imported beforehand, under its own name.
   checkName(name, isKnown && options.name === undefined ? [] : Object.keys(KNOWN_DATASETS));
-  const source = await openSource(options.source, { seed, read });
+  const source = await openSource(options.source, { seed, rows, read });
   if (options.name === undefined) await refuseTaken(storage, name, source.source);
   const recognised = await fingerprint(source);
   const wasThere = (await readManifest(storage, recognised.id)) !== undefined;

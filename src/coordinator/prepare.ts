@@ -91,6 +91,7 @@ async function createRun(
   const config: TrainConfig = { ...given, device: chosen.device };
   const data = await ensurePartitions(storage, config.data, {
     seed: config.seed,
+    rows: config.rows,
     read: readOptionsOf(config),
   });
   const { train, validation } = data.counts;

@@ -20,6 +20,7 @@ const VALUES = {
   newHead: "auto|on|off",
   freeze: "layers",
   data: "name|path",
+  rows: "n",
   dataFormat: "name",
   labelColumn: "name|n",
   hashBits: "k",

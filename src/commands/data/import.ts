@@ -16,6 +16,7 @@ export default class DataImport extends SltrainCommand {
     "<%= config.bin %> <%= command.id %> higgs.csv.gz",
     "<%= config.bin %> <%= command.id %> rcv1_train.binary --name rcv1-small --storage s3://my-bucket/runs",
     "<%= config.bin %> <%= command.id %> day_0.tsv.gz --name criteo --label-column 0 --hash-bits 18 --on-bad-record skip",
+    "<%= config.bin %> <%= command.id %> synthetic:higgs --rows 1000000 --name higgs-twin",
     "<%= config.bin %> <%= command.id %> photos/ --image-size 64x64 --json",
   ];
   static override args = {
@@ -27,6 +28,7 @@ export default class DataImport extends SltrainCommand {
   static override flags = {
     name: Flags.string({ summary: "What it is called from now on. Default: the file's name." }),
     ...readOptionFlags,
+    rows: Flags.integer({ summary: "Rows to train on, of data sets that are generated.", min: 10 }),
     seed: Flags.integer({ summary: "Of data sets that are generated.", default: 1, min: 0 }),
     ...dataFlags,
   };
@@ -38,7 +40,7 @@ export default class DataImport extends SltrainCommand {
     const view = importView(process.stderr);
     try {
       const imported = await importData({
-        ...{ storage, source: args.source, name: flags.name, read, seed: flags.seed },
+        ...{ storage, source: args.source, name: flags.name, read, seed: flags.seed, rows: flags.rows },
         onProgress: (progress) => view.progress(progress),
       });
       view.end();
