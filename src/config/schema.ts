@@ -92,8 +92,8 @@ const RUN_ID: Expected =
   "1 to 64 letters, digits, dots, dashes or underscores, the first one a letter or digit";
 
 export const trainFields = {
-  model: text("a model's name or the path of a model.json").describe(
-    "Built-in model (lr, softmax, svm, kmeans, mlp, lenet5, feng-a, cifar-cnn, resnet20, resnet32, resnet34, resnet50, mobilenet, gpt-nano, vgg19) or the path of a Keras / TensorFlow.js model.json.",
+  model: text("a model's name or the path of a model.json or a module").describe(
+    "Built-in model (lr, softmax, svm, kmeans, mlp, lenet5, feng-a, cifar-cnn, resnet20, resnet32, resnet34, resnet50, mobilenet, gpt-nano, vgg19) or the path of a Keras / TensorFlow.js model.json or of a module of your own (.ts, .js).",
   ),
   data: text("a data set's name or a path").describe(
     "Data set by name (mnist, fashion-mnist, cifar10, higgs, …; synthetic:NAME is made like it; `sltrain data ls` and --known list them) or the path of a file or folder.",

@@ -275,7 +275,7 @@ function newRunId(model: string): string {
   const stamp = new Date().toISOString().replace(/[-:]/g, "").replace("T", "-").slice(0, 15);
   const name = model
     .replace(/^.*\//, "")
-    .replace(/\.json$/, "")
+    .replace(/\.(json|[cm]?[jt]s)$/, "")
     .replace(/[^A-Za-z0-9-]/g, "-");
   return `${stamp}-${name}-${randomBytes(2).toString("hex")}`;
 }

@@ -161,7 +161,8 @@ export function sequential(
   return composer.topology(name, inputShape);
 }
 
-const defaultNames: Readonly<Record<Layer["className"], string>> = {
+/** As Keras counts from. */
+export const defaultNames: Readonly<Record<Layer["className"], string>> = {
   Dense: "dense",
   Conv2D: "conv2d",
   DepthwiseConv2D: "depthwise_conv2d",

@@ -1,10 +1,11 @@
-// `--model`: the name of a built-in model, or the path of a model.json; either must fit the data.
+// `--model`: the name of a built-in model, or the path of a model.json or of a module that makes one; each must fit the data.
 
 import { readFile } from "node:fs/promises";
 import { SltrainError } from "../errors.ts";
 import { nearestName } from "../nearest-name.ts";
 import { outputsOf } from "./build.ts";
 import { builtinModels } from "./builtin.ts";
+import { importModel } from "./import-model.ts";
 import type { ModelIo } from "./model-io.ts";
 import type { OwnLoss } from "./model-loss.ts";
 import { parseTopology } from "./parse-topology.ts";
@@ -12,7 +13,7 @@ import { vocabularyOf, type Topology } from "./topology.ts";
 
 /**
  * Throws SltrainError "model-unknown" (no such built-in), "model-missing" (no such file), "model-damaged",
- * "model-unsupported", or "model-data-mismatch" naming the model's and the data's shapes.
+ * "model-unsupported", what a module throws, or "model-data-mismatch" naming the model's and the data's shapes.
  */
 export async function loadModel(spec: string, io: ModelIo): Promise<Topology> {
   const builtin = builtinModels.find((model) => model.name === spec);
@@ -21,9 +22,10 @@ export async function loadModel(spec: string, io: ModelIo): Promise<Topology> {
     refuseOtherSamples(topology, io, `model ${spec}`);
     return topology;
   }
-  if (!/[/\\]|\.json$/.test(spec)) throw unknownModel(spec);
+  if (!/[/\\]|\.json$|\.[cm]?[jt]s$/.test(spec)) throw unknownModel(spec);
 
-  const topology = parseTopology(await readModel(spec), spec);
+  const isModule = /\.[cm]?[jt]s$/.test(spec);
+  const topology = isModule ? await importModel(spec, io) : parseTopology(await readModel(spec), spec);
   checkFit(topology, io, spec);
   return topology;
 }
@@ -50,7 +52,7 @@ function unknownModel(spec: string): SltrainError {
   const near = nearestName(spec, names);
   return new SltrainError({
     code: "model-unknown",
-    message: `expected one of the models ${names.join(", ")} or the path of a model.json, got ${JSON.stringify(spec)}`,
+    message: `expected one of the models ${names.join(", ")} or the path of a model.json or of a module, got ${JSON.stringify(spec)}`,
     suggestions: near === undefined ? [] : [`Did you mean ${near}?`],
   });
 }
