@@ -1,6 +1,7 @@
 // Host buffers for batches of one data set: gathered and converted in place, nothing allocated per step once the
 // largest batch has been seen.
 
+import { Augmenter, type AugmenterOptions } from "../data/augment.ts";
 import { fillBatch } from "../data/batch.ts";
 import { CsrGatherer, fillFromCsr, keepsZeros } from "../data/csr-batch.ts";
 import { rowElements, type Dataset } from "../data/dataset.ts";
@@ -14,6 +15,10 @@ type ReadRows = Pick<Batch, "count" | "x" | "labels">;
 export interface BatchReaderOptions {
   /** Of f32 targets: t becomes (1 - smoothing) t + smoothing / 2, as softmax cross-entropy's op does for two classes. */
   readonly targetSmoothing?: number | undefined;
+  /** Of images; of training alone. */
+  readonly augment?: Omit<AugmenterOptions, "featureShape" | "transform"> | undefined;
+  /** Of the split: the data set's row 0; without it the split's. */
+  readonly firstRow?: number;
 }
 
 export class BatchReader {
@@ -24,12 +29,15 @@ export class BatchReader {
   #x = new Float32Array(0);
   #labels: Int32Array | Float32Array = new Int32Array(0);
   /** What was read last; an order is never changed. */
-  #last: { order: Uint32Array; begin: number; end: number; rows: ReadRows } | undefined;
-
+  #last: { order: Uint32Array; begin: number; end: number; epoch: number; rows: ReadRows } | undefined;
   readonly #targetSmoothing: number;
+  readonly #augmenter: Augmenter | undefined;
+  readonly #firstRow: number;
 
-  constructor(dataset: Rows, { targetSmoothing = 0 }: BatchReaderOptions = {}) {
+  constructor(dataset: Rows, { targetSmoothing = 0, augment, firstRow = 0 }: BatchReaderOptions = {}) {
     this.#targetSmoothing = targetSmoothing;
+    this.#augmenter = augment && new Augmenter({ ...dataset, ...augment });
+    this.#firstRow = firstRow;
     this.#dataset = dataset;
     this.#featureCount = rowElements(dataset.featureShape);
     const { features, transform } = dataset;
@@ -39,18 +47,23 @@ export class BatchReader {
 
   /**
    * Samples order[begin..end), valid until the next read. `asTargets`: classes as f32 0/1, for sigmoid losses. To read the
-   * same again costs nothing, and gives the same objects.
+   * same again costs nothing, and gives the same objects. `epoch` (from 0) is what images change by where they are augmented.
    */
-  read(order: Uint32Array, begin: number, end: number, asTargets: boolean): ReadRows {
+  read(order: Uint32Array, begin: number, end: number, asTargets: boolean, epoch = 0): ReadRows {
     const last = this.#last;
     const isFloat = last?.rows.labels instanceof Float32Array;
-    if (last?.order === order && last.begin === begin && last.end === end && isFloat === asTargets)
-      return last.rows;
+    const isSame = last?.order === order && last.begin === begin && last.end === end;
+    if (isSame && isFloat === asTargets && (last.epoch === epoch || !this.#augmenter)) return last.rows;
     const rows = this.#gather(order, begin, end, asTargets);
     const smoothing = this.#targetSmoothing;
     if (asTargets && smoothing > 0)
       rows.labels.forEach((target, i) => (rows.labels[i] = (1 - smoothing) * target + smoothing / 2));
-    this.#last = { order, begin, end, rows };
+    if (this.#augmenter && rows.x instanceof Float32Array)
+      for (let i = 0, at = 0; i < rows.count; i++, at += this.#featureCount) {
+        const image = rows.x.subarray(at, at + this.#featureCount);
+        this.#augmenter.apply(image, this.#firstRow + order[begin + i]!, epoch);
+      }
+    this.#last = { order, begin, end, epoch, rows };
     return rows;
   }
 

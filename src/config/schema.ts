@@ -8,6 +8,7 @@ import { parseSync, syncNames } from "../allreduce/sync.ts";
 import type { DeviceRequest } from "../device/open-device.ts";
 import { SltrainError } from "../errors.ts";
 import { parseClassWeights } from "./class-weights.ts";
+import { augmentForms, parseAugment } from "../data/augment.ts";
 import { deadlineForms, parseDeadline } from "./deadline.ts";
 import { parseSchedule, scheduleNames } from "../optim/learning-rate.ts";
 import { optimizerNames } from "../optim/optimizer.ts";
@@ -216,6 +217,11 @@ export const trainFields = {
     .max(1, "a number from 0.5 to 1")
     .describe(
       "Share of the workers whose gradients are enough for a step when others are late; theirs come with the next. Below 1, runs differ. Who adds for others is waited for.",
+    ),
+  augment: spec(parseAugment, augmentForms)
+    .optional()
+    .describe(
+      "What images go through in training, anew in each epoch: flip mirrors half of them, crop:4 moves each by up to so many pixels.",
     ),
   labelSmoothing: fraction().describe(
     "Share of a sample's truth that all classes have alike, in training: 0.1 makes of 0 and 1 what a network can reach.",

@@ -38,6 +38,7 @@ import { refuseTooManyWorkers } from "./check-workers.ts";
 import { storeInitialWeights } from "./initial-weights.ts";
 import { overRows } from "./row-form.ts";
 import type { Crew } from "../run/crew.ts";
+import { refuseMisfitImages, refuseMisfitLoss, refuseMissingAccuracy } from "./refuse-misfits.ts";
 
 /** What belongs to a crew and not to the run: another one may have others. */
 const OF_A_CREW: readonly (keyof TrainConfig)[] = ["budgetUsd", "deadline"];
@@ -116,6 +117,7 @@ async function createRun(
   refuseUnknownTensors(optimizerOf(config).spares, layoutsOf(topology).parameters);
   refuseMisfit(config.algorithm, topology);
   refuseMisfitLoss(config, loss);
+  refuseMisfitImages(config, data);
   const classWeights =
     config.classWeights === undefined
       ? undefined
@@ -167,35 +169,6 @@ async function createRun(
   }
   await storage.put(runKeys(runId).topology, [new TextEncoder().encode(formatTopology(topology))]);
   return { manifest, attempt: 0, workers: config.workers, chosen, before: NO_COST };
-}
-
-/** Throws "config-conflict" where the data's targets are numbers, of which no answer is right or wrong. */
-function refuseMissingAccuracy({ targetAccuracy, bestBy }: TrainConfig, data: string, loss: LossName): void {
-  const setting = targetAccuracy !== undefined ? "--target-accuracy" : "--best-by accuracy";
-  if (countsAnswers(loss) || (targetAccuracy === undefined && bestBy !== "accuracy")) return;
-  throw new SltrainError({
-    code: "config-conflict",
-    message: `${setting}: expected classes to tell apart, got ${data} with the loss ${loss}: there is no accuracy`,
-    suggestions: ["Use --target-loss or --best-by loss."],
-  });
-}
-
-/** Throws "config-conflict" where a setting of the loss is none of this one. */
-function refuseMisfitLoss({ labelSmoothing, classWeights }: TrainConfig, loss: LossName): void {
-  const hasProbabilities = loss === "softmax-cross-entropy" || loss === "sigmoid-cross-entropy";
-  const hasClasses = hasProbabilities || loss === "hinge" || loss === "squared-hinge";
-  const [setting, wanted] =
-    labelSmoothing > 0 && !hasProbabilities
-      ? ["--label-smoothing", "a cross-entropy, whose truths are probabilities"]
-      : classWeights !== undefined && !hasClasses
-        ? ["--class-weights", "a loss of classes"]
-        : [];
-  if (setting === undefined) return;
-  throw new SltrainError({
-    code: "config-conflict",
-    message: `${setting}: expected ${wanted}, got the loss ${loss} of this model and data`,
-    suggestions: [`Leave out ${setting}.`],
-  });
 }
 
 /** Takes up an unfinished run; settings given now must be those it was started with. */

@@ -47,6 +47,7 @@ const VALUES = {
   reduce: "pattern",
   quorum: "x",
   compress: "codec",
+  augment: "flip|crop:n",
   labelSmoothing: "x",
   classWeights: "balanced|list",
   targetAccuracy: "x",

@@ -6,6 +6,7 @@ import { evaluateSlice } from "../algorithms/evaluate.ts";
 import type { Batch, Replica } from "../algorithms/replica.ts";
 import type { SampleSchedule } from "../algorithms/sample-schedule.ts";
 import type { Collective } from "../allreduce/collective.ts";
+import { parseAugment } from "../data/augment.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { countsAnswers } from "../models/build.ts";
 import { hyperAt, type Optimizer } from "../optim/optimizer.ts";
@@ -60,7 +61,7 @@ export async function trainLoop(
   const { manifest, replica, optimizer, algorithm, collective, schedule, cursor } = options;
   const { epochs } = manifest.config;
   const totalSteps = epochs * schedule.stepsPerEpoch;
-  const reader = new BatchReader(options.train, { targetSmoothing: manifest.config.labelSmoothing });
+  const reader = trainingReader(options);
   const endsEarly = () => earlyEnd(manifest.config, cursor);
   // Whoever begins at a checkpoint knows that it is durable.
   let durableStep = cursor.checkpointStep;
@@ -135,6 +136,15 @@ function weightOf(schedule: SampleSchedule, step: number): number {
   return end - begin;
 }
 
+/** What training sees of the rows: smoothed targets, and images that change from epoch to epoch. */
+function trainingReader({ train, manifest, schedule }: TrainLoopOptions): BatchReader {
+  const { labelSmoothing, augment, seed } = manifest.config;
+  return new BatchReader(train, {
+    ...{ targetSmoothing: labelSmoothing, firstRow: schedule.rows.begin },
+    augment: augment === undefined ? undefined : { augmentation: parseAugment(augment), seed },
+  });
+}
+
 /** This rank's share of the step's batch; undefined if it has none. */
 function readBatch(
   reader: BatchReader,
@@ -144,7 +154,8 @@ function readBatch(
 ): Batch | undefined {
   const { order, begin, end, sampleOffset } = schedule.share(step);
   if (begin === end) return undefined;
-  return { ...reader.read(order, begin, end, replica.wantsTargets), step, sampleOffset };
+  const epoch = Math.floor(step / schedule.stepsPerEpoch);
+  return { ...reader.read(order, begin, end, replica.wantsTargets, epoch), step, sampleOffset };
 }
 
 interface EpochEnd {
