@@ -13,7 +13,7 @@ import type { ConfigSource } from "../config/resolve.ts";
 import { batchesPerEpoch } from "../data/order.ts";
 import { ensurePartitions } from "../data/partition.ts";
 import { SltrainError } from "../errors.ts";
-import { countsAnswers, layoutsOf, parameterCount, type LossName } from "../models/build.ts";
+import { layoutsOf, parameterCount } from "../models/build.ts";
 import { freezeLayers, refuseAllFrozen } from "../models/freeze.ts";
 import { formatTopology } from "../models/format-topology.ts";
 import { loadModel, ownLossOf } from "../models/load-model.ts";

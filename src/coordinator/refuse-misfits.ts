@@ -3,7 +3,7 @@
 import type { TrainConfig } from "../config/schema.ts";
 import type { DataManifest } from "../data/manifest.ts";
 import { SltrainError } from "../errors.ts";
-import type { LossName } from "../models/build.ts";
+import { countsAnswers, type LossName } from "../models/build.ts";
 
 /** Throws "config-conflict" where the data's targets are numbers, of which no answer is right or wrong. */
 export function refuseMissingAccuracy(
