@@ -48,7 +48,7 @@ test("images without channels have one, and labels lie beside them by name", asy
     Array.from({ length: 120 }, (_, i) => i % 251),
   );
   assert.deepEqual(labels, [-1, 1, -1, 1, 1, -1]);
-  assert.deepEqual(facts.labels, { kind: "classes", values: [-1, 1] });
+  assert.deepEqual(facts.labels, { kind: "classes", values: [-1, 1], names: ["-1", "1"] });
 });
 
 test("a column of the array can be the label", async () => {
