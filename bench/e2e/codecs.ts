@@ -9,16 +9,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { resolveTrainConfig } from "../../src/config/resolve.ts";
-import { prepareRun } from "../../src/coordinator/prepare.ts";
-import { getJsonLines } from "../../src/run/json-object.ts";
-import { runKeys } from "../../src/run/keys.ts";
-import { type EpochMetrics, RUN_SCHEMA_VERSION, type WorkerEvent } from "../../src/run/records.ts";
-import { openStorage } from "../../src/storage/open.ts";
-import { startCursor } from "../../src/worker/cursor.ts";
-import { Invocation } from "../../src/worker/invocation.ts";
-import { runWorker } from "../../src/worker/run-worker.ts";
 import { describeProvenance } from "../machine.ts";
+import { trainInProcess } from "./train-in-process.ts";
 
 const BASELINE = "f32";
 const METHODS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
@@ -70,49 +62,13 @@ const runs: Run[] =
     : [];
 
 async function train({ model, method, seed, epochs, workers }: Job, folder: string): Promise<Run> {
-  const { config, sources } = await resolveTrainConfig({
-    flags: {
-      model,
-      data: "fashion-mnist",
-      epochs,
-      workers,
-      seed,
-      storage: `fs:${folder}`,
-      ...METHODS[method],
-    },
-    env: { SLTRAIN_ZSTD: "off", SLTRAIN_THREADS: "1", SLTRAIN_CHECKPOINT_EVERY_STEPS: "1000000" },
-    cwd: folder,
-  });
-  const storage = await openStorage(config.storage);
-  const { manifest } = await prepareRun({ storage, config, sources, sltrainVersion: "bench" });
-  const { runId } = manifest;
-  const events = Array.from({ length: workers }, (_, rank): WorkerEvent => {
-    const channel = `memory:${runId}`;
-    const member = { kind: "worker", rank, attempt: 0, workers, generation: 0, reason: "start" } as const;
-    return { schemaVersion: RUN_SCHEMA_VERSION, runId, storage: config.storage, channel, ...member };
-  });
-  const context = {
-    awsRequestId: "bench",
-    memoryLimitInMB: "1769",
-    getRemainingTimeInMillis: () => 900_000,
-  };
-  const ends = await Promise.all(
-    events.map((event) =>
-      runWorker({ event, manifest, invocation: new Invocation(context), storage, cursor: startCursor() }),
-    ),
-  );
-  const results = ends.map((end) => {
-    if (end.state !== "ended")
-      throw new Error(`${model} ${method} ${seed}: expected an end, got ${end.state}`);
-    return end.result;
-  });
-  if (new Set(results.map(({ parametersSha256 }) => parametersSha256)).size !== 1)
-    throw new Error(`${model} ${method} ${seed}: expected equal replicas`);
-  const accuracy = (await getJsonLines<EpochMetrics>(storage, runKeys(runId).metrics)).at(-1)!.accuracy!;
-  const bytesUp = results.reduce((total, { totals }) => total + totals.bytesUp, 0);
-  await storage.close();
+  const flags = { model, data: "fashion-mnist", epochs, workers, seed, ...METHODS[method] };
+  const finished = await trainInProcess(flags, folder);
+  const { results } = finished;
   return {
-    ...{ model, method, seed, epochs, workers, accuracy, bytesUp },
+    ...{ model, method, seed, epochs, workers },
+    accuracy: finished.epochs.at(-1)!.accuracy!,
+    bytesUp: results.reduce((total, { totals }) => total + totals.bytesUp, 0),
     ...{ steps: results[0]!.steps, commit: describeProvenance().commit },
   };
 }
