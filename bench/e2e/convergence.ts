@@ -30,7 +30,7 @@ const gradient = { lr: 0.02, "weight-decay": 1e-3, "decay-except": "vectors" };
 const ALGORITHMS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   "ga-sgd": gradient,
   "local-sgd": { ...gradient, "warmup-steps": 10 },
-  diloco: { lr: 0.01, "weight-decay": 1e-3, "decay-except": "vectors" },
+  diloco: { lr: 0.002, "weight-decay": 1e-3, "decay-except": "vectors" },
   admm: { epochs: ROUNDS, "batch-size": undefined },
   em: { model: "kmeans", epochs: ROUNDS, "batch-size": undefined },
 };

@@ -42,6 +42,8 @@ const VALUES = {
   clipValue: "x",
   algorithm: "name",
   clusters: "n",
+  tolerance: "x",
+  l1: "x",
   sync: "protocol",
   syncEvery: "n|epoch",
   reduce: "pattern",

@@ -75,6 +75,16 @@ const deaths: readonly (readonly [what: string, settings: Record<string, unknown
     { algorithm: "local-sgd", "sync-every": 3, optimizer: "momentum" },
     { rank: 1, when: "after", at: part(18, 1) },
   ],
+  [
+    "with the duals of ADMM",
+    { algorithm: "admm", "batch-size": undefined, tolerance: 1e-12, epochs: 8 },
+    { rank: 2, when: "after", at: part(5, 2) },
+  ],
+  [
+    "with the clusters of EM",
+    { model: "kmeans", clusters: 20, "batch-size": undefined, tolerance: 1e-12, epochs: 6 },
+    { rank: 1, when: "before", at: part(3, 1) },
+  ],
 ];
 
 /** Starts all ranks; the first start of one of them dies. */

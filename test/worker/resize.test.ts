@@ -46,6 +46,12 @@ const LOG = [
   { fromStep: 17, workers: 3 },
 ];
 
+/** For what is over sooner: three epochs of a step each. */
+const EARLY_LOG = [
+  { fromStep: 1, workers: 6 },
+  { fromStep: 2, workers: 3 },
+];
+
 const bitsOf = ({ results }: Resized) => new Set(results.map(({ parametersSha256 }) => parametersSha256));
 
 test("ranks join and leave at the steps of a log, stay in their processes, and all end with the same model", async () => {
@@ -59,22 +65,28 @@ test("ranks join and leave at the steps of a log, stay in their processes, and a
   assert.ok(run.results.every(({ reason, steps }) => reason === "epochs-done" && steps === 30));
 });
 
-for (const [what, settings] of [
+for (const [what, settings, log = LOG] of [
   ["gradients as they are", {}],
   ["what error feedback keeps", { compress: "top-k:5%" }],
   ["low-rank factors", { compress: "powersgd:1" }],
   ["an optimiser of each rank's own", { algorithm: "local-sgd", "sync-every": 2, optimizer: "momentum" }],
   ["an outer optimiser", { algorithm: "diloco", "sync-every": 5 }],
+  ["the duals of ADMM", { algorithm: "admm", "batch-size": undefined, epochs: 24, tolerance: 1e-12 }],
+  [
+    "the clusters of EM",
+    { model: "kmeans", clusters: 20, "batch-size": undefined, tolerance: 1e-12 },
+    EARLY_LOG,
+  ],
 ] as const)
   test(`equal logs give equal bits whenever ranks come, with ${what}`, async () => {
-    const undisturbed = await resized(LOG, { settings });
+    const undisturbed = await resized(log, { settings });
     let isLost = false;
     const elsewhere = ({ rank }: WorkerEvent) => {
       if (isLost || rank !== 5) return undefined;
       isLost = true;
       return Promise.resolve({ state: "fenced" } as const);
     };
-    const late = await resized(LOG, { settings, elsewhere });
+    const late = await resized(log, { settings, elsewhere });
     assert.ok(isLost);
     assert.deepEqual(bitsOf(late), bitsOf(undisturbed));
     assert.equal(bitsOf(late).size, 1);
