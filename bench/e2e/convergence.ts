@@ -62,7 +62,7 @@ type Job = Pick<ConvergenceRun, "data" | "algorithm" | "workers" | "seed">;
 
 async function train(job: Job, folder: string): Promise<ConvergenceRun> {
   const { path, linear, clusters } = DATA[job.data as keyof typeof DATA];
-  const flags = {
+  const flags: Readonly<Record<string, unknown>> = {
     ...{ ...linear, ...ALGORITHMS[job.algorithm] },
     ...{ data: path, algorithm: job.algorithm, workers: job.workers, seed: job.seed },
     ...(job.algorithm === "em" && { clusters }),
