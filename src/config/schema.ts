@@ -8,6 +8,7 @@ import { parseSync, syncNames } from "../allreduce/sync.ts";
 import type { DeviceRequest } from "../device/open-device.ts";
 import { SltrainError } from "../errors.ts";
 import { parseClassWeights } from "./class-weights.ts";
+import { parseHidden } from "./hidden-units.ts";
 import { augmentForms, parseAugment } from "../data/augment.ts";
 import { deadlineForms, parseDeadline } from "./deadline.ts";
 import { parseSchedule, scheduleNames } from "../optim/learning-rate.ts";
@@ -147,6 +148,15 @@ export const trainFields = {
   minWorkers: wholeNumber(1, 10_000)
     .optional()
     .describe("Functions without which a run waits; with fewer than workers, it goes on meanwhile."),
+  hidden: spec(parseHidden, ["512", "512,256"])
+    .optional()
+    .describe("Units of mlp's hidden layers, between commas."),
+  width: z
+    .number("a number above 0, at most 16")
+    .positive("a number above 0, at most 16")
+    .max(16, "a number above 0, at most 16")
+    .optional()
+    .describe("Width of mobilenet, the resnets and vgg19: what all their channels are multiplied by."),
   epochs: wholeNumber(1, 1_000_000).describe("Passes over the training data, at most."),
   batchSize: wholeNumber(1, 1 << 24).describe("Samples per step, over all workers together."),
   lr: positive().describe("Learning rate, before the schedule."),

@@ -9,6 +9,7 @@ import { readOptionsOf } from "../config/read-options.ts";
 import { samplesPerStep } from "../config/samples-per-step.ts";
 import { classWeightsOf } from "../config/class-weights.ts";
 import type { TrainConfig } from "../config/schema.ts";
+import { parseHidden } from "../config/hidden-units.ts";
 import type { ConfigSource } from "../config/resolve.ts";
 import { batchesPerEpoch } from "../data/order.ts";
 import { ensurePartitions } from "../data/partition.ts";
@@ -111,6 +112,7 @@ async function createRun(
     inputShape: data.featureShape,
     outputs,
     regression: task === "regression",
+    ...{ hidden: config.hidden === undefined ? undefined : parseHidden(config.hidden), width: config.width },
   });
   const topology = overRows(config.freeze === undefined ? loaded : freezeLayers(loaded, config.freeze), data);
   refuseAllFrozen(topology);

@@ -10,7 +10,7 @@ import {
   sequential,
 } from "./compose.ts";
 import { gpt, gptNano } from "./gpt.ts";
-import { answer, flat, image, type ModelIo } from "./model-io.ts";
+import { answer, channelsAt, flat, image, type ModelIo, type ModelSizes } from "./model-io.ts";
 import { hingeLoss, softmaxLoss, type OwnLoss } from "./model-loss.ts";
 import { mobileNet } from "./mobilenet.ts";
 import { resNet, resNet20, resNet32, resNet34, resNet50, smallResNet } from "./resnet.ts";
@@ -21,6 +21,8 @@ export interface BuiltinModel {
   readonly name: string;
   readonly description: string;
   readonly topology: (io: ModelIo) => Topology;
+  /** Sizes that its user may choose. */
+  readonly takes?: readonly (keyof ModelSizes)[];
   /** Of a model that is defined by its loss; absent: the data decides. */
   readonly loss?: OwnLoss;
 }
@@ -51,8 +53,12 @@ export const builtinModels: readonly BuiltinModel[] = [
   },
   {
     name: "mlp",
-    description: "one hidden layer of 512 (784-512-10 on 28x28 images)",
-    topology: (io) => sequential("mlp", io.inputShape, [...flat(io), dense(512, "relu"), answer(io)]),
+    description: "hidden layers of --hidden units, else one of 512 (784-512-10 on 28x28 images)",
+    topology: (io) => {
+      const hidden = (io.hidden ?? [512]).map((units) => dense(units, "relu"));
+      return sequential("mlp", io.inputShape, [...flat(io), ...hidden, answer(io)]);
+    },
+    takes: ["hidden"],
   },
   {
     name: "lenet5",
@@ -88,29 +94,34 @@ export const builtinModels: readonly BuiltinModel[] = [
   {
     name: "resnet20",
     description: "residual network for small images (He et al. 2015, 4.2; 272,474 parameters on 32x32x3)",
-    topology: (io) => smallResNet("resnet20", resNet20, io),
+    topology: (io) => smallResNet("resnet20", widened(resNet20, io), io),
+    takes: ["width"],
   },
   {
     name: "resnet32",
     description: "the same with five blocks a stage (466,906 parameters on 32x32x3)",
-    topology: (io) => smallResNet("resnet32", resNet32, io),
+    topology: (io) => smallResNet("resnet32", widened(resNet32, io), io),
+    takes: ["width"],
   },
   {
     name: "resnet34",
     description:
       "residual network for photos (He et al. 2015, table 1; 21.8 million parameters on 224x224x3)",
-    topology: (io) => resNet("resnet34", resNet34, io),
+    topology: (io) => resNet("resnet34", widened(resNet34, io), io),
+    takes: ["width"],
   },
   {
     name: "resnet50",
     description: "the same with bottlenecks (25.6 million parameters on 224x224x3)",
-    topology: (io) => resNet("resnet50", resNet50, io),
+    topology: (io) => resNet("resnet50", widened(resNet50, io), io),
+    takes: ["width"],
   },
   {
     name: "mobilenet",
     description:
       "depthwise separable convolutions (Howard et al. 2017, table 1; 4.2 million parameters on 224x224x3)",
-    topology: (io) => mobileNet("mobilenet", { alpha: 1 }, io),
+    topology: (io) => mobileNet("mobilenet", { alpha: io.width ?? 1 }, io),
+    takes: ["width"],
   },
   {
     name: "gpt-nano",
@@ -120,9 +131,14 @@ export const builtinModels: readonly BuiltinModel[] = [
   {
     name: "vgg19",
     description: "VGG of 19 layers (Simonyan and Zisserman 2014; 143.7 million parameters on 224x224x3)",
-    topology: (io) => vgg("vgg19", vgg19, io),
+    topology: (io) => vgg("vgg19", widened(vgg19, io), io),
+    takes: ["width"],
   },
 ];
+
+function widened<S extends { readonly width: number }>(sizes: S, { width = 1 }: ModelIo): S {
+  return { ...sizes, width: channelsAt(width, sizes.width) };
+}
 
 /** Two convolutions with pools and local response normalisation, in the tutorial's two different orders. */
 function cifarCnn(io: ModelIo): Topology {

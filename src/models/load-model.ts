@@ -6,7 +6,7 @@ import { nearestName } from "../nearest-name.ts";
 import { outputsOf } from "./build.ts";
 import { builtinModels } from "./builtin.ts";
 import { importModel } from "./import-model.ts";
-import type { ModelIo } from "./model-io.ts";
+import type { ModelIo, ModelSizes } from "./model-io.ts";
 import type { OwnLoss } from "./model-loss.ts";
 import { parseTopology } from "./parse-topology.ts";
 import { vocabularyOf, type Topology } from "./topology.ts";
@@ -17,6 +17,7 @@ import { vocabularyOf, type Topology } from "./topology.ts";
  */
 export async function loadModel(spec: string, io: ModelIo): Promise<Topology> {
   const builtin = builtinModels.find((model) => model.name === spec);
+  refuseSizes(spec, io, builtin?.takes ?? []);
   if (builtin !== undefined) {
     const topology = builtin.topology(io);
     refuseOtherSamples(topology, io, `model ${spec}`);
@@ -28,6 +29,19 @@ export async function loadModel(spec: string, io: ModelIo): Promise<Topology> {
   const topology = isModule ? await importModel(spec, io) : parseTopology(await readModel(spec), spec);
   checkFit(topology, io, spec);
   return topology;
+}
+
+/** Throws SltrainError "config-conflict" for a size that the model has of its own. */
+function refuseSizes(spec: string, sizes: ModelSizes, takes: readonly (keyof ModelSizes)[]): void {
+  for (const size of ["hidden", "width"] as const) {
+    if (sizes[size] === undefined || takes.includes(size)) continue;
+    const others = builtinModels.filter((model) => model.takes?.includes(size) === true);
+    throw new SltrainError({
+      code: "config-conflict",
+      message: `--${size}: expected a model whose size it is, got ${spec}`,
+      suggestions: [`It belongs to --model ${others.map(({ name }) => name).join(", ")}.`],
+    });
+  }
 }
 
 /** The loss that defines the built-in model of this name; undefined where the data decides. */

@@ -40,7 +40,7 @@ const STEM_CHANNELS = 32;
 
 export function mobileNet(name: string, { alpha, blocks }: MobileNetSizes, io: ModelIo): Topology {
   const norm = [batchNormalization(), activation("relu6")];
-  const channels = (count: number) => Math.floor(count * alpha);
+  const channels = (count: number) => Math.max(1, Math.floor(count * alpha));
   const options = (stride: number) => ({ strides: [stride, stride], useBias: false }) as const;
   return sequential(name, image(name, io, 32), [
     ...[conv2d(channels(STEM_CHANNELS), [3, 3], options(2)), ...norm],

@@ -3,7 +3,7 @@
 import { SltrainError } from "../errors.ts";
 import { dense, flatten } from "./compose.ts";
 
-export interface ModelIo {
+export interface ModelIo extends ModelSizes {
   /** One sample, without the batch. */
   readonly inputShape: readonly number[];
   /** Classes, or clusters, or 1 for a yes-or-no answer or a value. */
@@ -12,6 +12,19 @@ export interface ModelIo {
   readonly regression?: boolean;
   /** Whether a sample is a run of tokens, whole numbers below `outputs`, each of which the model predicts. Default false. */
   readonly tokens?: boolean;
+}
+
+/** What of a built-in model's size its user chooses; what is left out is the model's own. */
+export interface ModelSizes {
+  /** Units of each hidden layer. */
+  readonly hidden?: readonly number[] | undefined;
+  /** Of all channels (MobileNet's width multiplier, Howard et al. 2017, section 3.3). */
+  readonly width?: number | undefined;
+}
+
+/** So many channels at that width, one at the least. */
+export function channelsAt(width: number, channels: number): number {
+  return Math.max(1, Math.round(width * channels));
 }
 
 /** What makes a row of a sample: nothing where it is one. */

@@ -19,6 +19,8 @@ const VALUES = {
   weights: "path|run:id",
   newHead: "auto|on|off",
   freeze: "layers",
+  hidden: "units,…",
+  width: "x",
   data: "name|path",
   rows: "n",
   dataFormat: "name",

@@ -54,6 +54,8 @@ suite("the built-in models", () => {
     ["resnet50", photos, 25_557_032],
     // Keras's count of what is trained.
     ["mobilenet", photos, 4_231_976],
+    ["mobilenet", { ...photos, width: 0.5 }, 1_331_592],
+    ["mlp", { ...images, hidden: [512, 256] }, 535_818],
     ["gpt-nano", text, 818_176],
     ["vgg19", photos, 143_667_240],
   ] as const satisfies readonly (readonly [string, ModelIo, number])[];

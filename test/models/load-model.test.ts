@@ -69,3 +69,13 @@ suite("loadModel", () => {
     });
   });
 });
+
+test("a size that a model has of its own is refused, with the models whose size it is", async () => {
+  const io = { inputShape: [28, 28, 1], outputs: 10 };
+  await assert.rejects(loadModel("lenet5", { ...io, hidden: [64] }), {
+    code: "config-conflict",
+    message: /--hidden: .* got lenet5/,
+    suggestions: ["It belongs to --model mlp."],
+  });
+  await assert.rejects(loadModel("./model.json", { ...io, width: 2 }), { code: "config-conflict" });
+});
