@@ -1,9 +1,9 @@
-// A file's content as a stream: what a gzip or zstd file holds, otherwise the bytes themselves. The content tells which it
+// A file's content as a stream: what a gzip, zstd or bzip2 file holds, otherwise the bytes themselves. The content tells which it
 // is, not the name.
 
 import { createReadStream } from "node:fs";
 import { open, stat } from "node:fs/promises";
-import { pipeline, type Transform } from "node:stream";
+import { PassThrough, pipeline, type Readable, type Transform } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { SltrainError } from "../errors.ts";
 import { formatBytes } from "../units.ts";
@@ -15,17 +15,39 @@ const HEAD_BYTES = 64 * 2 ** 10;
 interface Packing {
   readonly name: string;
   readonly magic: readonly number[];
-  readonly unpack: () => Transform;
+  readonly unpack: (file: Readable) => Readable | Promise<Readable>;
 }
 
 const PACKINGS: readonly Packing[] = [
-  { name: "gzip", magic: [0x1f, 0x8b], unpack: () => createGunzip({ chunkSize: CHUNK_BYTES }) },
+  {
+    name: "gzip",
+    magic: [0x1f, 0x8b],
+    unpack: (file) => joined(file, createGunzip({ chunkSize: CHUNK_BYTES })),
+  },
   {
     name: "zstd",
     magic: [0x28, 0xb5, 0x2f, 0xfd],
-    unpack: () => createZstdDecompress({ chunkSize: CHUNK_BYTES }),
+    unpack: (file) => joined(file, createZstdDecompress({ chunkSize: CHUNK_BYTES })),
   },
+  { name: "bzip2", magic: [0x42, 0x5a, 0x68], unpack: unpackBzip2 },
 ];
+
+/** An error of either stream is thrown by whoever reads; this only has the other one end. */
+function joined(file: Readable, unpacking: Transform): Readable {
+  return pipeline(file, unpacking, () => undefined);
+}
+
+/** In JavaScript, some megabytes a second: Node has no bzip2, and LIBSVM's page packs by nothing else. */
+async function unpackBzip2(file: Readable): Promise<Readable> {
+  const { default: unbzip2 } = await import("unbzip2-stream");
+  const unpacking = unbzip2();
+  file.on("error", (error) => unpacking.emit("error", error));
+  file.pipe(unpacking);
+  // It is a stream of Node's first kind, which cannot be iterated.
+  const content = new PassThrough();
+  unpacking.on("error", (error) => content.destroy(error));
+  return unpacking.pipe(content);
+}
 
 /**
  * @throws SltrainError "data-missing" or "data-unreadable" naming the path; its `content` also "data-truncated" or
@@ -103,8 +125,7 @@ export async function* fileChunks(path: string): AsyncGenerator<Uint8Array> {
 
 async function* unpacked(path: string, { name, unpack }: Packing): AsyncGenerator<Uint8Array> {
   const stream = createReadStream(path, { highWaterMark: CHUNK_BYTES });
-  // Its error is thrown by the loop below as well; this only has the other stream end.
-  const content = pipeline(stream, unpack(), () => undefined);
+  const content = await unpack(stream);
   try {
     for await (const chunk of content) yield chunk as Buffer;
   } catch (cause) {

@@ -12,7 +12,7 @@ import { download } from "../download.ts";
 import type { Source } from "../source.ts";
 import { pathSource, type PathOptions } from "../sources/path.ts";
 import { TWINS } from "../twins/index.ts";
-import type { Recipe, RecipeFile } from "./recipes.ts";
+import { fileIn, type Recipe, type RecipeFile } from "./recipes.ts";
 
 /**
  * @param given a folder with the files as they are fetched or unpacked; a file is read as any other path
@@ -38,7 +38,7 @@ export async function knownSource(
     source: recipe.origin,
     inputs: [
       `${name} ${JSON.stringify(options)}`,
-      ...files.map((file) => ({ path: join(folder, file), as: file })),
+      ...files.map((file) => ({ path: fileIn(folder, file), as: file })),
     ],
     open: () => recipe.open(folder, { onBadRecord: "fail", ...options }),
   };
@@ -53,7 +53,7 @@ async function isFile(path: string): Promise<boolean> {
 }
 
 async function ensureFile(name: string, file: RecipeFile, folder: string, mayFetch: boolean): Promise<void> {
-  const wanted = (file.unpacked ?? [file.name]).map((part) => join(folder, part));
+  const wanted = (file.unpacked ?? [file.name]).map((part) => fileIn(folder, part));
   if (wanted.every((path) => existsSync(path))) return;
   const path = join(folder, file.name);
   const remedies = remediesFor(name, file, folder);

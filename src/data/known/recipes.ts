@@ -1,6 +1,7 @@
 // How the data sets that papers train on are had: which files, from where, checked by what, and how they are read.
 // A sha256 stands here where a source that checks it publishes it; other files are trusted when they first come (download.ts).
 
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { openContent } from "../content-file.ts";
 import type { ReadOptions } from "../format.ts";
@@ -33,6 +34,12 @@ export interface Recipe {
 
 const LIBSVM_PAGE = "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/binary";
 
+/** Where a file of a recipe lies: unpacked by the user (bunzip2 is much faster than JavaScript), or as it was fetched. */
+export function fileIn(folder: string, name: string): string {
+  const unpacked = join(folder, name.replace(/\.bz2$/, ""));
+  return existsSync(unpacked) ? unpacked : join(folder, name);
+}
+
 async function csv(path: string, options: ReadOptions): Promise<RowReader> {
   return (await csvFormat.open(await openContent(path), options)) as RowReader;
 }
@@ -49,8 +56,8 @@ function libsvmPair(
   return {
     files: [train, test].map(([name, sizeBytes]) => ({ name, sizeBytes, urls: [`${LIBSVM_PAGE}/${name}`] })),
     open: async (folder, options) => ({
-      train: await libsvm(join(folder, train[0]), options),
-      validation: await libsvm(join(folder, test[0]), options),
+      train: await libsvm(fileIn(folder, train[0]), options),
+      validation: await libsvm(fileIn(folder, test[0]), options),
     }),
   };
 }
