@@ -4,11 +4,13 @@
 import { Augmenter, type AugmenterOptions } from "../data/augment.ts";
 import { fillBatch } from "../data/batch.ts";
 import { CsrGatherer, fillFromCsr, keepsZeros } from "../data/csr-batch.ts";
+import { fillTokens } from "../data/token-batch.ts";
 import { rowElements, type Dataset } from "../data/dataset.ts";
 import { isSparse } from "../data/feature-rows.ts";
 import type { Batch } from "./replica.ts";
 
-type Rows = Pick<Dataset, "features" | "labels" | "featureShape" | "transform">;
+type Rows = Pick<Dataset, "features" | "labels" | "featureShape" | "transform"> &
+  Partial<Pick<Dataset, "task">>;
 
 type ReadRows = Pick<Batch, "count" | "x" | "labels">;
 
@@ -27,6 +29,8 @@ export class BatchReader {
   /** Of rows that a model sees sparse. */
   readonly #gatherer: CsrGatherer | undefined;
   #x = new Float32Array(0);
+  /** Of a batch, and behind them those that come next. */
+  #tokens = new Int32Array(0);
   #labels: Int32Array | Float32Array = new Int32Array(0);
   /** What was read last; an order is never changed. */
   #last: { order: Uint32Array; begin: number; end: number; epoch: number; rows: ReadRows } | undefined;
@@ -46,7 +50,7 @@ export class BatchReader {
   }
 
   /**
-   * Samples order[begin..end), valid until the next read. `asTargets`: classes as f32 0/1, for sigmoid losses. To read the
+   * Samples order[begin..end) (of tokens, all but a row's last, with all but its first as labels), valid until the next read. `asTargets`: classes as f32 0/1, for sigmoid losses. To read the
    * same again costs nothing, and gives the same objects. `epoch` (from 0) is what images change by where they are augmented.
    */
   read(order: Uint32Array, begin: number, end: number, asTargets: boolean, epoch = 0): ReadRows {
@@ -69,6 +73,13 @@ export class BatchReader {
 
   #gather(order: Uint32Array, begin: number, end: number, asTargets: boolean): ReadRows {
     const count = end - begin;
+    if (this.#dataset.task === "next-token") {
+      const length = count * (this.#featureCount - 1);
+      if (this.#tokens.length < 2 * length) this.#tokens = new Int32Array(2 * length);
+      const [x, labels] = [this.#tokens.subarray(0, length), this.#tokens.subarray(length, 2 * length)];
+      fillTokens(this.#dataset.features, order, begin, end, x, labels);
+      return { count, x, labels };
+    }
     if (this.#labels.length < count || this.#labels instanceof Float32Array !== asTargets) {
       this.#labels = asTargets ? new Float32Array(count) : new Int32Array(count);
     }

@@ -10,18 +10,20 @@ export const readKeys = [
   "hashBits",
   "onBadRecord",
   "imageSize",
+  "contextLength",
 ] as const satisfies readonly TrainConfigKey[];
 
 export type ReadSettings = Readonly<Partial<Pick<TrainConfig, (typeof readKeys)[number]>>>;
 
 /** What is not given is not there: then a format's own default holds. */
 export function readOptionsOf(settings: ReadSettings): PathOptions {
-  const { dataFormat, labelColumn, hashBits, onBadRecord, imageSize } = settings;
+  const { dataFormat, labelColumn, hashBits, onBadRecord, imageSize, contextLength } = settings;
   return {
     ...(dataFormat !== undefined && { format: dataFormat }),
     ...(labelColumn !== undefined && { labelColumn }),
     ...(hashBits !== undefined && { hashBits }),
     ...(onBadRecord !== undefined && { onBadRecord }),
+    ...(contextLength !== undefined && { contextLength }),
     ...(imageSize !== undefined && { imageSize: imageSize.split("x").map(Number) as [number, number] }),
   };
 }

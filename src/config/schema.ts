@@ -142,6 +142,9 @@ export const trainFields = {
     .regex(/^[1-9]\d{0,3}x[1-9]\d{0,3}$/, IMAGE_SIZE)
     .optional()
     .describe("Height and width that images of a folder are resized to (64x64)."),
+  contextLength: wholeNumber(1, 65_536)
+    .optional()
+    .describe("Of text: characters that a model sees at once. Default: 64."),
   workers: wholeNumber(1, 10_000).describe(
     "Functions that train together; as MIN..MAX, as many of them as can be had.",
   ),

@@ -91,7 +91,9 @@ function checkFit(dataset: Dataset, { data, runId }: RunManifest): void {
   const fits =
     rowElements(dataset.featureShape) === rowElements(data.featureShape) &&
     dataset.task === data.task &&
-    dataset.classes <= data.classes;
+    dataset.classes <= data.classes &&
+    // A token means what the vocabulary says.
+    (data.task !== "next-token" || dataset.classNames?.join() === data.classNames?.join());
   if (!fits) {
     throw new SltrainError({
       code: "data-mismatch",

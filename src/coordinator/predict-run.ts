@@ -7,6 +7,7 @@ import { featureTypeOf, isSparse } from "../data/feature-rows.ts";
 import { readFeatures } from "../data/features.ts";
 import type { FeatureRows } from "../data/rows.ts";
 import type { DeviceRequest } from "../device/open-device.ts";
+import { SltrainError } from "../errors.ts";
 import type { Batch, Replica } from "../algorithms/replica.ts";
 import { decisionThreshold, scores } from "../models/model-loss.ts";
 import { nearestCentroid } from "../models/nearest-centroid.ts";
@@ -47,6 +48,13 @@ export interface Predictions extends AskedDevice {
 export async function predictRun({ storage, runId, file, device }: PredictOptions): Promise<Predictions> {
   const { manifest } = await readRun(storage, runId);
   const { featureShape, transform, task, classNames } = manifest.data;
+  if (task === "next-token") {
+    throw new SltrainError({
+      code: "model-data-mismatch",
+      message: `${runId}: expected a model of rows, got ${manifest.topology.name}, which goes on with text`,
+      suggestions: [`Have it write: \`sltrain sample ${runId} --prompt TEXT\`.`],
+    });
+  }
   const { count, features } = await readFeatures(file, featureShape);
   const reader = new BatchReader({ features, labels: new Int32Array(count), featureShape, transform });
   const form = { transform, featureType: featureTypeOf(features), ...longestRow(features) };

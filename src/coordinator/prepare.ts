@@ -109,7 +109,10 @@ async function createRun(
   const { loss, outputs } = lossFor(ownLossOf(config.model), { task, classes, hinge, clusters });
   refuseMissingAccuracy(config, data.name, loss);
   const loaded = await loadModel(config.model, {
-    inputShape: data.featureShape,
+    ...(task === "next-token"
+      ? // A row has one token more: the last one is only predicted.
+        { inputShape: [data.featureShape[0]! - 1], tokens: true }
+      : { inputShape: data.featureShape }),
     outputs,
     regression: task === "regression",
     ...{ hidden: config.hidden === undefined ? undefined : parseHidden(config.hidden), width: config.width },

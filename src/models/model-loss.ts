@@ -28,7 +28,8 @@ export const hingeLoss: OwnLoss = (request) => {
 };
 
 function refuseTargets(model: string, { task }: LossRequest): void {
-  if (task === "classification") return;
+  // Tokens are classes too; whether the model takes them is another question.
+  if (task !== "regression") return;
   throw new SltrainError({
     code: "model-data-mismatch",
     message: `model ${model} tells classes apart, but the data has targets that are no classes`,
@@ -53,6 +54,7 @@ export function lossFor(own: OwnLoss | undefined, request: LossRequest): ChosenL
 
 function lossOfData({ task, classes }: LossRequest): LossName {
   if (task === "regression") return "mean-squared-error";
+  if (task === "next-token") return "softmax-cross-entropy";
   return classes > 2 ? "softmax-cross-entropy" : "sigmoid-cross-entropy";
 }
 

@@ -28,6 +28,7 @@ const VALUES = {
   hashBits: "k",
   onBadRecord: "fail|skip",
   imageSize: "HxW",
+  contextLength: "n",
   workers: "n|min..max",
   threads: "n",
   ioThread: "auto|on|off",

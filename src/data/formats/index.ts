@@ -12,6 +12,7 @@ import { libsvmFormat, zeroBasedLibsvmFormat } from "./libsvm.ts";
 import { npyFormat } from "./npy.ts";
 import { npzFormat } from "./npz.ts";
 import { parquetFormat } from "./parquet.ts";
+import { textFormat } from "./text.ts";
 import { tfrecordFormat } from "./tfrecord.ts";
 
 /** The first that matches is taken: those with a magic first, text that could be anything last. */
@@ -24,6 +25,7 @@ export const FORMATS: readonly Format[] = [
   idxFormat,
   libsvmFormat,
   zeroBasedLibsvmFormat,
+  textFormat,
   csvFormat,
 ];
 
