@@ -26,7 +26,7 @@ suite("text", () => {
     const { train, validation } = await loadDataset(path, { seed: 1, read: { contextLength } });
     assert.equal(train.task, "next-token");
     assert.deepEqual(train.classNames, [...new Set(text)].sort());
-    assert.equal(train.classes, train.classNames!.length);
+    assert.equal(train.classes, train.classNames.length);
     assert.deepEqual(train.featureShape, [1_001]);
     const validationBegin = text.length - Math.ceil(text.length / 10);
     for (const [split, begin, end] of [
@@ -38,7 +38,7 @@ suite("text", () => {
         const at = begin + row * contextLength;
         return text.slice(at, at + contextLength + 1);
       });
-      assert.deepEqual(windowsOf(split, train.classNames!).sort(), expected.sort());
+      assert.deepEqual(windowsOf(split, train.classNames).sort(), expected.sort());
     }
   });
 
