@@ -17,12 +17,17 @@ export interface ScheduleOptions {
   readonly shuffles?: boolean;
 }
 
-/** This rank's share of one global batch. */
-export interface BatchShare extends RowSlice {
-  /** Order of the rows that the rank holds; the share is order[begin..end). */
-  readonly order: Uint32Array;
+/** Where this rank's share of one global batch stands in the epoch's order of the rows that it trains on. */
+export interface BatchPosition extends RowSlice {
+  readonly epoch: number;
   /** Samples of the global batch that belong to lower ranks. */
   readonly sampleOffset: number;
+}
+
+/** This rank's share of one global batch. */
+export interface BatchShare extends BatchPosition {
+  /** Order of the rows that the rank holds; the share is order[begin..end). */
+  readonly order: Uint32Array;
 }
 
 export class SampleSchedule {
@@ -40,16 +45,22 @@ export class SampleSchedule {
 
   /** The share may be empty: the last batch may have fewer samples than there are ranks. */
   share(step: number): BatchShare {
+    const position = this.position(step);
+    return { order: this.#orderOf(position.epoch), ...position };
+  }
+
+  /** As `share`, for rows that come in an order of their own. */
+  position(step: number): BatchPosition {
     const { count, batchSize, rank, worldSize, holdsAll } = this.#options;
     const batch = step % this.stepsPerEpoch;
-    const order = this.#orderOf(Math.floor(step / this.stepsPerEpoch));
+    const epoch = Math.floor(step / this.stepsPerEpoch);
     if (holdsAll) {
       const { begin, end } = batchSlice(count, batchSize, batch, rank, worldSize);
-      return { order, begin, end, sampleOffset: begin - batch * batchSize };
+      return { epoch, begin, end, sampleOffset: begin - batch * batchSize };
     }
     let sampleOffset = 0;
     for (let lower = 0; lower < rank; lower++) sampleOffset += lengthOf(this.#shareOfPart(lower, batch));
-    return { order, ...this.#shareOfPart(rank, batch), sampleOffset };
+    return { epoch, ...this.#shareOfPart(rank, batch), sampleOffset };
   }
 
   /** Samples of the whole batch, over all ranks. */

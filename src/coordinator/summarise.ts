@@ -69,6 +69,7 @@ export async function summarise(
     firstStepMs: mean(({ firstStepMs }) => firstStepMs),
     computeMs: mean(({ totals }) => totals.computeMs),
     gpuBusyMs: mean(({ totals }) => totals.gpuBusyMs),
+    dataMs: mean(({ totals }) => totals.dataMs),
     exchangeMs: mean(({ totals }) => totals.exchangeMs),
     waitMs: mean(({ totals }) => totals.waitMs),
     bytesUp: sum(({ totals }) => totals.bytesUp),
@@ -106,7 +107,8 @@ export function gpusOf(results: readonly WorkerResult[]): readonly GpuUse[] {
         workers.reduce((total, { totals }) => total + pick(totals), 0);
       const busyMs = sum(({ gpuBusyMs }) => gpuBusyMs);
       const meanMs =
-        sum(({ computeMs, exchangeMs, waitMs }) => computeMs + exchangeMs + waitMs) / workers.length;
+        sum(({ computeMs, dataMs, exchangeMs, waitMs }) => computeMs + dataMs + exchangeMs + waitMs) /
+        workers.length;
       const busyShare = busyMs > 0 ? busyMs / meanMs : null;
       return { ...gpu, ranks: workers.map(({ rank }) => rank), busyShare };
     });

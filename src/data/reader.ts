@@ -47,25 +47,46 @@ export async function openPartitions(
   const { rows = allRows(manifest, split), memoryLimitBytes = Infinity } = options;
   refuseTooLarge(manifest, split, rows, memoryLimitBytes);
   const count = rows.end - rows.begin;
-  const wanted = overlapping(manifest.blocks[split], rows);
-  const target = allocate(manifest, count, wanted);
-  const fetch = blockFetcher(storage, manifest, split);
+  return loadBlocks(storage, manifest, split, { count, wanted: overlapping(manifest.blocks[split], rows) });
+}
+
+/** What loading takes beside the manifest: to be used for one load after the other. */
+export interface LoadMemory {
+  readonly rows: RowTarget;
+  /** For stored blocks. */
+  readonly buffers: readonly [Uint8Array, Uint8Array];
+}
+
+export function blockBuffers(manifest: DataManifest, split: Split): LoadMemory["buffers"] {
+  const bytes = maxObjectBytes(largestBlockBytes(manifest, split));
+  return [new Uint8Array(bytes), new Uint8Array(bytes)];
+}
+
+/**
+ * `count` rows that are parts of blocks, in `memory`, which has room for them. The next block is fetched while one is decoded.
+ * @throws SltrainError "data-block-missing" and "data-block-damaged" naming the block's key.
+ */
+export async function loadBlocks(
+  storage: Storage,
+  manifest: DataManifest,
+  split: Split,
+  { count, wanted }: { readonly count: number; readonly wanted: readonly WantedBlock[] },
+  memory?: LoadMemory,
+): Promise<Dataset> {
+  const nonZeros = wanted.reduce((sum, { block }) => sum + block.nonZeros, 0);
+  const target = memory?.rows ?? allocateRows(manifest, count, nonZeros);
+  const fetch = blockFetcher(storage, manifest, memory?.buffers ?? blockBuffers(manifest, split));
   let coming = fetch(wanted[0]?.block);
   for (const [index, { block, take, at }] of wanted.entries()) {
     const object = await coming;
     coming = fetch(wanted[index + 1]?.block);
     target.copy(decoded(object, block, storage, manifest), take, at);
   }
-  return { ...datasetInfo(manifest), count, features: target.features(), labels: target.labels };
+  return { ...datasetInfo(manifest), count, ...target.take(count) };
 }
 
 /** @throws SltrainError "data-block-damaged" */
-export function decoded(
-  object: Uint8Array,
-  block: DataBlock,
-  storage: Storage,
-  manifest: DataManifest,
-): BlockRows {
+function decoded(object: Uint8Array, block: DataBlock, storage: Storage, manifest: DataManifest): BlockRows {
   const { featureType, featureShape, task, id } = manifest;
   const facts = {
     ...{ ...block, rowElements: rowElements(featureShape) },
@@ -74,17 +95,24 @@ export function decoded(
   return decodeBlock(object, facts, `${block.key} in ${storage.uri}`, [rewriteSuggestion(storage, id)]);
 }
 
-interface Target {
-  readonly labels: Int32Array | Float32Array;
+/** Memory for rows that are copied into it, one run after the other. */
+export interface RowTarget {
   /** Rows [take.begin, take.end) of a block become rows `at`…; in rising order. */
   copy(from: BlockRows, take: RowSlice, at: number): void;
-  features(): FeatureRows;
+  /** The first `count` rows, as views. */
+  take(count: number): BlockRows;
 }
 
-function allocate(manifest: DataManifest, count: number, wanted: readonly WantedBlock[]): Target {
+/** @param nonZeros that sparse rows may have together */
+export function allocateRows(
+  manifest: Pick<DataManifest, "task" | "featureType" | "featureShape">,
+  count: number,
+  nonZeros: number,
+): RowTarget {
   const labelType = LABEL_TYPES[manifest.task];
   const labels =
     labelType === "f32" ? new Float32Array(count) : new Int32Array(labelType === "none" ? 0 : count);
+  const takeLabels = (taken: number) => labels.subarray(0, taken);
   const copyLabels = (from: BlockRows, take: RowSlice, at: number): void => {
     if (labels.length > 0) labels.set(from.labels.subarray(take.begin, take.end), at);
   };
@@ -92,22 +120,19 @@ function allocate(manifest: DataManifest, count: number, wanted: readonly Wanted
     const width = rowElements(manifest.featureShape);
     const features = denseArray(manifest.featureType, count * width);
     return {
-      labels,
       copy(from, take, at) {
         const values = (from.features as DenseRows).subarray(take.begin * width, take.end * width);
         // As bytes: a copy of floats one by one would not be faster, and might touch a NaN's bits.
         bytesOf(features).set(bytesOf(values), at * width * features.BYTES_PER_ELEMENT);
         copyLabels(from, take, at);
       },
-      features: () => features,
+      take: (taken) => ({ features: features.subarray(0, taken * width), labels: takeLabels(taken) }),
     };
   }
-  const capacity = wanted.reduce((sum, { block }) => sum + block.nonZeros, 0);
   const rowStarts = new Uint32Array(count + 1);
-  const columns = new Uint32Array(capacity);
-  const values = new Float32Array(capacity);
+  const columns = new Uint32Array(nonZeros);
+  const values = new Float32Array(nonZeros);
   return {
-    labels,
     copy(from, take, at) {
       const rows = from.features as CsrRows;
       const begin = rows.rowStarts[take.begin]!;
@@ -120,11 +145,15 @@ function allocate(manifest: DataManifest, count: number, wanted: readonly Wanted
       }
       copyLabels(from, take, at);
     },
-    features: () => ({
-      rowStarts,
-      columns: columns.subarray(0, rowStarts[count]),
-      values: values.subarray(0, rowStarts[count]),
-    }),
+    take(taken) {
+      const end = rowStarts[taken];
+      const features: FeatureRows = {
+        rowStarts: rowStarts.subarray(0, taken + 1),
+        columns: columns.subarray(0, end),
+        values: values.subarray(0, end),
+      };
+      return { features, labels: takeLabels(taken) };
+    },
   };
 }
 
@@ -148,7 +177,7 @@ function refuseTooLarge(manifest: DataManifest, split: Split, rows: RowSlice, li
   });
 }
 
-interface WantedBlock {
+export interface WantedBlock {
   readonly block: DataBlock;
   /** Rows of the block. */
   readonly take: RowSlice;
@@ -156,7 +185,8 @@ interface WantedBlock {
   readonly at: number;
 }
 
-function overlapping(blocks: readonly DataBlock[], rows: RowSlice): WantedBlock[] {
+/** The blocks that hold `rows` of a split. */
+export function overlapping(blocks: readonly DataBlock[], rows: RowSlice): WantedBlock[] {
   const wanted: WantedBlock[] = [];
   let first = 0;
   for (const block of blocks) {
@@ -174,9 +204,8 @@ function overlapping(blocks: readonly DataBlock[], rows: RowSlice): WantedBlock[
 function blockFetcher(
   storage: Storage,
   manifest: DataManifest,
-  split: Split,
+  buffers: LoadMemory["buffers"],
 ): (block: DataBlock | undefined) => Promise<Uint8Array> {
-  const buffers = [0, 1].map(() => new Uint8Array(maxObjectBytes(largestBlockBytes(manifest, split))));
   const fetch = async (block: DataBlock, into: Uint8Array): Promise<Uint8Array> => {
     const object = await storage.get({ key: block.key }, into);
     if (object) return object;
@@ -196,6 +225,6 @@ function blockFetcher(
   };
 }
 
-function largestBlockBytes(manifest: DataManifest, split: Split): number {
+export function largestBlockBytes(manifest: DataManifest, split: Split): number {
   return manifest.blocks[split].reduce((largest, { bytes }) => Math.max(largest, bytes), 0);
 }

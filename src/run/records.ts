@@ -107,7 +107,10 @@ export interface WorkTotals {
   readonly computeMs: number;
   /** By the GPU's own clock, beside the others, which add up to all time; 0 where there is none, or it does not tell. */
   readonly gpuBusyMs: number;
+  /** Waiting for rows that are streamed; 0 where they are in memory. */
+  readonly dataMs: number;
   readonly exchangeMs: number;
+  /** Waiting for peers. */
   readonly waitMs: number;
   readonly bytesUp: number;
   readonly bytesDown: number;

@@ -71,7 +71,7 @@ export function runReport(run: StoredRun, storageUri: string, width: number): st
       epoch.validationLoss?.toFixed(4) ?? "-",
       ...(isRegression ? [] : [epoch.accuracy === null ? "-" : formatPercent(epoch.accuracy)]),
       formatCount(epoch.samplesPerS),
-      formatPercent(epoch.waitMs / (epoch.computeMs + epoch.exchangeMs + epoch.waitMs)),
+      formatPercent(epoch.waitMs / (epoch.computeMs + epoch.dataMs + epoch.exchangeMs + epoch.waitMs)),
     ]),
     width,
   );

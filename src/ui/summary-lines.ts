@@ -15,8 +15,9 @@ export function summaryLines(run: RunSummary): string[] {
     `${styleText(colour, run.status)} after ${counted(run.epochs, "epoch")}, ${counted(run.steps, "step")}: ` +
       `loss ${formatLoss(run.loss).trim()}, ${worth}`,
     `${label("time")}${formatDuration(run.wallMs)}; first step after ${formatDuration(run.firstStepMs)}`,
-    `${label("per worker")}compute ${formatDuration(run.computeMs)}, exchange ${formatDuration(run.exchangeMs)}, ` +
-      `wait ${formatDuration(run.waitMs)} (${formatPercent(run.waitMs / (run.computeMs + run.exchangeMs + run.waitMs))})`,
+    `${label("per worker")}compute ${formatDuration(run.computeMs)}, ` +
+      (run.dataMs > 0 ? `data ${formatDuration(run.dataMs)} (${shareOf(run, run.dataMs)}), ` : "") +
+      `exchange ${formatDuration(run.exchangeMs)}, wait ${formatDuration(run.waitMs)} (${shareOf(run, run.waitMs)})`,
     `${label("traffic")}${formatBytes(run.bytesUp)} up, ${formatBytes(run.bytesDown)} down, ${formatCount(run.requests)} requests` +
       (run.requestsUsd > 0 ? ` for ${formatUsd(run.requestsUsd)}` : ""),
     `${label("memory")}${formatBytes(run.peakMemoryMiB * 2 ** 20)} in the largest worker`,
@@ -48,6 +49,11 @@ export function costText({ gbSeconds, costUsd }: Pick<RunSummary, "gbSeconds" | 
     `${formatUsd(total)} at Lambda's list prices: ${formatUsd(compute)} for ${gbSeconds.toFixed(1)} GB-s, ` +
     `${formatUsd(requests)} requests, ${formatUsd(storage)} storage`
   );
+}
+
+/** Of a worker's time. */
+function shareOf({ computeMs, dataMs, exchangeMs, waitMs }: RunSummary, ms: number): string {
+  return formatPercent(ms / (computeMs + dataMs + exchangeMs + waitMs));
 }
 
 function bestText({ epoch, accuracy, validationLoss, modelPath }: BestEpoch): string {

@@ -195,7 +195,7 @@ function epochWidth({ epochs }: Started): number {
 }
 
 function epochLine(event: Epoch, started: Started): string {
-  const total = event.computeMs + event.exchangeMs + event.waitMs;
+  const total = event.computeMs + event.dataMs + event.exchangeMs + event.waitMs;
   const share = (ms: number) => `${Math.round((100 * ms) / total)}%`;
   return [
     `${event.epoch}/${started.epochs}`.padStart(epochWidth(started)),

@@ -51,7 +51,7 @@ export interface Cursor {
 export type SpentTotals = Readonly<WorkTotals & { wallMs: number }>;
 
 const NOTHING_SPENT: SpentTotals = {
-  ...{ wallMs: 0, computeMs: 0, gpuBusyMs: 0, exchangeMs: 0, waitMs: 0 },
+  ...{ wallMs: 0, computeMs: 0, gpuBusyMs: 0, dataMs: 0, exchangeMs: 0, waitMs: 0 },
   ...{ bytesUp: 0, bytesDown: 0, requests: 0, requestsUsd: 0 },
 };
 

@@ -9,6 +9,7 @@ import { samplesPerStep, takesAllRows } from "../config/samples-per-step.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { evenPart, type RowSlice } from "../data/order.ts";
 import { loadBytes, openPartitions } from "../data/reader.ts";
+import { leastStreamBytes, RowStream } from "../data/row-stream.ts";
 import type { Step } from "../device/device.ts";
 import { optimizerOf, type Optimizer } from "../optim/optimizer.ts";
 import type { RunManifest } from "../run/records.ts";
@@ -23,8 +24,8 @@ export interface Equipment extends RunDevice {
   readonly key: string;
   readonly schedule: SampleSchedule;
   readonly optimizer: Optimizer;
-  /** The rows that the schedule speaks of. */
-  readonly train: Dataset;
+  /** The rows that the schedule speaks of: in memory, or streamed where they do not fit. */
+  readonly train: Dataset | RowStream;
   /** This rank's part of the validation split; may be empty. */
   readonly validation: Dataset;
   readonly replica: Replica;
@@ -49,25 +50,28 @@ let kept: Equipment | undefined;
 /** As good as new. It is the caller's until it is kept or destroyed. */
 export async function equip({ storage, manifest, rank, threads, startup }: EquipOptions): Promise<Equipment> {
   const key = keyOf(manifest, rank, threads);
+  const { dataBytes } = memoryShares(manifest.config.memoryMiB, manifest.data);
+  const schedule = scheduleOf(manifest, rank, dataBytes);
+  const place = { storage, manifest, rows: schedule.rows, rank, memoryLimitBytes: dataBytes };
   const warm = kept?.key === key ? kept : undefined;
   if (warm === undefined) kept?.device.destroy();
   kept = undefined;
   if (warm !== undefined) {
     warm.replica.reset();
     await loadWeights(storage, manifest.weights?.stored ?? {}, warm.replica);
-    return begun(warm);
+    // What it streamed from is closed.
+    return begun(warm.train instanceof RowStream ? { ...warm, train: await openTrain(place) } : warm);
   }
-  const { dataBytes } = memoryShares(manifest.config.memoryMiB, manifest.data);
-  const schedule = scheduleOf(manifest, rank, dataBytes);
   const optimizer = optimizerOf(manifest.config);
-  const [data, start, compiled] = await Promise.all([
-    openData(storage, manifest, { rows: schedule.rows, rank, memoryLimitBytes: dataBytes }),
+  const [train, validation, start, compiled] = await Promise.all([
+    openTrain(place),
+    openValidation(place),
     startingPoint(storage, manifest),
     compileReplica(manifest, optimizer, schedule.largestShare, { rank, threads, startup }),
   ]);
   await loadWeights(storage, manifest.weights?.stored ?? {}, compiled.replica);
   startup.end("data");
-  return begun({ key, schedule, optimizer, start, ...data, ...compiled });
+  return begun({ key, schedule, optimizer, start, train, validation, ...compiled });
 }
 
 function begun(equipment: Equipment): Equipment {
@@ -103,17 +107,39 @@ function scheduleOf({ config, data }: RunManifest, rank: number, dataBytes: numb
   });
 }
 
-/** The schedule's training rows, and this rank's part of the validation rows. */
-async function openData(
-  storage: Storage,
-  { config, data }: RunManifest,
-  { rows, rank, memoryLimitBytes }: { rows: RowSlice; rank: number; memoryLimitBytes: number },
-): Promise<{ train: Dataset; validation: Dataset }> {
-  const validationRows = evenPart(data.counts.validation, rank, config.workers);
-  return {
-    train: await openPartitions(storage, data, "train", { memoryLimitBytes, rows }),
-    validation: await openPartitions(storage, data, "validation", { memoryLimitBytes, rows: validationRows }),
-  };
+interface DataPlace {
+  readonly storage: Storage;
+  readonly manifest: RunManifest;
+  readonly rank: number;
+  /** Of the training split: what the schedule speaks of. */
+  readonly rows: RowSlice;
+  readonly memoryLimitBytes: number;
+}
+
+/** Streamed where they do not fit, unless each step takes them all. */
+async function openTrain({
+  storage,
+  manifest,
+  rows,
+  memoryLimitBytes,
+}: DataPlace): Promise<Dataset | RowStream> {
+  const { data, config } = manifest;
+  const streams =
+    !takesAllRows(config) &&
+    loadBytes(data, "train", rows) > memoryLimitBytes &&
+    leastStreamBytes(data, "train") <= memoryLimitBytes;
+  if (!streams) return openPartitions(storage, data, "train", { memoryLimitBytes, rows });
+  const { seed, epochs } = config;
+  return new RowStream({
+    ...{ storage, manifest: data, split: "train", rows, seed, epochs, memoryBytes: memoryLimitBytes },
+  });
+}
+
+/** This rank's part. */
+function openValidation({ storage, manifest, rank, memoryLimitBytes }: DataPlace): Promise<Dataset> {
+  const { data, config } = manifest;
+  const rows = evenPart(data.counts.validation, rank, config.workers);
+  return openPartitions(storage, data, "validation", { memoryLimitBytes, rows });
 }
 
 /** The model on its device, ready for its first step. */

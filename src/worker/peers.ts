@@ -17,7 +17,7 @@ export interface Peers {
   readonly collective: Collective;
   readonly log: DeltaLog | undefined;
   /** Time and traffic of both since they were opened, and what all requests of this worker cost. */
-  readonly stats: Omit<WorkTotals, "computeMs" | "gpuBusyMs">;
+  readonly stats: Omit<WorkTotals, "computeMs" | "gpuBusyMs" | "dataMs">;
   close(): Promise<void>;
 }
 

@@ -7,6 +7,7 @@ import { openAlgorithm } from "../algorithms/open-algorithm.ts";
 import type { OnLate } from "../allreduce/frame-coder.ts";
 import { startIoThread } from "../allreduce/io-thread/start-io-thread.ts";
 import { exchangeSteps } from "../config/exchange-steps.ts";
+import { RowStream } from "../data/row-stream.ts";
 import { assert } from "../errors.ts";
 import type { Functions } from "../functions/functions.ts";
 import { encodeSafetensors, tensorsSha256 } from "../models/safetensors.ts";
@@ -247,7 +248,10 @@ async function train(
   cursor.stall = await stallBefore(of, generation);
   const stored = isFirst || rank !== 0 ? [] : await getJsonLines<EpochMetrics>(storage, keys.metrics);
   const epochs = stored.filter(({ step }) => step <= cursor.step);
-  const meter = new WorkMeter(peers, equipment.device, cursor);
+  const { train } = equipment;
+  const meter = new WorkMeter(peers, equipment.device, cursor, () =>
+    train instanceof RowStream ? train.waitedMs : 0,
+  );
   const putModel = async (key: string): Promise<void> => {
     const metadata = { format: "sltrain", model: config.model, run: runId };
     await storage.put(key, encodeSafetensors(await replica.tensors(), metadata));
@@ -293,7 +297,7 @@ async function train(
   if (acts) relay?.watch(fence);
   const ended = await trainLoop({
     ...{ manifest, replica, optimizer, algorithm, collective, schedule, cursor, meter },
-    ...{ train: equipment.train, validation: equipment.validation, signal: fence.signal },
+    ...{ train, validation: equipment.validation, signal: fence.signal },
     replays: !isFirst,
     onLevel: act,
     // Whoever has waited away half of its life may not have enough left for one more step.

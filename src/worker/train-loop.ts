@@ -1,13 +1,14 @@
 // The life of a worker: step after step until all ranks decide, from the same bytes, to stop.
 
 import type { Algorithm, ExchangeOutcome } from "../algorithms/algorithm.ts";
-import { BatchReader } from "../algorithms/batch-reader.ts";
 import { evaluateSlice } from "../algorithms/evaluate.ts";
-import type { Batch, Replica } from "../algorithms/replica.ts";
+import type { Replica } from "../algorithms/replica.ts";
 import type { SampleSchedule } from "../algorithms/sample-schedule.ts";
+import { TrainingRows } from "../algorithms/training-rows.ts";
 import type { Collective } from "../allreduce/collective.ts";
 import { parseAugment } from "../data/augment.ts";
 import type { Dataset } from "../data/dataset.ts";
+import type { RowStream } from "../data/row-stream.ts";
 import { countsAnswers } from "../models/build.ts";
 import { hyperAt, type Optimizer } from "../optim/optimizer.ts";
 import type { EpochMetrics, RunManifest, StopReason } from "../run/records.ts";
@@ -25,7 +26,7 @@ export interface TrainLoopOptions {
   readonly collective: Collective;
   readonly schedule: SampleSchedule;
   /** The rows that the schedule speaks of. */
-  readonly train: Dataset;
+  readonly train: Dataset | RowStream;
   /** This rank's part of the validation split; may be empty. */
   readonly validation: Dataset;
   /** Advanced in place, so that heartbeats see it. */
@@ -61,7 +62,7 @@ export async function trainLoop(
   const { manifest, replica, optimizer, algorithm, collective, schedule, cursor } = options;
   const { epochs } = manifest.config;
   const totalSteps = epochs * schedule.stepsPerEpoch;
-  const reader = trainingReader(options);
+  const rows = trainingRows(options);
   const endsEarly = () => earlyEnd(manifest.config, cursor);
   // Whoever begins at a checkpoint knows that it is durable.
   let durableStep = cursor.checkpointStep;
@@ -80,7 +81,7 @@ export async function trainLoop(
     if (replays && replayed === undefined) await options.onLevel();
     replays = replayed !== undefined;
     const stopVote = voteFor(options.vote(step));
-    const batch = replays ? undefined : readBatch(reader, schedule, replica, step);
+    const batch = replays ? undefined : await rows.read(step, replica.wantsTargets);
     const outcome = replayed ?? (await algorithm.step({ step, batch, stopVote, hyper }).catch(interrupted));
     if (outcome === "interrupted") return outcome;
     cursor.step++;
@@ -132,30 +133,17 @@ function count(cursor: Cursor, outcome: ExchangeOutcome): void {
 }
 
 function weightOf(schedule: SampleSchedule, step: number): number {
-  const { begin, end } = schedule.share(step);
+  const { begin, end } = schedule.position(step);
   return end - begin;
 }
 
 /** What training sees of the rows: smoothed targets, and images that change from epoch to epoch. */
-function trainingReader({ train, manifest, schedule }: TrainLoopOptions): BatchReader {
+function trainingRows({ train, manifest, schedule }: TrainLoopOptions): TrainingRows {
   const { labelSmoothing, augment, seed } = manifest.config;
-  return new BatchReader(train, {
+  return new TrainingRows(train, schedule, {
     ...{ targetSmoothing: labelSmoothing, firstRow: schedule.rows.begin },
     augment: augment === undefined ? undefined : { augmentation: parseAugment(augment), seed },
   });
-}
-
-/** This rank's share of the step's batch; undefined if it has none. */
-function readBatch(
-  reader: BatchReader,
-  schedule: SampleSchedule,
-  replica: Replica,
-  step: number,
-): Batch | undefined {
-  const { order, begin, end, sampleOffset } = schedule.share(step);
-  if (begin === end) return undefined;
-  const epoch = Math.floor(step / schedule.stepsPerEpoch);
-  return { ...reader.read(order, begin, end, replica.wantsTargets, epoch), step, sampleOffset };
 }
 
 interface EpochEnd {
@@ -217,6 +205,7 @@ async function finishEpoch(
     elapsedMs: sum.elapsedMs / workers,
     computeMs: sum.computeMs / workers,
     gpuBusyMs: sum.gpuBusyMs / workers,
+    dataMs: sum.dataMs / workers,
     exchangeMs: sum.exchangeMs / workers,
     waitMs: sum.waitMs / workers,
     bytesUp: sum.bytesUp,

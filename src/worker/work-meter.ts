@@ -1,4 +1,4 @@
-// Where a worker's time goes: what is not spent on exchanging or waiting is compute. What earlier starts of the rank have
+// Where a worker's time goes: what is not spent on exchanging, or waiting for peers or data, is compute. What earlier starts of the rank have
 // spent is counted as its own.
 
 import type { Device } from "../device/device.ts";
@@ -12,14 +12,17 @@ export class WorkMeter {
   readonly #busyBeforeMs: number;
   readonly #startMs = performance.now();
   readonly #before: SpentTotals;
+  readonly #dataMs: () => number;
   #lapStart: SpentTotals;
 
-  /** `before`: until this start, and until the last lap before it. */
+  /** `before`: until this start, and until the last lap before it. `dataMs`: what this start has waited for rows. */
   constructor(
     peers: Pick<Peers, "stats">,
     device: Pick<Device, "busyMs">,
     before: { readonly spent: SpentTotals; readonly epochSpent: SpentTotals },
+    dataMs: () => number = () => 0,
   ) {
+    this.#dataMs = dataMs;
     this.#peers = peers;
     this.#device = device;
     this.#busyBeforeMs = device.busyMs ?? 0;
@@ -31,7 +34,9 @@ export class WorkMeter {
     const { stats } = this.#peers;
     const wallMs = performance.now() - this.#startMs;
     const gpuBusyMs = (this.#device.busyMs ?? 0) - this.#busyBeforeMs;
-    const own = { wallMs, gpuBusyMs, computeMs: wallMs - stats.exchangeMs - stats.waitMs, ...stats };
+    const dataMs = this.#dataMs();
+    const computeMs = wallMs - stats.exchangeMs - stats.waitMs - dataMs;
+    const own = { wallMs, gpuBusyMs, computeMs, dataMs, ...stats };
     return combined(own, this.#before, (mine, before) => mine + before);
   }
 

@@ -7,7 +7,7 @@ import type { WorkerResult } from "../../src/run/records.ts";
 function resultOf(rank: number, index: number | undefined, busyMs: number): WorkerResult {
   const gpu = { index: index ?? -1, name: `gpu ${index}`, isSoftware: false };
   const totals = {
-    ...{ computeMs: 600, exchangeMs: 300, waitMs: 100, gpuBusyMs: busyMs },
+    ...{ computeMs: 600, dataMs: 0, exchangeMs: 300, waitMs: 100, gpuBusyMs: busyMs },
     ...{ bytesUp: 0, bytesDown: 0, requests: 0, requestsUsd: 0 },
   };
   return { rank, totals, ...(index === undefined ? {} : { gpu }) } as WorkerResult;

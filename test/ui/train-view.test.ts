@@ -27,6 +27,7 @@ const epoch = {
   },
   ...{
     gpuBusyMs: 0,
+    dataMs: 0,
     computeMs: 500,
     exchangeMs: 300,
     waitMs: 200,
