@@ -25,6 +25,9 @@ export const goldenCases: readonly GoldenCase[] = [
   { ...(await loaded("svm", [20], 1)), name: "svm-squared" },
   await loaded("mlp", [28, 28, 1], 10),
   await loaded("lenet5", [28, 28, 1], 10),
+  // Label smoothing, clipped gradients, decay of some tensors, schedules.
+  { ...(await loaded("lenet5", [28, 28, 1], 10)), name: "lenet5-recipe" },
+  { ...(await loaded("mlp", [28, 28, 1], 10)), name: "mlp-recipe" },
   await loaded("feng-a", [20], 1),
   {
     name: "tanh-avg-pool",

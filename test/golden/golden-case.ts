@@ -20,6 +20,13 @@ export interface GoldenValues {
   readonly lr: number;
   readonly momentum: number;
   readonly loss: LossName;
+  /** Settings of a recipe; absent: as if it had none. A step is an epoch of its schedule. */
+  readonly labelSmoothing?: number;
+  readonly clipNorm?: number;
+  readonly clipValue?: number;
+  readonly weightDecay?: number;
+  readonly decayExcept?: string;
+  readonly schedule?: string;
   readonly losses: readonly number[];
   /** After the first step, as the model is evaluated: moving statistics, no dropout. */
   readonly evaluationLoss: number;
@@ -57,14 +64,14 @@ export function sampleIndex(index: number, count: number, length: number): numbe
 export async function playGolden(
   device: Device,
   topology: Topology,
-  { batchSize, seed, lr, momentum, loss }: GoldenValues,
+  { batchSize, seed, loss, labelSmoothing, losses: expected, ...settings }: GoldenValues,
   steps: number,
 ): Promise<GoldenRun> {
-  const model = buildModel(topology, batchSize, { training: true, loss });
+  const model = buildModel(topology, batchSize, { training: true, loss, labelSmoothing });
   const results = { loss: model.loss!, correct: model.correct! };
   const training = buildTrainingProgram(model.graph, model.loss!, results);
   const { parameters, statistics } = training;
-  const optimizer = optimizerOf({ optimizer: "momentum", lr, momentum });
+  const optimizer = optimizerOf({ optimizer: "momentum", ...settings });
   const update = buildUpdateProgram(optimizer, parameters);
 
   const evaluated = buildModel(topology, batchSize, { training: false, loss });
@@ -98,7 +105,7 @@ export async function playGolden(
     losses.push((await readMean("result.loss"))[0]!);
     const gradients = await readMean("gradients");
     device.write(vectors.gradients!, 0, gradients);
-    device.write(updateVectors.hyper!, 0, hyperAt(optimizer, index, steps));
+    device.write(updateVectors.hyper!, 0, hyperAt(optimizer, index, expected.length, 1));
     await updateStep.run();
     if (index > 0) continue;
     const moved = (await device.readF32(vectors.statistics!)).slice();

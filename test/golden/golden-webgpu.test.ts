@@ -2,7 +2,7 @@
 // the processor, which are closer.
 //
 // A software GPU takes half a minute of a processor to compile a model that it has not met. Deep models, whose kernels are
-// those of the others in other shapes, are left to the machine's own GPU (SLTRAIN_TEST_GPU=1) and to long runs
+// those of the others in other shapes, and recipes, whose kernels have tests of their own, are left to the machine's own GPU (SLTRAIN_TEST_GPU=1) and to long runs
 // (SLTRAIN_TEST_SECONDS).
 
 import assert from "node:assert/strict";
@@ -19,10 +19,10 @@ import { playGolden, readGolden, type GoldenRun } from "./golden-case.ts";
 const STEPS = 3;
 /** Of a tensor's largest element. */
 const TOLERANCE = 1e-4;
-const DEEP: readonly string[] = ["resnet34", "resnet50", "vgg19"];
+const LEFT: readonly string[] = ["resnet34", "resnet50", "vgg19", "lenet5-recipe", "mlp-recipe"];
 
 const hasTime = ["SLTRAIN_TEST_GPU", "SLTRAIN_TEST_SECONDS"].some((name) => process.env[name] !== undefined);
-const left = "deep: SLTRAIN_TEST_SECONDS=600 runs it on a software GPU as well";
+const left = "deep, or a recipe: SLTRAIN_TEST_SECONDS=600 runs it on a software GPU as well";
 
 suite("the webgpu device trains as PyTorch does, and as wasm does", needsGpu, () => {
   let gpu: Device;
@@ -38,7 +38,7 @@ suite("the webgpu device trains as PyTorch does, and as wasm does", needsGpu, ()
 
   for (const { name, topology } of goldenCases) {
     const title = `${name}: ${STEPS} losses are PyTorch's, the first step's gradients and statistics also those on wasm`;
-    test(title, { skip: DEEP.includes(name) && !hasTime && left }, async () => {
+    test(title, { skip: LEFT.includes(name) && !hasTime && left }, async () => {
       const golden = await readGolden(name);
       const run = await playGolden(gpu, topology, golden, STEPS);
       expectGolden(run, golden, STEPS);

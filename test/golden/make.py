@@ -349,6 +349,15 @@ def gpt(layers, heads, width, vocabulary):
 # where rounding errors would grow.
 SOFTMAX = "softmax-cross-entropy"
 FEW = {"batchSize": 4}
+# What a recipe has beside: by the names of sltrain's settings.
+CLIPPED = {
+    "labelSmoothing": 0.1,
+    "clipNorm": 0.3,
+    "weightDecay": 0.01,
+    "decayExcept": "vectors",
+    "schedule": "cosine",
+}
+CLAMPED = {"labelSmoothing": 0.3, "clipValue": 0.002, "weightDecay": 0.05, "schedule": "exponential:0.8"}
 MODELS = {
     "lr": (linear(10), [28, 28, 1], SOFTMAX, {}),
     "softmax": (linear(2), [20], SOFTMAX, {}),
@@ -356,6 +365,8 @@ MODELS = {
     "svm-squared": (linear(1), [20], "squared-hinge", {"lr": 0.02}),
     "mlp": (mlp, [28, 28, 1], SOFTMAX, {}),
     "lenet5": (lenet5, [28, 28, 1], SOFTMAX, {}),
+    "lenet5-recipe": (lenet5, [28, 28, 1], SOFTMAX, CLIPPED),
+    "mlp-recipe": (mlp, [28, 28, 1], SOFTMAX, CLAMPED),
     "feng-a": (feng_a, [20], "sigmoid-cross-entropy", {}),
     "tanh-avg-pool": (tanh_avg_pool, [11, 9, 3], "mean-squared-error", {}),
     "cifar-cnn": (cifar_cnn, [8, 9, 3], SOFTMAX, {**FEW, "lr": 0.02}),
@@ -369,13 +380,13 @@ MODELS = {
 }
 
 
-def mean_loss(name, logits, random):
+def mean_loss(name, logits, random, smoothing=0.0):
     # A run of tokens has as many answers as it has positions.
     logits = logits.reshape(-1, logits.shape[-1])
     batch, outputs = logits.shape
     if name == "softmax-cross-entropy":
         labels = random.u32("labels", batch) % np.uint64(outputs)
-        return F.cross_entropy(logits, torch.tensor(labels.astype(np.int64)))
+        return F.cross_entropy(logits, torch.tensor(labels.astype(np.int64)), label_smoothing=smoothing)
     if name in ("hinge", "squared-hinge"):
         if outputs == 1:
             signs = 2.0 * (random.u32("targets", batch) & np.uint64(1)).astype(np.float64)[:, None] - 1
@@ -424,6 +435,26 @@ def samples(random, shape, vocabulary):
     return torch.tensor(tokens.astype(np.int64).reshape(shape))
 
 
+def decay_groups(net, settings):
+    """Vectors apart, where they do not decay."""
+    decay = settings.get("weightDecay", 0.0)
+    spares = settings.get("decayExcept") == "vectors"
+    tensors = list(net.parameters.values())
+    return [
+        {"params": [t for t in tensors if t.dim() > 1], "weight_decay": decay},
+        {"params": [t for t in tensors if t.dim() <= 1], "weight_decay": 0.0 if spares else decay},
+    ]
+
+
+def scheduler_of(optimizer, schedule):
+    name, _, parameter = schedule.partition(":")
+    if name == "cosine":
+        return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=STEPS)
+    if name == "exponential":  # A step is an epoch here.
+        return torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=float(parameter))
+    return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
+
+
 def golden(model, shape, loss_name, settings):
     """Ten steps on one batch."""
     settings = {"batchSize": 32, "seed": 1, "lr": 0.05, "momentum": MOMENTUM, **settings}
@@ -431,17 +462,24 @@ def golden(model, shape, loss_name, settings):
     x = samples(random, [settings["batchSize"], *shape], settings.get("vocabulary"))
     net = Net(random)
     net.forward(model, x, training=False)
-    optimizer = torch.optim.SGD(net.parameters.values(), lr=settings["lr"], momentum=MOMENTUM)
+    optimizer = torch.optim.SGD(decay_groups(net, settings), lr=settings["lr"], momentum=MOMENTUM)
+    scheduler = scheduler_of(optimizer, settings.get("schedule", "constant"))
+    smoothing = settings.get("labelSmoothing", 0.0)
     losses = []
     first = {}
     for net.step in range(STEPS):
-        loss = mean_loss(loss_name, net.forward(model, x), random)
+        loss = mean_loss(loss_name, net.forward(model, x), random, smoothing)
         optimizer.zero_grad()
         loss.backward()
+        gradients = {name: tensor.grad.clone() for name, tensor in net.parameters.items()}
+        if "clipValue" in settings:
+            torch.nn.utils.clip_grad_value_(net.parameters.values(), settings["clipValue"])
+        if "clipNorm" in settings:
+            torch.nn.utils.clip_grad_norm_(net.parameters.values(), settings["clipNorm"])
         optimizer.step()
+        scheduler.step()
         losses.append(digits(loss.item()))
         if net.step == 0:
-            gradients = {name: tensor.grad for name, tensor in net.parameters.items()}
             evaluated = mean_loss(loss_name, net.forward(model, x, training=False), random)
             first = {
                 "evaluationLoss": digits(evaluated.item()),
