@@ -2,6 +2,8 @@
 
 import { createLogUpdate } from "log-update";
 import type { ImportedData, ImportProgress } from "../coordinator/import-data.ts";
+import type { TransformedData } from "../coordinator/transform-data.ts";
+import type { DataManifest } from "../data/manifest.ts";
 import { counted, formatBytes, formatCount, formatDuration } from "../units.ts";
 import { featuresText, storedBytes, taskText } from "./data-table.ts";
 
@@ -31,26 +33,43 @@ export function importView(stream: NodeJS.WriteStream): ImportView {
 
 export function importSummary(imported: ImportedData): string {
   const { name, manifest, wasThere, sourceBytes, elapsedMs } = imported;
-  const { counts, featureShape, featureType, task, classes, skippedRecords } = manifest;
   // A small file says nothing of the pace.
   const pace = sourceBytes < 1e6 ? "" : `, ${(sourceBytes / 1e3 / elapsedMs).toFixed(0)} MB/s`;
   return [
-    `${name}: ${counted(counts.train, "row")} to train on, ${formatCount(counts.validation)} to validate on, ` +
-      `${featuresText(featureShape, featureType)} features, ${taskText(task, classes)}`,
-    ...(skippedRecords > 0 ? [`left out: ${counted(skippedRecords, "record")} that could not be read`] : []),
+    rowsLine(name, manifest),
+    ...(manifest.skippedRecords > 0
+      ? [`left out: ${counted(manifest.skippedRecords, "record")} that could not be read`]
+      : []),
     wasThere
       ? "it was there: the same content, read the same way"
       : `${formatBytes(sourceBytes)} read in ${formatDuration(elapsedMs)}${pace}; ${formatBytes(storedBytes(manifest))} stored`,
-    `train on it: sltrain train --data ${name}`,
+    trainLine(name),
   ].join("\n");
 }
 
-/** What `data import --json` prints. */
-export function importReport({ name, manifest, wasThere, sourceBytes, elapsedMs }: ImportedData): object {
+export function transformSummary({ name, manifest, elapsedMs }: TransformedData): string {
+  const made = `made in ${formatDuration(elapsedMs)}, ${formatBytes(storedBytes(manifest))} stored`;
+  return [rowsLine(name, manifest), made, trainLine(name)].join("\n");
+}
+
+function rowsLine(name: string, manifest: DataManifest): string {
+  const { counts, featureShape, featureType, task, classes } = manifest;
+  return (
+    `${name}: ${counted(counts.train, "row")} to train on, ${formatCount(counts.validation)} to validate on, ` +
+    `${featuresText(featureShape, featureType)} features, ${taskText(task, classes)}`
+  );
+}
+
+function trainLine(name: string): string {
+  return `train on it: sltrain train --data ${name}`;
+}
+
+/** What `data import --json` and `data transform --json` print. */
+export function importReport({ manifest, ...about }: ImportedData | TransformedData): object {
   const { blocks, ...facts } = manifest;
   return {
-    ...{ name, wasThere, sourceBytes, elapsedMs, storedBytes: storedBytes(manifest) },
+    ...{ ...about, storedBytes: storedBytes(manifest) },
     blocks: { train: blocks.train.length, validation: blocks.validation.length },
-    ...{ ...facts, name },
+    ...{ ...facts, name: about.name },
   };
 }

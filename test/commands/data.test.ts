@@ -165,3 +165,64 @@ test("data ls --known lists what can be had by name, with its licence", async ()
   const { known } = await json<{ known: { name: string; licence: string }[] }>("data", "ls", "--known");
   assert.ok(known.some(({ name, licence }) => name === "fashion-mnist" && licence === "MIT"));
 });
+
+test("data transform makes another data set of the same rows, which trains as any", async () => {
+  write("table.csv", `a,b,class\n${times(200, (i) => `${i % 4},${50 * Math.cos(i)},${i % 2}`)}\n`);
+  await json("data", "import", "table.csv", "--storage", "fs:steps");
+  const made = await run(
+    ...[
+      "data",
+      "transform",
+      "table",
+      "--to",
+      "steps",
+      "--steps",
+      "one-hot:a,l2-norm",
+      "--storage",
+      "fs:steps",
+    ],
+  );
+  assert.equal(made.code, 0, made.stderr);
+  assert.match(made.stdout, /^steps: 180 rows to train on, 20 to validate on, 5 csr features, 2 classes\n/);
+  const [before, after] = [
+    await json<DataDescription>("data", "show", "table", "--storage", "fs:steps"),
+    await json<DataDescription>("data", "show", "steps", "--storage", "fs:steps"),
+  ];
+  assert.deepEqual(after.featureNames, ["a=0", "a=1", "a=2", "a=3", "b"]);
+  assert.deepEqual([after.classCounts, after.counts], [before.classCounts, before.counts]);
+  assert.deepEqual(after.transform, { scale: [1], offset: [0] });
+  after.samples.forEach(({ label, features }, row) => {
+    const [a, b] = before.samples[row]!.features as number[];
+    const pairs = features as [number, number][];
+    const norm = Math.hypot(1, b!);
+    assert.equal(label, before.samples[row]!.label);
+    assert.deepEqual(
+      pairs.map(([column, value]) => [column, value.toFixed(5)]),
+      [
+        [a, (1 / norm).toFixed(5)],
+        [4, (b! / norm).toFixed(5)],
+      ],
+    );
+  });
+  const trained = await run(
+    ...[
+      "train",
+      "--data",
+      "steps",
+      "--model",
+      "lr",
+      "--workers",
+      "1",
+      "--epochs",
+      "2",
+      "--storage",
+      "fs:steps",
+      "--json",
+    ],
+  );
+  assert.equal(lastEvent(trained).event, "run.completed", trained.stdout);
+  await refused(
+    /Did you mean min-max/,
+    ..."data transform table --to x --steps minmax --storage fs:steps".split(" "),
+  );
+});

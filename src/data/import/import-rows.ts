@@ -62,7 +62,7 @@ export async function importRows(job: ImportJob, options: ImportOptions = {}): P
     if (!("train" in job.rows)) {
       const all = await readAll(job.rows, "split", 1);
       refuseTooFew(job, all.count, 2);
-      return await write(job, job.rows.facts(), undefined, (writers) => split(all, writers));
+      return await writeDataset(job, job.rows.facts(), undefined, (writers) => split(all, writers));
     }
     const { train, validation } = job.rows;
     const parts = {
@@ -70,7 +70,7 @@ export async function importRows(job: ImportJob, options: ImportOptions = {}): P
       validation: await readAll(validation, "validation", 1 / 4),
     };
     refuseTooFew(job, Math.min(parts.train.count, parts.validation.count), 1);
-    return await write(job, train.facts(), validation.facts(), async (writers) => {
+    return await writeDataset(job, train.facts(), validation.facts(), async (writers) => {
       await parts.validation.forEachRow((block, row) => writers.validation.append(block, row));
       await parts.train.forEachRow((block, row) => writers.train.append(block, row));
     });
@@ -82,7 +82,7 @@ export async function importRows(job: ImportJob, options: ImportOptions = {}): P
 /** Of a row's places: from here on CSR takes more bytes than dense f32, and products with it more time. */
 const FULL_SHARE = 0.5;
 
-type Writers = Readonly<Record<Split, BlockWriter>>;
+export type Writers = Readonly<Record<Split, BlockWriter>>;
 
 /** A tenth of the rows, at most 10,000, for validation: the first ones, as all are in random order. */
 async function split(all: RowShuffle, { train, validation }: Writers): Promise<void> {
@@ -91,8 +91,9 @@ async function split(all: RowShuffle, { train, validation }: Writers): Promise<v
   await all.forEachRow((block, row) => (seen++ < validationCount ? validation : train).append(block, row));
 }
 
-async function write(
-  job: ImportJob,
+/** The data set that `fill` appends the rows of: blocks, statistics, and last the manifest. */
+export async function writeDataset(
+  job: Omit<ImportJob, "rows" | "sourceBytes">,
   facts: RowFacts,
   validationFacts: RowFacts | undefined,
   fill: (writers: Writers) => Promise<void>,
@@ -170,7 +171,11 @@ function defaultTransform(
 }
 
 /** Of both splits; sparse rows are as wide as the wider of them. */
-function commonShape({ source }: ImportJob, train: RowFacts, validation: RowFacts): readonly number[] {
+function commonShape(
+  { source }: Pick<ImportJob, "source">,
+  train: RowFacts,
+  validation: RowFacts,
+): readonly number[] {
   if (train.featureType === "csr" && validation.featureType === "csr") {
     return [Math.max(train.featureShape[0]!, validation.featureShape[0]!)];
   }
