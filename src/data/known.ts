@@ -10,8 +10,7 @@ import { fashionMnistSource } from "./sources/fashion-mnist.ts";
 import { mnistSource } from "./sources/mnist.ts";
 import { pathSource, type PathOptions } from "./sources/path.ts";
 import { randomBinarySource } from "./sources/random-binary.ts";
-import { syntheticSource } from "./sources/synthetic.ts";
-import { TWINS } from "./twins/index.ts";
+import { syntheticSource, twinNames } from "./sources/synthetic.ts";
 
 export interface OpenOptions {
   /** The run's seed: it makes the rows of generated data sets, and never changes a split. */
@@ -69,7 +68,7 @@ export const KNOWN_DATASETS: Readonly<Record<string, KnownDataset>> = {
       "rows made like those of a known data set: same shape, type, sparsity and classes; --rows says how many",
     origin: "generated from the seed (src/data/twins)",
     licence: "none needed",
-    argument: `the data set's name: ${Object.keys(TWINS).join(", ")}`,
+    argument: `the data set's name: ${twinNames().join(", ")}`,
     open: (name, options) => syntheticSource(name, options),
   },
 };
@@ -104,7 +103,7 @@ function rowsOfMadeOnly(name: string, rows: number): SltrainError {
     code: "data-argument",
     message: `expected --rows with a data set that is made (${MADE.join(", ")}), got ${rows} of ${name}`,
     suggestions: [
-      Object.hasOwn(TWINS, name)
+      twinNames().includes(name)
         ? `Train on made rows of the same shape: --data synthetic:${name} --rows ${rows}`
         : "Leave --rows out: all rows are read.",
     ],

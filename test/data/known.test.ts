@@ -129,6 +129,24 @@ test("twins of images and of sparse rows are data sets too", async () => {
   assert.ok("rowStarts" in words.train.features);
 });
 
+test("the twin of tinyshakespeare is a text in its characters, in rows of the context's length", async () => {
+  const read = { contextLength: 20 };
+  const { train, validation } = await loadDataset("synthetic:tinyshakespeare", { seed: 1, rows: 90, read });
+  assert.deepEqual([train.count, validation.count, train.featureShape], [90, 10, [21]]);
+  assert.ok(train.features instanceof Uint8Array);
+  const characters = train.classNames!;
+  assert.match(characters.join(""), /^[\n !$&',.:;?A-Za-z-]+$/);
+  const rows = Array.from({ length: 90 }, (_, row) =>
+    [...(train.features as Uint8Array).subarray(row * 21, row * 21 + 21)].map((c) => characters[c]).join(""),
+  );
+  assert.ok(
+    rows.some((row) => /[A-Z]+:\n[A-Z][a-z]/.test(row)),
+    "a speaker and a line",
+  );
+  const longer = await loadDataset("synthetic:tinyshakespeare", { seed: 1, rows: 900, read });
+  assert.equal(longer.train.count, 900);
+});
+
 test("rows are asked for of data sets that are made only", async (t) => {
   const made = await loadDataset("random-binary", { seed: 1, rows: 50 });
   assert.equal(made.train.count, 50);

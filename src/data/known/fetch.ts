@@ -11,7 +11,7 @@ import { formatBytes } from "../../units.ts";
 import { download } from "../download.ts";
 import type { Source } from "../source.ts";
 import { pathSource, type PathOptions } from "../sources/path.ts";
-import { TWINS } from "../twins/index.ts";
+import { twinNames } from "../sources/synthetic.ts";
 import { fileIn, type Recipe, type RecipeFile } from "./recipes.ts";
 
 /**
@@ -79,7 +79,7 @@ function remediesFor(name: string, { urls, name: file, sizeBytes }: RecipeFile, 
 }
 
 function twinRemedy(name: string): string[] {
-  return Object.hasOwn(TWINS, name)
+  return twinNames().includes(name)
     ? [`Train on made rows of the same shape, without a network: --data synthetic:${name}`]
     : [];
 }

@@ -8,6 +8,7 @@ import type { ReadOptions } from "../format.ts";
 import { cifarFolderFormat } from "../formats/cifar.ts";
 import { csvFormat } from "../formats/csv.ts";
 import { libsvmFormat } from "../formats/libsvm.ts";
+import { textFormat } from "../formats/text.ts";
 import type { RowReader, SourceRows } from "../rows.ts";
 
 export interface RecipeFile {
@@ -163,6 +164,22 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
     ],
     open: (folder, options) =>
       csv(join(folder, "train.txt"), { ...options, labelColumn: "0", hashBits: options.hashBits ?? 19 }),
+  },
+  tinyshakespeare: {
+    description:
+      "1,115,394 characters of Shakespeare's plays, 65 different ones; the last tenth to validate on",
+    origin: "Karpathy, github.com/karpathy/char-rnn",
+    licence: "public domain",
+    files: [
+      {
+        name: "input.txt",
+        urls: ["https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"],
+        // Pinned so by many projects that fetch it, such as Lux.jl's examples.
+        sha256: "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+        sizeBytes: 1_115_394,
+      },
+    ],
+    open: async (folder, options) => textFormat.open(await openContent(join(folder, "input.txt")), options),
   },
   yfcc100m: {
     description:

@@ -10,7 +10,7 @@ import { packTar } from "modern-tar";
 import { knownSource } from "../../../src/data/known/fetch.ts";
 import { RECIPES, type Recipe } from "../../../src/data/known/recipes.ts";
 import { KNOWN_DATASETS } from "../../../src/data/known.ts";
-import { TWINS } from "../../../src/data/twins/index.ts";
+import { twinNames } from "../../../src/data/sources/synthetic.ts";
 import { temporaryFolder, writeData } from "../files.ts";
 import { loadSource } from "../load.ts";
 
@@ -169,7 +169,7 @@ test("yfcc100m is had by hand, and read from the path that is given", async () =
 
 test("every known data set of papers has a twin, and every file a place to be had from", () => {
   for (const [name, { files, byHand }] of Object.entries(RECIPES)) {
-    assert.ok(Object.hasOwn(TWINS, name) && Object.hasOwn(KNOWN_DATASETS, name), name);
+    assert.ok(twinNames().includes(name) && Object.hasOwn(KNOWN_DATASETS, name), name);
     assert.ok(files.length > 0 || byHand !== undefined, name);
     for (const { urls, sha256, sizeBytes } of files) {
       assert.ok(urls.every((url) => URL.canParse(url)) && urls.length > 0 && sizeBytes > 0, name);
