@@ -67,6 +67,39 @@ class GlobalAverage(nn.Module):
         return x.mean((2, 3))
 
 
+class TokenAndPositionEmbedding(nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.tokens = nn.Embedding(layer["vocabularySize"], layer["embeddingDim"])
+        self.positions = nn.Embedding(layer["sequenceLength"], layer["embeddingDim"])
+
+    def forward(self, x):
+        return self.tokens(x) + self.positions(torch.arange(x.shape[1], device=x.device))
+
+
+class CausalSelfAttention(nn.Module):
+    """As in nanoGPT: by PyTorch's own function where it has one (from 2.0 on), else by a masked softmax."""
+
+    def __init__(self, heads, positions):
+        super().__init__()
+        self.heads = heads
+        self.register_buffer("mask", torch.tril(torch.ones(positions, positions)) == 0)
+
+    def forward(self, qkv):
+        batch, positions, features = qkv.shape
+        width = features // 3
+        q, k, v = (
+            part.view(batch, positions, self.heads, width // self.heads).transpose(1, 2)
+            for part in qkv.split(width, dim=2)
+        )
+        if hasattr(F, "scaled_dot_product_attention"):
+            y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        else:
+            scores = (q @ k.transpose(-2, -1)) * (1.0 / k.shape[-1] ** 0.5)
+            y = torch.softmax(scores.masked_fill(self.mask, float("-inf")), dim=-1) @ v
+        return y.transpose(1, 2).contiguous().view(batch, positions, width)
+
+
 class Function(nn.Module):
     def __init__(self, function):
         super().__init__()
@@ -77,10 +110,10 @@ class Function(nn.Module):
 
 
 def module_of(layer, shapes):
-    """The layer as PyTorch has it, for inputs of these shapes (N, C, H, W or N, C)."""
+    """The layer as PyTorch has it, for inputs of these shapes (N, C, H, W or N, C, or of tokens N, T, C)."""
     kind = layer["className"]
     shape = shapes[0]
-    channels = shape[1]
+    channels = shape[-1] if len(shape) == 3 else shape[1]
     if kind == "Dense":
         return nn.Linear(channels, layer["units"], bias=layer["useBias"])
     if kind in ("Conv2D", "DepthwiseConv2D"):
@@ -102,6 +135,12 @@ def module_of(layer, shapes):
         if kind == "MaxPooling2D":
             return nn.MaxPool2d(layer["poolSize"], layer["strides"], padding)
         return nn.AvgPool2d(layer["poolSize"], layer["strides"], padding, count_include_pad=False)
+    if kind == "Embedding":
+        return nn.Embedding(layer["inputDim"], layer["outputDim"])
+    if kind == "TokenAndPositionEmbedding":
+        return TokenAndPositionEmbedding(layer)
+    if kind == "CausalSelfAttention":
+        return CausalSelfAttention(layer["numHeads"], shape[1])
     if kind == "GlobalAveragePooling2D":
         return GlobalAverage()
     if kind == "Flatten":
@@ -179,15 +218,21 @@ class Training:
         self.steps_at_once = steps_at_once
         shape = topology["inputShape"]
         image = [shape[2], shape[0], shape[1]] if len(shape) == 3 else shape
-        self.x = torch.randn(batch_size, *image)
+        first = topology["layers"][0]
+        vocabulary = first.get("vocabularySize", first.get("inputDim"))
+        if vocabulary is None:
+            self.x = torch.randn(batch_size, *image)
+        else:
+            self.x = torch.randint(vocabulary, (batch_size, *image))
         # Its layers get their shapes from a run on the processor.
         self.model = Model(topology, LINKS.get(loss), self.x)
         self.model.to(device)
         self.x = self.x.to(device)
         outputs = self.model(self.x).shape[1:]
         if loss == "softmax-cross-entropy":
-            self.truth = torch.randint(outputs[-1], (batch_size,))
-            self.loss = F.cross_entropy
+            # Of tokens, there is an answer for each position.
+            self.truth = torch.randint(outputs[-1], (batch_size, *outputs[:-1]))
+            self.loss = lambda logits, truth: F.cross_entropy(logits.flatten(0, -2), truth.flatten())
         elif loss == "sigmoid-cross-entropy":
             self.truth = torch.randint(2, (batch_size, *outputs)).float()
             self.loss = F.binary_cross_entropy_with_logits

@@ -4,7 +4,7 @@ import { Replica } from "../../src/algorithms/replica.ts";
 import type { Device } from "../../src/device/device.ts";
 import { buildTrainingProgram, flopsOf } from "../../src/graph/program.ts";
 import { buildModel, defaultLoss, parameterCount } from "../../src/models/build.ts";
-import type { Topology } from "../../src/models/topology.ts";
+import { vocabularyOf, type Topology } from "../../src/models/topology.ts";
 import { hyperAt, optimizerOf } from "../../src/optim/optimizer.ts";
 import { RandomStream } from "../../src/random.ts";
 import type { Contender, Run } from "./contender.ts";
@@ -46,11 +46,13 @@ export async function prepareOwnSteps(
   const outputs = logits.type.shape.at(-1)!;
   const random = new RandomStream(SEED, "bench:steps");
   const { "input.x": x, "input.labels": labels, "input.targets": targets } = vectors;
-  device.write(
-    x!,
-    0,
-    Float32Array.from({ length: x!.elements }, () => random.nextNormal()),
-  );
+  const vocabulary = vocabularyOf(topology);
+  const length = { length: x!.elements };
+  const samples =
+    vocabulary === undefined
+      ? Float32Array.from(length, () => random.nextNormal())
+      : Int32Array.from(length, () => random.nextInt(vocabulary));
+  device.write(x!, 0, samples);
   if (labels) {
     const classes = Int32Array.from({ length: labels.elements }, () => random.nextInt(outputs));
     device.write(labels, 0, classes);

@@ -319,6 +319,10 @@ export class Replica {
 
   #writeSamples(vectors: Compiled["vectors"], x: Batch["x"]): void {
     const { device, topology } = this.#options;
+    if (x instanceof Int32Array) {
+      device.write(vectors["input.x"]!, 0, x);
+      return;
+    }
     if (!("rowStarts" in x) || topology.sparse === undefined) {
       device.write(vectors["input.x"]!, 0, denseRows(x, rowElements(topology.inputShape)));
       return;
