@@ -4,8 +4,7 @@
 // Here each worker has half of the rows and a thread of its own, and all meet after each step through a folder in memory, as
 // local functions do; scikit-learn uses as many threads. Timed are the steps alone on both sides, from rows in memory.
 
-import { execFileSync, fork } from "node:child_process";
-import { once } from "node:events";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -21,6 +20,7 @@ import { RandomStream } from "../../src/random.ts";
 import { parseCodec } from "../../src/shard/codec/codecs.ts";
 import { openChannel } from "../../src/storage/open.ts";
 import { describeMachine, formatMachine } from "../machine.ts";
+import { answer, forkRanks } from "./fork-ranks.ts";
 
 const count = (value: string) => ({ type: "string", default: value }) as const;
 const { values: options } = parseArgs({
@@ -103,16 +103,8 @@ async function work(rank: number): Promise<Result> {
   return { ms, inertia };
 }
 
-async function startWorker(rank: number, channel: string): Promise<Result> {
-  const args = [...process.argv.slice(2), "--rank", String(rank), "--channel", channel];
-  const child = fork(fileURLToPath(import.meta.url), args);
-  const [result] = (await once(child, "message")) as [Result];
-  return result;
-}
-
 if (options.rank !== undefined) {
-  process.send!(await work(Number(options.rank)));
-  process.disconnect();
+  answer(await work(Number(options.rank)));
 } else {
   console.log(formatMachine(describeMachine()));
   const folder = mkdtempSync("/dev/shm/sltrain-kmeans-");
@@ -123,8 +115,7 @@ if (options.rank !== undefined) {
     const args = [script, file, rows, features, clusters, iterations].map(String);
     const peer = JSON.parse(execFileSync("/usr/bin/python3", args, { encoding: "utf8" })) as Result;
     rmSync(file);
-    const ranks = Array.from({ length: worldSize }, (_, rank) => startWorker(rank, `fs:${folder}`));
-    const own = await Promise.all(ranks);
+    const own = await forkRanks<Result>(import.meta.url, worldSize, `fs:${folder}`);
     const ms = Math.max(...own.map((result) => result.ms));
     // Theirs is after the last step, ours before it.
     const apart = Math.abs(own[0]!.inertia / peer.inertia - 1);
