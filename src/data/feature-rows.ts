@@ -1,5 +1,6 @@
 // What all kinds of feature rows have in common, so that blocks, spill files and batches need not ask which it is.
 
+import { SltrainError } from "../errors.ts";
 import type { CsrRows, DenseRows, FeatureRows, FeatureType } from "./rows.ts";
 
 export function isSparse(features: FeatureRows): features is CsrRows {
@@ -15,9 +16,10 @@ export function featureTypeOf(features: FeatureRows): FeatureType {
 /** Of one dense value. */
 export const VALUE_BYTES: Readonly<Record<Exclude<FeatureType, "csr">, number>> = { u8: 1, f16: 2, f32: 4 };
 
-/** A new array of `length` zeros. "f16" needs a runtime that has Float16Array (Node 24). */
+/** A new array of `length` zeros. @throws SltrainError "runtime-too-old" for "f16" where Node has no Float16Array */
 export function denseArray(type: Exclude<FeatureType, "csr">, length: number): DenseRows {
   if (type === "u8") return new Uint8Array(length);
+  refuseWithoutHalves(type);
   return type === "f16" ? new Float16Array(length) : new Float32Array(length);
 }
 
@@ -29,10 +31,20 @@ export function denseView(
   length: number,
 ): DenseRows {
   const begin = bytes.byteOffset + at;
+  refuseWithoutHalves(type);
   if (type === "u8") return new Uint8Array(bytes.buffer, begin, length);
   return type === "f16"
     ? new Float16Array(bytes.buffer, begin, length)
     : new Float32Array(bytes.buffer, begin, length);
+}
+
+function refuseWithoutHalves(type: FeatureType): void {
+  if (type !== "f16" || "Float16Array" in globalThis) return;
+  throw new SltrainError({
+    code: "runtime-too-old",
+    message: `expected Node 24 or newer to read features of 16 bits, got Node ${process.versions.node}`,
+    suggestions: ["Run sltrain on Node 24, or import the data as f32."],
+  });
 }
 
 /** The arrays that the rows lie in, in the order in which they are stored. */
