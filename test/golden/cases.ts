@@ -17,12 +17,21 @@ async function loaded(name: string, inputShape: readonly number[], outputs: numb
   return { name, topology: await loadModel(name, { inputShape, outputs }) };
 }
 
+/** Rows may be full. */
+async function sparse(name: string, features: number, outputs: number): Promise<GoldenCase> {
+  const { topology } = await loaded(name, [features], outputs);
+  return { name: `${name}-sparse`, topology: { ...topology, sparse: { maxRowNonZeros: features } } };
+}
+
 /** Deep models are thin ones here, and shallow where rounding errors would grow. */
 export const goldenCases: readonly GoldenCase[] = [
   await loaded("lr", [28, 28, 1], 10),
   await loaded("softmax", [20], 2),
   await loaded("svm", [20], 4),
   { ...(await loaded("svm", [20], 1)), name: "svm-squared" },
+  await sparse("lr", 90, 1),
+  await sparse("softmax", 90, 3),
+  await sparse("svm", 90, 4),
   await loaded("mlp", [28, 28, 1], 10),
   await loaded("lenet5", [28, 28, 1], 10),
   // Label smoothing, clipped gradients, decay of some tensors, schedules.

@@ -36,6 +36,9 @@ export interface GoldenValues {
   readonly statistics: Readonly<Record<string, GoldenTensor>>;
 }
 
+/** As make.py has it. */
+const KEPT_BELOW = 0.125;
+
 export interface GoldenTensor {
   readonly length: number;
   readonly sum: number;
@@ -146,7 +149,8 @@ function writeBatch(
     return Int32Array.from({ length: count }, () => stream.nextU32() % below);
   };
   const x = vocabulary === undefined ? symmetric("x", seed, length, 1) : tokens("x", vocabulary, length);
-  device.write(vectors["input.x"]!, 0, x);
+  if (topology.sparse) writeSparse(device, vectors, x as Float32Array, batchSize);
+  else device.write(vectors["input.x"]!, 0, x);
   const labels = vectors["input.labels"];
   const targets = vectors["input.targets"];
   if (labels !== undefined) {
@@ -170,6 +174,29 @@ function writeBatch(
   } else if (targets !== undefined) {
     device.write(targets, 0, symmetric("targets", seed, batchSize * outputs, 1));
   }
+}
+
+/** Of (rows, features) those that make.py keeps. */
+function writeSparse(
+  device: Device,
+  vectors: Readonly<Record<string, DeviceVector>>,
+  x: Float32Array,
+  rows: number,
+): void {
+  const features = x.length / rows;
+  const kept = [...x.keys()].filter((i) => Math.abs(x[i]!) < KEPT_BELOW);
+  const starts = Array.from({ length: rows + 1 }, (_, row) => kept.filter((i) => i < row * features).length);
+  device.write(
+    vectors["input.x.values"]!,
+    0,
+    Float32Array.from(kept, (i) => x[i]!),
+  );
+  device.write(
+    vectors["input.x.columns"]!,
+    0,
+    Int32Array.from(kept, (i) => i % features),
+  );
+  device.write(vectors["input.x.rowStarts"]!, 0, Int32Array.from(starts));
 }
 
 /** Uniform in [-limit, limit). */

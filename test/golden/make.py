@@ -358,11 +358,16 @@ CLIPPED = {
     "schedule": "cosine",
 }
 CLAMPED = {"labelSmoothing": 0.3, "clipValue": 0.002, "weightDecay": 0.05, "schedule": "exponential:0.8"}
+# Of the inputs, those nearer to 0 are kept and the others are zeros.
+SPARSE = {"keptBelow": 0.125}
 MODELS = {
     "lr": (linear(10), [28, 28, 1], SOFTMAX, {}),
     "softmax": (linear(2), [20], SOFTMAX, {}),
     "svm": (linear(4), [20], "hinge", {"seed": 3}),
     "svm-squared": (linear(1), [20], "squared-hinge", {"lr": 0.02}),
+    "lr-sparse": (linear(1), [90], "sigmoid-cross-entropy", {**SPARSE, "lr": 0.5}),
+    "softmax-sparse": (linear(3), [90], SOFTMAX, {**SPARSE, "lr": 0.5}),
+    "svm-sparse": (linear(4), [90], "hinge", {**SPARSE, "seed": 3}),
     "mlp": (mlp, [28, 28, 1], SOFTMAX, {}),
     "lenet5": (lenet5, [28, 28, 1], SOFTMAX, {}),
     "lenet5-recipe": (lenet5, [28, 28, 1], SOFTMAX, CLIPPED),
@@ -460,6 +465,8 @@ def golden(model, shape, loss_name, settings):
     settings = {"batchSize": 32, "seed": 1, "lr": 0.05, "momentum": MOMENTUM, **settings}
     random = Random(settings["seed"])
     x = samples(random, [settings["batchSize"], *shape], settings.get("vocabulary"))
+    if "keptBelow" in settings:
+        x = torch.where(x.abs() < settings["keptBelow"], x, torch.zeros_like(x))
     net = Net(random)
     net.forward(model, x, training=False)
     optimizer = torch.optim.SGD(decay_groups(net, settings), lr=settings["lr"], momentum=MOMENTUM)
