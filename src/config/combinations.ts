@@ -39,6 +39,11 @@ const OF_LAMBDA = "it belongs to --provider lambda";
 
 const rules: readonly Rule[] = [
   {
+    settings: ["frozenFeatures", "augment"],
+    broken: ({ frozenFeatures, augment }) => frozenFeatures === "cache" && augment !== undefined,
+    because: "features of images that change in every epoch change with them",
+  },
+  {
     settings: ["newHead", "weights"],
     broken: (config, isFlag) => isFlag("newHead") && config.weights === undefined,
     because: "without weights from elsewhere all layers begin anew",

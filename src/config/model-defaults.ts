@@ -5,6 +5,7 @@ import type { TrainConfigInput } from "./schema.ts";
 export const generalDefaults = {
   model: "lenet5",
   newHead: "auto",
+  frozenFeatures: "auto",
   data: "mnist",
   epochs: 5,
   batchSize: 128,

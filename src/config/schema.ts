@@ -145,6 +145,9 @@ export const trainFields = {
   contextLength: wholeNumber(1, 65_536)
     .optional()
     .describe("Of text: characters that a model sees at once. Default: 64."),
+  frozenFeatures: oneOf(["auto", "cache", "compute"]).describe(
+    "What the model's frozen beginning makes of the data: computed once and kept as a data set (cache), or in every step (compute); auto keeps what is no larger than the data.",
+  ),
   workers: wholeNumber(1, 10_000).describe(
     "Functions that train together; as MIN..MAX, as many of them as can be had.",
   ),

@@ -11,6 +11,7 @@ import type { DeviceRequest } from "../device/open-device.ts";
 import { SltrainError } from "../errors.ts";
 import { countsAnswers } from "../models/build.ts";
 import type { RunManifest } from "../run/records.ts";
+import { wholeOf } from "../run/whole-model.ts";
 import { readRun } from "../run/registry.ts";
 import type { Storage } from "../storage/storage.ts";
 import { overRows } from "./row-form.ts";
@@ -46,24 +47,25 @@ export async function evaluateRun({
   device,
 }: EvaluateOptions): Promise<Evaluation> {
   const { manifest } = await readRun(storage, runId);
+  const trained = wholeOf(manifest);
   const name = data ?? manifest.config.data;
   const stored =
     data === undefined
-      ? manifest.data
+      ? trained.data
       : ((await findNamed(storage, name)) ??
         (await ensurePartitions(storage, name, {
           seed: manifest.config.seed,
           // A file of the same kind as that of the run.
           read: readOptionsOf(manifest.config),
         })));
-  const { transform, featureShape } = manifest.data;
+  const { transform, featureShape } = trained.data;
   const rows = await openPartitions(storage, stored, split);
   // Sparse rows are as wide as their highest feature, which training may have seen higher, or not at all.
   const width = isSparse(rows.features) ? { featureShape } : {};
   const dataset = { ...rows, transform, ...width };
-  checkFit(dataset, manifest);
+  checkFit(dataset, { runId, data: trained.data });
   // Other data may be stored in another form; it is seen as the training data was.
-  const topology = overRows(manifest.topology, { ...stored, transform });
+  const topology = overRows(trained.topology, { ...stored, transform });
   const { replica, asked, close } = await openTrainedModel(storage, { ...manifest, topology }, device);
   try {
     const sums = await evaluateSlice(replica, dataset, {
@@ -85,7 +87,7 @@ export async function evaluateRun({
   }
 }
 
-function checkFit(dataset: Dataset, { data, runId }: RunManifest): void {
+function checkFit(dataset: Dataset, { data, runId }: Pick<RunManifest, "data" | "runId">): void {
   const describe = ({ featureShape, task, classes }: Pick<Dataset, "featureShape" | "task" | "classes">) =>
     `${task} of [${featureShape.join(",")}]${task === "classification" ? ` in ${classes} classes` : ""}`;
   const fits =

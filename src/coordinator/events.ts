@@ -69,6 +69,8 @@ export type TrainEvent =
     }
   /** Its workers go on by themselves. */
   | { readonly event: "run.detached"; readonly runId: string; readonly watch: string }
+  /** By the model's frozen beginning, ahead of the run; not told where it takes a few seconds. */
+  | { readonly event: "features.computed"; readonly rows: number; readonly of: number }
   | { readonly event: "warning"; readonly message: string }
   | ({ readonly event: "run.completed" } & RunSummary)
   | ({ readonly event: "run.stopped"; readonly resume: string } & RunSummary);

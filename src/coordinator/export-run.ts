@@ -7,6 +7,7 @@ import { formatTfjs, TFJS_WEIGHTS_FILE } from "../models/format-tfjs.ts";
 import { formatOnnx } from "../models/onnx/format-onnx.ts";
 import { encodeSafetensors, type NamedTensor } from "../models/safetensors.ts";
 import type { RunManifest } from "../run/records.ts";
+import { wholeOf } from "../run/whole-model.ts";
 import { readRun } from "../run/registry.ts";
 import type { Storage } from "../storage/storage.ts";
 import { readModel } from "./trained-model.ts";
@@ -48,7 +49,7 @@ type Write = (
 export async function exportRun({ storage, runId, format, to }: ExportOptions): Promise<Exported> {
   const { manifest } = await readRun(storage, runId);
   const { tensors } = await readModel(storage, runId);
-  const { files, notes } = writers[format]({ ...manifest, tensors }, to);
+  const { files, notes } = writers[format]({ runId, ...wholeOf(manifest), tensors }, to);
   const written = [];
   for (const file of files) written.push({ path: file.path, bytes: await writeFile(file) });
   return { runId, format, files: written, notes };

@@ -11,50 +11,72 @@ import { openSafetensors } from "../models/weights/safetensors-weights.ts";
 import { openWeightFile } from "../models/weights/weight-file.ts";
 import { runKeys } from "../run/keys.ts";
 import { readRun } from "../run/registry.ts";
-import type { RunManifest } from "../run/records.ts";
 import { storeVector, type StoredWeights } from "../run/stored-weights.ts";
 import { sha256 } from "../sha256.ts";
 import type { Storage } from "../storage/storage.ts";
 
 const RUN = "run:";
 
-export interface InitialWeightsOptions {
+export interface PlaceWeightsOptions {
   readonly storage: Storage;
   /** A path, or `run:ID`. */
   readonly from: string;
+  /** The whole model. */
   readonly topology: Topology;
   readonly newHead: NewHead;
   readonly seed: number;
+  /** The model, or the parts that it was cut into, whose weights are kept apart. */
+  readonly parts: readonly Topology[];
+}
+
+export interface PlacedWeights {
+  /** As the user named it. */
+  readonly from: string;
+  /** Tensors that begin as without a file: a new head's. */
+  readonly fresh: readonly string[];
+  /** By part: `hash` is that of the vectors' content. */
+  readonly parts: readonly { readonly hash: string; readonly stored: StoredWeights }[];
 }
 
 /** Throws what reading the file and `matchWeights` throw, "run-unknown", and "model-missing" for a run without a model. */
-export async function storeInitialWeights(
-  options: InitialWeightsOptions,
-): Promise<NonNullable<RunManifest["weights"]>> {
+export async function placeWeights(options: PlaceWeightsOptions): Promise<PlacedWeights> {
   const { storage, from, topology, newHead, seed } = options;
   const file = await (from.startsWith(RUN)
     ? openModelOf(storage, from.slice(RUN.length))
     : openWeightFile(from));
   try {
     const { matches, fresh } = matchWeights(topology, file, newHead);
-    const { graph } = buildModel(topology, 1, { training: false });
-    const vectors = vectorNames.map((name) => {
-      const values = new Float32Array(layoutOf(graph[name]).length);
-      const begins = graph[name].filter((tensor) => fresh.includes(tensor.name));
-      initializeParameters(begins, seed, values);
-      return [name, values] as const;
-    });
-    const byName = new Map(vectors);
-    for (const { vector, offset, read } of matches) byName.get(vector)!.set(await read(), offset);
-    const hash = sha256().update(JSON.stringify(vectors.map(([name, { length }]) => [name, length])));
-    for (const [, values] of vectors) hash.update(values);
-    const digest = hash.digest("hex");
-    const stored: Partial<Record<string, StoredWeights["parameters"]>> = {};
-    for (const [name, values] of vectors) stored[name] = await storeVector(storage, digest, name, values);
-    return { from, hash: digest, fresh, stored };
+    const reads = new Map(matches.map(({ name, read }) => [name, read]));
+    const parts = [];
+    for (const part of options.parts) parts.push(await storePart(storage, part, reads, seed));
+    return { from, fresh, parts };
   } finally {
     await file.close();
   }
+}
+
+/** Tensors that are not read begin by the seed. */
+async function storePart(
+  storage: Storage,
+  part: Topology,
+  reads: ReadonlyMap<string, () => Promise<Float32Array>>,
+  seed: number,
+): Promise<PlacedWeights["parts"][number]> {
+  const { graph } = buildModel(part, 1, { training: false });
+  const vectors = vectorNames.map((name) => [name, new Float32Array(layoutOf(graph[name]).length)] as const);
+  const hash = sha256();
+  for (const [name, values] of vectors) {
+    for (const tensor of graph[name]) {
+      const read = reads.get(tensor.name);
+      if (read === undefined) initializeParameters([tensor], seed, values);
+      else values.set(await read(), tensor.offset);
+    }
+    hash.update(`${name} ${values.length}`).update(values);
+  }
+  const digest = hash.digest("hex");
+  const stored: Partial<Record<string, StoredWeights["parameters"]>> = {};
+  for (const [name, values] of vectors) stored[name] = await storeVector(storage, digest, name, values);
+  return { hash: digest, stored };
 }
 
 async function openModelOf(storage: Storage, runId: string): Promise<WeightFile> {

@@ -12,6 +12,7 @@ import type { Batch, Replica } from "../algorithms/replica.ts";
 import { decisionThreshold, scores } from "../models/model-loss.ts";
 import { nearestCentroid } from "../models/nearest-centroid.ts";
 import type { RunManifest } from "../run/records.ts";
+import { wholeOf } from "../run/whole-model.ts";
 import { readRun } from "../run/registry.ts";
 import type { Storage } from "../storage/storage.ts";
 import { overRows } from "./row-form.ts";
@@ -47,7 +48,7 @@ export interface Predictions extends AskedDevice {
 /** Throws "run-unknown", "model-missing", and what reading the file throws. */
 export async function predictRun({ storage, runId, file, device }: PredictOptions): Promise<Predictions> {
   const { manifest } = await readRun(storage, runId);
-  const { featureShape, transform, task, classNames } = manifest.data;
+  const { featureShape, transform, task, classNames } = wholeOf(manifest).data;
   if (task === "next-token") {
     throw new SltrainError({
       code: "model-data-mismatch",

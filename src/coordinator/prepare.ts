@@ -36,7 +36,8 @@ import { chooseDevice, type ChosenDevice } from "./choose-device.ts";
 import { checkLimits } from "./check-limits.ts";
 import { checkReach } from "./check-reach.ts";
 import { refuseTooManyWorkers } from "./check-workers.ts";
-import { storeInitialWeights } from "./initial-weights.ts";
+import type { TrainEvent } from "./events.ts";
+import { beginModel } from "./begin-model.ts";
 import { overRows } from "./row-form.ts";
 import type { Crew } from "../run/crew.ts";
 import { refuseMisfitImages, refuseMisfitLoss, refuseMissingAccuracy } from "./refuse-misfits.ts";
@@ -68,6 +69,8 @@ export interface PrepareOptions {
   readonly config: TrainConfig;
   readonly sources: Readonly<Record<string, ConfigSource>>;
   readonly sltrainVersion: string;
+  /** Told what takes long before the run has begun. */
+  readonly onEvent?: ((event: TrainEvent) => void) | undefined;
 }
 
 /**
@@ -86,43 +89,48 @@ export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> 
 }
 
 async function createRun(
-  { storage, config: given, sltrainVersion }: PrepareOptions,
+  { storage, config: given, sltrainVersion, onEvent }: PrepareOptions,
   prices: RequestPrices | undefined,
 ): Promise<PreparedRun> {
   const chosen = await chooseDevice(given);
   const config: TrainConfig = { ...given, device: chosen.device };
-  const data = await ensurePartitions(storage, config.data, {
+  const imported = await ensurePartitions(storage, config.data, {
     seed: config.seed,
     rows: config.rows,
     read: readOptionsOf(config),
   });
-  const { train, validation } = data.counts;
-  refuseTooManyWorkers(config, data);
+  const { train, validation } = imported.counts;
+  refuseTooManyWorkers(config, imported);
   if (validation === 0) {
     throw new SltrainError({
       code: "data-empty",
       message: `${config.data}: expected validation samples, got none`,
     });
   }
-  const { task, classes } = data;
+  const { task, classes } = imported;
   const { hinge, clusters } = config;
   const { loss, outputs } = lossFor(ownLossOf(config.model), { task, classes, hinge, clusters });
-  refuseMissingAccuracy(config, data.name, loss);
+  refuseMissingAccuracy(config, imported.name, loss);
   const loaded = await loadModel(config.model, {
     ...(task === "next-token"
       ? // A row has one token more: the last one is only predicted.
-        { inputShape: [data.featureShape[0]! - 1], tokens: true }
-      : { inputShape: data.featureShape }),
+        { inputShape: [imported.featureShape[0]! - 1], tokens: true }
+      : { inputShape: imported.featureShape }),
     outputs,
     regression: task === "regression",
     ...{ hidden: config.hidden === undefined ? undefined : parseHidden(config.hidden), width: config.width },
   });
-  const topology = overRows(config.freeze === undefined ? loaded : freezeLayers(loaded, config.freeze), data);
-  refuseAllFrozen(topology);
+  const whole = overRows(
+    config.freeze === undefined ? loaded : freezeLayers(loaded, config.freeze),
+    imported,
+  );
+  refuseAllFrozen(whole);
+  const begun = await beginModel({ storage, config, data: imported, topology: whole, onEvent });
+  const { topology, data, weights, extraction } = begun;
   refuseUnknownTensors(optimizerOf(config).spares, layoutsOf(topology).parameters);
   refuseMisfit(config.algorithm, topology);
   refuseMisfitLoss(config, loss);
-  refuseMisfitImages(config, data);
+  refuseMisfitImages(config, imported);
   const classWeights =
     config.classWeights === undefined
       ? undefined
@@ -135,20 +143,15 @@ async function createRun(
   // Each has the more to do the fewer they are.
   if (config.minWorkers !== undefined)
     await checkFunction({ ...config, workers: config.minWorkers }, data, job, chosen.limits);
-  const weights =
-    config.weights === undefined
-      ? undefined
-      : await storeInitialWeights({ ...config, storage, from: config.weights, topology });
   const runId = config.runId ?? newRunId(config.model);
   const manifest: RunManifest = {
     schemaVersion: RUN_SCHEMA_VERSION,
     runId,
     createdAt: new Date().toISOString(),
     config,
-    data,
-    topology,
-    loss,
+    ...{ data, topology, loss },
     ...(weights && { weights }),
+    ...(extraction && { extraction }),
     ...(classWeights && { classWeights }),
     parameterCount: parameterCount(topology),
     frames: frameBudget({
@@ -172,7 +175,7 @@ async function createRun(
       suggestions: ["Leave --run-id away: a unique one is made."],
     });
   }
-  await storage.put(runKeys(runId).topology, [new TextEncoder().encode(formatTopology(topology))]);
+  await storage.put(runKeys(runId).topology, [new TextEncoder().encode(formatTopology(whole))]);
   return { manifest, attempt: 0, workers: config.workers, chosen, before: NO_COST };
 }
 

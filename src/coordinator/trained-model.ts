@@ -6,6 +6,7 @@ import { openDevice, type DeviceRequest } from "../device/open-device.ts";
 import { SltrainError } from "../errors.ts";
 import { decodeSafetensors, type Safetensors } from "../models/safetensors.ts";
 import { runKeys } from "../run/keys.ts";
+import { wholeOf } from "../run/whole-model.ts";
 import type { RunManifest } from "../run/records.ts";
 import type { Storage } from "../storage/storage.ts";
 
@@ -35,7 +36,7 @@ export async function openTrainedModel(
   const device = await openDevice(request);
   const replica = new Replica({
     device,
-    topology: manifest.topology,
+    topology: wholeOf(manifest).topology,
     loss: manifest.loss,
     seed: manifest.config.seed,
   });

@@ -12,6 +12,17 @@ import type { FrameBudget } from "./frame-budget.ts";
 
 export const RUN_SCHEMA_VERSION = 2;
 
+/** The whole model of a run that trains its end alone, on features that the frozen beginning made ahead. */
+export interface Extraction {
+  readonly topology: Topology;
+  /** Of the data set that the features were made of. */
+  readonly data: DataManifest;
+  /** From the model's input to the features. */
+  readonly extractor: Topology;
+  /** The extractor's weights, where they are no function of the seed. */
+  readonly stored?: StoredWeights;
+}
+
 /** Everything that decides the run's result, written once before the first worker starts. */
 export interface RunManifest {
   readonly schemaVersion: typeof RUN_SCHEMA_VERSION;
@@ -20,6 +31,8 @@ export interface RunManifest {
   readonly config: TrainConfig;
   readonly data: DataManifest;
   readonly topology: Topology;
+  /** Where `topology` and `data` are the end of a model and the features that it reads. */
+  readonly extraction?: Extraction;
   readonly loss: LossName;
   /** What the model begins with, where that is no function of the seed. */
   readonly weights?: {

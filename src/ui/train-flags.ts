@@ -21,6 +21,7 @@ const VALUES = {
   freeze: "layers",
   hidden: "units,…",
   width: "x",
+  frozenFeatures: "auto|cache|compute",
   data: "name|path",
   rows: "n",
   dataFormat: "name",

@@ -109,6 +109,8 @@ class Rows {
       case "worker.ended":
       case "progress":
         return [];
+      case "features.computed":
+        return [`features of ${formatCount(event.rows)} of ${formatCount(event.of)} samples computed`];
       case "warning":
         return [`${styleText("yellow", "warning")} ${event.message}`];
       case "run.completed":

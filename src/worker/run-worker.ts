@@ -10,12 +10,19 @@ import { exchangeSteps } from "../config/exchange-steps.ts";
 import { RowStream } from "../data/row-stream.ts";
 import { assert } from "../errors.ts";
 import type { Functions } from "../functions/functions.ts";
-import { encodeSafetensors, tensorsSha256 } from "../models/safetensors.ts";
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  tensorsSha256,
+  type NamedTensor,
+  type Safetensors,
+} from "../models/safetensors.ts";
 import { type Attempt, newestAttempt, type NumberedAttempt } from "../run/attempts.ts";
 import { bestEpoch } from "../run/best-epoch.ts";
 import { getJson, getJsonLines, putJson, putJsonLines } from "../run/json-object.ts";
 import { ranksAreReplaceable } from "../run/crew.ts";
 import { runKeys } from "../run/keys.ts";
+import { extractorTensors } from "../run/whole-model.ts";
 import { appendMembers, type MembersEntry, otherWorkers, readMembers } from "../run/membership.ts";
 import { startNextCrew } from "../run/next-crew.ts";
 import type { EpochMetrics, RunManifest, Usage, WorkerEvent, WorkerResult } from "../run/records.ts";
@@ -168,6 +175,12 @@ async function takeOver({ storage, functions, manifest, event }: WorkerOptions):
   await startNextCrew({ storage, functions, crew: { manifest, ...newest }, by: String(event.rank) });
 }
 
+async function readSafetensors(storage: Storage, key: string): Promise<Safetensors> {
+  const bytes = await storage.get({ key });
+  assert(bytes !== undefined, `${key} is gone`);
+  return decodeSafetensors(bytes, key);
+}
+
 async function copyObject(storage: Storage, from: string, to: string): Promise<void> {
   const bytes = await storage.get({ key: from });
   assert(bytes !== undefined, `${from} is put before the epoch that it is of is known`);
@@ -252,9 +265,9 @@ async function train(
   const meter = new WorkMeter(peers, equipment.device, cursor, () =>
     train instanceof RowStream ? train.waitedMs : 0,
   );
-  const putModel = async (key: string): Promise<void> => {
+  const putModel = async (key: string, tensors?: readonly NamedTensor[]): Promise<void> => {
     const metadata = { format: "sltrain", model: config.model, run: runId };
-    await storage.put(key, encodeSafetensors(await replica.tensors(), metadata));
+    await storage.put(key, encodeSafetensors(tensors ?? (await replica.tensors()), metadata));
   };
   const spend = (): void => {
     cursor.spent = meter.totals;
@@ -346,7 +359,14 @@ async function train(
   const isResized = typeof ended === "object";
   if (rank === 0 && !isResized) {
     const best = config.keep === "best" ? bestEpoch(epochs, config.bestBy) : undefined;
-    if (best === undefined || best.step === cursor.step) await putModel(keys.model);
+    const isNewest = best === undefined || best.step === cursor.step;
+    if (manifest.extraction !== undefined) {
+      const trained = isNewest
+        ? await replica.tensors()
+        : (await readSafetensors(storage, keys.bestModel)).tensors.values();
+      const frozen = await extractorTensors(storage, manifest.extraction, config.seed);
+      await putModel(keys.model, [...frozen, ...trained]);
+    } else if (isNewest) await putModel(keys.model);
     else await copyObject(storage, keys.bestModel, keys.model);
   }
   const epochsOf = (step: number): number => Math.floor(step / stepsPerEpoch);

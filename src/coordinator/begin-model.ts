@@ -1,0 +1,76 @@
+// How a run's model begins: its weights from elsewhere, and, where its first layers are frozen, the features that they make of the
+// data in place of the data.
+
+import type { TrainConfig } from "../config/schema.ts";
+import { rowElements } from "../data/dataset.ts";
+import type { DataManifest } from "../data/manifest.ts";
+import { splitAtFeatures, type SplitModel } from "../models/freeze.ts";
+import type { Topology } from "../models/topology.ts";
+import type { RunManifest } from "../run/records.ts";
+import type { Storage } from "../storage/storage.ts";
+import type { TrainEvent } from "./events.ts";
+import { ensureFeatures } from "./extract-features.ts";
+import { placeWeights } from "./initial-weights.ts";
+
+const QUIET_MS = 3000;
+
+export interface BeginOptions {
+  readonly storage: Storage;
+  readonly config: TrainConfig;
+  readonly data: DataManifest;
+  /** With its layers frozen. */
+  readonly topology: Topology;
+  readonly onEvent?: ((event: TrainEvent) => void) | undefined;
+}
+
+/** What workers train, on what, from where on. Throws what `placeWeights` and `ensureFeatures` throw. */
+export async function beginModel(
+  options: BeginOptions,
+): Promise<Pick<RunManifest, "topology" | "data" | "weights" | "extraction">> {
+  const { storage, config, data, topology } = options;
+  const { weights: from, newHead, seed } = config;
+  const split = worthwhileSplit(options);
+  const parts = split === undefined ? [topology] : [split.head, split.extractor];
+  const placed =
+    from === undefined ? undefined : await placeWeights({ storage, from, topology, newHead, seed, parts });
+  const weights = placed && { from: placed.from, fresh: placed.fresh, ...placed.parts[0]! };
+  if (split === undefined) return { topology, data, ...(weights && { weights }) };
+  const { extractor, head } = split;
+  const features = await ensureFeatures({
+    ...{ storage, data, extractor, featureShape: head.inputShape, seed },
+    ...{ weights: placed?.parts[1], onRows: progressOf(options.onEvent) },
+    device: { device: config.device === "webgpu" ? "webgpu" : "wasm", adapter: config.adapter },
+  });
+  const stored = placed?.parts[1]?.stored;
+  return {
+    ...{ topology: head, data: features, ...(weights && { weights }) },
+    extraction: { topology, data, extractor, ...(stored && { stored }) },
+  };
+}
+
+/** Tells of each tenth; of what takes less than a few seconds nothing. */
+function progressOf(onEvent: BeginOptions["onEvent"]): (done: number, all: number) => void {
+  const start = performance.now();
+  let told = 0;
+  return (done, all) => {
+    const tenths = Math.floor((10 * done) / all);
+    if (tenths === told || performance.now() - start < QUIET_MS) return;
+    told = tenths;
+    onEvent?.({ event: "features.computed", rows: done, of: all });
+  };
+}
+
+/** Undefined where nothing is frozen, where rows are no dense samples or change in every epoch, or where features would be larger than what they are made of. */
+function worthwhileSplit({ config, data, topology }: BeginOptions): SplitModel | undefined {
+  const changes = config.augment !== undefined;
+  if (
+    config.frozenFeatures === "compute" ||
+    changes ||
+    data.featureType === "csr" ||
+    data.task === "next-token"
+  )
+    return undefined;
+  const split = splitAtFeatures(topology);
+  if (split === undefined || config.frozenFeatures === "cache") return split;
+  return rowElements(split.head.inputShape) <= rowElements(topology.inputShape) ? split : undefined;
+}

@@ -1,0 +1,82 @@
+// Transfer learning as a user does it: a trained model, its first layers frozen, a new head for other classes.
+
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { decodeSafetensors, type Safetensors } from "../../src/models/safetensors.ts";
+import { RandomStream } from "../../src/random.ts";
+import { lastEvent, sltrain, temporaryFolder } from "../support/cli.ts";
+
+const folder = temporaryFolder();
+after(folder.remove);
+
+/** Rows of eight numbers in two or three classes. */
+function writeRows(name: string, classes: number): void {
+  const random = new RandomStream(classes, "rows");
+  const rows = Array.from({ length: 300 }, (_, row) => {
+    const label = row % classes;
+    const values = Array.from({ length: 8 }, (_, i) => (i % classes === label ? 2 : 0) + random.nextNormal());
+    return [...values.map((value) => value.toFixed(4)), `class${label}`].join();
+  });
+  writeFileSync(join(folder.path, name), `a,b,c,d,e,f,g,h,label\n${rows.join("\n")}\n`);
+}
+
+const common = ["--workers", "1", "--batch-size", "32", "--epochs", "2", "--seed", "3", "--json"];
+
+const train = async (...args: readonly string[]) => {
+  const ended = await sltrain(["train", ...common, ...args], folder.path);
+  assert.equal(ended.code, 0, ended.stderr + ended.stdout);
+  return lastEvent(ended);
+};
+
+const modelOf = (runId: string): Safetensors =>
+  decodeSafetensors(readFileSync(join(folder.path, `.sltrain/runs/${runId}/model.safetensors`)), runId);
+
+before(async () => {
+  writeRows("two.csv", 2);
+  writeRows("three.csv", 3);
+  const model = `import { dense, sequential } from "sltrain/layers";
+    export default ({ inputShape, outputs }) => sequential(inputShape, [
+      dense(6, { activation: "relu" }), dense(5, { activation: "tanh" }),
+      dense(outputs, { activation: outputs === 1 ? "sigmoid" : "softmax" })]);`;
+  writeFileSync(join(folder.path, "own.mjs"), model);
+  await train("--model", "own.mjs", "--data", "two.csv", "--run-id", "base");
+});
+
+test("features that are kept train the same bits as features of every step, and the model is whole", async () => {
+  const of = [
+    "--model",
+    "own.mjs",
+    "--data",
+    "three.csv",
+    "--weights",
+    "run:base",
+    "--freeze",
+    "all-but-head",
+  ];
+  const kept = await train(...of, "--frozen-features", "cache", "--run-id", "kept");
+  const computed = await train(...of, "--frozen-features", "compute", "--run-id", "computed");
+  assert.equal(kept.accuracy, computed.accuracy);
+  const [base, whole, other] = [modelOf("base"), modelOf("kept"), modelOf("computed")];
+  assert.deepEqual([...whole.tensors.keys()].sort(), [...other.tensors.keys()].sort());
+  for (const [name, { data }] of other.tensors) {
+    assert.deepEqual(whole.tensors.get(name)!.data, data, name);
+    const isHead = name.startsWith("dense_2/");
+    if (!isHead) assert.deepEqual(data, base.tensors.get(name)!.data, name);
+  }
+  // Asked with raw rows, the whole model answers as its head did in training.
+  const evaluated = await sltrain(["evaluate", "kept", "--json"], folder.path);
+  const { accuracy } = JSON.parse(evaluated.stdout) as { accuracy: number };
+  assert.equal(accuracy, kept.accuracy);
+});
+
+test("a head that does not fit is told of where nothing is frozen", async () => {
+  const ended = await sltrain(
+    ["train", ...common, "--model", "own.mjs", "--data", "three.csv", "--weights", "run:base"],
+    folder.path,
+  );
+  const { code, suggestions } = lastEvent(ended);
+  assert.equal(code, "weights-mismatch");
+  assert.deepEqual(suggestions, ["Write --new-head on to train a new last layer."]);
+});
