@@ -37,6 +37,9 @@ function keepsResiduals({ compress }: TrainConfig): boolean {
 
 const OF_LAMBDA = "it belongs to --provider lambda";
 
+/** What an optimizer, or a batch, is to do. */
+const OF_GRADIENT_STEPS = ["schedule", "clipNorm", "clipValue", "decayExcept", "augment"] as const;
+
 const rules: readonly Rule[] = [
   {
     settings: ["frozenFeatures", "augment"],
@@ -68,6 +71,11 @@ const rules: readonly Rule[] = [
     broken: ({ rows, data }) => rows !== undefined && !/^(synthetic:|random-binary(:|$))/.test(data),
     because: "only data that is made (synthetic:NAME, random-binary) has as many rows as one asks for",
   },
+  ...OF_GRADIENT_STEPS.map((key): Rule => ({
+    settings: [key, "algorithm"],
+    broken: ({ algorithm }, isFlag) => isFlag(key) && (algorithm === "admm" || algorithm === "em"),
+    because: "it solves for its parameters, and takes no steps along gradients of batches",
+  })),
   {
     settings: ["decayExcept", "weightDecay"],
     broken: ({ weightDecay, l1 }, isFlag) => isFlag("decayExcept") && weightDecay === 0 && l1 === 0,

@@ -98,3 +98,18 @@ test("a reduce pattern for another number of workers is told with the one that f
     suggestions: ["Write --reduce tree, which fits any number of workers, or change --workers."],
   });
 });
+
+test("what an optimizer or a batch is to do is refused beside algorithms that solve", () => {
+  for (const [key, value] of Object.entries({ schedule: "cosine", clipNorm: 1, augment: "flip" }))
+    for (const algorithm of ["admm", "em"] as const) {
+      const message = new RegExp(`${String(value)} with --algorithm ${algorithm}: it solves`);
+      const given = key as TrainConfigKey;
+      assert.throws(() => refuse({ [key]: value, algorithm }, [given]), { code: "config-conflict", message });
+      refuse({ [key]: value, algorithm: "ga-sgd" }, [given]);
+    }
+});
+
+test("nothing is spared from a decay that there is none of", () => {
+  assert.throws(() => refuse({ decayExcept: "vectors" }, ["decayExcept"]), { message: /nothing decays/ });
+  refuse({ decayExcept: "vectors", weightDecay: 0.1 }, ["decayExcept"]);
+});
