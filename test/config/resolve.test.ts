@@ -216,7 +216,10 @@ test("bad values are refused with where they stand, what was expected and what c
       '--target-accuracy: expected a number above 0, at most 1, got "98"',
     ],
     [{ flags: { momentum: 1 } }, "--momentum: expected a number from 0 to less than 1, got 1"],
-    [{ flags: { model: "" } }, `--model: expected a model's name or the path of a model.json or a module, got ""`],
+    [
+      { flags: { model: "" } },
+      `--model: expected a model's name or the path of a model.json or a module, got ""`,
+    ],
     [{ flags: { provider: "cloud" } }, '--provider: expected one of local, lambda, got "cloud"'],
     [
       { flags: { "run-id": "../x" } },
