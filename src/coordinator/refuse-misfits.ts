@@ -50,3 +50,13 @@ export function refuseMisfitImages(
     suggestions: ["Leave out --augment."],
   });
 }
+
+/** Throws "config-conflict" where tokens are to be weighed as classes are: nobody has counted them. */
+export function refuseMisfitTokens({ classWeights }: TrainConfig, { name, task }: DataManifest): void {
+  if (classWeights === undefined || task !== "next-token") return;
+  throw new SltrainError({
+    code: "config-conflict",
+    message: `--class-weights: expected samples of classes, got ${name}, which is text`,
+    suggestions: ["Leave out --class-weights."],
+  });
+}
