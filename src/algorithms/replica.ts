@@ -18,7 +18,7 @@ import type { Topology } from "../models/topology.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import { buildUpdateProgram } from "../optim/update-program.ts";
 import type { ElementRange, Layout } from "../shard/layout.ts";
-import { buildTrainingStep, evaluationCount } from "./training-memory.ts";
+import { buildTrainedModel, buildTrainingStep, evaluationCount } from "./training-memory.ts";
 
 /** Host copy of one batch. */
 export interface Batch {
@@ -396,8 +396,7 @@ export class Replica {
   /** As one program, whose update touches only the weights of features that the batch has. */
   async #startSparseStep(batch: Batch, hyper: Float32Array): Promise<{ readonly sums: Promise<BatchSums> }> {
     const compiled = await memoise(this.#sparseSteps, batch.count, () => {
-      const { topology, loss } = this.#options;
-      const model = buildModel(topology, batch.count, { training: true, loss });
+      const model = buildTrainedModel(this.#options, batch.count);
       const results = { loss: model.loss!, correct: model.correct! };
       return this.#compile(buildLocalStepProgram(model.graph, model.loss!, results));
     });

@@ -5,7 +5,7 @@ import type { DataManifest } from "../data/manifest.ts";
 import { loadBytes } from "../data/reader.ts";
 import { SltrainError } from "../errors.ts";
 import { buildInferenceProgram, buildTrainingProgram, type TrainingProgram } from "../graph/program.ts";
-import { buildModel, type LossName } from "../models/build.ts";
+import { buildModel, type BuiltModel, type LossName } from "../models/build.ts";
 import type { Topology } from "../models/topology.ts";
 import { leastMemoryMiB } from "../plan/function-memory.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
@@ -36,16 +36,20 @@ const DATA_SHARE = 0.5;
 const RUNTIME_BYTES = 64 * 2 ** 20;
 const ELEMENT_BYTES = 4;
 
-/** Forward and backward pass over `count` samples, with the results that a worker reports. */
-export function buildTrainingStep(
-  { topology, loss, scalesLoss, labelSmoothing, classWeights }: Omit<TrainingJob, "optimizer">,
+/** The model of `count` samples as it is trained, with its loss. */
+export function buildTrainedModel(
+  { topology, loss, labelSmoothing, classWeights }: Omit<TrainingJob, "optimizer">,
   count: number,
-): TrainingProgram {
-  const model = buildModel(topology, count, {
-    ...{ training: true, loss, labelSmoothing, weighted: classWeights !== undefined },
-  });
+): BuiltModel {
+  const weighted = classWeights !== undefined;
+  return buildModel(topology, count, { training: true, loss, labelSmoothing, weighted });
+}
+
+/** Forward and backward pass over `count` samples, with the results that a worker reports. */
+export function buildTrainingStep(job: Omit<TrainingJob, "optimizer">, count: number): TrainingProgram {
+  const model = buildTrainedModel(job, count);
   const results = { loss: model.loss!, correct: model.correct! };
-  return buildTrainingProgram(model.graph, model.loss!, results, { scalesLoss });
+  return buildTrainingProgram(model.graph, model.loss!, results, { scalesLoss: job.scalesLoss });
 }
 
 /** For steps of `count` samples on one worker. */

@@ -66,16 +66,16 @@ for (const [deviceName, create] of devices)
       after(() => device.destroy());
 
       /** The replica and its batch of all rows, in another order than that of the data. */
-      async function open(isSparse: boolean, optimizer = "sgd" as const) {
+      async function open(isSparse: boolean, weights?: readonly number[]) {
         const topology = await loadModel(name, {
           inputShape: [FEATURES],
           outputs: classes === 2 ? 1 : classes,
         });
         const replica = new Replica({
-          ...{ device, loss, seed: 3 },
+          ...{ device, loss, seed: 3, classWeights: weights?.slice(0, classes) },
           topology: isSparse ? { ...topology, sparse: { maxRowNonZeros: MAX_NON_ZEROS } } : topology,
         });
-        await replica.useOptimizer(optimizerOf({ optimizer, lr: LR }));
+        await replica.useOptimizer(optimizerOf({ optimizer: "sgd", lr: LR }));
         const reader = new BatchReader({
           features: isSparse ? features : withZeros(features),
           labels: Int32Array.from({ length: ROWS }, (_, row) => row % classes),
@@ -113,7 +113,7 @@ for (const [deviceName, create] of devices)
         const optimizer = optimizerOf({ optimizer: "sgd", lr: LR });
         const ends = [];
         for (const isSparse of [true, false]) {
-          const { replica, batch } = await open(isSparse);
+          const { replica, batch } = await open(isSparse, [1, 3, 0.5, 2]);
           for (let step = 0; step < 3; step++)
             await (
               await replica.startLocalStep(batch, hyperAt(optimizer, step, 3))
