@@ -166,6 +166,12 @@ test("data ls --known lists what can be had by name, with its licence", async ()
   assert.ok(known.some(({ name, licence }) => name === "fashion-mnist" && licence === "MIT"));
 });
 
+test("a synthetic twin is made with as many rows as one wants", async () => {
+  const made = await run("data", "import", "synthetic:higgs", "--rows", "500", "--storage", "fs:twins");
+  assert.equal(made.code, 0, made.stderr);
+  assert.match(made.stdout, /^synthetic-higgs: 500 rows to train on, [^]*\nmade in /);
+});
+
 test("data transform makes another data set of the same rows, which trains as any", async () => {
   write("table.csv", `a,b,class\n${times(200, (i) => `${i % 4},${50 * Math.cos(i)},${i % 2}`)}\n`);
   await json("data", "import", "table.csv", "--storage", "fs:steps");
