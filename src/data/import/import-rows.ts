@@ -35,7 +35,7 @@ export interface ImportOptions {
   readonly onRows?: ((rows: number) => void) | undefined;
 }
 
-/** With the runtime itself and what it has yet to collect: below 300 MB. */
+/** With the runtime itself and what it has yet to collect: 301 MiB at most for a file of 10 GB. */
 const DEFAULT_MEMORY_BYTES = 48 * 2 ** 20;
 const MAX_VALIDATION_ROWS = 10_000;
 const TASKS: Readonly<Record<LabelMeaning["kind"], Task>> = {
