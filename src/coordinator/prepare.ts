@@ -40,7 +40,12 @@ import type { TrainEvent } from "./events.ts";
 import { beginModel } from "./begin-model.ts";
 import { overRows } from "./row-form.ts";
 import type { Crew } from "../run/crew.ts";
-import { refuseMisfitImages, refuseMisfitLoss, refuseMissingAccuracy } from "./refuse-misfits.ts";
+import {
+  refuseMisfitImages,
+  refuseMisfitLoss,
+  refuseMisfitTokens,
+  refuseMissingAccuracy,
+} from "./refuse-misfits.ts";
 
 /** What belongs to a crew and not to the run: another one may have others. */
 const OF_A_CREW: readonly (keyof TrainConfig)[] = ["budgetUsd", "deadline"];
@@ -131,6 +136,7 @@ async function createRun(
   refuseMisfit(config.algorithm, topology);
   refuseMisfitLoss(config, loss);
   refuseMisfitImages(config, imported);
+  refuseMisfitTokens(config, imported);
   const classWeights =
     config.classWeights === undefined
       ? undefined

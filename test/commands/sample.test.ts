@@ -70,5 +70,9 @@ describe("gpt-nano", () => {
       await refusal("train", "--model", "lr", "--data", "grammar.txt"),
       /model lr: the model takes numbers, but the data is text/,
     );
+    assert.match(
+      await refusal(...training, "--class-weights", "balanced"),
+      /--class-weights: expected samples of classes, got grammar.txt, which is text/,
+    );
   });
 });
