@@ -10,7 +10,7 @@ import type { RunManifest } from "../run/records.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { TrainEvent } from "./events.ts";
 import { ensureFeatures } from "./extract-features.ts";
-import { placeWeights } from "./initial-weights.ts";
+import { placeSeeded, placeWeights } from "./initial-weights.ts";
 
 const QUIET_MS = 3000;
 
@@ -36,15 +36,15 @@ export async function beginModel(
   const weights = placed && { from: placed.from, fresh: placed.fresh, ...placed.parts[0]! };
   if (split === undefined) return { topology, data, ...(weights && { weights }) };
   const { extractor, head } = split;
+  const frozen = placed?.parts[1] ?? (await placeSeeded(storage, extractor, seed));
   const features = await ensureFeatures({
     ...{ storage, data, extractor, featureShape: head.inputShape, seed },
-    ...{ weights: placed?.parts[1], onRows: progressOf(options.onEvent) },
+    ...{ weights: frozen, onRows: progressOf(options.onEvent) },
     device: { device: config.device === "webgpu" ? "webgpu" : "wasm", adapter: config.adapter },
   });
-  const stored = placed?.parts[1]?.stored;
   return {
     ...{ topology: head, data: features, ...(weights && { weights }) },
-    extraction: { topology, data, extractor, ...(stored && { stored }) },
+    extraction: { topology, data, extractor, stored: frozen.stored },
   };
 }
 

@@ -28,8 +28,8 @@ export interface ExtractOptions {
   readonly data: DataManifest;
   readonly extractor: Topology;
   readonly featureShape: readonly number[];
-  /** The extractor's weights; without them those of `seed`. */
-  readonly weights?: { readonly hash: string; readonly stored: StoredWeights } | undefined;
+  /** The extractor's. */
+  readonly weights: { readonly hash: string; readonly stored: StoredWeights };
   readonly seed: number;
   readonly device: DeviceRequest;
   /** Told now and then how many rows are done. */
@@ -47,10 +47,9 @@ const AS_THEY_ARE = { scale: [1], offset: [0] };
 
 /** Throws what storage and device throw, "data-block-damaged" and "weights-damaged". Safe to repeat: what is there is not computed again. */
 export async function ensureFeatures(options: ExtractOptions): Promise<DataManifest> {
-  const { storage, data, extractor, weights, seed } = options;
-  const beginning = weights?.hash ?? { seed };
+  const { storage, data, extractor, weights } = options;
   const id = sha256()
-    .update(JSON.stringify({ VERSION, data: data.contentHash, extractor, beginning }))
+    .update(JSON.stringify({ VERSION, data: data.contentHash, extractor, weights: weights.hash }))
     .digest("hex");
   return (await readManifest(storage, id)) ?? (await extractFeatures(options, id));
 }
@@ -60,7 +59,7 @@ async function extractFeatures(options: ExtractOptions, id: string): Promise<Dat
   const device = await openDevice(request);
   try {
     const replica = new Replica({ device, topology: extractor, loss: "mean-squared-error", seed });
-    if (weights !== undefined) await loadWeights(storage, weights.stored, replica);
+    await loadWeights(storage, weights.stored, replica);
     const labels = labelsOf(data);
     const width = rowElements(featureShape);
     const moments = new Moments(width, featureShape.length === 1);

@@ -19,8 +19,8 @@ export interface Extraction {
   readonly data: DataManifest;
   /** From the model's input to the features. */
   readonly extractor: Topology;
-  /** The extractor's weights, where they are no function of the seed. */
-  readonly stored?: StoredWeights;
+  /** The extractor's weights. */
+  readonly stored: StoredWeights;
 }
 
 /** Everything that decides the run's result, written once before the first worker starts. */

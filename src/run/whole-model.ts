@@ -1,7 +1,6 @@
 // A run may train only the end of its model, on features that the frozen beginning made ahead. What others see of the run is the
 // whole.
 
-import { initializeParameters } from "../graph/initialize.ts";
 import { layoutOf } from "../graph/graph.ts";
 import { buildModel } from "../models/build.ts";
 import { tensorsOf, type NamedTensor } from "../models/safetensors.ts";
@@ -22,12 +21,10 @@ export function wholeOf({
 export async function extractorTensors(
   storage: Storage,
   { extractor, stored }: Pick<Extraction, "extractor" | "stored">,
-  seed: number,
 ): Promise<readonly (NamedTensor & { readonly data: Float32Array })[]> {
   const { frozen } = buildModel(extractor, 1, { training: false }).graph;
   const layout = layoutOf(frozen);
   const values = new Float32Array(layout.length);
-  if (stored === undefined) initializeParameters(frozen, seed, values);
-  else await loadWeights(storage, stored, { mirror: () => values, write: () => undefined });
+  await loadWeights(storage, stored, { mirror: () => values, write: () => undefined });
   return tensorsOf(values, layout);
 }

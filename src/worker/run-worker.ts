@@ -364,7 +364,7 @@ async function train(
       const trained = isNewest
         ? await replica.tensors()
         : (await readSafetensors(storage, keys.bestModel)).tensors.values();
-      const frozen = await extractorTensors(storage, manifest.extraction, config.seed);
+      const frozen = await extractorTensors(storage, manifest.extraction);
       await putModel(keys.model, [...frozen, ...trained]);
     } else if (isNewest) await putModel(keys.model);
     else await copyObject(storage, keys.bestModel, keys.model);
