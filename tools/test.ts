@@ -2,6 +2,7 @@
 // Node's own runner; named files start the servers they need themselves. SLTRAIN_TEST_REQUIRE=all turns a missing
 // requirement from a skipped test into a failure. SLTRAIN_TEST_RIC=1 builds AWS's runtime client and tests it as well.
 import { spawn, type ChildProcess } from "node:child_process";
+import { availableParallelism } from "node:os";
 import { SERVERS_VARIABLE, startServers, stopServers } from "../test/servers/index.ts";
 import { buildAwsLambdaRic } from "./aws-lambda-ric.ts";
 import { installRequirements, missingRequirements } from "./requirements.ts";
@@ -28,7 +29,8 @@ async function runAll(): Promise<number> {
   try {
     const addresses = Object.fromEntries([...servers].map(([name, { uri, env }]) => [name, { uri, env }]));
     process.env[SERVERS_VARIABLE] = JSON.stringify(addresses);
-    return await run("--test", "test/**/*.test.ts");
+    // Many tests wait rather than compute; Node's own choice leaves a core to nobody.
+    return await run("--test", `--test-concurrency=${availableParallelism()}`, "test/**/*.test.ts");
   } finally {
     await stopServers(servers);
   }
