@@ -46,9 +46,9 @@ suite("the webgpu device trains as PyTorch does, and as wasm does", needsGpu, ()
     });
   }
 
-  test("no built-in model is left out here", () => {
+  test("no built-in model that learns by gradients is left out here", () => {
     const tested = goldenCases.map(({ name }) => name);
-    for (const { name } of builtinModels) assert.ok(tested.includes(name), name);
+    for (const { name } of builtinModels) assert.ok(tested.includes(name) || name === "kmeans", name);
   });
 });
 
