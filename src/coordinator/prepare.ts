@@ -24,7 +24,7 @@ import { refuseUnknownTensors } from "../optim/spared-tensors.ts";
 import { frameBudget } from "../run/frame-budget.ts";
 import { NO_COST, type RunCost } from "../plan/run-cost.ts";
 import { newestAttempt } from "../run/attempts.ts";
-import { getJson, putJson } from "../run/json-object.ts";
+import { getJson, putOwnJson } from "../run/json-object.ts";
 import { runKeys, type RunKeys } from "../run/keys.ts";
 import { resizedTo } from "../run/succeed-crew.ts";
 import { RUN_SCHEMA_VERSION, type RunFailure, type RunManifest, type RunSummary } from "../run/records.ts";
@@ -174,7 +174,7 @@ async function createRun(
     },
   };
   await checkLimits(manifest, job, prices);
-  if ((await putJson(storage, runKeys(runId).manifest, manifest, { ifAbsent: true })) === "exists") {
+  if (!(await putOwnJson(storage, runKeys(runId).manifest, manifest))) {
     throw new SltrainError({
       code: "run-exists",
       message: `--run-id: expected a name of no other run, got ${runId}, which was started at the same time`,

@@ -1,7 +1,7 @@
 // The crews of a run, one after another: whoever puts the next number starts that crew, anybody else finds it there.
 
 import type { Storage } from "../storage/storage.ts";
-import { getJson, putJson } from "./json-object.ts";
+import { getJson, putOwnJson } from "./json-object.ts";
 import { runKeys } from "./keys.ts";
 import type { RunCost } from "../plan/run-cost.ts";
 import type { RunManifest } from "./records.ts";
@@ -48,11 +48,11 @@ export async function newestAttempt(storage: Storage, runId: string): Promise<Nu
   return record && { attempt, record };
 }
 
-/** Whether this crew is the caller's to start: exactly one of several gets true. */
-export async function claimAttempt(
+/** Whether this crew is the caller's to start: of several whose records differ exactly one gets true. */
+export function claimAttempt(
   storage: Storage,
   runId: string,
   { attempt, record }: NumberedAttempt,
 ): Promise<boolean> {
-  return (await putJson(storage, runKeys(runId).attempt(attempt), record, { ifAbsent: true })) === "stored";
+  return putOwnJson(storage, runKeys(runId).attempt(attempt), record);
 }

@@ -12,7 +12,22 @@ export function putJson(
   value: unknown,
   options?: PutOptions,
 ): Promise<PutOutcome> {
-  return storage.put(key, [encoder.encode(JSON.stringify(value, undefined, 1) + "\n")], options);
+  return storage.put(key, [encodeJson(value)], options);
+}
+
+/**
+ * Puts if absent, and tells whether what is there is this call's: one whose answer was lost is put again and finds itself.
+ * `value` is to say whose it is, or when.
+ */
+export async function putOwnJson(storage: Storage, key: string, value: unknown): Promise<boolean> {
+  const own = encodeJson(value);
+  if ((await storage.put(key, [own], { ifAbsent: true })) === "stored") return true;
+  const found = await storage.get({ key });
+  return found !== undefined && Buffer.compare(found, own) === 0;
+}
+
+function encodeJson(value: unknown): Uint8Array {
+  return encoder.encode(JSON.stringify(value, undefined, 1) + "\n");
 }
 
 /** The document under `key`, undefined if there is none. Throws "record-damaged" if it is no JSON. */

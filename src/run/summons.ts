@@ -2,7 +2,7 @@
 
 import type { Functions } from "../functions/functions.ts";
 import type { Storage } from "../storage/storage.ts";
-import { getJson, putJson } from "./json-object.ts";
+import { getJson, putOwnJson } from "./json-object.ts";
 import { runKeys } from "./keys.ts";
 import type { RankPlace } from "./observe-rank.ts";
 import type { Summons, WorkerEvent } from "./records.ts";
@@ -25,7 +25,7 @@ export async function summon(options: SummonOptions): Promise<boolean> {
   const { runId, attempt, rank, generation, reason } = event;
   const key = runKeys(runId).summons(attempt, rank, generation, tryNumber);
   const summons: Summons = { reason, by, step, at: new Date().toISOString() };
-  if ((await putJson(storage, key, summons, { ifAbsent: true })) === "exists") return false;
+  if (!(await putOwnJson(storage, key, summons))) return false;
   await functions.invoke(event);
   return true;
 }

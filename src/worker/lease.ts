@@ -4,7 +4,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { SltrainError } from "../errors.ts";
-import { getJson, putJson } from "../run/json-object.ts";
+import { getJson, putOwnJson } from "../run/json-object.ts";
 import { newestGeneration, type RankPlace } from "../run/observe-rank.ts";
 import type { Heartbeat, Lease, StartReason } from "../run/records.ts";
 
@@ -55,13 +55,11 @@ function leaseKey({ keys, attempt, rank }: RankPlace, generation: number): strin
   return keys.lease(attempt, rank, generation);
 }
 
-/** Whether this worker holds it. An answer that was lost may make one's own lease seem another's. */
-async function putLease(options: ClaimOptions, generation: number): Promise<boolean> {
+/** Whether this worker holds it. */
+function putLease(options: ClaimOptions, generation: number): Promise<boolean> {
   const { storage, requestId, reason } = options;
   const lease: Lease = { requestId, nonce: randomUUID(), reason, at: new Date().toISOString() };
-  const key = leaseKey(options, generation);
-  if ((await putJson(storage, key, lease, { ifAbsent: true })) === "stored") return true;
-  return (await getJson<Lease>(storage, key))?.nonce === lease.nonce;
+  return putOwnJson(storage, leaseKey(options, generation), lease);
 }
 
 /** Whether the worker is needed: its predecessor has left its state, or has died. */
