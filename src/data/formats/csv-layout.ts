@@ -5,14 +5,11 @@ import { SltrainError } from "../../errors.ts";
 import { nearestName } from "../../nearest-name.ts";
 import type { ReadOptions } from "../format.ts";
 import { cellsOf } from "./csv-cells.ts";
+import { announcedLabel, LABEL_NAME } from "./table-columns.ts";
 import { BadRecord } from "./text-records.ts";
 
 /** Of several that fit equally well, the first: a comma stands in numbers and in texts, a tab in neither. */
 const SEPARATORS = ["\t", ";", ","] as const;
-/** A header's name for the label column; without one it is the last column. */
-const LABEL_NAME = /^(label|target|class)$/i;
-/** `y` is a label's name in tables that end or begin with it, and a coordinate's elsewhere. */
-const LABEL_AT_AN_END = /^y$/i;
 /** These names announce classes; under other names, numbers that cannot be classes are regression targets. */
 const CLASS_NAME = /^(label|class)$/i;
 /** Records that are looked at: a column of text among them holds text. */
@@ -118,7 +115,7 @@ function labelOf(
     });
   }
   if (labelColumn === undefined) {
-    const named = hasHeader ? first.findIndex(isLabelName) : -1;
+    const named = hasHeader ? announcedLabel(first) : -1;
     return named >= 0 ? named : width - 1;
   }
   const name = labelByName(labelColumn);
@@ -148,11 +145,6 @@ function noSuchColumn(
       "Name the label's column by the header's name for it, or by its number from 0: --label-column 0.",
     ],
   });
-}
-
-function isLabelName(cell: string, column: number, record: readonly string[]): boolean {
-  const isAtAnEnd = column === 0 || column === record.length - 1;
-  return LABEL_NAME.test(cell) || (isAtAnEnd && LABEL_AT_AN_END.test(cell));
 }
 
 /** What cuts most of the first records into the same number of cells, and into the most. */

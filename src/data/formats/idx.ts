@@ -8,6 +8,7 @@ import { openContent } from "../content-file.ts";
 import { rowElements } from "../dataset.ts";
 import type { ContentFile, Format } from "../format.ts";
 import type { DenseRows, LabelMeaning, RowBlock, RowFacts, RowReader } from "../rows.ts";
+import { refuseNonFinite } from "./finite-rows.ts";
 import { fixedRecords } from "./fixed-records.ts";
 
 interface IdxType {
@@ -85,7 +86,7 @@ export async function readIdxLabels(path: string): Promise<IdxLabels> {
   checkSize(content.length - headerBytes, dims, values.length * type.bytes, path);
   const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
   for (let i = 0; i < values.length; i++) values[i] = type.read(view, headerBytes + i * type.bytes);
-  refuseNonFinite(values, 1, 0, path);
+  refuseNonFinite(values, 1, { where: path, unit: "record", firstRow: 0 });
   return { path, dims, values, areIntegers: type.isInteger };
 }
 
@@ -121,7 +122,9 @@ export function openIdxRows(images: ContentFile, labels: IdxLabels, classes?: nu
       const rows = Math.min(Math.floor(records.length / recordBytes), count - row);
       if (rows === 0) continue;
       const features = featuresOf(records.subarray(0, rows * recordBytes), type);
-      if (!(features instanceof Uint8Array)) refuseNonFinite(features, width, row, images.path);
+      if (!(features instanceof Uint8Array)) {
+        refuseNonFinite(features, width, { where: images.path, unit: "record", firstRow: row });
+      }
       yield { count: rows, features, labels: labels.values.slice(row, row + rows) };
       row += rows;
     }
@@ -140,7 +143,7 @@ export async function readIdxFeatures(
   checkSize(content.length, dims, rowElements(dims) * type.bytes, file.path);
   const row = dims.slice(1);
   const values = featuresOf(content, type);
-  refuseNonFinite(values, rowElements(row), 0, file.path);
+  refuseNonFinite(values, rowElements(row), { where: file.path, unit: "record", firstRow: 0 });
   return { row, values };
 }
 
@@ -180,23 +183,6 @@ function sizeError(path: string, wanted: string, got: string, code: string): Slt
     code,
     message: `${path}: expected ${wanted}, got ${got}`,
     suggestions: ["Fetch the file again."],
-  });
-}
-
-function refuseNonFinite(
-  values: DenseRows | Float64Array,
-  width: number,
-  firstRow: number,
-  path: string,
-): void {
-  const bad = values.findIndex((value) => !Number.isFinite(value));
-  if (bad < 0) return;
-  throw new SltrainError({
-    code: "data-nan",
-    message:
-      `${path}: record ${firstRow + Math.floor(bad / width)}, element ${bad % width}: ` +
-      `expected a finite f32 number, got ${values[bad]}`,
-    suggestions: ["Remove the record or replace the value."],
   });
 }
 

@@ -8,6 +8,7 @@ import { openContent } from "../content-file.ts";
 import { rowElements } from "../dataset.ts";
 import type { ContentFile, Format } from "../format.ts";
 import type { DenseRows, FeatureType, RowBlock, RowReader } from "../rows.ts";
+import { refuseNonFinite } from "./finite-rows.ts";
 import { fixedRecords } from "./fixed-records.ts";
 import { LabelColumn } from "./labels.ts";
 import { npyHeader, type NpyHeader } from "./npy-header.ts";
@@ -92,7 +93,7 @@ export async function openNpyRows(features: NpyArray, labels: NpyArray | string)
       const rows = Math.min(Math.floor(chunk.length / recordBytes), count! - done);
       if (rows === 0) continue;
       const values = valuesOf(chunk.subarray(0, rows * recordBytes), header, featureType);
-      if (featureType !== "u8") refuseNonFinite(values, width, done, where);
+      if (featureType !== "u8") refuseNonFinite(values, width, { where, unit: "row", firstRow: done });
       const block =
         column === undefined
           ? { count: rows, features: values, labels: beside!.slice(done, done + rows) }
@@ -156,7 +157,7 @@ async function readLabels(labels: NpyArray, features: NpyArray): Promise<Float64
     got += chunk.length;
   }
   checkSize(got, bytes, recordBytes, where, header.shape);
-  refuseNonFinite(values, 1, 0, where);
+  refuseNonFinite(values, 1, { where, unit: "row", firstRow: 0 });
   return values;
 }
 
@@ -192,23 +193,6 @@ function takeColumn(values: DenseRows, count: number, column: number): RowBlock 
     }
   }
   return { count, features, labels };
-}
-
-function refuseNonFinite(
-  values: DenseRows | Float64Array,
-  width: number,
-  firstRow: number,
-  where: string,
-): void {
-  const bad = values.findIndex((value) => !Number.isFinite(value));
-  if (bad < 0) return;
-  throw new SltrainError({
-    code: "data-nan",
-    message:
-      `${where}: row ${firstRow + Math.floor(bad / width)}, element ${bad % width}: expected a finite number that f32 ` +
-      `can hold, got ${values[bad]}`,
-    suggestions: ["Remove the row or replace the value."],
-  });
 }
 
 function checkSize(

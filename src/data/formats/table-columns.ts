@@ -1,14 +1,23 @@
-// Which column of a table with typed, named columns is the label: the rules of csv-layout.ts.
+// Which column of a table with named columns is the label.
 
 import { SltrainError } from "../../errors.ts";
 import { nearestName } from "../../nearest-name.ts";
 
-const LABEL_NAME = /^(label|target|class)$/i;
+/** A label column's name; without one it is the last column. */
+export const LABEL_NAME = /^(label|target|class)$/i;
+/** `y` is a label's name in tables that end or begin with it, and a coordinate's elsewhere. */
 const LABEL_AT_AN_END = /^y$/i;
 
+/** The first column whose name says that it is the label; -1 if none does. */
+export function announcedLabel(names: readonly string[]): number {
+  return names.findIndex((name, column) => {
+    const isAtAnEnd = column === 0 || column === names.length - 1;
+    return LABEL_NAME.test(name) || (isAtAnEnd && LABEL_AT_AN_END.test(name));
+  });
+}
+
 /**
- * The column that is asked for, by name or number; else one that is called label, target or class; else a `y` at an end;
- * else the last one.
+ * Of columns with types: the one that is asked for, by name or number; else the one that is announced; else the last one.
  * @throws SltrainError "data-columns" naming `where`
  */
 export function labelColumnOf(
@@ -32,9 +41,8 @@ export function labelColumnOf(
       near === undefined ? [] : [`Did you mean --label-column ${near}?`],
     );
   }
-  const announced = names.findIndex((name) => LABEL_NAME.test(name));
-  if (announced >= 0) return announced;
-  return LABEL_AT_AN_END.test(names[0]!) ? 0 : names.length - 1;
+  const announced = announcedLabel(names);
+  return announced >= 0 ? announced : names.length - 1;
 }
 
 function columnsError(
