@@ -4,26 +4,13 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { Replica, type Batch } from "../../src/algorithms/replica.ts";
 import { createWasmDevice } from "../../src/device/wasm/wasm-device.ts";
-import { add, batchNormalization, Composer, dense } from "../../src/models/compose.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/models/safetensors.ts";
-import type { Topology } from "../../src/models/topology.ts";
 import { hyperAt, optimizerOf } from "../../src/optim/optimizer.ts";
 import { RandomStream } from "../../src/random.ts";
+import { FEATURES, residual } from "../support/residual-model.ts";
 
-const FEATURES = 6;
 const BATCH_SIZE = 16;
 const optimizer = optimizerOf({ optimizer: "momentum", lr: 0.1, momentum: 0.9 });
-
-/** A residual block over rows, as small as it gets. */
-function residual(): Topology {
-  const composer = new Composer();
-  const first = composer.add(dense(FEATURES));
-  composer.add(batchNormalization({ momentum: 0.5 }));
-  const main = composer.add(dense(FEATURES, "relu"));
-  composer.add(add(), main, first);
-  composer.add(dense(3, "softmax"));
-  return composer.topology("residual", [FEATURES]);
-}
 
 async function newReplica(): Promise<Replica> {
   const device = await createWasmDevice();

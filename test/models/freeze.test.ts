@@ -3,7 +3,7 @@ import { suite, test } from "node:test";
 import { Replica, type Batch } from "../../src/algorithms/replica.ts";
 import { createWasmDevice } from "../../src/device/wasm/wasm-device.ts";
 import { layoutsOf } from "../../src/models/build.ts";
-import { activation, add, batchNormalization, Composer, dense, dropout } from "../../src/models/compose.ts";
+import { activation, Composer, dense, dropout } from "../../src/models/compose.ts";
 import { formatTopology } from "../../src/models/format-topology.ts";
 import { freezeLayers, splitAtFeatures } from "../../src/models/freeze.ts";
 import { loadModel } from "../../src/models/load-model.ts";
@@ -11,20 +11,9 @@ import { parseTopology } from "../../src/models/parse-topology.ts";
 import type { Topology } from "../../src/models/topology.ts";
 import { hyperAt, optimizerOf } from "../../src/optim/optimizer.ts";
 import { RandomStream } from "../../src/random.ts";
+import { FEATURES, residual } from "../support/residual-model.ts";
 
-const FEATURES = 6;
 const optimizer = optimizerOf({ optimizer: "momentum", lr: 0.1, momentum: 0.9 });
-
-/** dense, batch_normalization, dense_1, add, dense_2 */
-function residual(): Topology {
-  const composer = new Composer();
-  const first = composer.add(dense(FEATURES));
-  composer.add(batchNormalization({ momentum: 0.5 }));
-  const main = composer.add(dense(FEATURES, "relu"));
-  composer.add(add(), main, first);
-  composer.add(dense(3, "softmax"));
-  return composer.topology("residual", [FEATURES]);
-}
 
 function batchOf(step: number): Batch {
   const random = new RandomStream(1, "batch", step);
