@@ -48,7 +48,7 @@ export async function newestAttempt(storage: Storage, runId: string): Promise<Nu
   return record && { attempt, record };
 }
 
-/** Whether this crew is the caller's to start: of several whose records differ exactly one gets true. */
+/** Whether this crew is the caller's to start: of several callers exactly one gets true. */
 export function claimAttempt(
   storage: Storage,
   runId: string,

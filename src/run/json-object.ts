@@ -1,5 +1,6 @@
 // Small JSON documents in storage. Every document is written atomically, so a reader sees one version or none.
 
+import { randomUUID } from "node:crypto";
 import { SltrainError } from "../errors.ts";
 import type { PutOptions, PutOutcome, Storage } from "../storage/storage.ts";
 
@@ -16,11 +17,11 @@ export function putJson(
 }
 
 /**
- * Puts if absent, and tells whether what is there is this call's: one whose answer was lost is put again and finds itself.
- * `value` is to say whose it is, or when.
+ * Puts if absent, with a `nonce` of this call and no other, and tells whether what is there is this call's: one whose
+ * answer was lost is put again and finds itself.
  */
-export async function putOwnJson(storage: Storage, key: string, value: unknown): Promise<boolean> {
-  const own = encodeJson(value);
+export async function putOwnJson(storage: Storage, key: string, value: object): Promise<boolean> {
+  const own = encodeJson({ ...value, nonce: randomUUID() });
   if ((await storage.put(key, [own], { ifAbsent: true })) === "stored") return true;
   const found = await storage.get({ key });
   return found !== undefined && Buffer.compare(found, own) === 0;

@@ -1,7 +1,6 @@
 // Who acts as which generation of a rank. A lease guards nothing: two workers of one rank write the same. It lets all but
 // the newest end soon, and it tells a duplicate or late start whether anybody needs it.
 
-import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { SltrainError } from "../errors.ts";
 import { getJson, putOwnJson } from "../run/json-object.ts";
@@ -58,7 +57,7 @@ function leaseKey({ keys, attempt, rank }: RankPlace, generation: number): strin
 /** Whether this worker holds it. */
 function putLease(options: ClaimOptions, generation: number): Promise<boolean> {
   const { storage, requestId, reason } = options;
-  const lease: Lease = { requestId, nonce: randomUUID(), reason, at: new Date().toISOString() };
+  const lease: Omit<Lease, "nonce"> = { requestId, reason, at: new Date().toISOString() };
   return putOwnJson(storage, leaseKey(options, generation), lease);
 }
 
