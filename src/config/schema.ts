@@ -162,7 +162,13 @@ export const trainFields = {
     .positive("a number above 0, at most 16")
     .max(16, "a number above 0, at most 16")
     .optional()
-    .describe("Width of mobilenet, the resnets and vgg19: what all their channels are multiplied by."),
+    .describe(
+      "Width of mobilenet, the resnets and vgg19: what all their channels are multiplied by; of gpt-nano, its 128 features.",
+    ),
+  layers: wholeNumber(1, 1000).optional().describe("Layers of gpt-nano, each attention and an MLP (4)."),
+  heads: wholeNumber(1, 1000)
+    .optional()
+    .describe("Heads of each layer of gpt-nano, among which a position's features are shared out (4)."),
   epochs: wholeNumber(1, 1_000_000).describe("Passes over the training data, at most."),
   batchSize: wholeNumber(1, 1 << 24).describe("Samples per step, over all workers together."),
   lr: positive().describe("Learning rate, before the schedule."),

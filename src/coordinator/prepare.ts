@@ -124,6 +124,7 @@ async function createRun(
     outputs,
     regression: task === "regression",
     ...{ hidden: config.hidden === undefined ? undefined : parseHidden(config.hidden), width: config.width },
+    ...{ layers: config.layers, heads: config.heads },
   });
   const whole = overRows(
     config.freeze === undefined ? loaded : freezeLayers(loaded, config.freeze),

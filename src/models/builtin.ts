@@ -126,7 +126,11 @@ export const builtinModels: readonly BuiltinModel[] = [
   {
     name: "gpt-nano",
     description: "decoder-only transformer for text (as nanoGPT; 818,176 parameters on 64 of 65 characters)",
-    topology: (io) => gpt("gpt-nano", gptNano, io),
+    topology: (io) => {
+      const { layers = gptNano.layers, heads = gptNano.heads } = io;
+      return gpt("gpt-nano", { ...widened(gptNano, io), layers, heads }, io);
+    },
+    takes: ["layers", "heads", "width"],
   },
   {
     name: "vgg19",

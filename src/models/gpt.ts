@@ -27,7 +27,7 @@ export const gptNano: GptSizes = { layers: 4, heads: 4, width: 128 };
 const EPSILON = 1e-5;
 const DEVIATION = 0.02;
 
-/** Throws SltrainError "model-data-mismatch" for data that is no text. */
+/** Throws SltrainError "model-data-mismatch" for data that is no text, "config-conflict" for heads that divide no width. */
 export function gpt(name: string, { layers, heads, width }: GptSizes, io: ModelIo): Topology {
   const { inputShape, outputs: vocabularySize, tokens = false } = io;
   if (!tokens) {
@@ -37,6 +37,7 @@ export function gpt(name: string, { layers, heads, width }: GptSizes, io: ModelI
       suggestions: ["Give it a text file as --data, or choose --model mlp for data of this kind."],
     });
   }
+  refuseUnequalHeads(heads, width);
   const normal = (stddev: number): RandomNormal => ({ className: "RandomNormal", stddev });
   const linear = (units: number, activation: Activation = "linear") => ({
     ...dense(units, activation),
@@ -63,4 +64,16 @@ export function gpt(name: string, { layers, heads, width }: GptSizes, io: ModelI
   model.add(layerNormalization(EPSILON));
   model.add({ ...linear(vocabularySize, "softmax"), useBias: false });
   return model.topology(name, inputShape);
+}
+
+/** A position's features are shared out among the heads. */
+function refuseUnequalHeads(heads: number, width: number): void {
+  if (width % heads === 0) return;
+  const fewer = Array.from({ length: heads }, (_, i) => heads - i).find((count) => width % count === 0)!;
+  const wider = Math.ceil(width / heads) * heads;
+  throw new SltrainError({
+    code: "config-conflict",
+    message: `--heads: expected a divisor of the ${width} features that a position has, got ${heads}`,
+    suggestions: [`Choose --heads ${fewer}, or --width ${wider / gptNano.width} for ${wider} features.`],
+  });
 }

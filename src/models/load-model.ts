@@ -6,7 +6,7 @@ import { nearestName } from "../nearest-name.ts";
 import { outputsOf } from "./build.ts";
 import { builtinModels } from "./builtin.ts";
 import { importModel } from "./import-model.ts";
-import type { ModelIo, ModelSizes } from "./model-io.ts";
+import { modelSizeNames, type ModelIo, type ModelSizes } from "./model-io.ts";
 import type { OwnLoss } from "./model-loss.ts";
 import { parseTopology } from "./parse-topology.ts";
 import { vocabularyOf, type Topology } from "./topology.ts";
@@ -33,7 +33,7 @@ export async function loadModel(spec: string, io: ModelIo): Promise<Topology> {
 
 /** Throws SltrainError "config-conflict" for a size that the model has of its own. */
 function refuseSizes(spec: string, sizes: ModelSizes, takes: readonly (keyof ModelSizes)[]): void {
-  for (const size of ["hidden", "width"] as const) {
+  for (const size of modelSizeNames) {
     if (sizes[size] === undefined || takes.includes(size)) continue;
     const others = builtinModels.filter((model) => model.takes?.includes(size) === true);
     throw new SltrainError({

@@ -18,9 +18,15 @@ export interface ModelIo extends ModelSizes {
 export interface ModelSizes {
   /** Units of each hidden layer. */
   readonly hidden?: readonly number[] | undefined;
-  /** Of all channels (MobileNet's width multiplier, Howard et al. 2017, section 3.3). */
+  /** Of all channels (MobileNet's width multiplier, Howard et al. 2017, section 3.3), or of a position's features. */
   readonly width?: number | undefined;
+  /** Of a transformer. */
+  readonly layers?: number | undefined;
+  /** Of each of its layers. */
+  readonly heads?: number | undefined;
 }
+
+export const modelSizeNames = ["hidden", "width", "layers", "heads"] as const satisfies (keyof ModelSizes)[];
 
 /** So many channels at that width, one at the least. */
 export function channelsAt(width: number, channels: number): number {

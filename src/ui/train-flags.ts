@@ -21,6 +21,8 @@ const VALUES = {
   freeze: "layers",
   hidden: "units,…",
   width: "x",
+  layers: "n",
+  heads: "n",
   frozenFeatures: "auto|cache|compute",
   data: "name|path",
   rows: "n",

@@ -57,6 +57,8 @@ suite("the built-in models", () => {
     ["mobilenet", { ...photos, width: 0.5 }, 1_331_592],
     ["mlp", { ...images, hidden: [512, 256] }, 535_818],
     ["gpt-nano", text, 818_176],
+    // nanoGPT's for Shakespeare by the letter, with its 10.65 million, and our biases.
+    ["gpt-nano", { ...text, inputShape: [256], layers: 6, heads: 6, width: 3 }, 10_795_776],
     ["vgg19", photos, 143_667_240],
   ] as const satisfies readonly (readonly [string, ModelIo, number])[];
   for (const [name, io, parameters] of counts as readonly (readonly [string, ModelIo, number])[]) {

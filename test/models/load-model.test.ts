@@ -78,4 +78,20 @@ test("a size that a model has of its own is refused, with the models whose size 
     suggestions: ["It belongs to --model mlp."],
   });
   await assert.rejects(loadModel("./model.json", { ...io, width: 2 }), { code: "config-conflict" });
+  await assert.rejects(loadModel("resnet20", { ...io, heads: 2 }), {
+    code: "config-conflict",
+    message: /--heads: .* got resnet20/,
+    suggestions: ["It belongs to --model gpt-nano."],
+  });
+});
+
+test("heads that do not divide a position's features are refused, with the sizes that are near", async () => {
+  const io = { inputShape: [16], outputs: 65, tokens: true };
+  await assert.rejects(loadModel("gpt-nano", { ...io, heads: 6 }), {
+    code: "config-conflict",
+    message: "--heads: expected a divisor of the 128 features that a position has, got 6",
+    suggestions: ["Choose --heads 4, or --width 1.03125 for 132 features."],
+  });
+  const { layers } = await loadModel("gpt-nano", { ...io, heads: 6, width: 132 / 128, layers: 1 });
+  assert.equal(layers.filter(({ className }) => className === "CausalSelfAttention").length, 1);
 });
