@@ -4,6 +4,7 @@ import { train } from "../coordinator/train.ts";
 import { createProvider } from "../providers/create-provider.ts";
 import { deployPrinter } from "../providers/lambda/deploy-view.ts";
 import { useStack } from "../providers/lambda/use-stack.ts";
+import { SltrainError } from "../errors.ts";
 import { SltrainCommand, exitCodeOf, explainFlag, jsonFlag } from "../ui/sltrain-command.ts";
 import { chooseView } from "../ui/train-view.ts";
 import { trainFlags } from "../ui/train-flags.ts";
@@ -46,7 +47,7 @@ export default class Train extends SltrainCommand {
         view.interrupted(signalled !== undefined);
         if (signalled !== undefined) process.exit(signalled);
         signalled = exitCode;
-        abort.abort();
+        abort.abort(beforeTheRun());
       });
     }
     try {
@@ -68,8 +69,18 @@ export default class Train extends SltrainCommand {
     } catch (error) {
       const told = explainFlag(error as Error, Object.keys(Train.flags));
       view.fail(told);
-      if (!json) throw told;
-      process.exitCode = exitCodeOf(told);
+      const stopped = told === abort.signal.reason ? signalled : undefined;
+      if (!json && stopped === undefined) throw told;
+      if (!json) this.logToStderr(told.message);
+      process.exitCode = stopped ?? exitCodeOf(told);
     }
   }
+}
+
+/** What a run is stopped with that has no worker yet. */
+function beforeTheRun(): SltrainError {
+  return new SltrainError({
+    code: "interrupted",
+    message: "stopped before the run had begun; what is in storage by now is not made again",
+  });
 }

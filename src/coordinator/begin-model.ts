@@ -20,26 +20,30 @@ export interface BeginOptions {
   readonly data: DataManifest;
   /** With its layers frozen. */
   readonly topology: Topology;
+  readonly signal?: AbortSignal | undefined;
   readonly onEvent?: ((event: TrainEvent) => void) | undefined;
 }
 
-/** What workers train, on what, from where on. Throws what `placeWeights` and `ensureFeatures` throw. */
+/** What workers train, on what, from where on. Throws what `placeWeights` and `ensureFeatures` throw, and what `signal` is aborted with. */
 export async function beginModel(
   options: BeginOptions,
 ): Promise<Pick<RunManifest, "topology" | "data" | "weights" | "extraction">> {
-  const { storage, config, data, topology } = options;
+  const { storage, config, data, topology, signal } = options;
   const { weights: from, newHead, seed } = config;
+  const making = { seed, signal, onBytes: progressOf(options.onEvent, weightsMade) };
   const split = worthwhileSplit(options);
   const parts = split === undefined ? [topology] : [split.head, split.extractor];
   const placed =
-    from === undefined ? undefined : await placeWeights({ storage, from, topology, newHead, seed, parts });
+    from === undefined
+      ? undefined
+      : await placeWeights({ ...making, storage, from, topology, newHead, parts });
   const weights = placed && { from: placed.from, fresh: placed.fresh, ...placed.parts[0]! };
   if (split === undefined) return { topology, data, ...(weights && { weights }) };
   const { extractor, head } = split;
-  const frozen = placed?.parts[1] ?? (await placeSeeded(storage, extractor, seed));
+  const frozen = placed?.parts[1] ?? (await placeSeeded(storage, extractor, making));
   const features = await ensureFeatures({
-    ...{ storage, data, extractor, featureShape: head.inputShape, seed },
-    ...{ weights: frozen, onRows: progressOf(options.onEvent) },
+    ...{ storage, data, extractor, featureShape: head.inputShape, seed, signal },
+    ...{ weights: frozen, onRows: progressOf(options.onEvent, featuresComputed) },
     device: { device: config.device === "webgpu" ? "webgpu" : "wasm", adapter: config.adapter },
   });
   return {
@@ -48,15 +52,20 @@ export async function beginModel(
   };
 }
 
+const weightsMade: Tell = (bytes, of) => ({ event: "weights.made", bytes, of });
+const featuresComputed: Tell = (rows, of) => ({ event: "features.computed", rows, of });
+
+type Tell = (done: number, all: number) => TrainEvent;
+
 /** Tells of each tenth; of what takes less than a few seconds nothing. */
-function progressOf(onEvent: BeginOptions["onEvent"]): (done: number, all: number) => void {
+function progressOf(onEvent: BeginOptions["onEvent"], tell: Tell): (done: number, all: number) => void {
   const start = performance.now();
   let told = 0;
   return (done, all) => {
     const tenths = Math.floor((10 * done) / all);
     if (tenths === told || performance.now() - start < QUIET_MS) return;
     told = tenths;
-    onEvent?.({ event: "features.computed", rows: done, of: all });
+    onEvent?.(tell(done, all));
   };
 }
 

@@ -69,6 +69,8 @@ export type TrainEvent =
     }
   /** Its workers go on by themselves. */
   | { readonly event: "run.detached"; readonly runId: string; readonly watch: string }
+  /** A frozen beginning's, or those of `--weights`, ahead of the run; not told where it takes a few seconds. */
+  | { readonly event: "weights.made"; readonly bytes: number; readonly of: number }
   /** By the model's frozen beginning, ahead of the run; not told where it takes a few seconds. */
   | { readonly event: "features.computed"; readonly rows: number; readonly of: number }
   | { readonly event: "warning"; readonly message: string }

@@ -32,6 +32,7 @@ export interface ExtractOptions {
   readonly weights: { readonly hash: string; readonly stored: StoredWeights };
   readonly seed: number;
   readonly device: DeviceRequest;
+  readonly signal?: AbortSignal | undefined;
   /** Told now and then how many rows are done. */
   readonly onRows?: ((done: number, all: number) => void) | undefined;
 }
@@ -109,7 +110,7 @@ async function extractFeatures(options: ExtractOptions, id: string): Promise<Dat
 /** A stored block's rows at a time: memory does not grow with the data set. */
 async function extractSplit(
   replica: Replica,
-  { storage, data, extractor, featureShape }: ExtractOptions,
+  { storage, data, extractor, featureShape, signal }: ExtractOptions,
   split: Split,
   writer: BlockWriter,
   onRows: (rows: number) => void,
@@ -123,6 +124,7 @@ async function extractSplit(
     const reader = new BatchReader(dataset);
     const order = Uint32Array.from({ length: rows }, (_, i) => i);
     for (let begin = 0; begin < rows; begin += batchSize) {
+      signal?.throwIfAborted();
       const end = Math.min(rows, begin + batchSize);
       const { x, labels, count } = reader.read(order, begin, end, data.task === "regression");
       const outputs = await replica.runPrediction(count, x);

@@ -1,21 +1,24 @@
 // `--weights`: what a run's model begins with, from a file or another run, into storage.
 
 import { SltrainError } from "../errors.ts";
-import { initializeParameters } from "../graph/initialize.ts";
-import { layoutOf, vectorNames } from "../graph/graph.ts";
+import { fillInSlices, initialValues } from "../graph/initialize.ts";
+import { layoutOf, vectorNames, type Parameter, type VectorName } from "../graph/graph.ts";
 import { buildModel } from "../models/build.ts";
 import type { Topology } from "../models/topology.ts";
 import type { ByteSource, WeightFile } from "../models/weights/byte-source.ts";
-import { matchWeights, type NewHead } from "../models/weights/match.ts";
+import { matchWeights, type Match, type NewHead } from "../models/weights/match.ts";
 import { openSafetensors } from "../models/weights/safetensors-weights.ts";
 import { openWeightFile } from "../models/weights/weight-file.ts";
 import { runKeys } from "../run/keys.ts";
 import { readRun } from "../run/registry.ts";
-import { storeVector, type StoredWeights } from "../run/stored-weights.ts";
+import { chunkRanges, ensureWeights, type ChunkValues, type StoredWeights } from "../run/stored-weights.ts";
 import { sha256 } from "../sha256.ts";
 import type { Storage } from "../storage/storage.ts";
 
 const RUN = "run:";
+
+/** Raise it when initial values change for an equal seed. */
+const SEEDED_VERSION = 1;
 
 export interface PlaceWeightsOptions {
   readonly storage: Storage;
@@ -27,20 +30,25 @@ export interface PlaceWeightsOptions {
   readonly seed: number;
   /** The model, or the parts that it was cut into, whose weights are kept apart. */
   readonly parts: readonly Topology[];
+  readonly signal?: AbortSignal | undefined;
+  /** Told chunk by chunk how much of a part has been made; nothing of one that is there already. */
+  readonly onBytes?: ((done: number, all: number) => void) | undefined;
 }
+
+type MakeOptions = Pick<PlaceWeightsOptions, "seed" | "signal" | "onBytes">;
 
 export interface PlacedWeights {
   /** As the user named it. */
   readonly from: string;
   /** Tensors that begin as without a file: a new head's. */
   readonly fresh: readonly string[];
-  /** By part: `hash` is that of the vectors' content. */
+  /** By part: all its values follow from `hash`. */
   readonly parts: readonly { readonly hash: string; readonly stored: StoredWeights }[];
 }
 
-/** Throws what reading the file and `matchWeights` throw, "run-unknown", and "model-missing" for a run without a model. */
+/** Throws what reading the file and `matchWeights` throw, "run-unknown", "model-missing" for a run without a model, and what `signal` is aborted with. */
 export async function placeWeights(options: PlaceWeightsOptions): Promise<PlacedWeights> {
-  const { storage, from, topology, newHead, seed } = options;
+  const { storage, from, topology, newHead } = options;
   const file = await (from.startsWith(RUN)
     ? openModelOf(storage, from.slice(RUN.length))
     : openWeightFile(from));
@@ -48,44 +56,90 @@ export async function placeWeights(options: PlaceWeightsOptions): Promise<Placed
     const { matches, fresh } = matchWeights(topology, file, newHead);
     const reads = new Map(matches.map(({ name, read }) => [name, read]));
     const parts = [];
-    for (const part of options.parts) parts.push(await storePart(storage, part, reads, seed));
+    for (const part of options.parts) parts.push(await storePart(storage, part, reads, options));
     return { from, fresh, parts };
   } finally {
     await file.close();
   }
 }
 
-/** The weights of `part` as the seed has them: a worker that made half a gigabyte of them would give no sign of life meanwhile. */
+/**
+ * The weights of `part` as the seed has them, made once: a worker that made half a gigabyte of them by itself would take as long
+ * as its training. Throws what `signal` is aborted with.
+ */
 export function placeSeeded(
   storage: Storage,
   part: Topology,
-  seed: number,
+  options: MakeOptions,
 ): Promise<PlacedWeights["parts"][number]> {
-  return storePart(storage, part, new Map(), seed);
+  return storePart(storage, part, new Map(), options);
 }
 
 /** Tensors that are not read begin by the seed. */
 async function storePart(
   storage: Storage,
   part: Topology,
-  reads: ReadonlyMap<string, () => Promise<Float32Array>>,
-  seed: number,
+  reads: ReadonlyMap<string, Match["read"]>,
+  { onBytes, ...options }: MakeOptions,
 ): Promise<PlacedWeights["parts"][number]> {
   const { graph } = buildModel(part, 1, { training: false });
-  const vectors = vectorNames.map((name) => [name, new Float32Array(layoutOf(graph[name]).length)] as const);
+  const chunks = () => chunksOf(graph, reads, options);
+  const isRead = vectorNames.some((vector) => graph[vector].some(({ name }) => reads.has(name)));
+  // What follows from the seed alone has its name without being made.
+  const hash = isRead ? await hashOf(chunks()) : seededId(graph, options.seed);
+  const stored = await ensureWeights(storage, hash, () => chunksOf(graph, reads, { ...options, onBytes }));
+  return { hash, stored };
+}
+
+type Tensors = Readonly<Record<VectorName, readonly Parameter[]>>;
+
+function seededId(tensors: Tensors, seed: number): string {
+  const ofAll = vectorNames.map((vector) => [vector, tensors[vector]] as const);
+  return sha256().update(JSON.stringify({ SEEDED_VERSION, seed, ofAll })).digest("hex");
+}
+
+async function hashOf(chunks: AsyncIterable<ChunkValues>): Promise<string> {
   const hash = sha256();
-  for (const [name, values] of vectors) {
-    for (const tensor of graph[name]) {
-      const read = reads.get(tensor.name);
-      if (read === undefined) initializeParameters([tensor], seed, values);
-      else values.set(await read(), tensor.offset);
+  for await (const { vector, begin, end, values } of chunks)
+    hash.update(`${vector} ${begin} ${end}`).update(values);
+  return hash.digest("hex");
+}
+
+/** The vectors a chunk at a time, in memory that is used again. Gives way to the event loop while it makes them. */
+async function* chunksOf(
+  tensors: Tensors,
+  reads: ReadonlyMap<string, Match["read"]>,
+  { seed, signal, onBytes }: MakeOptions,
+): AsyncGenerator<ChunkValues> {
+  const lengthOf = (vector: VectorName) => layoutOf(tensors[vector]).length;
+  const lengths = Object.fromEntries(vectorNames.map((name) => [name, lengthOf(name)])) as Record<
+    VectorName,
+    number
+  >;
+  const seeded = new Map<string, (into: Float32Array) => void>();
+  const all = vectorNames.reduce((sum, name) => sum + lengths[name], 0) * Float32Array.BYTES_PER_ELEMENT;
+  let done = 0;
+  let memory = new Float32Array();
+  for (const { vector, begin, end } of chunkRanges(lengths)) {
+    if (memory.length < end - begin) memory = new Float32Array(end - begin);
+    const values = memory.subarray(0, end - begin).fill(0);
+    for (const tensor of tensors[vector]) {
+      const { name, offset, length } = tensor;
+      const [from, to] = [Math.max(begin, offset), Math.min(end, offset + length)];
+      if (from >= to) continue;
+      signal?.throwIfAborted();
+      const place = values.subarray(from - begin, to - begin);
+      const read = reads.get(name);
+      if (read !== undefined) place.set(await read(from - offset, to - offset));
+      else {
+        const fill = seeded.get(name) ?? initialValues(tensor, seed);
+        seeded.set(name, fill);
+        await fillInSlices(fill, place);
+      }
     }
-    hash.update(`${name} ${values.length}`).update(values);
+    yield { vector, begin, end, values };
+    onBytes?.((done += values.byteLength), all);
   }
-  const digest = hash.digest("hex");
-  const stored: Partial<Record<string, StoredWeights["parameters"]>> = {};
-  for (const [name, values] of vectors) stored[name] = await storeVector(storage, digest, name, values);
-  return { hash: digest, stored };
 }
 
 async function openModelOf(storage: Storage, runId: string): Promise<WeightFile> {

@@ -74,6 +74,8 @@ export interface PrepareOptions {
   readonly config: TrainConfig;
   readonly sources: Readonly<Record<string, ConfigSource>>;
   readonly sltrainVersion: string;
+  /** Before the run has begun: ends what takes long. */
+  readonly signal?: AbortSignal | undefined;
   /** Told what takes long before the run has begun. */
   readonly onEvent?: ((event: TrainEvent) => void) | undefined;
 }
@@ -81,7 +83,7 @@ export interface PrepareOptions {
 /**
  * Throws "storage-unshared", "storage-unsupported", "too-many-workers", "algorithm-misfit", "out-of-memory",
  * "timeout-too-short", "deadline-too-soon", "budget-too-small", "run-completed", "run-differs",
- * and what `chooseDevice`, storage, data and model throw; nothing of a refused run is left behind.
+ * and what `chooseDevice`, storage, data and model throw, or `signal` is aborted with; nothing of a refused run is left behind.
  */
 export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> {
   const { storage, config } = options;
@@ -94,7 +96,7 @@ export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> 
 }
 
 async function createRun(
-  { storage, config: given, sltrainVersion, onEvent }: PrepareOptions,
+  { storage, config: given, sltrainVersion, signal, onEvent }: PrepareOptions,
   prices: RequestPrices | undefined,
 ): Promise<PreparedRun> {
   const chosen = await chooseDevice(given);
@@ -131,7 +133,7 @@ async function createRun(
     imported,
   );
   refuseAllFrozen(whole);
-  const begun = await beginModel({ storage, config, data: imported, topology: whole, onEvent });
+  const begun = await beginModel({ storage, config, data: imported, topology: whole, signal, onEvent });
   const { topology, data, weights, extraction } = begun;
   refuseUnknownTensors(optimizerOf(config).spares, layoutsOf(topology).parameters);
   refuseMisfit(config.algorithm, topology);

@@ -30,7 +30,7 @@ export interface TrainOptions {
   readonly sltrainVersion: string;
   readonly createProvider: (manifest: RunManifest, storageUri: string) => Provider;
   readonly onEvent: (event: TrainEvent) => void;
-  /** Aborted once: the workers are asked to stop at a step's end and the state is kept. */
+  /** Aborted once: the workers are asked to stop at a step's end and the state is kept. Before they are started, its reason is thrown. */
   readonly signal: AbortSignal;
   /** The run is left to itself once its crew is started. */
   readonly detach: boolean;

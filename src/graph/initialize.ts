@@ -1,5 +1,6 @@
 // Initial parameters: a function of seed and name alone, so that every rank starts equal with nothing exchanged.
 
+import { setImmediate } from "node:timers/promises";
 import { assert } from "../errors.ts";
 import { RandomStream } from "../random.ts";
 import type { Initializer, Parameter } from "./graph.ts";
@@ -27,18 +28,49 @@ function sampler(initializer: Initializer, random: RandomStream): () => number {
   }
 }
 
+/** The values of one tensor from its first on: each call writes those that follow. */
+export function initialValues(
+  { name, initializer }: Pick<Parameter, "name" | "initializer">,
+  seed: number,
+): (into: Float32Array) => void {
+  const next = sampler(initializer, new RandomStream(seed, `init:${name}`));
+  return (into) => {
+    for (let i = 0; i < into.length; i++) into[i] = next();
+  };
+}
+
 /** Writes the tensors to their places in the flat vector `into`; the padding between them is left alone. */
 export function initializeParameters(
   parameters: readonly Parameter[],
   seed: number,
   into: Float32Array,
 ): void {
-  for (const { name, offset, length, initializer } of parameters) {
-    assert(
-      offset + length <= into.length,
-      `${name} ends at ${offset + length}, the vector at ${into.length}`,
-    );
-    const next = sampler(initializer, new RandomStream(seed, `init:${name}`));
-    for (let i = 0; i < length; i++) into[offset + i] = next();
+  for (const parameter of parameters) initialValues(parameter, seed)(placeOf(parameter, into));
+}
+
+/** Between two looks at what else there is to do: heartbeats, signals. Some tens of milliseconds. */
+const SLICE_ELEMENTS = 2 ** 18;
+
+/** As `initializeParameters`, giving way to the event loop: large models take tens of seconds. */
+export async function initializeInSlices(
+  parameters: readonly Parameter[],
+  seed: number,
+  into: Float32Array,
+): Promise<void> {
+  for (const parameter of parameters)
+    await fillInSlices(initialValues(parameter, seed), placeOf(parameter, into));
+}
+
+/** `fill` on one slice of `into` after the other. */
+export async function fillInSlices(fill: (into: Float32Array) => void, into: Float32Array): Promise<void> {
+  for (let begin = 0; begin < into.length; begin += SLICE_ELEMENTS) {
+    fill(into.subarray(begin, begin + SLICE_ELEMENTS));
+    if (into.length > SLICE_ELEMENTS) await setImmediate();
   }
+}
+
+function placeOf({ name, offset, length }: Parameter, into: Float32Array): Float32Array {
+  const end = offset + length;
+  assert(end <= into.length, `${name} ends at ${end}, the vector at ${into.length}`);
+  return into.subarray(offset, end);
 }

@@ -1,41 +1,62 @@
-// Weights that a run begins with, in storage: the model's flat vectors, cut into chunks that a worker reads one after the other
-// straight to where they belong. Named by their content, so that runs share them.
+// Weights that a run begins with, in storage: the model's flat vectors, cut into chunks that are written and read one after the
+// other, so that nobody holds them twice. They lie under an id that all values follow from, so that runs share them.
 
 import { crc32 } from "node:zlib";
 import { SltrainError } from "../errors.ts";
 import { vectorNames, type VectorName } from "../graph/graph.ts";
+import type { ElementRange } from "../shard/layout.ts";
 import type { Storage } from "../storage/storage.ts";
+import { getJson, putJson } from "./json-object.ts";
 
-export interface WeightChunk {
+/** Elements of the vector [begin, end). */
+export interface WeightChunk extends ElementRange {
   readonly key: string;
-  /** Elements of the vector [begin, end). */
-  readonly begin: number;
-  readonly end: number;
   readonly crc32: number;
 }
 
 /** By the flat vector's name; a vector that is not there begins by the seed. */
 export type StoredWeights = Readonly<Partial<Record<VectorName, readonly WeightChunk[]>>>;
 
-/** All that a worker holds of weights beside the vectors themselves. */
+/** All that anybody holds of weights beside the vectors themselves. */
 const CHUNK_ELEMENTS = 4 * 2 ** 20;
 
-/** `hash` names the content of all vectors. Safe to repeat. */
-export async function storeVector(
+/** A chunk's values, until the next one is asked for. */
+export interface ChunkValues extends ElementRange {
+  readonly vector: VectorName;
+  readonly values: Float32Array;
+}
+
+/** Where vectors of these lengths are cut, in the order in which chunks are made. */
+export function* chunkRanges(
+  lengths: Readonly<Record<VectorName, number>>,
+): Generator<ElementRange & { readonly vector: VectorName }> {
+  for (const vector of vectorNames)
+    for (let begin = 0; begin < lengths[vector]; begin += CHUNK_ELEMENTS)
+      yield { vector, begin, end: Math.min(lengths[vector], begin + CHUNK_ELEMENTS) };
+}
+
+/**
+ * What lies under `id`, written before if it does not: the index comes last, so that one who is stopped leaves nothing that is
+ * taken for whole. Safe to repeat.
+ */
+export async function ensureWeights(
   storage: Storage,
-  hash: string,
-  name: VectorName,
-  values: Float32Array,
-): Promise<readonly WeightChunk[]> {
-  const chunks: WeightChunk[] = [];
-  for (let begin = 0; begin < values.length; begin += CHUNK_ELEMENTS) {
-    const end = Math.min(values.length, begin + CHUNK_ELEMENTS);
-    const bytes = bytesOf(values.subarray(begin, end));
-    const key = `weights/${hash}/${name}-${String(chunks.length).padStart(5, "0")}.f32`;
+  id: string,
+  chunks: () => AsyncIterable<ChunkValues>,
+): Promise<StoredWeights> {
+  const index = `weights/${id}/index.json`;
+  const known = await getJson<StoredWeights>(storage, index);
+  if (known !== undefined) return known;
+  const stored: Partial<Record<VectorName, WeightChunk[]>> = {};
+  for await (const { vector, begin, end, values } of chunks()) {
+    const bytes = bytesOf(values);
+    const list = (stored[vector] ??= []);
+    const key = `weights/${id}/${vector}-${String(list.length).padStart(5, "0")}.f32`;
     await storage.put(key, [bytes], { ifAbsent: true });
-    chunks.push({ key, begin, end, crc32: crc32(bytes) });
+    list.push({ key, begin, end, crc32: crc32(bytes) });
   }
-  return chunks;
+  await putJson(storage, index, stored, { ifAbsent: true });
+  return stored;
 }
 
 /** What takes the vectors: their host memory, and a word when it has changed. */
@@ -65,7 +86,9 @@ async function readChunk(storage: Storage, { key, begin, end, crc32: expected }:
   throw new SltrainError({
     code: "weights-damaged",
     message: `${key} in ${storage.uri}: expected ${(end - begin) * 4} bytes of the run's first weights, got ${bytes === undefined ? "none" : `${bytes.length} others`}`,
-    suggestions: [`Delete the folder of ${key} and start the run anew: the weights are then written again.`],
+    suggestions: [
+      `Delete the folder ${key.slice(0, key.lastIndexOf("/"))} and start the run anew: the weights are then written again.`,
+    ],
   });
 }
 

@@ -109,6 +109,8 @@ class Rows {
       case "worker.ended":
       case "progress":
         return [];
+      case "weights.made":
+        return [`${formatBytes(event.bytes)} of ${formatBytes(event.of)} of weights in storage`];
       case "features.computed":
         return [`features of ${formatCount(event.rows)} of ${formatCount(event.of)} samples computed`];
       case "warning":

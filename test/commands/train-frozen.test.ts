@@ -1,12 +1,13 @@
 // Transfer learning as a user does it: a trained model, its first layers frozen, a new head for other classes.
 
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { decodeSafetensors, type Safetensors } from "../../src/models/safetensors.ts";
 import { RandomStream } from "../../src/random.ts";
-import { lastEvent, sltrain, temporaryFolder } from "../support/cli.ts";
+import { lastEvent, sltrain, startSltrain, temporaryFolder } from "../support/cli.ts";
 
 const folder = temporaryFolder();
 after(folder.remove);
@@ -79,4 +80,23 @@ test("a head that does not fit is told of where nothing is frozen", async () => 
   const { code, suggestions } = lastEvent(ended);
   assert.equal(code, "weights-mismatch");
   assert.deepEqual(suggestions, ["Write --new-head on to train a new last layer."]);
+});
+
+test("Ctrl-C while large weights are made ends the command, and what is made by then is not taken for whole", async () => {
+  const { child, ended } = startSltrain(
+    ["train", ...common, "--model", "vgg19", "--data", "synthetic:cifar10", "--rows", "20"].concat(
+      ...["--freeze", "all-but-head", "--frozen-features", "cache"],
+    ),
+    folder.path,
+  );
+  const weights = join(folder.path, ".sltrain/weights");
+  const before = existsSync(weights) ? readdirSync(weights) : [];
+  const made = (): string | undefined =>
+    existsSync(weights) ? readdirSync(weights).find((id) => !before.includes(id)) : undefined;
+  while (made() === undefined && child.exitCode === null) await sleep(20);
+  child.kill("SIGINT");
+  const end = await ended;
+  assert.equal(end.code, 130, end.stderr);
+  assert.equal(lastEvent(end).code, "interrupted");
+  assert.ok(!existsSync(join(weights, made()!, "index.json")));
 });

@@ -7,8 +7,8 @@ export interface WeightTensor {
   /** As the file has it. */
   readonly name: string;
   readonly shape: readonly number[];
-  /** Row-major, in f32 whatever the file keeps. */
-  read(): Promise<Float32Array>;
+  /** Elements [begin, end) in row-major order, in f32 whatever the file keeps. */
+  read(begin: number, end: number): Promise<Float32Array>;
 }
 
 export interface WeightFile {

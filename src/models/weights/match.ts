@@ -9,6 +9,8 @@ import { inputsOf, MODEL_INPUT, type Topology } from "../topology.ts";
 import { dialects, type LayerNames } from "./dialects.ts";
 import type { WeightFile, WeightTensor } from "./byte-source.ts";
 
+type ReadElements = WeightTensor["read"];
+
 /** `on`: the last layer's weights are left as they begin. `auto`: where they don't fit and other layers are frozen. */
 export type NewHead = "auto" | "on" | "off";
 
@@ -17,8 +19,8 @@ export interface Match {
   /** In elements. */
   readonly offset: number;
   readonly name: string;
-  /** The tensor in our order. */
-  readonly read: () => Promise<Float32Array>;
+  /** Elements [begin, end) of the tensor in our order; to be asked for from the first to the last. */
+  readonly read: ReadElements;
 }
 
 export interface Matched {
@@ -30,10 +32,13 @@ export interface Matched {
 /** A tensor of theirs that has our name's place, and how it becomes ours. */
 interface Candidate {
   readonly name: string;
-  /** The shape that the file has then, and where an element of ours lies there; undefined where it lies the same way. */
+  /** The shape that the file has then. */
   readonly shape: readonly number[];
-  readonly turn?: (values: Float32Array) => Float32Array;
+  /** Our extents as three, where the file has them the other way round. */
+  readonly turned?: Extents;
 }
+
+type Extents = readonly [first: number, second: number, third: number];
 
 interface OurTensor {
   readonly layer: string;
@@ -70,7 +75,8 @@ export function matchWeights(topology: Topology, file: WeightFile, newHead: NewH
       else if (fitting === undefined) wrong.push(`${name} [${shape.join()}], got ${told(present, theirs)}`);
       else {
         const tensor = theirs.get(fitting.name)!;
-        const read = async () => (fitting.turn ?? ((values) => values))(await tensor.read());
+        const readTheirs: ReadElements = (begin, end) => tensor.read(begin, end);
+        const read = fitting.turned ? readTurned(readTheirs, fitting.turned) : readTheirs;
         matches.push({ vector, offset, name, read });
       }
     }
@@ -173,7 +179,7 @@ function turnedKernel(
     const [filters, depth] = isDepthwise ? [inputs * outputs, 1] : [outputs, inputs];
     return {
       shape: [filters, depth, height, width],
-      turn: (values) => permute(values, [taps, depth, filters], (tap, i, o) => (o * depth + i) * taps + tap),
+      turned: [taps, depth, filters],
     };
   }
   const [inputs, outputs] = shape as [number, number];
@@ -181,19 +187,35 @@ function turnedKernel(
   const pixels = height * width;
   return {
     shape: [outputs, inputs],
-    turn: (values) =>
-      permute(values, [pixels, channels, outputs], (pixel, c, o) => (o * channels + c) * pixels + pixel),
+    turned: [pixels, channels, outputs],
   };
 }
 
-function permute(
-  values: Float32Array,
-  [first, second, third]: readonly [number, number, number],
-  from: (a: number, b: number, c: number) => number,
-): Float32Array {
-  const result = new Float32Array(values.length);
-  let to = 0;
-  for (let a = 0; a < first; a++)
-    for (let b = 0; b < second; b++) for (let c = 0; c < third; c++) result[to++] = values[from(a, b, c)]!;
+/** What is read of a turned tensor at a time, in elements. */
+const SLAB_ELEMENTS = 2 ** 20;
+
+/** [first, second, third] of what lies as [third, second, first]: as a whole, kept until its last element has been asked for. */
+function readTurned(read: ReadElements, extents: Extents): ReadElements {
+  let whole: Promise<Float32Array> | undefined;
+  return async (begin, end) => {
+    whole ??= turn(read, extents);
+    const values = await whole;
+    if (end === values.length) whole = undefined;
+    return values.subarray(begin, end);
+  };
+}
+
+async function turn(read: ReadElements, [first, second, third]: Extents): Promise<Float32Array> {
+  const inner = first * second;
+  const slab = Math.max(1, Math.floor(SLAB_ELEMENTS / inner));
+  const result = new Float32Array(inner * third);
+  for (let begin = 0; begin < third; begin += slab) {
+    const end = Math.min(third, begin + slab);
+    const values = await read(begin * inner, end * inner);
+    for (let a = 0; a < first; a++)
+      for (let b = 0; b < second; b++)
+        for (let c = begin; c < end; c++)
+          result[(a * second + b) * third + c] = values[((c - begin) * second + b) * first + a]!;
+  }
   return result;
 }

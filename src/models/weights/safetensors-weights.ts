@@ -1,4 +1,4 @@
-// Weights from a safetensors file, a tensor at a time. The types that training frameworks save in; other files of the format are
+// Weights from a safetensors file, a part of a tensor at a time. The types that training frameworks save in; other files of the format are
 // safetensors.ts's.
 
 import { LENGTH_BYTES, parseSafetensorsHeader, safetensorsHeaderEnd } from "../safetensors-header.ts";
@@ -29,10 +29,13 @@ export async function openSafetensors(source: ByteSource): Promise<WeightFile> {
   // Others are counters, such as those of batches that PyTorch's batch norm keeps.
   const tensors = entries
     .filter(({ dtype }) => Object.hasOwn(decoders, dtype))
-    .map(({ name, dtype, shape, begin, end }) => ({
-      ...{ name, shape },
-      read: async () => decoders[dtype]!(await source.read(bodyBegin + begin, bodyBegin + end)),
-    }));
+    .map(({ name, dtype, shape, begin: tensorBegin }) => {
+      const at = (element: number) =>
+        bodyBegin + tensorBegin + element * elementBytes[dtype as keyof typeof elementBytes];
+      const read = async (begin: number, end: number) =>
+        decoders[dtype]!(await source.read(at(begin), at(end)));
+      return { name, shape, read };
+    });
   if (tensors.length > 0) return { where, tensors, close: () => source.close() };
   const types = [...new Set(entries.map(({ dtype }) => dtype))].join(", ");
   throw new SltrainError({

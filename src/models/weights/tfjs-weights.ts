@@ -97,10 +97,13 @@ function tensorsOf(weights: readonly Weight[], shards: readonly ByteSource[], pa
   const tensors = weights.map((weight): WeightTensor => {
     const { name, shape, quantization: { scale = 1, min = 0 } = {} } = weight;
     const { bytes, decode } = kept[keptAs(weight)]!;
-    const begin = end;
+    const first = end;
     end += bytes * shape.reduce((product, extent) => product * extent, 1);
-    const stop = end;
-    return { name, shape, read: async () => decode(await readAcross(shards, begin, stop), scale, min) };
+    const at = (element: number) => first + element * bytes;
+    return {
+      ...{ name, shape },
+      read: async (begin, end) => decode(await readAcross(shards, at(begin), at(end)), scale, min),
+    };
   });
   const there = shards.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   if (there === end) return tensors;

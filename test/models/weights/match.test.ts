@@ -33,7 +33,14 @@ async function taken(topology: Topology, path: string, newHead: NewHead = "auto"
   try {
     const { matches, fresh } = matchWeights(topology, file, newHead);
     const values = new Map<string, Float32Array>();
-    for (const { name, read } of matches) values.set(name, await read());
+    const { graph } = buildModel(topology, 1, { training: false });
+    const lengths = new Map(vectorNames.flatMap((v) => graph[v].map(({ name, length }) => [name, length])));
+    for (const { name, read } of matches) {
+      // In two parts, as chunks in storage may cut a tensor.
+      const length = lengths.get(name)!;
+      const parts = [await read(0, length >> 1), await read(length >> 1, length)];
+      values.set(name, Float32Array.from(parts.flatMap((part) => [...part])));
+    }
     return { values, fresh };
   } finally {
     await file.close();
