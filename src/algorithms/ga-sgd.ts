@@ -4,7 +4,7 @@
 
 import { setImmediate } from "node:timers/promises";
 import type { RoundResult } from "../allreduce/collective.ts";
-import { ROUNDED_GRADIENTS } from "../graph/round-gradients.ts";
+import { ENCODED_GRADIENTS } from "../graph/encode-gradients.ts";
 import type { ElementRange, Layout } from "../shard/layout.ts";
 import {
   type Algorithm,
@@ -17,27 +17,30 @@ import {
   type TrainingStep,
   vectorsOf,
 } from "./algorithm.ts";
-import { bucketReadBacks, stretchesIn, widen } from "./rounded-read-backs.ts";
-
-const NO_WORDS = new Float32Array(0);
+import { bucketReadBacks, decodeWords, EncodedGradients, piecesIn } from "./encoded-gradients.ts";
 
 /** In the round's scalars, where the loss is scaled: on how many ranks gradients were not finite. */
 const OVERFLOWS = 3;
 
 /** The collective averages the gradients and, behind them, statistics, which are averaged as they are. */
 export function gaSgd(options: AlgorithmOptions): Algorithm {
-  const { replica, optimizerState, lossScale } = options;
+  const { replica, collective, optimizerState, lossScale } = options;
+  const encoded = new EncodedGradients(collective, replica, { scaled: lossScale !== undefined });
   return {
-    step: (step) => gradientStep(options, step),
+    step: (step) => gradientStep({ ...options, encoded }, step),
     replay: (step) => replayedStep(options, step),
-    state: async () => ({
-      shared: {
-        ...(await vectorsOf(replica, ["parameters", "statistics", ...optimizerState])),
-        ...lossScale?.state,
-      },
-      own: {},
-    }),
+    async state() {
+      await encoded.keepResiduals();
+      return {
+        shared: {
+          ...(await vectorsOf(replica, ["parameters", "statistics", ...optimizerState])),
+          ...lossScale?.state,
+        },
+        own: {},
+      };
+    },
     restore: ({ shared }) => {
+      encoded.residualsChanged();
       const vectors = lossScale ? lossScale.restore(shared) : shared;
       for (const [name, values] of Object.entries(vectors)) replica.write(name, values);
     },
@@ -45,19 +48,19 @@ export function gaSgd(options: AlgorithmOptions): Algorithm {
 }
 
 async function gradientStep(
-  options: AlgorithmOptions,
+  { encoded, ...options }: AlgorithmOptions & { readonly encoded: EncodedGradients },
   { step, batch, hyper, stopVote }: TrainingStep,
 ): Promise<ExchangeOutcome> {
   const { replica, collective, lossScale, timeoutMs, signal } = options;
-  const { buckets, roundedToBf16 } = collective;
+  const { buckets } = collective;
   const weight = batch?.count ?? 0;
   const round = collective.begin({ step, weight, timeoutMs, signal });
   const gradients = replica.mirror("gradients");
   const statistics = batch ? replica.mirror("statistics") : await replica.read("statistics");
-  const push = (bucket: number) => {
+  const push = (bucket: number, words?: Float32Array) => {
     const { begin, end } = buckets[bucket]!;
     if (end <= gradients.length) {
-      round.push(bucket, gradients.subarray(begin, end));
+      round.push(bucket, gradients.subarray(begin, end), words?.subarray(begin, end));
       return;
     }
     const sums = new Float32Array(end - begin);
@@ -72,28 +75,33 @@ async function gradientStep(
   let sums = { loss: 0, correct: 0 };
   let overflows = 0;
   if (batch) {
-    const training = await replica.training(batch.count, roundedToBf16);
-    const { gradientReadyAt, lastInstruction, rounded } = training;
+    const training = await replica.training(batch.count, encoded.pieces);
+    const { gradientReadyAt, lastInstruction, encodes } = training;
+    if (encodes) encoded.begin(step);
     const readyAt = bucketsReadyAt(buckets, replica.parameters, gradientReadyAt, lastInstruction);
-    const words = rounded.length > 0 ? replica.mirror(ROUNDED_GRADIENTS) : NO_WORDS;
+    const words = encodes ? replica.mirror(ENCODED_GRADIENTS) : undefined;
     const readBacks = buckets.flatMap(({ begin, end }, bucket) => {
       const range = { begin: Math.min(begin, gradients.length), end: Math.min(end, gradients.length) };
-      const stretches = stretchesIn(rounded, range);
+      const pieces = encodes ? piecesIn(encoded.pieces, range) : [];
       const ready = () => {
-        widen(words, stretches, gradients);
-        // To divide by a power of two and to round commute.
-        if (lossScale && !lossScale.unscale(gradients.subarray(begin, end))) overflows = 1;
-        push(bucket);
+        if (lossScale) {
+          if (words) decodeWords(words, pieces, gradients);
+          // To divide by a power of two and to round commute.
+          if (!lossScale.unscale(gradients.subarray(begin, end))) overflows = 1;
+        }
+        push(bucket, lossScale ? undefined : words);
         // A turn of the event loop: what was pushed is on its way while the backward pass goes on.
         return setImmediate();
       };
-      return bucketReadBacks(range, stretches, { after: readyAt[bucket]!, ready });
+      return bucketReadBacks(range, pieces, { after: readyAt[bucket]!, ready });
     });
     const allStatistics = { vector: "statistics", after: lastInstruction, begin: 0, end: statistics.length };
-    const options = { stretches: roundedToBf16, lossScale: lossScale?.scale };
+    const options = { pieces: encoded.pieces, lossScale: lossScale?.scale };
     sums = await replica.runTraining(batch, [allStatistics, ...readBacks], options);
   } else {
     gradients.fill(0);
+    await encoded.keepResiduals();
+    encoded.residualsChanged();
     buckets.forEach((_, bucket) => push(bucket));
   }
 

@@ -9,7 +9,7 @@ import { initializeParameters } from "../graph/initialize.ts";
 import { buildLocalStepProgram } from "../graph/local-step.ts";
 import { layoutOf, type Parameter } from "../graph/graph.ts";
 import { buildInferenceProgram } from "../graph/program.ts";
-import { withRoundedGradients } from "../graph/round-gradients.ts";
+import { canEncode, type GradientPiece, withEncodedGradients } from "../graph/encode-gradients.ts";
 import { allocateVectors } from "../graph/vectors.ts";
 import { elementCount } from "../kernels/tensor.ts";
 import { buildModel, truthOf, type LossName } from "../models/build.ts";
@@ -17,7 +17,7 @@ import { tensorsInto, tensorsOf, type NamedTensor, type Safetensors } from "../m
 import type { Topology } from "../models/topology.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import { buildUpdateProgram } from "../optim/update-program.ts";
-import type { ElementRange, Layout } from "../shard/layout.ts";
+import type { Layout } from "../shard/layout.ts";
 import { buildTrainedModel, buildTrainingStep, evaluationCount } from "./training-memory.ts";
 
 /** Host copy of one batch. */
@@ -51,10 +51,10 @@ interface Compiled {
 }
 
 export interface TrainingStep extends Compiled {
-  /** By parameter: index of the instruction after which its gradient is final, and rounded where it is to be. */
+  /** By parameter: index of the instruction after which its gradient is final, and encoded where it is to be. */
   readonly gradientReadyAt: readonly number[];
-  /** Stretches of the gradients that it also leaves in `ROUNDED_GRADIENTS`. */
-  readonly rounded: readonly ElementRange[];
+  /** Whether it also leaves the pieces in `ENCODED_GRADIENTS`. */
+  readonly encodes: boolean;
 }
 
 export interface ReplicaOptions {
@@ -70,15 +70,15 @@ export interface ReplicaOptions {
 }
 
 export interface RunTrainingOptions {
-  /** Of the gradients, that the device rounds. */
-  readonly stretches?: readonly ElementRange[] | undefined;
+  /** Of the gradients, that the device encodes. */
+  readonly pieces?: readonly GradientPiece[] | undefined;
   /** Of a replica that scales its loss: what the gradients are multiplied by. */
   readonly lossScale?: number | undefined;
   /** The batch is that of the last run of so many samples: nothing is copied to the device. */
   readonly sameInputs?: boolean | undefined;
 }
 
-const NO_STRETCHES: readonly ElementRange[] = [];
+const NO_PIECES: readonly GradientPiece[] = [];
 
 /** The pass over the batch, and the update. */
 const RUNS_OF_A_LOCAL_STEP = 2;
@@ -94,8 +94,8 @@ export class Replica {
   /** By vector; all others begin with zeros. */
   readonly #initialised: Readonly<Record<string, readonly Parameter[]>>;
   readonly #shared: Record<string, DeviceVector> = {};
-  /** By the stretches that they round. */
-  readonly #training = new WeakMap<readonly ElementRange[], Map<number, Promise<TrainingStep>>>();
+  /** By the pieces that they encode. */
+  readonly #training = new WeakMap<readonly GradientPiece[], Map<number, Promise<TrainingStep>>>();
   readonly #evaluation = new Map<number, Promise<Compiled>>();
   readonly #sparseSteps = new Map<number, Promise<Compiled>>();
   readonly #prediction = new Map<number, Promise<Compiled>>();
@@ -206,38 +206,42 @@ export class Replica {
   }
 
   /**
-   * The compiled forward and backward pass for `count` samples, made at its first use with these `stretches`, which see
-   * `withRoundedGradients`. Where the device's memory is the host's, nothing comes back and nothing is rounded.
+   * The compiled forward and backward pass for `count` samples, made at its first use with these `pieces`, which see
+   * `withEncodedGradients`. Where the device's memory is the host's, nothing comes back and nothing is encoded.
    */
-  training(count: number, stretches = NO_STRETCHES): Promise<TrainingStep> {
-    const rounded = this.#options.device.name === "webgpu" && stretches.length > 0 ? stretches : NO_STRETCHES;
-    let steps = this.#training.get(rounded);
-    if (steps === undefined) this.#training.set(rounded, (steps = new Map<number, Promise<TrainingStep>>()));
+  training(count: number, pieces = NO_PIECES): Promise<TrainingStep> {
+    const encodes =
+      this.#options.device.name === "webgpu" &&
+      pieces.length > 0 &&
+      pieces.every(({ codec }) => canEncode(codec));
+    const encoded = encodes ? pieces : NO_PIECES;
+    let steps = this.#training.get(encoded);
+    if (steps === undefined) this.#training.set(encoded, (steps = new Map<number, Promise<TrainingStep>>()));
     return memoise(steps, count, async () => {
       const plain = buildTrainingStep(this.#options, count);
-      const built = rounded === NO_STRETCHES ? plain : withRoundedGradients(plain, rounded);
-      return { ...(await this.#compile(built)), gradientReadyAt: built.gradientReadyAt, rounded };
+      const built = encodes ? withEncodedGradients(plain, encoded) : plain;
+      return { ...(await this.#compile(built)), gradientReadyAt: built.gradientReadyAt, encodes };
     });
   }
 
   /**
    * Forward and backward over one batch: `gradients` then holds sums over its samples, times `lossScale` (a replica that
    * scales its loss needs one). Throws "loss-not-finite"; who runs the step knows its number and worker. See `training` for
-   * `stretches`.
+   * `pieces`.
    */
   async runTraining(
     batch: Batch,
     readBacks: readonly VectorReadBack[] = [],
-    { stretches, ...options }: RunTrainingOptions = {},
+    { pieces, ...options }: RunTrainingOptions = {},
   ): Promise<BatchSums> {
-    return this.#train(await this.training(batch.count, stretches), batch, readBacks, options);
+    return this.#train(await this.training(batch.count, pieces), batch, readBacks, options);
   }
 
   async #train(
     compiled: Compiled,
     batch: Batch,
     readBacks?: readonly VectorReadBack[],
-    { lossScale, sameInputs }: Omit<RunTrainingOptions, "stretches"> = {},
+    { lossScale, sameInputs }: Omit<RunTrainingOptions, "pieces"> = {},
   ): Promise<BatchSums> {
     const { device, scalesLoss = false } = this.#options;
     assert(

@@ -58,9 +58,9 @@ export class BucketReduce {
 
   /**
    * The means, in the order of the plan's; their values view this rank's memory of the lane. When they are there, nobody
-   * reads `sums` any more.
+   * reads `sums` and `words` any more; see `Round.push`.
    */
-  async run(sums: Float32Array): Promise<readonly Received[]> {
+  async run(sums: Float32Array, words?: Float32Array): Promise<readonly Received[]> {
     const { rank, worldSize, frames } = this.#lane.group;
     const scalars = this.#isLast ? await this.#round.scalars : NO_SCALARS;
     const peaks = new Uint32Array(this.#lane.peaks.length);
@@ -68,7 +68,7 @@ export class BucketReduce {
     const contribution = { contributors: 1, weight, scalars, peaks, absent: NO_ABSENT };
     let held: Held | undefined = { ...this.#range, values: sums, contribution };
     this.#lane.stragglers.note(rank, performance.now() - this.#round.beganMs);
-    this.#publish(0, held, sums);
+    this.#publish(0, held, sums, words);
     this.adopted = this.#lane.replaying && (await this.#adopt());
     if (!this.adopted) {
       for (let level = 1; level <= this.#plan.levels; level++) {
@@ -115,8 +115,8 @@ export class BucketReduce {
     this.#puts.push(work);
   }
 
-  /** Starts putting what the plan says of `held`, rounded to f32 in `values`. */
-  #publish(level: number, held: Held, values: Float32Array): void {
+  /** Starts putting what the plan says of `held`, rounded to f32 in `values`, or encoded already in `words`. */
+  #publish(level: number, held: Held, values: Float32Array, words?: Float32Array): void {
     const { rank, clock } = this.#lane.group;
     const pieces = this.#plan.published(level, rank);
     if (pieces.length === 0) return;
@@ -125,6 +125,7 @@ export class BucketReduce {
         this.#address(level, piece),
         values.subarray(begin - held.begin, end - held.begin),
         begin,
+        words?.subarray(begin - held.begin, end - held.begin),
       );
     if (this.#lane.options.packed) {
       this.#put(clock.working(() => this.#putTogether(level, held, pieces, coded)));

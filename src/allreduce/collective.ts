@@ -1,5 +1,6 @@
 // What a training loop needs of a reduce: every rank pushes sums, all ranks get the same mean.
 
+import type { FrameAddress } from "../shard/frame.ts";
 import type { ElementRange } from "../shard/layout.ts";
 import type { ZstdVerdict } from "../shard/zstd-trial.ts";
 
@@ -26,8 +27,11 @@ export interface Round {
    * Starts sending one bucket's sums (f32, length of the bucket; may view WASM or shared memory), which must not change
    * before `finish` settles. Each bucket exactly once per round, in any order. A failure of what it started is thrown by
    * `finish`.
+   *
+   * `words`, as long as `sums`, are the bucket's `Collective.ownPieces` as the caller has encoded them: each begins where the
+   * piece does. What `sums` has of a piece is not read then.
    */
-  push(bucket: number, sums: Float32Array): void;
+  push(bucket: number, sums: Float32Array, words?: Float32Array): void;
   /**
    * Sends `scalars` (added in f64, e.g. loss sum, correct count, stop votes), waits for all ranks, and writes the
    * mean (sum / total weight) of all buckets into `mean` (f32, the whole flat vector; may be the memory that was
@@ -63,15 +67,29 @@ export interface EarlierRound {
   readonly step: number;
 }
 
+/** A piece of a bucket, as it is sent. Plain data: another thread may have made it. */
+export interface OwnPiece extends ElementRange {
+  /** As `parseCodec` reads it. */
+  readonly codec: string;
+  /** With the round's step, what `roundingSeed` takes; `seed` is the run's. */
+  readonly address: Omit<FrameAddress, "step">;
+  readonly seed: number;
+  /**
+   * Of a biased codec: this piece's part of `state`. Whoever encodes keeps it himself, and writes it back here before anybody
+   * reads `state`, or before a round whose sums are pushed as they are.
+   */
+  readonly residual?: Float32Array;
+}
+
 export interface Collective {
   /** Parts of the flat vector in the order in which they are pushed best: backward completes the last tensors first. */
   readonly buckets: readonly ElementRange[];
   /**
-   * Stretches of the flat vector, in ascending order and none of two buckets, of which this rank's sums are rounded to bf16
-   * before anything else is done with them: whoever pushes them rounded already gives the same bits. Empty with any other
-   * codec. What the rank adds to a sum itself is none of them, for it is added as it is.
+   * What this rank sends of its own sums, in ascending order: whoever pushes may encode it beforehand, to the same bits. What
+   * the rank adds to a sum itself is none of it, for it is added as it is. Empty with codecs that have no `words`, and where
+   * sums that were late are added first.
    */
-  readonly roundedToBf16: readonly ElementRange[];
+  readonly ownPieces: readonly OwnPiece[];
   /** The current reading. */
   readonly stats: CollectiveStats;
   /**

@@ -1,12 +1,18 @@
 // An exchange: one rank's side of all that a run reduces, in lanes that share a carrier of their frames and a clock.
 
 import { assert, SltrainError } from "../errors.ts";
-import type { ElementRange } from "../shard/layout.ts";
 import type { ZstdMode } from "../shard/zstd-trial.ts";
 import { loadZstd } from "../shard/zstd.ts";
 import { FUNCTION_USD_PER_SECOND } from "../storage/prices.ts";
 import { type Carrier, channelCarrier } from "./carrier.ts";
-import type { CollectiveState, CollectiveStats, Round, RoundOptions, RoundResult } from "./collective.ts";
+import type {
+  CollectiveState,
+  CollectiveStats,
+  OwnPiece,
+  Round,
+  RoundOptions,
+  RoundResult,
+} from "./collective.ts";
 import { ExchangeClock } from "./exchange-clock.ts";
 import type { OnLate } from "./frame-coder.ts";
 import { Lane, type LaneOptions } from "./lane.ts";
@@ -65,8 +71,8 @@ export interface Exchange<Name extends string> {
    * without any push. See `Collective.replay`.
    */
   replay(lanes: readonly Name[], options: RoundOptions): Promise<readonly Round[] | undefined>;
-  /** What this rank publishes of its own sums, by bucket of the lane, in ascending order; what touches is one range. */
-  published(lane: Name): readonly (readonly ElementRange[])[];
+  /** See `Collective.ownPieces`. */
+  ownPieces(lane: Name): readonly OwnPiece[];
   /** See `Collective.inherit`: a round of these lanes. */
   inherit(lanes: readonly Name[], step: number): void;
   /** See `Collective.sweep`. */
@@ -164,7 +170,7 @@ export async function openExchange<Name extends string>(
       for (const lane of own) carrier.opened(lane, options.step);
       return rounds;
     },
-    published: (name) => lanes.get(name)!.plans.map((plan) => joinTouching(plan.published(0, rank))),
+    ownPieces: (name) => lanes.get(name)!.ownPieces,
     inherit(names, step) {
       for (const name of names) carrier.opened(lanes.get(name)!, step);
     },
@@ -174,16 +180,6 @@ export async function openExchange<Name extends string>(
     },
     close: () => carrier.close(),
   };
-}
-
-function joinTouching(ranges: readonly ElementRange[]): ElementRange[] {
-  const joined: ElementRange[] = [];
-  for (const { begin, end } of ranges.toSorted((a, b) => a.begin - b.begin)) {
-    const last = joined.at(-1);
-    if (last?.end === begin) joined[joined.length - 1] = { begin: last.begin, end };
-    else if (begin < end) joined.push({ begin, end });
-  }
-  return joined;
 }
 
 const NO_VALUES = new Float32Array(0);

@@ -1,6 +1,7 @@
 // One vector of a run that is reduced round after round: its buckets, how they are reduced, and what the rounds of one
 // rank share. A run has several lanes (gradients, scalars of epochs), told apart by their number in frames and keys.
 
+import { bitsOf } from "../shard/codec/blocks.ts";
 import type { Codec } from "../shard/codec/codec.ts";
 import { smallerForm } from "../shard/codec/f32-sparse.ts";
 import { encodeWithFeedback } from "../shard/error-feedback.ts";
@@ -10,7 +11,7 @@ import { maxFrameBytes } from "../shard/payload.ts";
 import { type ZstdMode, ZstdTrial } from "../shard/zstd-trial.ts";
 import { ArrivalPredictor } from "./arrival-predictor.ts";
 import { restoreState, sharedFloats } from "./collective-state.ts";
-import type { CollectiveState } from "./collective.ts";
+import type { CollectiveState, OwnPiece } from "./collective.ts";
 import type { ExchangeClock } from "./exchange-clock.ts";
 import type { Frames, OnLate, Packed } from "./frame-coder.ts";
 import { LaneMemory } from "./lane-memory.ts";
@@ -175,11 +176,40 @@ export class Lane {
     return sums;
   }
 
-  /** Encodes what this rank publishes at `address`, of which `begin` is the first element, and keeps what is lost. */
-  encode(address: FrameAddress, own: Float32Array, begin: number): Packed | Promise<Packed> {
+  /** See `Collective.ownPieces`. */
+  get ownPieces(): readonly OwnPiece[] {
+    const { rank, number, quorum, seed } = this.group;
+    const { codec } = this.options;
+    if (codec.words === undefined || quorum < 1) return [];
+    const pieces = this.plans.flatMap((plan, bucket) =>
+      plan.published(0, rank).map(({ begin, end }, piece) => ({
+        ...{ begin, end, codec: codec.name, seed },
+        address: { lane: number, level: 0, bucket, piece, rank },
+        ...(this.#residuals && { residual: this.#residuals.of(0, bucket, begin, end - begin) }),
+      })),
+    );
+    return pieces.filter(({ begin, end }) => begin < end).sort((a, b) => a.begin - b.begin);
+  }
+
+  /**
+   * Encodes what this rank publishes at `address`, of which `begin` is the first element, and keeps what is lost. `words`:
+   * somebody else has done both.
+   */
+  encode(
+    address: FrameAddress,
+    own: Float32Array,
+    begin: number,
+    words?: Float32Array,
+  ): Packed | Promise<Packed> {
     const { compresses } = this.zstd;
     const { bucket, level, piece } = address;
     const plain = this.codecs[bucket]![level]!;
+    if (words !== undefined) {
+      const codec = compresses ? (plain.shuffled ?? plain) : plain;
+      const room = this.memory.room(codec, bucket, level, piece, own.length);
+      const encoded = codec.words!.toEncoded(bitsOf(words), own.length, room);
+      return this.group.frames.pack({ codec, encoded }, compresses);
+    }
     const values = this.#withLeftOut(own, address, begin);
     // What zstd cannot use needs no other order.
     const codec = smallerForm(compresses ? (plain.shuffled ?? plain) : plain, values);

@@ -5,7 +5,6 @@
 // in collective.ts.)
 
 import { bucketRanges } from "../shard/buckets.ts";
-import { bf16 } from "../shard/codec/bf16.ts";
 import type { Codec } from "../shard/codec/codec.ts";
 import { f32 } from "../shard/codec/f32.ts";
 import type { ElementRange, Layout } from "../shard/layout.ts";
@@ -96,16 +95,9 @@ export async function openCollective(options: CollectiveOptions): Promise<Collec
   const ofRound =
     statistics === undefined ? (["gradients"] as const) : (["gradients", "statistics"] as const);
   const behind = (statistics?.buckets ?? []).map(({ end }) => ({ begin: length, end: length + end }));
-  // What was left out of a round without all ranks is added to the next sums before they are rounded.
-  const isRounding = options.codec === bf16 && (options.quorum ?? 1) === 1;
   return {
     buckets: [...gradients.buckets, ...behind],
-    roundedToBf16: isRounding
-      ? exchange
-          .published("gradients")
-          .flat()
-          .toSorted((a, b) => a.begin - b.begin)
-      : [],
+    ownPieces: exchange.ownPieces("gradients"),
     get stats() {
       return exchange.stats;
     },
@@ -138,8 +130,8 @@ export async function openCollective(options: CollectiveOptions): Promise<Collec
 /** One round of two lanes: after the first one's `buckets` and `length` elements comes the second one's only bucket. */
 function joined(first: Round, buckets: number, second: Round, length: number): Round {
   return {
-    push(bucket, sums) {
-      if (bucket < buckets) first.push(bucket, sums);
+    push(bucket, sums, words) {
+      if (bucket < buckets) first.push(bucket, sums, words);
       else second.push(bucket - buckets, sums);
     },
     async finish(scalars, mean) {

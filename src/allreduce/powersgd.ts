@@ -116,7 +116,7 @@ export async function openPowerSgd(options: PowerSgdOptions): Promise<Collective
   const factors = new Factors(divide(options), options.seed);
   return {
     buckets: ranges,
-    roundedToBf16: [],
+    ownPieces: [],
     get stats() {
       const { stats } = exchange;
       return { ...stats, exchangeMs: stats.exchangeMs + factors.workMs };

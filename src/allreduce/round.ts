@@ -37,7 +37,7 @@ export class LaneRound implements Round {
     };
   }
 
-  push(bucket: number, sums: Float32Array): void {
+  push(bucket: number, sums: Float32Array, words?: Float32Array): void {
     const { options, group } = this.#lane;
     const range = options.buckets[bucket];
     assert(range !== undefined, `push of bucket ${bucket} of ${options.buckets.length}`);
@@ -46,7 +46,7 @@ export class LaneRound implements Round {
       sums.length === range.end - range.begin,
       `bucket ${bucket} has ${range.end - range.begin} values, not ${sums.length}`,
     );
-    group.clock.blocking(() => this.#track(bucket, this.#reduce(bucket, sums)));
+    group.clock.blocking(() => this.#track(bucket, this.#reduce(bucket, sums, words)));
   }
 
   /** Takes the place of all pushes where an earlier start of this rank left all means; whether it did. */
@@ -91,9 +91,9 @@ export class LaneRound implements Round {
     this.#controller.abort(error);
   }
 
-  async #reduce(bucket: number, sums: Float32Array): Promise<void> {
+  async #reduce(bucket: number, sums: Float32Array, words: Float32Array | undefined): Promise<void> {
     const reduce = new BucketReduce(this.#lane, this.#context, bucket);
-    await this.#complete(reduce, bucket, await reduce.run(sums));
+    await this.#complete(reduce, bucket, await reduce.run(sums, words));
   }
 
   #track(bucket: number, work: Promise<void>): void {

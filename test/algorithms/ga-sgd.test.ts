@@ -35,7 +35,7 @@ function knownReplica(value: number, movingMean: number) {
     read: (name: string) => Promise.resolve(vectors[name as keyof typeof vectors]),
     training: () =>
       Promise.resolve({
-        ...{ gradientReadyAt: [1, 0], rounded: [], lastInstruction: 1 },
+        ...{ gradientReadyAt: [1, 0], encodes: false, lastInstruction: 1 },
         ...{ step: undefined as never, vectors: {} },
       }),
     mirror: (name: string) => vectors[name as keyof typeof vectors],

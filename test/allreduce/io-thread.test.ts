@@ -99,8 +99,8 @@ for (const compress of ["f32", "bf16", "top-k:1%", "powersgd:2"]) {
       await Promise.all(pair.map(({ collective }) => collective.sweep(3, 2)));
       const states = pair.map(({ collective: { state } }) => structuredClone(state));
       const { bytesUp, bytesDown } = pair[0]!.collective.stats;
-      const rounded = pair.map(({ collective: { roundedToBf16 } }) => roundedToBf16);
-      results.push({ means, states, bytesUp, bytesDown, rounded });
+      const pieces = pair.map(({ collective: { ownPieces } }) => structuredClone(ownPieces));
+      results.push({ means, states, bytesUp, bytesDown, pieces });
       opened.push(...pair);
     }
     assert.deepEqual(results[1], results[0]);

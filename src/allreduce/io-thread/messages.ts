@@ -6,6 +6,7 @@ import type {
   CollectiveState,
   CollectiveStats,
   EarlierRound,
+  OwnPiece,
   RoundOptions,
   RoundResult,
 } from "../collective.ts";
@@ -17,8 +18,14 @@ export type PlainRoundOptions = Omit<RoundOptions, "signal">;
 /** What is not answered by itself: `finish` says what became of it. */
 export type Notice =
   | { readonly kind: "begin"; readonly id: number; readonly options: PlainRoundOptions }
-  /** `sums` views shared memory. */
-  | { readonly kind: "push"; readonly id: number; readonly bucket: number; readonly sums: Float32Array }
+  /** `sums` and `words` view shared memory. */
+  | {
+      readonly kind: "push";
+      readonly id: number;
+      readonly bucket: number;
+      readonly sums: Float32Array;
+      readonly words: Float32Array | undefined;
+    }
   | { readonly kind: "abort"; readonly id: number }
   | { readonly kind: "inherit"; readonly id: number; readonly rounds: readonly EarlierRound[] };
 
@@ -56,7 +63,8 @@ export type Call =
 /** What of a collective never changes; the arrays of its state lie in shared memory. */
 export interface Opened {
   readonly buckets: readonly ElementRange[];
-  readonly roundedToBf16: readonly ElementRange[];
+  /** Their residuals too. */
+  readonly ownPieces: readonly OwnPiece[];
   readonly state: CollectiveState;
 }
 

@@ -93,18 +93,18 @@ class Link {
 
 class RemoteCollective implements Collective {
   readonly buckets: Opened["buckets"];
-  readonly roundedToBf16: Opened["roundedToBf16"];
+  readonly ownPieces: Opened["ownPieces"];
   readonly state: CollectiveState;
   readonly #link: Link;
   /** For vectors that are not in shared memory themselves; made when there is one. */
-  #vector: Float32Array | undefined;
+  readonly #vectors: { values?: Float32Array; words?: Float32Array } = {};
   /** Milliseconds that rounds took of the calling thread. */
   #spentMs = 0;
 
-  constructor(link: Link, { buckets, roundedToBf16, state }: Opened) {
+  constructor(link: Link, { buckets, ownPieces, state }: Opened) {
     this.#link = link;
     this.buckets = buckets;
-    this.roundedToBf16 = roundedToBf16;
+    this.ownPieces = ownPieces;
     this.state = state;
   }
 
@@ -128,11 +128,14 @@ class RemoteCollective implements Collective {
     link.tell({ kind: "begin", id, options });
     const stopForwarding = link.forward(signal, id);
     return {
-      push: (bucket, sums) => {
+      push: (bucket, sums, words) => {
         const beganMs = performance.now();
-        const shared = this.#shared(sums, this.buckets[bucket]?.begin ?? 0);
+        const begin = this.buckets[bucket]?.begin ?? 0;
+        const shared = this.#shared(sums, begin);
         if (shared !== sums) shared.set(sums);
-        link.tell({ kind: "push", id, bucket, sums: shared });
+        const sharedWords = words && this.#shared(words, begin, "words");
+        if (sharedWords !== words) sharedWords!.set(words!);
+        link.tell({ kind: "push", id, bucket, sums: shared, words: sharedWords });
         this.#spentMs += performance.now() - beganMs;
       },
       finish: (scalars, mean) =>
@@ -178,10 +181,10 @@ class RemoteCollective implements Collective {
   }
 
   /** `values`, or as much shared memory for those from element `begin`. */
-  #shared(values: Float32Array, begin: number): Float32Array {
+  #shared(values: Float32Array, begin: number, of: "values" | "words" = "values"): Float32Array {
     if (values.buffer instanceof SharedArrayBuffer) return values;
-    this.#vector ??= sharedFloats(Math.max(...this.buckets.map(({ end }) => end)));
-    return this.#vector.subarray(begin, begin + values.length);
+    this.#vectors[of] ??= sharedFloats(Math.max(...this.buckets.map(({ end }) => end)));
+    return this.#vectors[of].subarray(begin, begin + values.length);
   }
 
   async #spending<T>(work: () => Promise<T>): Promise<T> {

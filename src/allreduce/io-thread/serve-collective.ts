@@ -27,6 +27,8 @@ export function serveCollective(
   });
 }
 
+type Push = Extract<Notice, { readonly kind: "push" }>;
+
 function isNotice(message: Notice | Call): message is Notice {
   return ["begin", "push", "abort", "inherit"].includes(message.kind);
 }
@@ -56,7 +58,7 @@ class CollectiveServer {
         );
         break;
       case "push":
-        this.#keep(id, this.#push(this.#round(id), notice.bucket, notice.sums));
+        this.#keep(id, this.#push(this.#round(id), notice));
         break;
       case "abort":
         this.#stops.get(id)?.abort(ABORTED);
@@ -115,9 +117,9 @@ class CollectiveServer {
     this.#rounds.set(id, round);
   }
 
-  async #push(begun: Promise<Round>, bucket: number, sums: Float32Array): Promise<Round> {
+  async #push(begun: Promise<Round>, { bucket, sums, words }: Push): Promise<Round> {
     const round = await begun;
-    round.push(bucket, sums);
+    round.push(bucket, sums, words);
     return round;
   }
 
@@ -128,8 +130,8 @@ class CollectiveServer {
   }
 }
 
-function opened({ buckets, roundedToBf16, state }: Collective): Opened {
+function opened({ buckets, ownPieces, state }: Collective): Opened {
   for (const [name, { buffer }] of Object.entries(state))
     assert(buffer instanceof SharedArrayBuffer, `state ${name} lies in shared memory`);
-  return { buckets, roundedToBf16, state };
+  return { buckets, ownPieces, state };
 }

@@ -17,6 +17,16 @@ export interface Encoded {
  */
 export type ReadBlock = (begin: number, end: number) => void;
 
+/** An encoded chunk as a GPU leaves it: in words of 32 bits, for single bytes it cannot write. */
+export interface WordForm {
+  /** Words of a chunk of `length` values: no more than those. */
+  count(length: number): number;
+  /** The chunk as `encode` gives it, which views `words` or lies in `room` (see `roomFor`). */
+  toEncoded(words: Int32Array, length: number, room: Encoded): Encoded;
+  /** What was decoded, times a power of two, is encoded without another loss. */
+  readonly keepsScaled?: true;
+}
+
 interface ChunkCodec {
   /** What users write in a configuration. */
   readonly name: string;
@@ -28,6 +38,8 @@ interface ChunkCodec {
   readonly exact: boolean;
   /** A codec of the same values with its bytes in an order that zstd can make smaller; absent if this one is. */
   readonly shuffled?: Codec;
+  /** Absent if no device encodes with it. Of both orders of bytes the words are the same. */
+  readonly words?: WordForm;
   /** Bytes of `rest` for `length` values, which is how a reader finds the boundary. */
   restBytes(length: number): number;
   /** The most bytes of `compressible` for `length` values. */

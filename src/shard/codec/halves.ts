@@ -4,9 +4,11 @@
 
 import { i32, shuffle8, v128 } from "../../wasm/instructions.ts";
 import { forRange } from "../../wasm/emitter.ts";
-import { AT, copyIn, copyOut, inWindow } from "../simd/window.ts";
-import { decodeBlocks, encodeBlocks } from "./blocks.ts";
+import { AT, BLOCK_VALUES, bytesOf, copyIn, copyOut, inWindow } from "../simd/window.ts";
+import { decodeBlocks, encodeBlocks, inBlocks } from "./blocks.ts";
 import type { Encoded, UnbiasedCodec } from "./codec.ts";
+
+const WORD_BYTES = 4;
 
 /** Bytes of an encoded chunk, both even numbers, and where they are while their block is in the window. */
 export interface Stretch {
@@ -33,6 +35,8 @@ export interface HalfFormat {
 interface Order {
   readonly restBytes: (length: number) => number;
   readonly compressibleBytes: (length: number) => number;
+  /** From the bytes as the words are. */
+  reorder(bytes: Uint8Array, room: Encoded): Encoded;
   write(stretch: Stretch, room: Encoded): void;
   read(stretch: Stretch, encoded: Encoded): void;
 }
@@ -43,12 +47,20 @@ export function halvesCodec(format: HalfFormat): UnbiasedCodec {
     ...ordered(format, plain, {
       restBytes: (length) => format.bytes(length),
       compressibleBytes: () => 0,
+      reorder: (bytes) => ({ rest: bytes, compressible: bytes.subarray(0, 0) }),
       write: ({ at, sizeBytes, address }, { rest }) => copyOut(rest, at, address, sizeBytes),
       read: ({ at, sizeBytes, address }, { rest }) => copyIn(address, rest, at, at + sizeBytes),
     }),
     shuffled: ordered(format, shuffled, {
       restBytes: (length) => format.bytes(length) / 2,
       compressibleBytes: (length) => format.bytes(length) / 2,
+      reorder(bytes, room) {
+        inBlocks(bytes.byteLength, BLOCK_VALUES, (begin, end) => {
+          copyIn(AT.encoded, bytes, begin, end);
+          this.write({ at: begin, sizeBytes: end - begin, address: AT.encoded }, room);
+        });
+        return room;
+      },
       write({ at, sizeBytes, address }, { rest, compressible }) {
         kernels().split(address, sizeBytes);
         copyOut(rest, at / 2, AT.low, sizeBytes / 2);
@@ -75,6 +87,12 @@ function ordered(format: HalfFormat, id: number, order: Order): UnbiasedCodec {
     parameter: 0,
     exact: false,
     biased: false,
+    words: {
+      keepsScaled: true,
+      count: (length) => format.bytes(length) / WORD_BYTES,
+      toEncoded: (words, length, room) =>
+        order.reorder(bytesOf(words).subarray(0, format.bytes(length)), room),
+    },
     restBytes,
     maxCompressibleBytes: compressibleBytes,
     accepts: (sizeBytes, length) => sizeBytes === compressibleBytes(length),

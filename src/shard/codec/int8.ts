@@ -23,7 +23,7 @@ import {
 import { acrossLanes } from "../../wasm/rows.ts";
 import { transpose4x4 } from "../../wasm/transpose.ts";
 import { addressOf, blockKernel, forPasses } from "../simd/passes.ts";
-import { AT, copyIn, copyOut, inWindow } from "../simd/window.ts";
+import { AT, bytesOf, copyIn, copyOut, inWindow } from "../simd/window.ts";
 import { decodeBlocks, encodeBlocks } from "./blocks.ts";
 import type { Encoded, UnbiasedCodec } from "./codec.ts";
 
@@ -36,6 +36,7 @@ const INFINITY_BITS = 0x7f800000;
 const QUIET_NAN_BITS = 0x7fc00000;
 
 const FLOAT_BYTES = 4;
+const WORD_BYTES = 4;
 const VECTOR_BYTES = 16;
 const PASS_VALUES = 16;
 /** Random bits of a value: it is rounded in units of 2^-16 of the scale, these are added, and 16 bits dropped. */
@@ -205,6 +206,17 @@ export const int8: UnbiasedCodec = {
   parameter: 0,
   exact: false,
   biased: false,
+  words: {
+    count: (length) => blockCount(length) + Math.ceil(length / WORD_BYTES),
+    toEncoded(words, length) {
+      const bytes = bytesOf(words);
+      const scaleBytes = blockCount(length) * SCALE_BYTES;
+      return {
+        rest: bytes.subarray(0, scaleBytes),
+        compressible: bytes.subarray(scaleBytes, scaleBytes + length),
+      };
+    },
+  },
   restBytes: (length) => blockCount(length) * SCALE_BYTES,
   maxCompressibleBytes: (length) => length,
   accepts: (compressibleBytes, length) => compressibleBytes === length,

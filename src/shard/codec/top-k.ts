@@ -11,7 +11,7 @@ import { assert } from "../../errors.ts";
 import { bf16, roundToBf16 } from "./bf16.ts";
 import { bitsOf } from "./blocks.ts";
 import { blockValues } from "../simd/window.ts";
-import type { BiasedCodec, Codec, Encoded } from "./codec.ts";
+import type { BiasedCodec, Codec, Encoded, WordForm } from "./codec.ts";
 import { GapReader, longGapBytes, writeGap } from "./gaps.ts";
 import { selectLargest } from "./largest.ts";
 
@@ -20,6 +20,10 @@ export const TOP_K_ID = 10;
 export const MILLION = 1_000_000;
 /** From here on bf16 takes fewer bytes: two for each value, and not three for each that is kept. */
 const DENSE_PPM = (2 / 3) * MILLION;
+/** Words are fewer than the values. */
+const MOST_PPM_IN_WORDS = MILLION / 2;
+/** Their indices differ in 16 bits. */
+const STRETCH_VALUES = 2 ** 16;
 
 /** Keeps ceil(length * sharePpm / 1e6) of `length` values; `sharePpm` in 1..1e6. */
 export function topK(sharePpm: number): BiasedCodec {
@@ -39,10 +43,13 @@ export function topK(sharePpm: number): BiasedCodec {
     maxCompressibleBytes: (length) => 2 * kept(length) + longGapBytes(length),
     accepts: (compressibleBytes, length) =>
       compressibleBytes >= 2 * kept(length) && compressibleBytes <= 2 * kept(length) + longGapBytes(length),
+    ...(sharePpm <= MOST_PPM_IN_WORDS && { words: wordForm(kept) }),
     encode(values, room) {
       const bits = bitsOf(values);
-      const writtenBytes = write(bits, selectLargest(bits, kept(values.length)), room);
-      return { rest: room.rest, compressible: room.compressible.subarray(0, writtenBytes) };
+      const indices = selectLargest(bits, kept(values.length));
+      const writer = new KeptWriter(room, indices.length);
+      for (const i of indices) writer.add(i, roundToBf16(bits[i]!) >>> 16);
+      return writer.encoded;
     },
     decode(encoded, out) {
       out.fill(0);
@@ -61,18 +68,54 @@ export function topK(sharePpm: number): BiasedCodec {
   };
 }
 
-/** Bytes of `compressible`. */
-function write(bits: Int32Array, indices: Int32Array, { rest, compressible }: Encoded): number {
-  let at = indices.length;
-  let next = 0;
-  for (const [j, i] of indices.entries()) {
-    const rounded = roundToBf16(bits[i]!);
-    rest[j] = rounded >>> 16;
-    compressible[j] = rounded >>> 24;
-    at = writeGap(compressible, at, i - next);
-    next = i + 1;
+/** Writes the kept values in the order of their indices. */
+class KeptWriter {
+  readonly #room: Encoded;
+  #kept = 0;
+  /** Where the next gap goes. */
+  #gapAt: number;
+  #nextIndex = 0;
+
+  constructor(room: Encoded, k: number) {
+    this.#room = room;
+    this.#gapAt = k;
   }
-  return at;
+
+  /** `half` is the bf16. */
+  add(index: number, half: number): void {
+    const { rest, compressible } = this.#room;
+    rest[this.#kept] = half;
+    compressible[this.#kept] = half >>> 8;
+    this.#gapAt = writeGap(compressible, this.#gapAt, index - this.#nextIndex);
+    this.#kept++;
+    this.#nextIndex = index + 1;
+  }
+
+  /** When all are written. */
+  get encoded(): Encoded {
+    const { rest, compressible } = this.#room;
+    return { rest, compressible: compressible.subarray(0, this.#gapAt) };
+  }
+}
+
+/**
+ * For each stretch of 2^16 values the number of those kept, then these: the index's low half in the low half of a word, the
+ * bf16 in the high one.
+ */
+function wordForm(kept: (length: number) => number): WordForm {
+  const stretches = (length: number): number => Math.ceil(length / STRETCH_VALUES);
+  return {
+    count: (length) => stretches(length) + kept(length),
+    toEncoded(words, length, room) {
+      const writer = new KeptWriter(room, kept(length));
+      let at = stretches(length);
+      for (let stretch = 0; stretch < stretches(length); stretch++)
+        for (const end = at + words[stretch]!; at < end; at++)
+          writer.add(stretch * STRETCH_VALUES + (words[at]! & 0xffff), words[at]! >>> 16);
+      assert(at === stretches(length) + kept(length), "a chunk in words has as many values as it keeps");
+      return writer.encoded;
+    },
+  };
 }
 
 const one = new Float32Array(1);

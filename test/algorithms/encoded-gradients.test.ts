@@ -1,13 +1,13 @@
-// Gradients that travel as bf16 are rounded on the GPU, so that half the bytes come back, and nobody sees another bit.
+// Gradients are encoded on the GPU, so that no more bytes come back than are sent, and nobody sees another bit.
 
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
-import { bucketReadBacks, stretchesIn } from "../../src/algorithms/rounded-read-backs.ts";
+import { bucketReadBacks, piecesIn } from "../../src/algorithms/encoded-gradients.ts";
 import { buildTrainingStep } from "../../src/algorithms/training-memory.ts";
 import type { Collective } from "../../src/allreduce/collective.ts";
 import type { Device, Program, Step } from "../../src/device/device.ts";
 import { createWasmDevice } from "../../src/device/wasm/wasm-device.ts";
-import { ROUNDED_GRADIENTS, withRoundedGradients } from "../../src/graph/round-gradients.ts";
+import { ENCODED_GRADIENTS, withEncodedGradients } from "../../src/graph/encode-gradients.ts";
 import { Composer, dense } from "../../src/models/compose.ts";
 import { createTestGpu, needsGpu } from "../support/gpu.ts";
 import { type CrewSettings, openCrew, parametersOf, STEPS_PER_EPOCH } from "./crew.ts";
@@ -68,20 +68,20 @@ async function trained(create: () => Promise<Device>, settings: CrewSettings) {
   };
 }
 
-const roundedByTheHost = (collective: Collective): Collective =>
-  Object.defineProperty(Object.create(collective) as Collective, "roundedToBf16", { value: [] });
+const encodedByTheHost = (collective: Collective): Collective =>
+  Object.defineProperty(Object.create(collective) as Collective, "ownPieces", { value: [] });
 
 describe("on a GPU", needsGpu, () => {
   const cases: Readonly<Record<string, CrewSettings>> = {
     "a bucket for each layer": {},
     "one bucket, which is cut": { bucketBytes: 1 << 20 },
-    "statistics, which are not rounded": { bucketBytes: 1 << 20, batchNorm: true },
+    "statistics, which are not encoded": { bucketBytes: 1 << 20, batchNorm: true },
     "three ranks": { bucketBytes: 1 << 20, worldSize: 3, rows: 75, batchSize: 15 },
   };
   for (const [name, settings] of Object.entries(cases))
-    test(`gradients that the GPU rounded train the same bits as those that the host rounds: ${name}`, async () => {
+    test(`gradients that the GPU encodes train the same bits as those that the host encodes: ${name}`, async () => {
       const byGpu = await trained(createTestGpu, settings);
-      const byHost = await trained(createTestGpu, { ...settings, wrapCollective: roundedByTheHost });
+      const byHost = await trained(createTestGpu, { ...settings, wrapCollective: encodedByTheHost });
       assert.deepEqual(byGpu.parameters, byHost.parameters);
       const { sumsBytes } = byGpu;
       assert.deepEqual(
@@ -102,12 +102,12 @@ describe("on a GPU", needsGpu, () => {
   });
 });
 
-test("a device whose memory is the host's rounds nothing beforehand", async () => {
+test("a device whose memory is the host's encodes nothing beforehand", async () => {
   const { bytes, sumsBytes } = await trained(() => createWasmDevice(), {});
   assert.deepEqual(bytes, [sumsBytes, sumsBytes]);
 });
 
-test("each stretch is rounded right behind the last gradient that it has a part of", () => {
+test("each piece is encoded right behind the last gradient that it has a part of", () => {
   const composer = new Composer();
   composer.add(dense(70, "relu"));
   composer.add(dense(1));
@@ -115,10 +115,10 @@ test("each stretch is rounded right behind the last gradient that it has a part 
   const plain = buildTrainingStep({ topology, loss: "mean-squared-error" }, 4);
   const { entries, length } = plain.parameters;
   const [first, last] = [
-    { begin: 0, end: entries[1]!.offset + 64 },
-    { begin: entries[3]!.offset, end: length },
+    { begin: 0, end: entries[1]!.offset + 64, codec: "bf16" },
+    { begin: entries[3]!.offset, end: length, codec: "bf16" },
   ];
-  const { program, plan, gradientReadyAt } = withRoundedGradients(plain, [first, last]);
+  const { program, plan, gradientReadyAt } = withEncodedGradients(plain, [first, last]);
   const added = program.instructions.flatMap(({ op, inputs }, index) =>
     op.name === "bf16-encode" ? [{ index, begin: beginOf(program, inputs[0]!) }] : [],
   );
@@ -134,7 +134,7 @@ test("each stretch is rounded right behind the last gradient that it has a part 
     plain.program.instructions,
   );
   assert.equal(plan.offsets.length, program.values.length);
-  assert.equal(program.vectors[ROUNDED_GRADIENTS], length);
+  assert.equal(program.vectors[ENCODED_GRADIENTS], length);
 });
 
 function beginOf({ values }: Program, id: number): number {
@@ -143,19 +143,19 @@ function beginOf({ values }: Program, id: number): number {
   return place.offset;
 }
 
-test("a bucket comes back whole: its stretches as words, what lies between them as it is", () => {
-  const stretches = [
-    { begin: 0, end: 64 },
-    { begin: 128, end: 192 },
-    { begin: 256, end: 448 },
+test("a bucket comes back whole: its pieces as words, what lies between them as it is", () => {
+  const pieces = [
+    { begin: 0, end: 64, codec: "bf16" },
+    { begin: 128, end: 192, codec: "bf16" },
+    { begin: 256, end: 448, codec: "int8" },
   ];
   const bucket = { begin: 64, end: 512 };
-  const own = stretchesIn(stretches, bucket);
+  const own = piecesIn(pieces, bucket);
   const ready = () => undefined;
-  assert.deepEqual(own, stretches.slice(1));
+  assert.deepEqual(own, pieces.slice(1));
   assert.deepEqual(bucketReadBacks(bucket, own, { after: 7, ready }), [
-    { vector: ROUNDED_GRADIENTS, after: 7, begin: 128, end: 160 },
-    { vector: ROUNDED_GRADIENTS, after: 7, begin: 256, end: 352 },
+    { vector: ENCODED_GRADIENTS, after: 7, begin: 128, end: 160 },
+    { vector: ENCODED_GRADIENTS, after: 7, begin: 256, end: 305 },
     { vector: "gradients", after: 7, begin: 64, end: 128 },
     { vector: "gradients", after: 7, begin: 192, end: 256 },
     { vector: "gradients", after: 7, begin: 448, end: 512, ready },
