@@ -1,6 +1,6 @@
 // The settings that say how a path is read, as what reads it wants them.
 
-import type { PathOptions } from "../data/sources/path.ts";
+import type { PathOptions } from "../data/applicable-options.ts";
 import type { TrainConfig, TrainConfigKey } from "./schema.ts";
 
 /** Of `train` settings, and of `data import`, which has the same flags. */

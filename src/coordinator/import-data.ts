@@ -6,7 +6,7 @@ import { KNOWN_DATASETS, openSource } from "../data/known.ts";
 import { readManifest, type DataManifest } from "../data/manifest.ts";
 import { importRecognised } from "../data/partition.ts";
 import { fingerprint } from "../data/source.ts";
-import type { PathOptions } from "../data/sources/path.ts";
+import type { PathOptions } from "../data/applicable-options.ts";
 import { SltrainError } from "../errors.ts";
 import type { Storage } from "../storage/storage.ts";
 

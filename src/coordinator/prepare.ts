@@ -96,7 +96,7 @@ export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> 
 }
 
 async function createRun(
-  { storage, config: given, sltrainVersion, signal, onEvent }: PrepareOptions,
+  { storage, config: given, sources, sltrainVersion, signal, onEvent }: PrepareOptions,
   prices: RequestPrices | undefined,
 ): Promise<PreparedRun> {
   const chosen = await chooseDevice(given);
@@ -105,6 +105,8 @@ async function createRun(
     seed: config.seed,
     rows: config.rows,
     read: readOptionsOf(config),
+    // In a file or the environment they may be meant for other data.
+    isAsked: (option) => sources[option === "format" ? "dataFormat" : option] === "flag",
   });
   const { train, validation } = imported.counts;
   refuseTooManyWorkers(config, imported);

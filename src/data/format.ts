@@ -29,6 +29,8 @@ export interface ReadOptions {
   readonly contextLength?: number | undefined;
 }
 
+export type ReadOption = keyof ReadOptions;
+
 export interface Format {
   /** `libsvm`; also what `--format` takes. */
   readonly name: string;
@@ -36,6 +38,8 @@ export interface Format {
   readonly description: string;
   /** Whether content that begins so is of this format; the file's name may break a tie only. */
   matches(head: Uint8Array, fileName: string): boolean;
+  /** The options that mean something here; "onBadRecord": a record can be left out. Others are refused. */
+  readonly takes: readonly ReadOption[];
   /** @throws SltrainError "data-*" naming the file. */
   open(file: ContentFile, options: ReadOptions): SourceRows | Promise<SourceRows>;
   /** Other files that the rows depend on (labels beside images): what recognises the source hashes them too. */
@@ -48,6 +52,8 @@ export interface FolderFormat {
   readonly description: string;
   /** Whether a folder that directly holds `entries` is of this format; names of folders end in a slash. */
   matches(entries: readonly string[]): boolean;
+  /** As of `Format`. */
+  readonly takes: readonly ReadOption[];
   /** @throws SltrainError "data-*" naming the folder and the file. */
   open(folder: string, options: ReadOptions): SourceRows | Promise<SourceRows>;
 }

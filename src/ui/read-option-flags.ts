@@ -4,7 +4,7 @@ import { Flags } from "@oclif/core";
 import { readKeys, readOptionsOf } from "../config/read-options.ts";
 import { checkedFlag } from "../config/resolve.ts";
 import { flagName, trainFields } from "../config/schema.ts";
-import type { PathOptions } from "../data/sources/path.ts";
+import type { PathOptions } from "../data/applicable-options.ts";
 
 type ReadKey = (typeof readKeys)[number];
 

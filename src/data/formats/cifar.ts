@@ -5,8 +5,9 @@ import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { SltrainError } from "../../errors.ts";
 import { openContent } from "../content-file.ts";
-import type { ContentFile, FolderFormat, Format } from "../format.ts";
+import type { ContentFile, FolderFormat, Format, ReadOptions } from "../format.ts";
 import type { RowBlock, RowReader } from "../rows.ts";
+import { keepRows, type DenseBlock } from "./finite-rows.ts";
 import { fixedRecords } from "./fixed-records.ts";
 
 const SIDE = 32;
@@ -41,7 +42,8 @@ export const cifarFormat: Format = {
   name: "cifar",
   description: "CIFAR-10 or CIFAR-100 binary file (.bin)",
   matches: (head) => !isIdx(head) && variantOf(head) !== undefined,
-  open: (file) => openCifarRows([file], variantOf(file.head) ?? CIFAR10),
+  takes: ["onBadRecord"],
+  open: (file, options) => openCifarRows([file], variantOf(file.head) ?? CIFAR10, options),
 };
 
 export const cifarFolderFormat: FolderFormat = {
@@ -49,7 +51,8 @@ export const cifarFolderFormat: FolderFormat = {
   description:
     "a folder with CIFAR's binary files: data_batch_1.bin … and test_batch.bin, or train.bin and test.bin",
   matches: (entries) => folderVariant(entries) !== undefined,
-  open: async (folder) => {
+  takes: ["onBadRecord"],
+  open: async (folder, options) => {
     const entries = (await readdir(folder)).sort();
     const variant = folderVariant(entries) ?? CIFAR10;
     const open = async (pattern: RegExp) => {
@@ -65,10 +68,10 @@ export const cifarFolderFormat: FolderFormat = {
         message: `${folder}: expected data_batch_1.bin, got none`,
       });
     // Without the test file, the rows are split as those of any other source.
-    if (validation.length === 0) return openCifarRows(train, variant, classNames);
+    if (validation.length === 0) return openCifarRows(train, variant, options, classNames);
     return {
-      train: openCifarRows(train, variant, classNames),
-      validation: openCifarRows(validation, variant, classNames),
+      train: openCifarRows(train, variant, options, classNames),
+      validation: openCifarRows(validation, variant, options, classNames),
     };
   },
 };
@@ -112,11 +115,13 @@ async function readNames(folder: string, { namesFile, labelBytes }: Variant): Pr
 function openCifarRows(
   files: readonly ContentFile[],
   variant: Variant,
+  { onBadRecord }: ReadOptions,
   names?: readonly string[],
 ): RowReader {
   const { labelBytes } = variant;
   const recordBytes = labelBytes.length + PIXELS;
   const classes = labelBytes.at(-1)!;
+  let skippedRecords = 0;
 
   async function* read(): AsyncGenerator<RowBlock> {
     for (const file of files) {
@@ -133,33 +138,28 @@ function openCifarRows(
             `${records.length % recordBytes}`,
           );
         }
-        yield decode(records, count, (label, row) =>
-          cifarError(
-            path,
-            "data-label",
-            record + row,
-            `a label in 0..${classes - 1} of ${variant.name}`,
-            String(label),
-          ),
-        );
+        const all = decode(records, count);
+        const isClass = (row: number) => all.labels[row]! < classes;
+        const bad = onBadRecord === "fail" ? all.labels.findIndex((label) => label >= classes) : -1;
+        if (bad >= 0) {
+          const expected = `a label in 0..${classes - 1} of ${variant.name}`;
+          throw cifarError(path, "data-label", record + bad, expected, String(all.labels[bad]));
+        }
+        const block = keepRows(all, isClass);
+        skippedRecords += count - block.count;
         record += count;
+        if (block.count > 0) yield block;
       }
       if (record === 0) throw cifarError(path, "data-truncated", 0, `${recordBytes} bytes`, "an empty file");
     }
   }
 
-  function decode(
-    records: Uint8Array,
-    count: number,
-    bad: (label: number, row: number) => SltrainError,
-  ): RowBlock {
+  function decode(records: Uint8Array, count: number): DenseBlock {
     const features = new Uint8Array(count * PIXELS);
     const labels = new Float64Array(count);
     for (let row = 0, to = 0; row < count; row++) {
       const begin = row * recordBytes + labelBytes.length;
-      const label = records[begin - 1]!;
-      if (label >= classes) throw bad(label, row);
-      labels[row] = label;
+      labels[row] = records[begin - 1]!;
       for (let pixel = begin; pixel < begin + PLANE; pixel++) {
         features[to++] = records[pixel]!;
         features[to++] = records[pixel + PLANE]!;
@@ -179,7 +179,7 @@ function openCifarRows(
         values: Array.from({ length: classes }, (_, i) => i),
         ...(names && { names }),
       },
-      skippedRecords: 0,
+      skippedRecords,
     }),
   };
 }

@@ -24,6 +24,7 @@ export const csvFormat: Format = {
   description: "CSV or TSV: columns of numbers and one of labels, with or without a header",
   // Any text could be a table: it is asked last.
   matches: (head) => head.length > 0 && !head.includes(0),
+  takes: ["onBadRecord", "labelColumn", "hashBits"],
   open: (file, options) => new CsvReader(file, options),
 };
 

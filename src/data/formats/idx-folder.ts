@@ -14,6 +14,7 @@ export const idxFolderFormat: FolderFormat = {
   name: "idx-folder",
   description: "a folder with IDX files as MNIST's: train-images…, train-labels…, t10k-images…, t10k-labels…",
   matches: (entries) => entries.some((name) => isImages(name) && SPLIT_NAMES.train.test(name)),
+  takes: [],
   open: (folder) => openIdxFolder(folder),
 };
 

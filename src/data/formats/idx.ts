@@ -36,6 +36,7 @@ export const idxFormat: Format = {
   // Two zero bytes, which no text has. A file that is called so is meant to be one, and told what is wrong with it.
   matches: (head, fileName) =>
     looksLikeIdx(head) || (/idx\d|ubyte/i.test(fileName) && !fileName.includes("labels")),
+  takes: [],
   open: async (images) => openIdxRows(images, await readIdxLabels(await labelsBeside(images.path))),
   companions: async (path) => [await labelsBeside(path)],
 };

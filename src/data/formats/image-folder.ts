@@ -4,6 +4,7 @@
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { SltrainError } from "../../errors.ts";
+import { fileError } from "../content-file.ts";
 import type { FolderFormat, ReadOptions } from "../format.ts";
 import type { RowBlock, RowReader } from "../rows.ts";
 import { ImageBlocks } from "./image-blocks.ts";
@@ -19,6 +20,7 @@ export const imageFolderFormat: FolderFormat = {
   name: "image-folder",
   description: "a folder of PNG or JPEG images, a folder per class, also below train/ and val/ (or test/)",
   matches: (entries) => entries.some((name) => name.endsWith("/") && !name.startsWith(".")),
+  takes: ["onBadRecord", "imageSize"],
   open: async (folder, options) => {
     const entries = await foldersIn(folder);
     const train = entries.find((name) => TRAIN.test(name));
@@ -99,9 +101,15 @@ async function imagesIn(folder: string): Promise<readonly string[]> {
 /** Three if any image has colours. What is no image is told when it is read. */
 async function channelsOf(files: readonly ImageFile[]): Promise<1 | 3> {
   for (const { path } of files) {
-    if (imageChannels(await readFile(path)) === 3) return 3;
+    if (imageChannels(await imageBytes(path)) === 3) return 3;
   }
   return 1;
+}
+
+async function imageBytes(path: string): Promise<Uint8Array> {
+  return readFile(path).catch((cause: unknown) => {
+    throw fileError(path, cause);
+  });
 }
 
 function openImages({ classNames, files }: Images, channels: 1 | 3, options: ReadOptions): RowReader {
@@ -111,7 +119,7 @@ function openImages({ classNames, files }: Images, channels: 1 | 3, options: Rea
   async function* read(): AsyncGenerator<RowBlock> {
     for (const { path, label } of files) {
       try {
-        const block = await blocks.add(await readFile(path), label, path);
+        const block = await blocks.add(await imageBytes(path), label, path);
         if (block) yield block;
       } catch (error) {
         const isBad = error instanceof SltrainError && error.code === "data-image";

@@ -2,7 +2,7 @@
 
 import { basename } from "node:path";
 import { SltrainError } from "../../errors.ts";
-import type { ContentFile, FolderFormat, Format } from "../format.ts";
+import type { ContentFile, FolderFormat, Format, ReadOption } from "../format.ts";
 import { cifarFolderFormat, cifarFormat } from "./cifar.ts";
 import { csvFormat } from "./csv.ts";
 import { idxFormat } from "./idx.ts";
@@ -64,6 +64,13 @@ export function recogniseFolder(folder: string, entries: readonly string[], name
     message: `${folder}: expected ${list(FOLDER_FORMATS)}, got ${some || "an empty folder"}`,
     suggestions: ["Give the path of a file, or name the files as one of these formats does."],
   });
+}
+
+/** Names of the formats for which `option` means something. */
+export function formatsTaking(option: ReadOption): readonly string[] {
+  return [...FORMATS, ...FOLDER_FORMATS]
+    .filter(({ takes }) => takes.includes(option))
+    .map(({ name }) => name);
 }
 
 function named<T extends { readonly name: string }>(formats: readonly T[], name: string): T {

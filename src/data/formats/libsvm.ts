@@ -39,6 +39,7 @@ export const libsvmFormat: Format = {
   name: "libsvm",
   description: "LibSVM / SVMlight text: label index:value …",
   matches: (head) => FIRST_LINE.test(firstLine(head)),
+  takes: ["onBadRecord"],
   open: (file, options) => new LibsvmReader(file, options, undefined),
 };
 
@@ -47,6 +48,7 @@ export const zeroBasedLibsvmFormat: Format = {
   name: "libsvm:zero-based",
   description: "LibSVM text whose indices count from 0",
   matches: () => false,
+  takes: ["onBadRecord"],
   open: (file, options) => new LibsvmReader(file, options, 0),
 };
 

@@ -6,9 +6,9 @@ import { basename, dirname, join } from "node:path";
 import { SltrainError } from "../../errors.ts";
 import { openContent } from "../content-file.ts";
 import { rowElements } from "../dataset.ts";
-import type { ContentFile, Format } from "../format.ts";
+import type { ContentFile, Format, ReadOptions } from "../format.ts";
 import type { DenseRows, FeatureType, RowBlock, RowReader } from "../rows.ts";
-import { refuseNonFinite } from "./finite-rows.ts";
+import { finiteRowsOf, refuseNonFinite, type DenseBlock } from "./finite-rows.ts";
 import { fixedRecords } from "./fixed-records.ts";
 import { LabelColumn } from "./labels.ts";
 import { npyHeader, type NpyHeader } from "./npy-header.ts";
@@ -28,9 +28,10 @@ export const npyFormat: Format = {
   name: "npy",
   description: "NumPy array (.npy) with its labels beside it: X.npy and y.npy, NAME.npy and NAME.labels.npy",
   matches: (head) => Buffer.from(head.subarray(0, 6)).toString("latin1") === "\x93NUMPY",
-  open: async (file, { labelColumn }) => {
-    const labels = labelColumn ?? arrayOf(await openContent(await labelsBeside(file.path)));
-    return openNpyRows(arrayOf(file), labels);
+  takes: ["onBadRecord", "labelColumn"],
+  open: async (file, options) => {
+    const labels = options.labelColumn ?? arrayOf(await openContent(await labelsBeside(file.path)));
+    return openNpyRows(arrayOf(file), labels, options);
   },
   companions: async (path, { labelColumn }) => (labelColumn === undefined ? [await labelsBeside(path)] : []),
 };
@@ -68,7 +69,11 @@ async function labelsBeside(path: string): Promise<string> {
  * @param labels an array of one dimension, or the number of the column that holds them
  * @throws SltrainError "data-shape", "data-count" or "data-columns", and from `read` "data-truncated", "data-size", "data-nan"
  */
-export async function openNpyRows(features: NpyArray, labels: NpyArray | string): Promise<RowReader> {
+export async function openNpyRows(
+  features: NpyArray,
+  labels: NpyArray | string,
+  { onBadRecord }: Pick<ReadOptions, "onBadRecord">,
+): Promise<RowReader> {
   const { header, where } = features;
   const { shape, type } = header;
   const [count, ...row] = shape;
@@ -76,12 +81,13 @@ export async function openNpyRows(features: NpyArray, labels: NpyArray | string)
     throw shapeError(where, "an array of at least one row", shape);
   }
   const column = typeof labels === "string" ? columnOf(features, labels) : undefined;
-  const beside = typeof labels === "string" ? undefined : await readLabels(labels, features);
+  const beside = typeof labels === "string" ? undefined : await readLabels(labels, features, onBadRecord);
   const featureShape = column === undefined ? imageShape(row) : [row[0]! - 1];
   const featureType: FeatureType =
     type.name === "u1" ? "u8" : type.name === "f2" && column === undefined ? "f16" : "f32";
   const width = rowElements(row);
   const seen = new LabelColumn();
+  let skippedRecords = 0;
 
   async function* read(): AsyncGenerator<RowBlock> {
     const recordBytes = width * type.bytes;
@@ -93,20 +99,24 @@ export async function openNpyRows(features: NpyArray, labels: NpyArray | string)
       const rows = Math.min(Math.floor(chunk.length / recordBytes), count! - done);
       if (rows === 0) continue;
       const values = valuesOf(chunk.subarray(0, rows * recordBytes), header, featureType);
-      if (featureType !== "u8") refuseNonFinite(values, width, { where, unit: "row", firstRow: done });
-      const block =
+      if (featureType !== "u8" && onBadRecord === "fail") {
+        refuseNonFinite(values, width, { where, unit: "row", firstRow: done });
+      }
+      const all =
         column === undefined
           ? { count: rows, features: values, labels: beside!.slice(done, done + rows) }
           : takeColumn(values, rows, column);
+      const block = onBadRecord === "skip" ? finiteRowsOf(all) : all;
       for (const label of block.labels) seen.addNumber(label, done, () => String(label));
-      yield block;
       done += rows;
+      skippedRecords += rows - block.count;
+      if (block.count > 0) yield block;
     }
     checkSize(bytes, count! * recordBytes, recordBytes, where, shape);
   }
   return {
     read,
-    facts: () => ({ featureShape, featureType, labels: seen.meaningOfNumbers(), skippedRecords: 0 }),
+    facts: () => ({ featureShape, featureType, labels: seen.meaningOfNumbers(), skippedRecords }),
   };
 }
 
@@ -128,7 +138,11 @@ function columnOf({ where, header }: NpyArray, labelColumn: string): number {
   });
 }
 
-async function readLabels(labels: NpyArray, features: NpyArray): Promise<Float64Array> {
+async function readLabels(
+  labels: NpyArray,
+  features: NpyArray,
+  onBadRecord: ReadOptions["onBadRecord"],
+): Promise<Float64Array> {
   const { header, where } = labels;
   const [count, ...rest] = header.shape;
   if (rowElements(rest) !== 1) throw shapeError(where, "one label a row", header.shape);
@@ -157,7 +171,7 @@ async function readLabels(labels: NpyArray, features: NpyArray): Promise<Float64
     got += chunk.length;
   }
   checkSize(got, bytes, recordBytes, where, header.shape);
-  refuseNonFinite(values, 1, { where, unit: "row", firstRow: 0 });
+  if (onBadRecord === "fail") refuseNonFinite(values, 1, { where, unit: "row", firstRow: 0 });
   return values;
 }
 
@@ -179,7 +193,7 @@ function valuesOf(
   return values;
 }
 
-function takeColumn(values: DenseRows, count: number, column: number): RowBlock {
+function takeColumn(values: DenseRows, count: number, column: number): DenseBlock {
   const width = values.length / count;
   const features =
     values instanceof Uint8Array

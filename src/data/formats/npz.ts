@@ -40,10 +40,11 @@ export const npzFormat: Format = {
   name: "npz",
   description: "NumPy archive (.npz) of x_train, y_train, x_test and y_test, or of X and y",
   matches: (head, fileName) => isZip(head) && (/\.npz$/i.test(fileName) || firstNameEndsIn(head, ".npy")),
-  open: async ({ path }) => {
+  takes: ["onBadRecord"],
+  open: async ({ path }, options) => {
     const archive = await openArchive(path);
     const open = async ([x, y]: readonly [string, string]): Promise<RowReader> =>
-      openNpyRows(await archive.array(x), await archive.array(y));
+      openNpyRows(await archive.array(x), await archive.array(y), options);
     const find = (pairs: readonly (readonly [string, string])[]) =>
       pairs.find(([x, y]) => archive.has(x) && archive.has(y));
     const train = find(TRAIN);

@@ -5,8 +5,9 @@ import { open } from "node:fs/promises";
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
 import type { AsyncBuffer, Compressors, DecodedArray, FileMetaData, SchemaElement } from "hyparquet";
 import { SltrainError } from "../../errors.ts";
-import type { Format } from "../format.ts";
+import type { Format, ReadOptions } from "../format.ts";
 import type { RowBlock, RowReader } from "../rows.ts";
+import { keepRows, type DenseBlock } from "./finite-rows.ts";
 import { LabelColumn } from "./labels.ts";
 import { labelColumnOf } from "./table-columns.ts";
 
@@ -24,7 +25,8 @@ export const parquetFormat: Format = {
   name: "parquet",
   description: "Parquet table (.parquet) with columns of numbers and a label column",
   matches: (head) => Buffer.from(head.subarray(0, 4)).toString("latin1") === "PAR1",
-  open: ({ path, sizeBytes }, options) => openParquet(path, sizeBytes, options.labelColumn),
+  takes: ["onBadRecord", "labelColumn"],
+  open: ({ path, sizeBytes }, options) => openParquet(path, sizeBytes, options),
 };
 
 interface Column {
@@ -35,7 +37,7 @@ interface Column {
 async function openParquet(
   path: string,
   sizeBytes: number,
-  labelColumn: string | undefined,
+  { labelColumn, onBadRecord }: ReadOptions,
 ): Promise<RowReader> {
   const { parquetMetadataAsync } = await import("hyparquet");
   const metadata = await withFile(path, sizeBytes, (file) => parquetMetadataAsync(file));
@@ -51,16 +53,19 @@ async function openParquet(
   const columns = top.map(({ name }, c): Column => ({ name, isLabel: c === label }));
   const labelName = columns[label]!.name;
   const seen = new LabelColumn();
+  let skippedRecords = 0;
 
   async function* read(): AsyncGenerator<RowBlock> {
     const width = columns.length - 1;
     let done = 0;
     for (const { num_rows } of metadata.row_groups) {
       const count = Number(num_rows);
-      const group = await readGroup(path, sizeBytes, { metadata, columns, begin: done, count, seen });
+      const job = { metadata, columns, begin: done, count, seen, onBadRecord };
+      const group = await readGroup(path, sizeBytes, job);
+      skippedRecords += count - group.count;
       const blockRows = Math.max(1, Math.floor(BLOCK_BYTES / (4 * width)));
-      for (let row = 0; row < count; row += blockRows) {
-        const end = Math.min(count, row + blockRows);
+      for (let row = 0; row < group.count; row += blockRows) {
+        const end = Math.min(group.count, row + blockRows);
         yield {
           count: end - row,
           features: group.features.slice(row * width, end * width),
@@ -78,7 +83,7 @@ async function openParquet(
       featureType: "f32",
       labels: seen.meaningOfTable(`${path}: column "${labelName}"`, /^(label|class)$/i.test(labelName)),
       featureNames: columns.filter(({ isLabel }) => !isLabel).map(({ name }) => name),
-      skippedRecords: 0,
+      skippedRecords,
     }),
   };
 }
@@ -90,69 +95,62 @@ interface GroupJob {
   readonly begin: number;
   readonly count: number;
   readonly seen: LabelColumn;
+  readonly onBadRecord: ReadOptions["onBadRecord"];
 }
 
-/** A row group, column by column, so that no more than one decoded column is in memory beside the rows. */
+/**
+ * A row group, column by column, so that no more than one decoded column is in memory beside the rows; the label last, for
+ * a row that is left out has none that counts.
+ */
 async function readGroup(
   path: string,
   sizeBytes: number,
-  { metadata, columns, begin, count, seen }: GroupJob,
-): Promise<{ readonly features: Float32Array; readonly labels: Float64Array }> {
+  { metadata, columns, begin, count, seen, onBadRecord }: GroupJob,
+): Promise<DenseBlock> {
   const { parquetScan } = await import("hyparquet");
-  const width = columns.length - 1;
-  const features = new Float32Array(count * width);
+  const features = new Float32Array(count * (columns.length - 1));
   const labels = new Float64Array(count);
+  /** 1 for a row with a value that is no number. */
+  const isBad = new Uint8Array(count);
   await withFile(path, sizeBytes, async (file) => {
     const scan = await parquetScan({ file, metadata, compressors: COMPRESSORS, geoparquet: false });
-    let feature = 0;
-    for (const { name, isLabel } of columns) {
+    const valuesOf = async (name: string): Promise<DecodedArray> => {
       const values = await scan.readColumn({ column: name, rowStart: begin, rowEnd: begin + count });
-      const where = `${path}: column "${name}"`;
-      if (values.length !== count)
-        throw damaged(path, `${values.length} rows of column "${name}", ${count} wanted`);
-      if (isLabel) readLabels(values, labels, begin, where, seen);
-      else {
-        fillColumn(values, features, feature, width, begin, where);
-        feature++;
+      if (values.length === count) return values;
+      throw damaged(path, `${values.length} rows of column "${name}", ${count} wanted`);
+    };
+    const bad = (name: string, row: number, value: unknown) => {
+      if (onBadRecord === "fail") throw nonFinite(`${path}: column "${name}"`, begin + row, value);
+      isBad[row] = 1;
+    };
+    const featureColumns = columns.filter(({ isLabel }) => !isLabel);
+    for (const [column, { name }] of featureColumns.entries()) {
+      const values = await valuesOf(name);
+      for (let row = 0, to = column; row < count; row++, to += featureColumns.length) {
+        features[to] = numberOf(values[row]);
+        if (!Number.isFinite(features[to])) bad(name, row, values[row]);
       }
     }
-  });
-  return { features, labels };
-}
-
-function fillColumn(
-  values: DecodedArray,
-  features: Float32Array,
-  column: number,
-  width: number,
-  firstRow: number,
-  where: string,
-): void {
-  for (let row = 0, to = column; row < values.length; row++, to += width) {
-    const value: unknown = values[row];
-    const number = value === null || value === undefined ? NaN : Number(value);
-    features[to] = number;
-    if (!Number.isFinite(features[to])) throw nonFinite(where, firstRow + row, value);
-  }
-}
-
-function readLabels(
-  values: DecodedArray,
-  labels: Float64Array,
-  firstRow: number,
-  where: string,
-  seen: LabelColumn,
-): void {
-  for (let row = 0; row < values.length; row++) {
-    const value: unknown = values[row];
-    if (typeof value === "string") {
-      labels[row] = seen.addName(value, firstRow + row, where);
-      continue;
+    const { name } = columns.find(({ isLabel }) => isLabel)!;
+    const values = await valuesOf(name);
+    for (let row = 0; row < count; row++) {
+      const value: unknown = values[row];
+      if (isBad[row]) continue;
+      if (typeof value === "string") {
+        labels[row] = seen.addName(value, begin + row, `${path}: column "${name}"`);
+        continue;
+      }
+      const number = numberOf(value);
+      if (Number.isFinite(number)) labels[row] = seen.addNumber(number, begin + row, () => String(value));
+      else bad(name, row, value);
     }
-    const number = value === null || value === undefined ? NaN : Number(value);
-    if (!Number.isFinite(number)) throw nonFinite(where, firstRow + row, value);
-    labels[row] = seen.addNumber(number, firstRow + row, () => String(value));
-  }
+  });
+  return keepRows({ count, features, labels }, (row) => !isBad[row]);
+}
+
+/** NaN where there is no value. */
+function numberOf(value: unknown): number {
+  return value === null || value === undefined ? NaN : Number(value);
 }
 
 /** The schema is a tree in depth-first order; a table's columns are its first level. */
@@ -249,6 +247,9 @@ function nonFinite(where: string, row: number, value: unknown): SltrainError {
   return new SltrainError({
     code: "data-nan",
     message: `${where}, row ${row}: expected a finite f32 number, got ${got}`,
-    suggestions: ["Remove the row, or fill the value in, before the file is written."],
+    suggestions: [
+      "Remove the row, or fill the value in, before the file is written.",
+      "Leave such rows out: --on-bad-record skip",
+    ],
   });
 }

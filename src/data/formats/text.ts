@@ -17,6 +17,7 @@ export const textFormat: Format = {
   description: "text in UTF-8 for token models: .txt or .md",
   matches: (head, fileName) =>
     /\.(txt|text|md)$/i.test(fileName.replace(/\.(gz|zst)$/i, "")) && isProse(head),
+  takes: ["contextLength"],
   async open(file, { contextLength = DEFAULT_CONTEXT_LENGTH }) {
     const text = await survey(file);
     const { count } = text;

@@ -24,6 +24,7 @@ export const tfrecordFormat: Format = {
   description: "TFRecord of tf.train.Example: an image or numbers, and a label (also .gz)",
   // The checksum of the first record's length: no other file has it by chance.
   matches: (head) => head.length >= HEADER_BYTES && lengthOf(head) !== undefined,
+  takes: ["onBadRecord", "labelColumn", "imageSize"],
   open: async (file, options) => {
     // Loaded here: only who imports such files pays for it.
     const { BinaryReader: Reader } = await import("@bufbuild/protobuf/wire");
@@ -64,22 +65,30 @@ class TfrecordReader implements RowReader {
       [rows, labels] = [[], []];
       return block;
     };
-    for await (const data of records(this.#file.content(), this.#path)) {
+    for await (const { data, isWhole } of records(this.#file.content(), this.#path)) {
       const where = `${this.#path}: record ${record}`;
       try {
+        if (!isWhole) {
+          const expected = `${data.length} bytes of the checksum behind them`;
+          throw recordError(where, "data-damaged", expected, "other ones");
+        }
         const example = this.#decode(data, where);
-        const label = this.#labelOf(example, where, record);
         this.#areImages ||= record === this.#skippedRecords && imageOf(example) !== undefined;
+        if (!this.#areImages && this.#options.imageSize) throw sizeInVain(this.#path);
+        const label = this.#labelOf(example, where);
         if (this.#areImages) {
           const block = await this.#addImage(example, label, where);
+          this.#count(label, record);
           if (block) yield block;
         } else {
           rows.push(this.#numbersOf(example, where));
           labels.push(label);
+          this.#count(label, record);
           if (rows.length * rows[0]!.length * 4 >= BLOCK_BYTES) yield takeNumbers();
         }
       } catch (error) {
-        if (this.#options.onBadRecord === "fail" || !(error instanceof SltrainError)) throw error;
+        const isBadRecord = error instanceof SltrainError && error.code !== "data-options";
+        if (this.#options.onBadRecord === "fail" || !isBadRecord) throw error;
         this.#skippedRecords++;
       }
       record++;
@@ -106,7 +115,7 @@ class TfrecordReader implements RowReader {
     }
   }
 
-  #labelOf(example: Example, where: string, record: number): number {
+  #labelOf(example: Example, where: string): number {
     const { labelColumn } = this.#options;
     this.#labelName ??= labelColumn ?? LABEL_NAMES.find((name) => example.has(name));
     const feature = this.#labelName === undefined ? undefined : example.get(this.#labelName);
@@ -116,11 +125,16 @@ class TfrecordReader implements RowReader {
       feature.values.length === 1 &&
       Number.isFinite(feature.values[0])
     ) {
-      return this.#seen.addNumber(feature.values[0]!, record, () => String(feature.values[0]));
+      return feature.values[0]!;
     }
     const expected = `a number as the label ${this.#labelName ?? `(${LABEL_NAMES.join(", ")})`}`;
     const got = feature ? describe(feature) : `features ${[...example.keys()].sort().join(", ") || "none"}`;
     throw recordError(where, "data-label", expected, got, undefined, ["Name the label: --label-column NAME"]);
+  }
+
+  /** Only of a record that is not left out: a label that no row has is no class. */
+  #count(label: number, record: number): void {
+    this.#seen.addNumber(label, record, () => String(label));
   }
 
   async #addImage(example: Example, label: number, where: string): Promise<RowBlock | undefined> {
@@ -143,9 +157,8 @@ class TfrecordReader implements RowReader {
       throw recordError(where, "data-type", "features of numbers or one image", got);
     }
     const layout = new Map(names.map((name) => [name, example.get(name)!.values.length]));
-    this.#layout ??= layout;
     const list = (of: ReadonlyMap<string, number>) => [...of].map(([name, n]) => `${name} (${n})`).join(", ");
-    if (list(layout) !== list(this.#layout)) {
+    if (this.#layout && list(layout) !== list(this.#layout)) {
       throw recordError(
         where,
         "data-ragged",
@@ -156,6 +169,7 @@ class TfrecordReader implements RowReader {
     const row = names.flatMap((name) => example.get(name)!.values as readonly number[]);
     const bad = row.find((value) => !Number.isFinite(Math.fround(value)));
     if (bad !== undefined) throw recordError(where, "data-nan", "finite f32 numbers", String(bad));
+    this.#layout ??= layout;
     return row;
   }
 }
@@ -181,8 +195,17 @@ function imageOf(
   return undefined;
 }
 
-/** The data of all records. @throws SltrainError "data-truncated" or "data-damaged" naming file and record */
-async function* records(content: AsyncIterable<Uint8Array>, path: string): AsyncGenerator<Uint8Array> {
+interface RawRecord {
+  readonly data: Uint8Array;
+  /** Has the checksum behind it. */
+  readonly isWhole: boolean;
+}
+
+/**
+ * All records. @throws SltrainError "data-truncated", or "data-damaged" for a damaged length, behind which nothing can be
+ * found, naming file and record
+ */
+async function* records(content: AsyncIterable<Uint8Array>, path: string): AsyncGenerator<RawRecord> {
   let rest = Buffer.alloc(0);
   let record = 0;
   for await (const chunk of content) {
@@ -197,10 +220,7 @@ async function* records(content: AsyncIterable<Uint8Array>, path: string): Async
       const end = at + HEADER_BYTES + length;
       if (rest.length < end + FOOTER_BYTES) break;
       const data = rest.subarray(at + HEADER_BYTES, end);
-      if (rest.readUInt32LE(end) !== maskedCrc(data)) {
-        throw recordError(where, "data-damaged", `${length} bytes of the checksum behind them`, "other ones");
-      }
-      yield data;
+      yield { data, isWhole: rest.readUInt32LE(end) === maskedCrc(data) };
       record++;
       at = end + FOOTER_BYTES;
     }
@@ -225,6 +245,14 @@ function lengthOf(head: Uint8Array): number | undefined {
 function maskedCrc(bytes: Uint8Array): number {
   const crc = crc32c(bytes);
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
+}
+
+function sizeInVain(path: string): SltrainError {
+  return new SltrainError({
+    code: "data-options",
+    message: `${path}: expected no --image-size for records of numbers, got one`,
+    suggestions: ["Leave it out: it would change nothing."],
+  });
 }
 
 function describe({ kind, values }: Feature): string {

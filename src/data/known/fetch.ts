@@ -10,28 +10,29 @@ import { SltrainError } from "../../errors.ts";
 import { formatBytes } from "../../units.ts";
 import { download } from "../download.ts";
 import type { Source } from "../source.ts";
-import { pathSource, type PathOptions } from "../sources/path.ts";
+import { applicableOptions, type ReadRequest } from "../applicable-options.ts";
+import { pathSource } from "../sources/path.ts";
 import { twinNames } from "../sources/synthetic.ts";
 import { fileIn, type Recipe, type RecipeFile } from "./recipes.ts";
 
 /**
  * @param given a folder with the files as they are fetched or unpacked; a file is read as any other path
  * @param cache where data sets lie, a folder for each
- * @throws SltrainError "download-failed" or "data-missing" with what to fetch by hand, and whereto
+ * @throws SltrainError "data-options", "download-failed" or "data-missing" with what to fetch by hand, and whereto
  */
 export async function knownSource(
   name: string,
   recipe: Recipe,
   given: string | undefined,
-  read: PathOptions = {},
+  { read = {}, isAsked }: ReadRequest = {},
   cache = cacheFolder(),
 ): Promise<Source> {
   const isOther = given !== undefined && (recipe.files.length === 0 || (await isFile(given)));
-  if (isOther) return { ...(await pathSource(given, read)), name };
+  if (isOther) return { ...(await pathSource(given, read, isAsked)), name };
   const folder = given ?? join(cache, name);
   if (recipe.files.length === 0) throw byHandOnly(name, recipe);
+  const options = applicableOptions(read, recipe.takes, name, isAsked);
   for (const file of recipe.files) await ensureFile(name, file, folder, given === undefined);
-  const { format: _, ...options } = read;
   const files = recipe.files.flatMap((file) => file.unpacked ?? [file.name]);
   return {
     name,

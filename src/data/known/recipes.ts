@@ -4,7 +4,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { openContent } from "../content-file.ts";
-import type { ReadOptions } from "../format.ts";
+import type { ReadOption, ReadOptions } from "../format.ts";
 import { cifarFolderFormat } from "../formats/cifar.ts";
 import { csvFormat } from "../formats/csv.ts";
 import { libsvmFormat } from "../formats/libsvm.ts";
@@ -29,6 +29,8 @@ export interface Recipe {
   /** Empty where they cannot be fetched without a person: `byHand` says how they are had. */
   readonly files: readonly RecipeFile[];
   readonly byHand?: string;
+  /** The options of reading that mean something; the others stand in the recipe. */
+  readonly takes: readonly ReadOption[];
   /** Reads what lies in `folder`. */
   readonly open: (folder: string, options: ReadOptions) => Promise<SourceRows>;
 }
@@ -53,8 +55,9 @@ async function libsvm(path: string, options: ReadOptions): Promise<RowReader> {
 function libsvmPair(
   train: readonly [string, number],
   test: readonly [string, number],
-): Pick<Recipe, "files" | "open"> {
+): Pick<Recipe, "files" | "takes" | "open"> {
   return {
+    takes: ["onBadRecord"],
     files: [train, test].map(([name, sizeBytes]) => ({ name, sizeBytes, urls: [`${LIBSVM_PAGE}/${name}`] })),
     open: async (folder, options) => ({
       train: await libsvm(fileIn(folder, train[0]), options),
@@ -82,6 +85,7 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
         ],
       },
     ],
+    takes: cifarFolderFormat.takes,
     open: async (folder, options) => cifarFolderFormat.open(folder, options),
   },
   higgs: {
@@ -100,6 +104,7 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
         sizeBytes: 2_816_407_858,
       },
     ],
+    takes: ["onBadRecord"],
     open: (folder, options) => csv(join(folder, "HIGGS.csv.gz"), { ...options, labelColumn: "0" }),
   },
   rcv1: {
@@ -139,6 +144,7 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
         sizeBytes: 11_240_707,
       },
     ],
+    takes: ["onBadRecord"],
     open: async (folder, options) => {
       const rows = await csv(join(folder, "covtype.data.gz"), { ...options, labelColumn: "54" });
       // A table's classes count from 0; these from 1.
@@ -162,6 +168,7 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
         unpacked: ["train.txt"],
       },
     ],
+    takes: ["onBadRecord", "hashBits"],
     open: (folder, options) =>
       csv(join(folder, "train.txt"), { ...options, labelColumn: "0", hashBits: options.hashBits ?? 19 }),
   },
@@ -179,6 +186,7 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
         sizeBytes: 1_115_394,
       },
     ],
+    takes: textFormat.takes,
     open: async (folder, options) => textFormat.open(await openContent(join(folder, "input.txt")), options),
   },
   yfcc100m: {
@@ -189,6 +197,7 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
     files: [],
     byHand:
       "ask deepfeatures.org for YFCC100M-HNfc6, and write the rows that you want as X.npy (rows, 4096) with y.npy beside it",
+    takes: [],
     open: async () => Promise.reject(new Error("sltrain bug: yfcc100m has no files of its own")),
   },
 };

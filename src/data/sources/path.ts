@@ -3,22 +3,17 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fileError, openContent } from "../content-file.ts";
-import type { ReadOptions } from "../format.ts";
-import { recognise, recogniseFolder } from "../formats/index.ts";
+import { applicableOptions, type IsAsked, type PathOptions } from "../applicable-options.ts";
+import type { FolderFormat, Format, ReadOptions } from "../format.ts";
+import { formatsTaking, recognise, recogniseFolder } from "../formats/index.ts";
 import type { InputFile, Source } from "../source.ts";
 
-/** How a path is to be read; all of it may be left out. */
-export interface PathOptions extends Partial<ReadOptions> {
-  /** The format's name; default: what the content says. */
-  readonly format?: string | undefined;
-}
-
-/** @throws SltrainError "data-missing", "data-magic" and what opening the file can throw. */
+/** @throws SltrainError "data-missing", "data-magic", "data-options" and what opening the file can throw. */
 export async function pathSource(
   path: string,
   { format: name, ...given }: PathOptions = {},
+  isAsked?: IsAsked,
 ): Promise<Source> {
-  const options: ReadOptions = { onBadRecord: "fail", ...given };
   const facts = await stat(path).catch((cause: unknown) => {
     throw fileError(path, cause);
   });
@@ -28,11 +23,13 @@ export async function pathSource(
       .map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
       .sort();
     const format = recogniseFolder(path, entries, name);
+    const options = optionsFor(path, format, given, isAsked);
     const inputs = [`${format.name} ${JSON.stringify(options)}`, ...(await filesIn(path))];
     return { ...common, inputs, open: () => format.open(path, options) };
   }
   const file = await openContent(path);
   const format = recognise(file, name);
+  const options = optionsFor(path, format, given, isAsked);
   const companions = (await format.companions?.(path, options)) ?? [];
   return {
     ...common,
@@ -43,6 +40,18 @@ export async function pathSource(
     ],
     open: () => format.open(file, options),
   };
+}
+
+function optionsFor(
+  path: string,
+  { name, takes }: Format | FolderFormat,
+  given: Partial<ReadOptions>,
+  isAsked: IsAsked | undefined,
+): ReadOptions {
+  const applicable = applicableOptions(given, takes, `${path}, which is ${name}`, isAsked, (option) =>
+    option === "format" ? [] : [`It is for ${formatsTaking(option).join(", ")}.`],
+  );
+  return { onBadRecord: "fail", ...applicable };
 }
 
 /** All files of a folder and those below, under their paths in it. */

@@ -1,7 +1,7 @@
 // Synthetic twins as data sets: `synthetic:higgs` is made, not fetched (src/data/twins/).
 
 import { SltrainError } from "../../errors.ts";
-import type { ReadOptions } from "../format.ts";
+import { applicableOptions, type ReadRequest } from "../applicable-options.ts";
 import { DEFAULT_CONTEXT_LENGTH, textFormat } from "../formats/text.ts";
 import type { Source } from "../source.ts";
 import { playFile } from "../twins/play.ts";
@@ -15,18 +15,16 @@ export const TEXT_TWIN = "tinyshakespeare";
 /** As many as the original has. */
 const TEXT_CHARACTERS = 1_115_394;
 
-export interface SyntheticOptions {
+export interface SyntheticOptions extends ReadRequest {
   /** Makes the rows; what is to be learned from them stays the same. */
   readonly seed: number;
   /** To train on; beside them a tenth as many to validate on, at most as many as the original has. */
   readonly rows?: number | undefined;
-  /** Of text. */
-  readonly read?: Pick<ReadOptions, "contextLength"> | undefined;
 }
 
-/** @throws SltrainError "data-unknown" or "data-argument" */
+/** @throws SltrainError "data-unknown", "data-argument" or "data-options" */
 export function syntheticSource(name: string | undefined, options: SyntheticOptions): Source {
-  const { seed, rows } = options;
+  const { seed, rows, read = {}, isAsked } = options;
   if (name === undefined || name === "") {
     throw new SltrainError({
       code: "data-argument",
@@ -34,7 +32,9 @@ export function syntheticSource(name: string | undefined, options: SyntheticOpti
       suggestions: ["For example: --data synthetic:higgs --rows 100000"],
     });
   }
-  if (name === TEXT_TWIN) return textTwin(options);
+  const isText = name === TEXT_TWIN;
+  applicableOptions(read, isText ? textFormat.takes : [], `synthetic:${name}`, isAsked);
+  if (isText) return textTwin(options);
   const recipe = twinRecipe(name);
   const trainRows = rows ?? recipe.trainRows;
   const validationRows =

@@ -3,7 +3,8 @@
 import { join } from "node:path";
 import { rowElements, type Split } from "../../../src/data/dataset.ts";
 import type { RowFacts, RowReader } from "../../../src/data/rows.ts";
-import { pathSource, type PathOptions } from "../../../src/data/sources/path.ts";
+import type { PathOptions } from "../../../src/data/applicable-options.ts";
+import { pathSource } from "../../../src/data/sources/path.ts";
 
 export const FIXTURES = join(import.meta.dirname, "..", "fixtures");
 
