@@ -4,7 +4,8 @@ import { checkName, findDataset, giveName } from "../data/catalogue.ts";
 import { KNOWN_DATASETS } from "../data/known.ts";
 import type { DataManifest } from "../data/manifest.ts";
 import { parseSteps } from "../data/transform/parse-steps.ts";
-import { transformDataset } from "../data/transform/transform-dataset.ts";
+import { transformId } from "../data/transform/job.ts";
+import { runHere, transformDataset } from "../data/transform/transform-dataset.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { ImportProgress } from "./import-data.ts";
 
@@ -32,9 +33,14 @@ export async function transformData(options: TransformOptions): Promise<Transfor
   const steps = parseSteps(options.steps);
   checkName(name, Object.keys(KNOWN_DATASETS));
   const { manifest: from } = await findDataset(storage, options.from);
-  const manifest = await transformDataset({
-    ...{ storage, from, name, steps },
-    onRows: (rows) => onProgress({ rows, elapsedMs: elapsedMs() }),
+  const id = transformId({ from, name, steps });
+  const manifest = await transformDataset({ storage, id, name, from, steps }, async function* (...of) {
+    let rows = 0;
+    for await (const [part, result] of runHere(...of)) {
+      rows += part.rows.end - part.rows.begin;
+      onProgress({ rows, elapsedMs: elapsedMs() });
+      yield [part, result];
+    }
   });
   await giveName(storage, name, manifest.id);
   return { name, manifest, elapsedMs: elapsedMs() };

@@ -22,6 +22,8 @@ export interface BlockWriterOptions {
   readonly labels: LabelMeaning;
   /** Features of a row, stored or not. */
   readonly rowElements: number;
+  /** Of the writer's block of that number. Default: as `blockKey` has it. */
+  readonly keyOf?: ((index: number) => string) | undefined;
   /** Told of every row's features. */
   readonly moments?: Moments | undefined;
 }
@@ -72,7 +74,8 @@ export class BlockWriter {
       count,
       this.#options.rowElements,
     );
-    const key = blockKey(id, split, this.blocks.length);
+    const index = this.blocks.length;
+    const key = this.#options.keyOf?.(index) ?? blockKey(id, split, index);
     // If it exists, it holds the same rows: the data set's id names all that they depend on.
     await storage.put(key, parts, { ifAbsent: true });
     this.blocks.push({ key, rows, bytes, storedBytes, nonZeros, crc32 });

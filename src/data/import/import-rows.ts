@@ -3,12 +3,12 @@
 // leaves what the next one completes. What it writes does not depend on the memory that it may use.
 
 import { SltrainError } from "../../errors.ts";
-import { sha256 } from "../../sha256.ts";
 import type { Storage } from "../../storage/storage.ts";
-import { rowElements, type DatasetInfo, type Split, type Task, type Transform } from "../dataset.ts";
-import { MANIFEST_SCHEMA_VERSION, manifestKey, statisticsKey, type DataManifest } from "../manifest.ts";
+import { rowElements, type Split, type Transform } from "../dataset.ts";
+import type { DataManifest } from "../manifest.ts";
 import type { LabelMeaning, RowFacts, RowReader, SourceRows } from "../rows.ts";
 import { BlockWriter } from "./block-writer.ts";
+import { finishRows, publish, type WrittenRows } from "./publish.ts";
 import { RowShuffle } from "./shuffle.ts";
 import { type FeatureStatistics, Moments, standardisation } from "./statistics.ts";
 
@@ -38,11 +38,6 @@ export interface ImportOptions {
 /** With the runtime itself and what it has yet to collect: 301 MiB at most for a file of 10 GB. */
 const DEFAULT_MEMORY_BYTES = 48 * 2 ** 20;
 const MAX_VALIDATION_ROWS = 10_000;
-const TASKS: Readonly<Record<LabelMeaning["kind"], Task>> = {
-  classes: "classification",
-  targets: "regression",
-  "next-token": "next-token",
-};
 
 /** @throws what reading the rows throws; "data-too-small", "data-shape", "data-label", "disk-full"; what storage throws. */
 export async function importRows(job: ImportJob, options: ImportOptions = {}): Promise<DataManifest> {
@@ -82,7 +77,7 @@ export async function importRows(job: ImportJob, options: ImportOptions = {}): P
 /** Of a row's places: from here on CSR takes more bytes than dense f32, and products with it more time. */
 const FULL_SHARE = 0.5;
 
-export type Writers = Readonly<Record<Split, BlockWriter>>;
+type Writers = Readonly<Record<Split, BlockWriter>>;
 
 /** A tenth of the rows, at most 10,000, for validation: the first ones, as all are in random order. */
 async function split(all: RowShuffle, { train, validation }: Writers): Promise<void> {
@@ -92,14 +87,14 @@ async function split(all: RowShuffle, { train, validation }: Writers): Promise<v
 }
 
 /** The data set that `fill` appends the rows of: blocks, statistics, and last the manifest. */
-export async function writeDataset(
+async function writeDataset(
   job: Omit<ImportJob, "rows" | "sourceBytes">,
   facts: RowFacts,
   validationFacts: RowFacts | undefined,
   fill: (writers: Writers) => Promise<void>,
 ): Promise<DataManifest> {
   const { storage, id, name, source } = job;
-  const { labels, featureType, featureNames } = facts;
+  const { labels, featureType } = facts;
   const featureShape = validationFacts ? commonShape(job, facts, validationFacts) : facts.featureShape;
   const perFeature = featureShape.length === 1 && featureType !== "u8" && labels.kind !== "next-token";
   const width = rowElements(featureShape);
@@ -115,53 +110,26 @@ export async function writeDataset(
     });
   const writers = { train: writer("train"), validation: writer("validation") };
   await fill(writers);
-  const hashes = { train: await writers.train.finish(), validation: await writers.validation.finish() };
+  const splits = {
+    train: await finishRows(writers.train),
+    validation: await finishRows(writers.validation),
+  };
   const statistics = moments.finish();
-  const info: Omit<DatasetInfo, "source" | "contentHash"> = {
-    name,
-    task: TASKS[labels.kind],
-    ...classesOf(labels),
-    featureShape,
-    transform: job.transform ?? defaultTransform(facts, statistics, writers.train),
-  };
-  const bySplit = <T>(of: (writer: BlockWriter) => T) => ({
-    train: of(writers.train),
-    validation: of(writers.validation),
+  return publish({
+    ...{ storage, id, name, source, splits, statistics },
+    facts: {
+      ...{ ...facts, featureShape },
+      skippedRecords: facts.skippedRecords + (validationFacts?.skippedRecords ?? 0),
+    },
+    transform: job.transform ?? defaultTransform(facts, statistics, splits.train),
   });
-  const manifest: DataManifest = {
-    schemaVersion: MANIFEST_SCHEMA_VERSION,
-    id,
-    ...info,
-    source,
-    contentHash: sha256().update(JSON.stringify({ info, hashes })).digest("hex"),
-    featureType,
-    counts: bySplit(({ count }) => count),
-    classCounts: bySplit(({ classCounts }) => classCounts),
-    ...(featureType === "csr" && {
-      maxRowNonZeros: Math.max(writers.train.maxRowNonZeros, writers.validation.maxRowNonZeros),
-    }),
-    ...(featureNames && { featureNames }),
-    skippedRecords: facts.skippedRecords + (validationFacts?.skippedRecords ?? 0),
-    blocks: bySplit(({ blocks }) => blocks),
-  };
-  await storage.put(statisticsKey(id), [Buffer.from(JSON.stringify(statistics))], { ifAbsent: true });
-  const bytes = Buffer.from(JSON.stringify(manifest, undefined, 1));
-  await storage.put(manifestKey(id), [bytes], { ifAbsent: true });
-  return manifest;
-}
-
-function classesOf(labels: LabelMeaning): Pick<DatasetInfo, "classes" | "classNames"> {
-  if (labels.kind === "targets") return { classes: 0 };
-  if (labels.kind === "next-token")
-    return { classes: labels.vocabulary.length, classNames: labels.vocabulary };
-  return { classes: labels.values.length, ...(labels.names && { classNames: labels.names }) };
 }
 
 /** Sparse rows that are mostly full gain from their zeros being values like others: they are standardised. */
 function defaultTransform(
   { featureType, featureShape, labels }: RowFacts,
   statistics: FeatureStatistics,
-  { blocks, count }: BlockWriter,
+  { blocks, count }: WrittenRows,
 ): Transform {
   const places = count * rowElements(featureShape);
   const nonZeros = blocks.reduce((sum, block) => sum + block.nonZeros, 0);

@@ -39,6 +39,10 @@ export class Moments {
     this.#squares = new Float64Array(this.#columns);
   }
 
+  get columns(): number {
+    return this.#columns;
+  }
+
   add(features: FeatureRows, rows: number): void {
     if (isSparse(features)) this.#addSparse(features, rows);
     else if (features instanceof Uint8Array && this.#columns === 1) this.#addBytes(features);
@@ -116,6 +120,22 @@ export class Moments {
       this.#squares[c]! += squares[c]! + apart ** 2 * ((this.#count * count) / total);
     }
     this.#count = total;
+  }
+
+  /** All that `merge` needs: the count, then minima, maxima, means and sums of squares. */
+  state(): Float64Array {
+    return Float64Array.from([this.#count, ...this.#min, ...this.#max, ...this.#mean, ...this.#squares]);
+  }
+
+  /** Adds what another one of the same features has seen. Which is merged when decides over the last bits. */
+  merge(state: Float64Array): void {
+    const count = state[0]!;
+    if (count === 0) return;
+    const part = (index: number) =>
+      state.subarray(1 + index * this.#columns, 1 + (index + 1) * this.#columns);
+    part(0).forEach((value, c) => (this.#min[c] = Math.min(this.#min[c]!, value)));
+    part(1).forEach((value, c) => (this.#max[c] = Math.max(this.#max[c]!, value)));
+    this.#merge(count, part(2), part(3));
   }
 
   finish(): FeatureStatistics {

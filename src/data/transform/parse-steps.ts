@@ -5,6 +5,7 @@ import { nearestName } from "../../nearest-name.ts";
 import { l2Norm, minMax, standardise } from "./scale.ts";
 import { hashColumns, oneHot } from "./spread.ts";
 import type { Step } from "./step.ts";
+import { tfIdf } from "./tf-idf.ts";
 
 const MAX_HASH_BITS = 28;
 
@@ -26,6 +27,11 @@ export const STEPS: Readonly<Record<string, StepForm>> = {
   },
   "min-max": { form: "min-max", description: "columns to 0..1", make: plain(minMax) },
   "l2-norm": { form: "l2-norm", description: "each row to Euclidean norm 1", make: plain(l2Norm) },
+  "tf-idf": {
+    form: "tf-idf",
+    description: "counts by how rare their column is, each row then to norm 1, as scikit-learn's defaults",
+    make: plain(tfIdf),
+  },
   hash: {
     form: "hash:BITS",
     description: "columns into 2^BITS sparse ones; what falls together adds up",

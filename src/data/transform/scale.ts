@@ -9,9 +9,9 @@ import { columnName, widthOf, type RowKind, type RowMap, type Step } from "./ste
 /** Mean 0 and deviation 1. Sparse rows are not centred: they would not be sparse any more. */
 export const standardise: Step = {
   spec: "standardise",
-  needsStatistics: true,
+  needs: "moments",
   prepare(before, statistics) {
-    const { mean, deviation } = statistics!;
+    const { mean, deviation } = statistics.moments!;
     // A constant carries nothing: it is centred, not divided by zero.
     const scale = deviation.map((value) => (value > 0 ? 1 / value : 1));
     return affine(
@@ -25,10 +25,10 @@ export const standardise: Step = {
 /** From 0 to 1. Of sparse rows zeros stay zero, so that no value may be below it. */
 export const minMax: Step = {
   spec: "min-max",
-  needsStatistics: true,
+  needs: "moments",
   prepare(before, statistics) {
-    const { min, max } = statistics!;
-    if (before.featureType === "csr") refuseNegative(before, statistics!);
+    const { min, max } = statistics.moments!;
+    if (before.featureType === "csr") refuseNegative(before, statistics.moments!);
     const low = before.featureType === "csr" ? min.map(() => 0) : min;
     const scale = max.map((value, c) => (value > low[c]! ? 1 / (value - low[c]!) : 1));
     return affine(
@@ -78,7 +78,6 @@ function affine(before: RowKind, scale: readonly number[], offset: readonly numb
 /** Each row by its Euclidean norm, as text's counts are. A row of zeros stays one. */
 export const l2Norm: Step = {
   spec: "l2-norm",
-  needsStatistics: false,
   prepare(before) {
     const width = widthOf(before);
     return {
@@ -99,7 +98,8 @@ export const l2Norm: Step = {
   },
 };
 
-function normalise(values: Float32Array, begin: number, end: number): void {
+/** Values [begin, end) to Euclidean norm 1; zeros stay zeros. */
+export function normalise(values: Float32Array | Float64Array, begin: number, end: number): void {
   let squares = 0;
   for (let i = begin; i < end; i++) squares += values[i]! ** 2;
   if (squares === 0) return;

@@ -3,10 +3,13 @@
 import { SltrainError } from "../../errors.ts";
 import { isSparse } from "../feature-rows.ts";
 import { murmur3 } from "../formats/murmur3.ts";
-import type { CsrRows, FeatureRows } from "../rows.ts";
+import type { CsrRows } from "../rows.ts";
+import { toSparse } from "./sparse.ts";
 import { columnName, widthOf, type RowKind, type Step } from "./step.ts";
 
 const MAX_VALUES = 65_536;
+/** So many are told apart by their statistics. */
+const MAX_COLUMNS = 65_536;
 
 /**
  * Columns are hashed into 2^bits: what falls together adds up (Weinberger et al., ICML 2009, without their signs, so that
@@ -15,7 +18,6 @@ const MAX_VALUES = 65_536;
 export function hashColumns(bits: number): Step {
   return {
     spec: `hash:${bits}`,
-    needsStatistics: false,
     prepare(before) {
       const columnOf = hashes(widthOf(before), bits);
       return {
@@ -49,18 +51,20 @@ function hashes(width: number, bits: number): Uint32Array {
 export function oneHot(chosen: readonly string[]): Step {
   return {
     spec: ["one-hot", ...(chosen.length > 0 ? [chosen.join("+")] : [])].join(":"),
-    needsStatistics: true,
+    needs: "moments",
+    check(before) {
+      const isTable = before.featureType !== "csr" && before.featureShape.length === 1;
+      if (isTable && widthOf(before) <= MAX_COLUMNS) return;
+      throw refused(
+        `one-hot: expected columns of a table, at most ${MAX_COLUMNS}`,
+        `${before.featureShape.join("x")} ${before.featureType}`,
+      );
+    },
     prepare(before, statistics) {
-      if (before.featureType === "csr" || before.featureShape.length !== 1) {
-        throw refused(
-          "one-hot: expected columns of a table",
-          `${before.featureShape.join("x")} ${before.featureType}`,
-        );
-      }
       const width = widthOf(before);
       const columns =
         chosen.length > 0 ? chosen.map((name) => columnNamed(before, name)) : [...Array(width).keys()];
-      const { min, max } = statistics!;
+      const { min, max } = statistics.moments!;
       const values = new Uint32Array(width);
       for (const column of columns) {
         refuseRange(before, column, min[column]!, max[column]!);
@@ -137,28 +141,6 @@ function namesAfter(before: RowKind, values: Uint32Array): readonly string[] | u
   return before.featureNames?.flatMap((name, c) =>
     values[c]! === 0 ? [name] : Array.from({ length: values[c]! }, (_, value) => `${name}=${value}`),
   );
-}
-
-function toSparse(features: FeatureRows, count: number): CsrRows {
-  if (isSparse(features)) return features;
-  const width = features.length / count;
-  let nonZeros = 0;
-  for (const value of features) if (value !== 0) nonZeros++;
-  const sparse = {
-    rowStarts: new Uint32Array(count + 1),
-    columns: new Uint32Array(nonZeros),
-    values: new Float32Array(nonZeros),
-  };
-  let at = 0;
-  for (let i = 0, row = 0; row < count; row++) {
-    for (let c = 0; c < width; c++, i++) {
-      if (features[i] === 0) continue;
-      sparse.columns[at] = c;
-      sparse.values[at++] = features[i]!;
-    }
-    sparse.rowStarts[row + 1] = at;
-  }
-  return sparse;
 }
 
 /** Rows whose non-zeros have other columns: in rising order again, equal ones added up. */

@@ -2,8 +2,8 @@
 // that whoever has a partition can apply it.
 
 import { rowElements } from "../dataset.ts";
-import type { FeatureStatistics } from "../import/statistics.ts";
 import type { FeatureRows, FeatureType } from "../rows.ts";
+import type { MeasureName, Statistics } from "./measure.ts";
 
 /** What rows are like before or after a step. */
 export interface RowKind {
@@ -22,10 +22,12 @@ export interface RowMap {
 export interface Step {
   /** As the user wrote it. */
   readonly spec: string;
-  /** Whether `prepare` needs the statistics of the training rows that the step gets. */
-  readonly needsStatistics: boolean;
+  /** What `prepare` has to be told of the training rows that the step gets; absent: nothing. */
+  readonly needs?: MeasureName;
+  /** @throws SltrainError "data-transform" where it cannot take rows of that kind, before they are measured */
+  check?(before: RowKind): void;
   /** @throws SltrainError "data-transform" where rows of that kind cannot be had */
-  prepare(before: RowKind, statistics: FeatureStatistics | undefined): RowMap;
+  prepare(before: RowKind, statistics: Statistics): RowMap;
 }
 
 export function widthOf({ featureShape }: RowKind): number {

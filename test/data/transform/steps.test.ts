@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isSparse } from "../../../src/data/feature-rows.ts";
-import { Moments } from "../../../src/data/import/statistics.ts";
 import type { CsrRows, FeatureRows } from "../../../src/data/rows.ts";
+import { openMeasure } from "../../../src/data/transform/measure.ts";
 import { parseSteps } from "../../../src/data/transform/parse-steps.ts";
 import type { RowKind } from "../../../src/data/transform/step.ts";
 
@@ -18,13 +18,19 @@ const sparseTable: CsrRows = {
   values: Float32Array.of(1, 2, 3, 5, 2, 4, 5, 6, 5),
 };
 
-function transformed(steps: string, kind: RowKind, rows: FeatureRows): { rows: FeatureRows; after: RowKind } {
+function transformed(
+  steps: string,
+  kind: RowKind,
+  rows: FeatureRows,
+  count = ROWS,
+): { rows: FeatureRows; after: RowKind } {
   let [features, before] = [rows, kind];
   for (const step of parseSteps(steps)) {
-    const moments = new Moments(before.featureShape[0]!, true);
-    moments.add(features, ROWS);
-    const { map, after } = step.prepare(before, moments.finish());
-    [features, before] = [map(features, ROWS), after];
+    step.check?.(before);
+    const measure = openMeasure(step.needs ?? "moments", before);
+    measure.add(features, count);
+    const { map, after } = step.prepare(before, measure.finish());
+    [features, before] = [map(features, count), after];
   }
   return { rows: features, after: before };
 }
@@ -37,7 +43,8 @@ function assertNear(got: FeatureRows, wanted: readonly number[]): void {
   );
 }
 
-// The numbers are those of scikit-learn 1.2: StandardScaler, MinMaxScaler, normalize, MaxAbsScaler on the same rows.
+// The numbers are those of scikit-learn 1.2: StandardScaler, MinMaxScaler, normalize, MaxAbsScaler, TfidfTransformer on
+// the same rows.
 
 test("standardise gives the columns of scikit-learn's StandardScaler", () => {
   const { rows, after } = transformed("standardise", dense, table);
@@ -77,6 +84,43 @@ test("sparse columns are scaled and not centred", () => {
   });
 });
 
+test("tf-idf gives the rows of scikit-learn's TfidfTransformer, dense and sparse", () => {
+  const counts = Float32Array.of(1, 0, 0, 2, 3, 0, 5, 0, 2, 4, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0);
+  const sparseCounts: CsrRows = {
+    rowStarts: Uint32Array.of(0, 2, 4, 6, 6, 8),
+    columns: Uint32Array.of(0, 3, 0, 2, 0, 1, 0, 2),
+    values: Float32Array.of(1, 2, 3, 5, 2, 4, 1, 1),
+  };
+  for (const [featureType, rows] of [
+    ["f32", counts],
+    ["csr", sparseCounts],
+  ] as const) {
+    const got = transformed("tf-idf", { featureShape: [4], featureType }, rows, 5);
+    assert.deepEqual(got.after, { featureShape: [4], featureType: "csr" });
+    assert.deepEqual((got.rows as CsrRows).rowStarts, sparseCounts.rowStarts);
+    assert.deepEqual((got.rows as CsrRows).columns, sparseCounts.columns);
+    assertNear(got.rows, TF_IDF);
+  }
+});
+
+test("what is measured of parts and merged is what is measured of all rows", () => {
+  const parts: FeatureRows[] = [table.subarray(0, 3), table.subarray(3)];
+  for (const name of ["moments", "frequencies"] as const) {
+    const [whole, merged] = [openMeasure(name, dense), openMeasure(name, dense)];
+    whole.add(table, ROWS);
+    for (const part of parts) {
+      const measure = openMeasure(name, dense);
+      measure.add(part, (part as Float32Array).length / 3);
+      merged.merge(measure.encode());
+    }
+    const [wanted, got] = [whole.finish(), merged.finish()];
+    if (name === "frequencies") assert.deepEqual(got, wanted);
+    for (const [key, values] of Object.entries(wanted.moments ?? {})) {
+      assertNear(Float32Array.from(got.moments![key as "mean"]), values as readonly number[]);
+    }
+  }
+});
+
 test("hashed columns keep each row's sum, in rising columns", () => {
   for (const [kind, rows] of [
     [dense, table.map(Math.abs)],
@@ -113,7 +157,7 @@ test("a value that the training rows did not have gives no one", () => {
   const [step] = parseSteps("one-hot:0");
   const { map } = step!.prepare(
     { featureShape: [1], featureType: "f32" },
-    { min: [0], max: [1], mean: [0], deviation: [1] },
+    { moments: { min: [0], max: [1], mean: [0], deviation: [1] } },
   );
   const rows = map(Float32Array.of(1, 2, 0), 3) as CsrRows;
   assert.deepEqual([...rows.rowStarts], [0, 1, 1, 2]);
@@ -138,7 +182,8 @@ test("what is no step, or does not fit the rows, is refused with what would", ()
     ["", /got ""/],
     ["one-hot:b", /expected whole numbers of 0\.\.65535 in column b, got -2 to 6/],
     ["one-hot:d", /expected a column, one of a, b, c or a number below 3, got "d"/],
-    ["hash:4,one-hot", /expected columns of a table, got 16 csr/],
+    ["hash:4,one-hot", /expected columns of a table, at most 65536, got 16 csr/],
+    ["hash:23,tf-idf", /tf-idf: expected at most 4194304 columns of counts, got 8388608 csr/],
   ] as const) {
     assert.throws(() => transformed(steps, dense, table), { code: "data-transform", message }, steps);
   }
@@ -168,4 +213,7 @@ const MAX_ABS = [0.333333333, 0.333333333, 1.0, 1.0, 0.666666667, 0.666666667, 1
 const SPARSE_STANDARD = [
   0.894427191, 0.894427191, 2.683281573, 2.309401077, 1.788854382, 1.788854382, 2.309401077, 2.683281573,
   2.309401077,
+];
+const TF_IDF = [
+  0.271139167, 0.962540156, 0.386431774, 0.922317995, 0.271139167, 0.962540156, 0.572525514, 0.819886904,
 ];
