@@ -28,13 +28,14 @@ export function refuseWithoutGpuMemory(job: TrainingJob, count: number, limits: 
   const excess = findExcess(job, count, limits);
   if (excess === undefined) return;
   const largest = largestFitting((fewer) => findExcess(job, fewer, limits) === undefined, count);
-  const { what, needBytes, limitBytes, limit } = excess;
+  const { what, needBytes, limitBytes, limit } = largest > 0 ? excess : findExcess(job, 1, limits)!;
+  const need = `whose ${what} need ${formatBytes(needBytes)}`;
   throw new SltrainError({
     code: "out-of-memory",
     message:
       `${job.topology.name}: expected steps that fit ${limits.name}, which has ${formatBytes(limitBytes)} for ${limit}, ` +
-      `got ${formatCount(count)} samples per worker, whose ${what} need ${formatBytes(needBytes)}; ` +
-      (largest > 0 ? `at most ${formatCount(largest)} fit` : "not even one fits"),
+      `got ${formatCount(count)} samples per worker` +
+      (largest > 0 ? `, ${need}; at most ${formatCount(largest)} fit` : `; not even one fits, ${need}`),
     suggestions: [
       largest > 0
         ? `Use at most ${formatCount(largest)} samples per worker: a smaller --batch-size, or more --workers.`

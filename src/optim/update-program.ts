@@ -15,6 +15,9 @@ import { type Optimizer, SPARED_HYPER_OFFSET, type UpdateRule } from "./optimize
 /** A stretch of the flat vectors, in elements; `offset` is a multiple of 64. */
 type Stretch = Pick<LayoutEntry, "offset" | "length">;
 
+/** Of a vector that is updated element by element, at a time: 64 MiB, half of what any GPU lets a kernel reach. */
+export const MOST_UPDATED_ELEMENTS = 2 ** 24;
+
 export interface UpdateOptions {
   /** By default all. A per-tensor rule updates the tensors that lie in it; it must not cut one. */
   readonly stretch?: Stretch;
@@ -46,7 +49,9 @@ export function buildUpdateProgram(
       );
       updates.update(tensor, { decays: decays(tensor), norms: tensor.shape.length > 1 });
     }
-  else for (const run of runsOf(layout, stretch, decays)) updates.update(run, { ...run, norms: false });
+  else
+    for (const run of runsOf(layout, stretch, decays))
+      for (const piece of piecesOf(run)) updates.update(piece, { decays: run.decays, norms: false });
   return updates.build({
     ...Object.fromEntries(["parameters", "gradients", ...stateNames].map((vector) => [vector, end])),
     hyper: (spares === undefined ? 0 : SPARED_HYPER_OFFSET) + HYPER_ELEMENTS,
@@ -68,6 +73,13 @@ function runsOf(
     runs.push({ offset: Math.max(tensor.offset, stretch.offset), decays: decays(tensor) });
   });
   return runs.map((run, i) => ({ ...run, length: (runs[i + 1]?.offset ?? end) - run.offset }));
+}
+
+function piecesOf({ offset, length }: Stretch): readonly Stretch[] {
+  return Array.from({ length: Math.ceil(length / MOST_UPDATED_ELEMENTS) }, (_, i) => {
+    const begin = i * MOST_UPDATED_ELEMENTS;
+    return { offset: offset + begin, length: Math.min(MOST_UPDATED_ELEMENTS, length - begin) };
+  });
 }
 
 /** Collects the instructions of an update program. */
@@ -101,11 +113,11 @@ class UpdateInstructions {
 
   divideGradients(stretch: Stretch): void {
     const samples = this.#value(1, "samples", { kind: "vector", vector: "samples", offset: 0 });
-    this.#changeGradients(divide, {}, stretch, [samples]);
+    for (const piece of piecesOf(stretch)) this.#changeGradients(divide, {}, piece, [samples]);
   }
 
   clipValues(stretch: Stretch, maximum: number): void {
-    this.#changeGradients(clipValue, { maximum }, stretch, []);
+    for (const piece of piecesOf(stretch)) this.#changeGradients(clipValue, { maximum }, piece, []);
   }
 
   clipNorm(stretch: Stretch, maximum: number): void {

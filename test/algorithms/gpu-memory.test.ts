@@ -21,9 +21,9 @@ const arenaBytes = (count: number) => buildTrainingStep(job, count).plan.arenaEl
 const largestValueBytes = (count: number) =>
   4 * Math.max(...buildTrainingStep(job, count).program.values.map(({ type }) => elementCount(type)));
 
-function refusal(count: number, limits: Partial<GpuLimits>): SltrainError {
+function refusal(count: number, limits: Partial<GpuLimits>, of = job): SltrainError {
   try {
-    refuseWithoutGpuMemory(job, count, { ...roomy, ...limits });
+    refuseWithoutGpuMemory(of, count, { ...roomy, ...limits });
   } catch (error) {
     assert.ok(error instanceof SltrainError);
     return error;
@@ -48,6 +48,24 @@ test("activations beyond a buffer are refused, with the largest count that fits"
 test("a tensor beyond what a kernel reaches is refused by its name", () => {
   const { message } = refusal(256, { maxStorageBufferBindingSize: largestValueBytes(90) });
   assert.match(message, /for what a kernel reaches of a buffer.*values of .* need .*at most 90 fit/);
+});
+
+/** WebGPU's, which every adapter has, but for the buffer. */
+const least: Partial<GpuLimits> = { maxStorageBufferBindingSize: 2 ** 27 };
+const vgg19 = (side: number): TrainingJob => {
+  const { topology } = builtinModels.find(({ name }) => name === "vgg19")!;
+  return { ...job, topology: topology({ inputShape: [side, side, 3], outputs: 10 }) };
+};
+
+test("a model fits an adapter that reaches each of its tensors, however large all of them are", () => {
+  const parameters = buildTrainingStep(vgg19(32), 1).parameters.length;
+  assert.ok(parameters * 4 > least.maxStorageBufferBindingSize!);
+  refuseWithoutGpuMemory(vgg19(32), 8, { ...roomy, ...least });
+});
+
+test("a tensor that no batch makes smaller is named", () => {
+  const { message } = refusal(8, least, vgg19(224));
+  assert.match(message, /8 samples per worker; not even one fits, whose values of dense.* need 392 MiB/);
 });
 
 test("a model that no batch makes fit is said to be too large", () => {

@@ -10,7 +10,7 @@ import {
   type OptimizerName,
 } from "../../src/optim/optimizer.ts";
 import { parseSpared, refuseUnknownTensors } from "../../src/optim/spared-tensors.ts";
-import { buildUpdateProgram } from "../../src/optim/update-program.ts";
+import { buildUpdateProgram, MOST_UPDATED_ELEMENTS } from "../../src/optim/update-program.ts";
 import type { Layout } from "../../src/shard/layout.ts";
 
 const LENGTH = 192;
@@ -196,6 +196,21 @@ test("an update of one chunk leaves the rest alone, and chunks together are the 
     assert.deepEqual(chunks, whole, name);
     const other = await train(optimizer(name), 127, [[0, 128]]);
     assert.equal(other.parameters[2]![128], START[1], name);
+  }
+});
+
+test("a long vector is updated in pieces that any GPU's kernels reach, which together are the vector", () => {
+  const length = 2 * MOST_UPDATED_ELEMENTS + 64;
+  const layout: Layout = { entries: [{ name: "long", shape: [length], offset: 0, length }], length };
+  const clipped = optimizerOf({ optimizer: "sgd", lr: 0.1, clipValue: 1 });
+  const { program } = buildUpdateProgram(clipped, layout, { ofSums: true });
+  for (const name of ["divide", "clip-value", "sgd-update"]) {
+    const pieces = program.instructions.filter(({ op }) => op.name === name);
+    const gradients = pieces.map(({ inputs }) => program.values[inputs[name === "sgd-update" ? 1 : 0]!]!);
+    const lengths = gradients.map(({ type }) => type.shape[0]);
+    assert.deepEqual(lengths, [MOST_UPDATED_ELEMENTS, MOST_UPDATED_ELEMENTS, 64], name);
+    const offsets = gradients.map(({ place }) => place.kind === "vector" && place.offset);
+    assert.deepEqual(offsets, [0, MOST_UPDATED_ELEMENTS, 2 * MOST_UPDATED_ELEMENTS], name);
   }
 });
 

@@ -73,11 +73,13 @@ export async function compileProgram(program: Program, options: CompileOptions):
       return from.buffer === to.buffer && from.offset === to.offset;
     };
     const needed = entry.routine.passes.filter((pass) => pass.unlessInPlace !== true || !inPlace());
-    return needed.map((pass) => ({
-      instruction,
-      label: `${entry.name ?? "copy"}@${instruction}`,
-      bound: bindPass(pass, memoryOf),
-    }));
+    return needed.map((pass) => {
+      const label = `${entry.name ?? "copy"}@${instruction}`;
+      const bound = bindPass(pass, memoryOf);
+      const most = options.target.storageBuffers;
+      assert(bound.ranges.length <= most, `${label} binds ${bound.ranges.length} buffers of ${most}`);
+      return { instruction, label, bound };
+    });
   });
   const dispatches = await Promise.all(
     passes.map(async ({ instruction, label, bound }): Promise<Dispatch> => {

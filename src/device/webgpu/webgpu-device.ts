@@ -23,15 +23,14 @@ import { GpuClock } from "./gpu-clock.ts";
 import { DeviceHealth, outOfMemory } from "./health.ts";
 import { FLOAT_BYTES, WebGpuMemory } from "./memory.ts";
 import { Pipelines } from "./pipelines.ts";
-import { type ProductPrecision, refuseWithoutHalfPrecision } from "./precision.ts";
+import type { ProductPrecision } from "./precision.ts";
+import { type GpuLimitsAsked, requestGpu } from "./request-gpu.ts";
 import { Staging, type Stretch } from "./staging.ts";
-import { SUBGROUP_MATRIX_FEATURE, subgroupMatrixOf } from "./subgroup-matrix.ts";
 import { submitRun } from "./submit.ts";
 import { timeCallMs, tunedChoice } from "./tuned-choice.ts";
 
 /** Enough for the GPU to have work while the host gets to hear of results; few enough to hear of them soon. */
 const RUNS_UNDER_WAY = 16;
-const USED_FEATURES: readonly GPUFeatureName[] = ["shader-f16", "subgroups", "timestamp-query"];
 
 export interface WebGpuDevice extends Device {
   readonly target: WebGpuTarget;
@@ -58,6 +57,8 @@ export interface WebGpuDeviceOptions {
    * Dawn was opened with the toggle allow_unsafe_apis. Default: "f32".
    */
   readonly precision?: ProductPrecision;
+  /** At most the adapter's; default: all that it has. */
+  readonly limits?: GpuLimitsAsked;
   /**
    * Folder that remembers which kernels of equal bits were the fastest; without one, shapes alone choose. Default:
    * SLTRAIN_AUTOTUNE_CACHE, unless the adapter is a software one.
@@ -72,37 +73,13 @@ export async function createWebGpuDevice(
     named = { name: adapter.info.device, isSoftware: adapter.info.isFallbackAdapter },
     countBusyTime = false,
     precision = "f32",
+    limits,
     tuningFolder = named.isSoftware ? "" : (process.env["SLTRAIN_AUTOTUNE_CACHE"] ?? ""),
   }: WebGpuDeviceOptions = {},
 ): Promise<WebGpuDevice> {
-  if (precision === "f16") refuseWithoutHalfPrecision(named.name, adapter.features);
-  const wanted = precision === "f16" ? [...USED_FEATURES, SUBGROUP_MATRIX_FEATURE] : USED_FEATURES;
-  const features = wanted.filter((feature) => adapter.features.has(feature));
-  const { limits } = adapter;
-  const gpu = await adapter.requestDevice({
-    requiredFeatures: features,
-    requiredLimits: {
-      maxBufferSize: limits.maxBufferSize,
-      maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
-      maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
-      maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
-      maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
-      maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
-      maxComputeWorkgroupSizeY: limits.maxComputeWorkgroupSizeY,
-    },
-  });
-  const { subgroupMinSize, subgroupMaxSize } = adapter.info;
-  const target: WebGpuTarget = {
-    subgroupSize:
-      features.includes("subgroups") && subgroupMinSize === subgroupMaxSize ? subgroupMinSize : undefined,
-    shaderF16: features.includes("shader-f16"),
-    workgroupBytes: gpu.limits.maxComputeWorkgroupStorageSize,
-    workgroupInvocations: gpu.limits.maxComputeInvocationsPerWorkgroup,
-    precision,
-    ...(features.includes(SUBGROUP_MATRIX_FEATURE) && subgroupMatrixOf(adapter.info)),
-  };
+  const { gpu, target } = await requestGpu(adapter, { name: named.name, precision, limits });
   const health = new DeviceHealth(gpu);
-  const clock = countBusyTime && features.includes("timestamp-query") ? new GpuClock(gpu) : undefined;
+  const clock = countBusyTime && gpu.features.has("timestamp-query") ? new GpuClock(gpu) : undefined;
   const pipelines = new Pipelines(gpu);
   const memory = new WebGpuMemory(gpu, health);
   const staging = new Staging(gpu);

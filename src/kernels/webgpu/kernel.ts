@@ -18,6 +18,8 @@ export interface WebGpuTarget {
   readonly workgroupBytes: number;
   /** Invocations of a workgroup. */
   readonly workgroupInvocations: number;
+  /** That a pass may bind; every adapter lets it bind 8. */
+  readonly storageBuffers: number;
   /** "f16" lets products round their operands to f16 (sums stay f32), for speed; f32 if left out. */
   readonly precision?: "f32" | "f16";
   /** Of matrices of f16 that a subgroup multiplies into one of f32: A is m x k, B k x n. Absent: there are none. */

@@ -10,7 +10,8 @@ import { temporaryFolder } from "../../support/cli.ts";
 import { createTestGpu, needsGpu } from "../../support/gpu.ts";
 
 const target: WebGpuTarget = {
-  ...{ subgroupSize: 32, shaderF16: true, workgroupBytes: 49_152, workgroupInvocations: 1024 },
+  ...{ subgroupSize: 32, shaderF16: true },
+  ...{ workgroupBytes: 49_152, workgroupInvocations: 1024, storageBuffers: 16 },
 };
 const params = { transposeA: false, transposeB: false };
 

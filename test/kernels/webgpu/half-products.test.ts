@@ -25,6 +25,7 @@ const target: WebGpuTarget = {
   shaderF16: true,
   workgroupBytes: 49_152,
   workgroupInvocations: 1024,
+  storageBuffers: 16,
   precision: "f16",
   subgroupMatrix: { m: 16, n: 16, k: 16 },
 };

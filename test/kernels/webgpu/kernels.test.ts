@@ -22,8 +22,20 @@ after(() => device?.destroy());
 
 /** What any adapter has, and what a large one has. */
 const TARGETS: readonly WebGpuTarget[] = [
-  { subgroupSize: undefined, shaderF16: false, workgroupBytes: 16_384, workgroupInvocations: 256 },
-  { subgroupSize: 32, shaderF16: true, workgroupBytes: 49_152, workgroupInvocations: 1024 },
+  {
+    subgroupSize: undefined,
+    shaderF16: false,
+    workgroupBytes: 16_384,
+    workgroupInvocations: 256,
+    storageBuffers: 8,
+  },
+  {
+    subgroupSize: 32,
+    shaderF16: true,
+    workgroupBytes: 49_152,
+    workgroupInvocations: 1024,
+    storageBuffers: 16,
+  },
 ];
 
 test("every op that runs a kernel has one on webgpu, for every target", () => {

@@ -32,15 +32,16 @@ function sliceStatistics(slices: RowSlices): string {
 /** Statements: the same of all rows, from those that the slices have left. */
 function joinSlices(slices: RowSlices): string {
   const { tile, rows, perSlice } = slices;
-  const { type } = tile.channels;
+  const { type, units } = tile.channels;
   const weight = `let weight = f32(min(${perSlice}u, ${rows}u - slice * ${perSlice}u));`;
   return `var total = ${type}();
-  ${overSlices(slices, `${weight} total += $means[p] * weight;`)}
+  ${overSlices(slices, `${weight} total += $partials[p] * weight;`)}
   let mean = add_down(total, thread) / ${rows};
   var own_deviations = ${type}();
   ${overSlices(
     slices,
-    `${weight} let way = $means[p] - mean; own_deviations += $deviations[p] + way * way * weight;`,
+    `${weight} let way = $partials[p] - mean;
+      own_deviations += $partials[${slices.slices * units}u + p] + way * way * weight;`,
   )}
   let deviations = add_down(own_deviations, thread);`;
 }
@@ -71,13 +72,13 @@ function build(call: KernelCall, target: WebGpuTarget): WebGpuRoutine {
   if (slices.slices === 1)
     return { passes: [slicePass(slices, operands, `${sliceStatistics(slices)}\n  ${normalise}`, target)] };
 
+  // (2, slices, C): means, then deviations, in one binding, for the second pass has seven others.
   const partials = (write?: true): Readonly<Record<string, Binding>> => ({
-    means: { of: { scratch: "means", ...(write && { write }) }, type },
-    deviations: { of: { scratch: "deviations", ...(write && { write }) }, type },
+    partials: { of: { scratch: "partials", ...(write && { write }) }, type },
   });
   const leave = `if (inside && down == 0u) {
     let p = group.y * ${units}u + c;
-    $means[p] = mean; $deviations[p] = deviations;
+    $partials[p] = mean; $partials[${slices.slices * units}u + p] = deviations;
   }`;
   const [statistics, result] = [
     `${sliceStatistics(slices)}\n  ${leave}`,
@@ -88,7 +89,7 @@ function build(call: KernelCall, target: WebGpuTarget): WebGpuRoutine {
       slicePass(slices, { x, ...partials(true) }, statistics, target),
       slicePass(slices, { ...operands, ...partials() }, result, target),
     ],
-    scratch: { means: slices.slices * C, deviations: slices.slices * C },
+    scratch: { partials: 2 * slices.slices * C },
   };
 }
 
