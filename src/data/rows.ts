@@ -1,6 +1,7 @@
 // Rows on their way from a source to a model: in blocks, each value as compact as the source has it, dense or sparse.
 
 import type { Split } from "./dataset.ts";
+import type { ImportThreads } from "./threads/import-threads.ts";
 
 /** How features are kept in memory and in blocks. */
 export type FeatureType = "u8" | "f16" | "f32" | "csr";
@@ -51,8 +52,11 @@ export interface RowFacts {
 
 /** Rows of one source, read once and in order, in memory that does not grow with their number. */
 export interface RowReader {
-  /** @throws SltrainError "data-*" naming file and line, record or column, what was expected and what came. */
-  read(): AsyncIterable<RowBlock>;
+  /**
+   * On `threads`, if there are any and it can: the same blocks in the same order.
+   * @throws SltrainError "data-*" naming file and line, record or column, what was expected and what came.
+   */
+  read(threads?: ImportThreads): AsyncIterable<RowBlock>;
   /** After the last block. */
   facts(): RowFacts;
 }

@@ -17,12 +17,62 @@ interface Seen {
   readonly line: number;
 }
 
+/** The distinct labels of a part of a source, in the order in which they came. */
+export interface SeenLabels {
+  readonly numbers: ReadonlyMap<number, Seen>;
+  readonly names: ReadonlyMap<string, NameSeen>;
+}
+
+interface NameSeen {
+  /** The number that stands for the name. */
+  readonly code: number;
+  readonly line: number;
+}
+
 /** The distinct labels of a source: at most 65,536 names, and as many numbers as can be classes. */
 export class LabelColumn {
-  readonly #numbers = new Map<number, Seen>();
-  readonly #names = new Map<string, { readonly code: number; readonly line: number }>();
+  #numbers = new Map<number, Seen>();
+  #names = new Map<string, NameSeen>();
   #tooManyNumbers = false;
   #last = NaN;
+  readonly #maxNames: number;
+
+  constructor(maxNames = MAX_NAMES) {
+    this.#maxNames = maxNames;
+  }
+
+  /** Whether it matters which numbers come: not where they are too many to be classes. */
+  get countsNumbers(): boolean {
+    return !this.#tooManyNumbers;
+  }
+
+  /** What was seen since the last call, which is forgotten. */
+  take(): SeenLabels {
+    const seen = { numbers: this.#numbers, names: this.#names };
+    this.#numbers = new Map();
+    this.#names = new Map();
+    this.#last = NaN;
+    return seen;
+  }
+
+  /** Labels from now on; `countsNumbers`: whether numbers are told apart. */
+  begin(countsNumbers: boolean): void {
+    this.#tooManyNumbers = !countsNumbers;
+  }
+
+  /**
+   * Takes in what another column saw behind `linesBefore` lines of `where`. Returns what its names' codes are here, where
+   * any differs. @throws SltrainError "data-label"
+   */
+  join(seen: SeenLabels, linesBefore: number, where: string): ReadonlyMap<number, number> | undefined {
+    const codes = new Map<number, number>();
+    for (const [name, { code, line }] of seen.names) {
+      const here = this.addName(name, linesBefore + line, where);
+      if (here !== code) codes.set(code, here);
+    }
+    for (const [value, { text, line }] of seen.numbers) this.addNumber(value, linesBefore + line, () => text);
+    return codes.size > 0 ? codes : undefined;
+  }
 
   /** `text` is called for a number that is new only. */
   addNumber(value: number, line: number, text: () => string): number {
@@ -40,7 +90,7 @@ export class LabelColumn {
   addName(name: string, line: number, where: string): number {
     const known = this.#names.get(name);
     if (known) return known.code;
-    if (this.#names.size === MAX_NAMES || this.#tooManyNumbers) {
+    if (this.#names.size === this.#maxNames || this.#tooManyNumbers) {
       throw labelError(`${where}, line ${line}`, `at most ${MAX_NAMES} classes or numbers alone`, name);
     }
     const code = FIRST_NAME_CODE - this.#names.size;

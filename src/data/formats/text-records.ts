@@ -4,13 +4,12 @@
 import { SltrainError } from "../../errors.ts";
 import type { ContentFile, ReadOptions } from "../format.ts";
 import type { RowBlock } from "../rows.ts";
+import type { ImportThreads } from "../threads/import-threads.ts";
+import type { ParserPlan } from "./record-parsers.ts";
+import { NEWLINE, type TextWindow, WindowCutter } from "./text-windows.ts";
 
-/** Of text, of which a block of rows is made: whatever the stream's chunks are, the blocks are the same. */
-const WINDOW_BYTES = 2 ** 20;
-/** A longer record is no record: a quote that is never closed, or no text at all. */
-const MAX_RECORD_BYTES = 64 * 2 ** 20;
+export { NEWLINE } from "./text-windows.ts";
 
-export const NEWLINE = 0x0a;
 export const CARRIAGE_RETURN = 0x0d;
 export const TAB = 0x09;
 export const SPACE = 0x20;
@@ -33,11 +32,16 @@ export class BadRecord extends Error {
   }
 }
 
-export interface RecordParser {
-  /** The line of the record that is parsed next, from 1: a parser adds the lines that it has passed. */
+export interface ReadingState {
+  skippedRecords: number;
+}
+
+/** Parses windows, one after the other; what a window gives depends on its text and on how the parser was made. */
+export interface RecordParser<Facts> {
+  /** The line of the window that is parsed next, from 1: a parser adds the lines that it has passed. */
   line: number;
-  /** Makes room for the rows that `textBytes` of text can hold at most. */
-  reserve(textBytes: number): void;
+  /** A window of `textBytes` begins: its rows need room. `countsLabels`: whether numbers that are labels are told apart. */
+  begin(textBytes: number, countsLabels: boolean): void;
   /**
    * Parses the record at `at` of `bytes`, whose last line ends at `end`. Returns where the next one begins, or -1 if this
    * one goes on behind `end`. Only a record that was read to its end leaves anything. @throws BadRecord
@@ -45,113 +49,156 @@ export interface RecordParser {
   record(bytes: Uint8Array, at: number, end: number): number;
   /** Where a record that cannot be read ends. */
   endOfBadRecord(bytes: Uint8Array, at: number, end: number): number;
-  /** The rows since the last call; undefined if there are none. */
+  /** The window's rows; undefined if there are none. */
   takeBlock(): RowBlock | undefined;
+  /** What the window's records say of the file. */
+  takeFacts(): Facts;
 }
 
-export interface ReadingState {
-  skippedRecords: number;
+/** What became of a window. */
+export interface ParsedWindow<Facts> {
+  /** Behind the last record; before the window's end if that one goes on there. */
+  readonly used: number;
+  readonly lines: number;
+  readonly block: RowBlock | undefined;
+  readonly facts: Facts;
+  readonly skippedRecords: number;
+  /** What ended it early. */
+  readonly bad?: BadPlace;
 }
 
-/**
- * The rows of a file as `parser` makes them.
- * @throws SltrainError naming file, line and column of the first record that cannot be read, unless they are skipped.
- */
-export async function* readRecords(
-  file: ContentFile,
-  { onBadRecord }: ReadOptions,
-  parser: RecordParser,
-  state: ReadingState,
-): AsyncGenerator<RowBlock> {
-  for await (const window of textWindows(file)) {
-    const { bytes, end } = window;
-    parser.reserve(end);
-    let at = 0;
-    while (at < end) {
-      const line = parser.line;
-      try {
-        const next = parser.record(bytes, at, end);
-        if (next < 0) {
-          if (window.isLast) throw unfinished(at);
-          break;
-        }
-        at = next;
-      } catch (error) {
-        if (!(error instanceof BadRecord)) throw error;
-        if (onBadRecord === "fail") throw badRecordError(file.path, line, bytes, at, error);
-        state.skippedRecords++;
+export interface BadPlace extends Pick<BadRecord, "code" | "message" | "remedy"> {
+  /** Of the window, from 1. */
+  readonly line: number;
+  /** `column 7`, or a table's name for it. */
+  readonly column: string;
+}
+
+export interface ParseOptions extends Pick<ReadOptions, "onBadRecord"> {
+  /** Whether numbers that are labels are still to be told apart. */
+  readonly countsLabels: boolean;
+}
+
+/** Whoever gave the window may use its memory again afterwards. */
+export function parseWindow<Facts>(
+  parser: RecordParser<Facts>,
+  { bytes, end, isLast }: TextWindow,
+  { onBadRecord, countsLabels }: ParseOptions,
+): ParsedWindow<Facts> {
+  parser.line = 1;
+  parser.begin(end, countsLabels);
+  let skippedRecords = 0;
+  let bad: BadPlace | undefined;
+  let at = 0;
+  while (at < end && !bad) {
+    const line = parser.line;
+    try {
+      const next = parser.record(bytes, at, end);
+      if (next < 0) {
+        if (isLast) throw unfinished(at);
+        break;
+      }
+      at = next;
+    } catch (error) {
+      if (!(error instanceof BadRecord)) throw error;
+      if (onBadRecord === "fail") bad = placeOf(error, line, bytes, at);
+      else {
+        skippedRecords++;
         const next = parser.endOfBadRecord(bytes, at, end);
         parser.line = line + countLines(bytes, at, next);
         at = next;
       }
     }
-    window.used = at;
-    const block = parser.takeBlock();
-    if (block) yield block;
   }
+  const block = parser.takeBlock();
+  const facts = parser.takeFacts();
+  return { used: at, lines: parser.line - 1, block, facts, skippedRecords, ...(bad && { bad }) };
 }
 
-interface TextWindow {
-  /** The byte behind `end` is a newline too: a parser may look one byte too far. */
-  readonly bytes: Uint8Array;
-  /** Behind the last newline. */
-  readonly end: number;
-  readonly isLast: boolean;
-  /** Set by who reads it: what lies behind comes again in the next window. */
-  used: number;
+/** A file's parser, and what its windows have said of the file so far. */
+export interface TextTable<Facts> {
+  readonly parser: RecordParser<Facts>;
+  /** What a parser on another thread is made by, known once it is as good as `parser`. */
+  threadParser(): ParserPlan | undefined;
+  /** Whether labels are still to be told apart. */
+  readonly countsLabels: boolean;
+  /** Takes in what the next window says, which begins behind `linesBefore` lines. May change the block's labels. @throws SltrainError */
+  join(facts: Facts, block: RowBlock | undefined, linesBefore: number): void;
 }
 
-/** Windows of whole lines. The last line has a newline, whether the file ends with one or not. */
-async function* textWindows(file: ContentFile): AsyncGenerator<TextWindow> {
-  let bytes: Uint8Array<ArrayBuffer> = new Uint8Array(WINDOW_BYTES + 2);
-  let filled = 0;
-  let capacity = WINDOW_BYTES;
-  let isFirst = true;
-
-  const take = function* (isLast: boolean): Generator<TextWindow> {
-    const begin = isFirst && startsWithByteOrderMark(bytes, filled) ? 3 : 0;
-    if (begin > 0) bytes.copyWithin(0, begin, filled);
-    filled -= begin;
-    isFirst = false;
-    if (isLast && filled > 0 && bytes[filled - 1] !== NEWLINE) bytes[filled++] = NEWLINE;
-    const end = bytes.lastIndexOf(NEWLINE, filled - 1) + 1;
-    const window: TextWindow = { bytes, end, isLast, used: end };
-    if (filled > 0 && end > 0) {
-      // For the moment of parsing, the first byte of the line that is cut off gives way to a newline.
-      const cutOff = bytes[end]!;
-      bytes[end] = NEWLINE;
-      yield window;
-      bytes[end] = cutOff;
-    } else window.used = 0;
-    bytes.copyWithin(0, window.used, filled);
-    filled -= window.used;
-    if (window.used > 0) capacity = WINDOW_BYTES;
-    else if (!isLast) {
-      if (capacity >= MAX_RECORD_BYTES) throw recordTooLong(file.path);
-      capacity *= 2;
-      if (bytes.length < capacity + 2) {
-        const larger = new Uint8Array(capacity + 2);
-        larger.set(bytes.subarray(0, filled));
-        bytes = larger;
+/**
+ * The rows of a file, its windows parsed on `threads` where there are any: the same rows and the same errors.
+ * @throws SltrainError naming file, line and column of the first record that cannot be read, unless they are skipped.
+ */
+export async function* readRecords<Facts>(
+  file: ContentFile,
+  { onBadRecord }: Pick<ReadOptions, "onBadRecord">,
+  table: TextTable<Facts>,
+  state: ReadingState,
+  threads?: ImportThreads,
+): AsyncGenerator<RowBlock> {
+  const cutter = new WindowCutter(file);
+  const parse = windowParser(table, onBadRecord, threads);
+  const coming: ComingWindow<Facts>[] = [];
+  let lines = 0;
+  try {
+    for (;;) {
+      while (coming.length < parse.atOnce()) {
+        const window = await cutter.next();
+        if (!window) break;
+        coming.push(parse.start(window));
       }
+      const first = coming.shift();
+      if (!first) return;
+      const { parsed, window } = await first;
+      const { used, block, facts, bad } = parsed;
+      table.join(facts, block, lines);
+      if (bad) throw badRecordError(file.path, lines, bad);
+      if (used === window.end) cutter.recycle(window.bytes);
+      else {
+        const later = await Promise.all(coming.splice(0));
+        cutter.putBack([window, ...later.map((other) => other.window)], used);
+      }
+      lines += parsed.lines;
+      state.skippedRecords += parsed.skippedRecords;
+      if (block) yield block;
     }
-  };
-
-  for await (const chunk of file.content()) {
-    let from = 0;
-    while (from < chunk.length) {
-      const count = Math.min(chunk.length - from, capacity - filled);
-      bytes.set(chunk.subarray(from, from + count), filled);
-      filled += count;
-      from += count;
-      if (filled >= capacity) yield* take(false);
-    }
+  } finally {
+    // Whoever stops early does not wait for what comes.
+    for (const other of coming) other.catch(() => undefined);
+    await cutter.close();
   }
-  yield* take(true);
 }
 
-function startsWithByteOrderMark(bytes: Uint8Array, filled: number): boolean {
-  return filled >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+/** With its memory back. */
+export interface ReturnedWindow<Facts> {
+  readonly parsed: ParsedWindow<Facts>;
+  readonly window: TextWindow;
+}
+
+type ComingWindow<Facts> = Promise<ReturnedWindow<Facts>>;
+
+/** On this thread, one after the other, until a parser elsewhere can be as good. */
+function windowParser<Facts>(
+  table: TextTable<Facts>,
+  onBadRecord: ReadOptions["onBadRecord"],
+  threads: ImportThreads | undefined,
+) {
+  let remote: number | undefined;
+  const parserElsewhere = (): number | undefined => {
+    const plan = remote === undefined && threads ? table.threadParser() : undefined;
+    if (plan) remote = threads!.open(plan);
+    return remote;
+  };
+  return {
+    atOnce: () => (parserElsewhere() === undefined ? 1 : 2 * threads!.count),
+    start(window: TextWindow): ComingWindow<Facts> {
+      const options = { onBadRecord, countsLabels: table.countsLabels };
+      const parser = parserElsewhere();
+      if (parser !== undefined) return threads!.parse(parser, window, options) as ComingWindow<Facts>;
+      return Promise.resolve({ parsed: parseWindow(table.parser, window, options), window });
+    },
+  };
 }
 
 /** Behind the newline of the line at `at`. */
@@ -178,28 +225,21 @@ function unfinished(at: number): BadRecord {
   return new BadRecord("data-csv", at, "a closing quote before the file's end", "none", remedy);
 }
 
-function badRecordError(
-  path: string,
+function placeOf(
+  { code, message, remedy, at, columnName }: BadRecord,
   line: number,
   bytes: Uint8Array,
   begin: number,
-  bad: BadRecord,
-): SltrainError {
-  const lineBegin = bytes.lastIndexOf(NEWLINE, bad.at - 1) + 1;
-  const badLine = line + countLines(bytes, begin, bad.at);
-  const where =
-    bad.columnName === undefined ? `column ${bad.at - lineBegin + 1}` : `column "${bad.columnName}"`;
-  return new SltrainError({
-    code: bad.code,
-    message: `${path}: line ${badLine}, ${where}: ${bad.message}`,
-    suggestions: [bad.remedy, "Or leave such records out and have them counted: --on-bad-record skip."],
-  });
+): BadPlace {
+  const lineBegin = bytes.lastIndexOf(NEWLINE, at - 1) + 1;
+  const column = columnName === undefined ? `column ${at - lineBegin + 1}` : `column "${columnName}"`;
+  return { code, message, remedy, line: line + countLines(bytes, begin, at), column };
 }
 
-function recordTooLong(path: string): SltrainError {
+function badRecordError(path: string, linesBefore: number, bad: BadPlace): SltrainError {
   return new SltrainError({
-    code: "data-csv",
-    message: `${path}: expected lines of text, got a record of more than ${MAX_RECORD_BYTES / 2 ** 20} MiB`,
-    suggestions: ["Look for a quote that is never closed, or convert the line ends to LF or CRLF."],
+    code: bad.code,
+    message: `${path}: line ${linesBefore + bad.line}, ${bad.column}: ${bad.message}`,
+    suggestions: [bad.remedy, "Or leave such records out and have them counted: --on-bad-record skip."],
   });
 }

@@ -7,6 +7,7 @@ import type { Storage } from "../../storage/storage.ts";
 import { rowElements, type Split, type Transform } from "../dataset.ts";
 import type { DataManifest } from "../manifest.ts";
 import type { LabelMeaning, RowFacts, RowReader, SourceRows } from "../rows.ts";
+import { threadsFor } from "../threads/import-threads.ts";
 import { BlockWriter } from "./block-writer.ts";
 import { finishRows, publish, type WrittenRows } from "./publish.ts";
 import { RowShuffle } from "./shuffle.ts";
@@ -42,12 +43,13 @@ const MAX_VALIDATION_ROWS = 10_000;
 /** @throws what reading the rows throws; "data-too-small", "data-shape", "data-label", "disk-full"; what storage throws. */
 export async function importRows(job: ImportJob, options: ImportOptions = {}): Promise<DataManifest> {
   const shuffles: RowShuffle[] = [];
+  const threads = threadsFor(job.sourceBytes);
   const readAll = async (reader: RowReader, stream: string, memoryShare: number): Promise<RowShuffle> => {
     const memoryBytes = (options.memoryBytes ?? DEFAULT_MEMORY_BYTES) * memoryShare;
     const { spillFolder } = options;
     const shuffle = new RowShuffle({ stream, memoryBytes, expectedBytes: job.sourceBytes, spillFolder });
     shuffles.push(shuffle);
-    for await (const block of reader.read()) {
+    for await (const block of reader.read(threads)) {
       await shuffle.add(block);
       options.onRows?.(shuffles.reduce((sum, { count }) => sum + count, 0));
     }
@@ -70,6 +72,7 @@ export async function importRows(job: ImportJob, options: ImportOptions = {}): P
       await parts.train.forEachRow((block, row) => writers.train.append(block, row));
     });
   } finally {
+    await threads?.close();
     for (const shuffle of shuffles) await shuffle.close();
   }
 }

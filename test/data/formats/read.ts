@@ -2,6 +2,7 @@
 
 import type { ContentFile, Format, ReadOptions } from "../../../src/data/format.ts";
 import type { CsrRows, DenseRows, RowBlock, RowFacts } from "../../../src/data/rows.ts";
+import type { ImportThreads } from "../../../src/data/threads/import-threads.ts";
 import { RandomStream } from "../../../src/random.ts";
 
 export interface ReadRows {
@@ -48,11 +49,12 @@ export async function readRows(
   format: Format,
   file: ContentFile,
   options: Partial<ReadOptions> = {},
+  threads?: ImportThreads,
 ): Promise<ReadRows> {
   const reader = await format.open(file, { onBadRecord: "fail", ...options });
   if ("train" in reader) throw new Error(`${format.name}: expected rows without a split of their own`);
   const blocks: RowBlock[] = [];
-  for await (const block of reader.read()) blocks.push(block);
+  for await (const block of reader.read(threads)) blocks.push(block);
   const facts = reader.facts();
   const width = facts.featureShape[0]!;
   return {

@@ -1,0 +1,118 @@
+// Threads that an import has its work done on: they parse text, while the thread that reads the file takes in what they
+// made, in the file's order. Nothing of a result depends on how many there are.
+
+import { availableParallelism } from "node:os";
+import { extname } from "node:path";
+import { type Transferable, Worker } from "node:worker_threads";
+import { SltrainError } from "../../errors.ts";
+import type { ParserPlan } from "../formats/record-parsers.ts";
+import type { ParseOptions, ReturnedWindow } from "../formats/text-records.ts";
+import type { TextWindow } from "../formats/text-windows.ts";
+import type { Answer, TaskKind, TaskMessage, Tasks } from "./tasks.ts";
+
+/** What one thread reads and takes in, no more can parse. */
+const MAX_THREADS = 4;
+/** Less is parsed in the time that threads take to start. */
+const LEAST_BYTES = 8 * 2 ** 20;
+/** Objects that live for a window only: a smaller one is emptied more often, and takes less memory. */
+const YOUNG_GENERATION_MIB = 4;
+
+interface Waiting {
+  readonly resolve: (output: never) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  /** Tasks that are not answered yet, the oldest first. */
+  readonly waiting: Waiting[];
+}
+
+/** Threads for a source of `sizeBytes`; undefined where they would not pay. */
+export function threadsFor(sizeBytes: number): ImportThreads | undefined {
+  const count = Math.min(MAX_THREADS, availableParallelism());
+  return sizeBytes < LEAST_BYTES || count < 2 ? undefined : new ImportThreads(count);
+}
+
+/** They start when they are first asked for something. */
+export class ImportThreads {
+  readonly count: number;
+  #started: readonly Thread[] | undefined;
+  #parsers = 0;
+
+  constructor(count: number) {
+    this.count = count;
+  }
+
+  get #threads(): readonly Thread[] {
+    return (this.#started ??= Array.from({ length: this.count }, startThread));
+  }
+
+  /** Has all threads make the same parser. Returns its number. */
+  open(plan: ParserPlan): number {
+    const parser = this.#parsers++;
+    // Whoever lost its thread hears it from the next task.
+    for (const thread of this.#threads)
+      send(thread, { kind: "open", input: { parser, plan } }).catch(() => undefined);
+    return parser;
+  }
+
+  /** The window's memory goes to the thread and comes back. @throws what is no fault of the text */
+  parse(parser: number, window: TextWindow, options: ParseOptions): Promise<ReturnedWindow<unknown>> {
+    return this.#send({ kind: "parse", input: { ...options, parser, window } }, [window.bytes.buffer]);
+  }
+
+  /** Ends the threads, also amid their work. */
+  async close(): Promise<void> {
+    await Promise.all((this.#started ?? []).map(({ worker }) => worker.terminate()));
+  }
+
+  #send<Message extends TaskMessage>(
+    message: Message,
+    transfer: readonly Transferable[],
+  ): Promise<Tasks[Message["kind"]]["output"]> {
+    const free = this.#threads.reduce((a, b) => (b.waiting.length < a.waiting.length ? b : a));
+    return send(free, message, transfer);
+  }
+}
+
+function send<Kind extends TaskKind>(
+  { worker, waiting }: Thread,
+  message: TaskMessage & { readonly kind: Kind },
+  transfer: readonly Transferable[] = [],
+): Promise<Tasks[Kind]["output"]> {
+  return new Promise((resolve, reject) => {
+    waiting.push({ resolve, reject });
+    worker.postMessage(message, transfer);
+  });
+}
+
+function startThread(): Thread {
+  // Beside this file as a source and as built.
+  const entry = new URL(`./import-thread${extname(import.meta.url)}`, import.meta.url);
+  const worker = new Worker(entry, {
+    name: "sltrain-import",
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB },
+  });
+  const waiting: Waiting[] = [];
+  worker.on("message", (answer: Answer) => {
+    const { resolve, reject } = waiting.shift()!;
+    if ("error" in answer) reject(answer.error);
+    else resolve(answer.output as never);
+  });
+  const lose = (cause?: unknown): void => {
+    for (const { reject } of waiting.splice(0)) reject(threadLost(cause));
+  };
+  worker.once("error", lose);
+  worker.once("exit", () => lose());
+  return { worker, waiting };
+}
+
+function threadLost(cause: unknown): SltrainError {
+  return new SltrainError({
+    code: "thread-lost",
+    message: "data import: a thread that was parsing ended",
+    suggestions: ["Free some memory, and import again."],
+    ...(cause === undefined ? {} : { cause }),
+  });
+}

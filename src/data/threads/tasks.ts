@@ -1,0 +1,24 @@
+// What a thread of an import is asked for, and how it answers.
+
+import type { ParserPlan } from "../formats/record-parsers.ts";
+import type { ParseOptions, ReturnedWindow } from "../formats/text-records.ts";
+import type { TextWindow } from "../formats/text-windows.ts";
+
+/** By kind: what goes to the thread, and what comes back. */
+export interface Tasks {
+  /** A parser for the tasks that name it. */
+  open: { readonly input: { readonly parser: number; readonly plan: ParserPlan }; readonly output: null };
+  parse: {
+    readonly input: ParseOptions & { readonly parser: number; readonly window: TextWindow };
+    readonly output: ReturnedWindow<unknown>;
+  };
+}
+
+export type TaskKind = keyof Tasks;
+
+export type TaskMessage = {
+  [Kind in TaskKind]: { readonly kind: Kind; readonly input: Tasks[Kind]["input"] };
+}[TaskKind];
+
+/** Answers come in the order of the tasks. */
+export type Answer = { readonly output: Tasks[TaskKind]["output"] } | { readonly error: unknown };
