@@ -38,9 +38,9 @@ export class WindowCutter {
   #isOver = false;
   readonly #free: Uint8Array<ArrayBuffer>[] = [];
 
-  constructor({ path, content }: ContentFile) {
-    this.#path = path;
-    this.#content = content()[Symbol.asyncIterator]();
+  constructor(file: ContentFile) {
+    this.#path = file.path;
+    this.#content = file.content()[Symbol.asyncIterator]();
   }
 
   /** Undefined behind the last one. @throws SltrainError "data-csv" for a line that does not end */
@@ -93,8 +93,8 @@ export class WindowCutter {
   }
 
   async #read(): Promise<Uint8Array | undefined> {
-    const { done, value } = await this.#content.next();
-    return done === true ? undefined : value;
+    const next = await this.#content.next();
+    return next.done === true ? undefined : next.value;
   }
 
   #dropByteOrderMark(): void {
