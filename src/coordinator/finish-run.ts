@@ -67,9 +67,11 @@ async function deleteTransients(
     keys.results,
     keys.failures,
   ];
-  const folders = [...ofWorkers, ...(status === "completed" ? toGoOn : [])];
+  const isCompleted = status === "completed";
+  const folders = [...ofWorkers, ...(isCompleted ? toGoOn : [])];
   for (const folder of folders) await storage.deleteFolder(folder);
-  await storage.delete([keys.stop, keys.resize, ...(isNewest ? [keys.bestModel] : [])]);
+  const models = [...(isNewest ? [keys.bestModel] : []), ...(isCompleted ? [keys.bestHead] : [])];
+  await storage.delete([keys.stop, keys.resize, ...models]);
 }
 
 /** Workers sweep their frames; only the mean of the last epoch's scalars must outlive them, for the slowest to read. */

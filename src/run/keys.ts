@@ -17,6 +17,8 @@ export interface RunKeys {
   readonly model: string;
   /** That of the best epoch, where the newest is another. */
   readonly bestModel: string;
+  /** On the way, of a run that trains the end of a model alone: that end of the best epoch's. */
+  readonly bestHead: string;
   readonly topology: string;
   /** Written and deleted again to see whether a store takes anything. */
   readonly probe: string;
@@ -74,6 +76,7 @@ export function runKeys(runId: string): RunKeys {
     failure: `${prefix}failure.json`,
     model: `${prefix}model.safetensors`,
     bestModel: `${prefix}best.safetensors`,
+    bestHead: `${prefix}best-head.safetensors`,
     topology: `${prefix}model.json`,
     probe: `${prefix}probe`,
     frames: framePrefixes(runId),

@@ -8,21 +8,12 @@ import type { OnLate } from "../allreduce/frame-coder.ts";
 import { startIoThread } from "../allreduce/io-thread/start-io-thread.ts";
 import { exchangeSteps } from "../config/exchange-steps.ts";
 import { RowStream } from "../data/row-stream.ts";
-import { assert } from "../errors.ts";
 import type { Functions } from "../functions/functions.ts";
-import {
-  decodeSafetensors,
-  encodeSafetensors,
-  tensorsSha256,
-  type NamedTensor,
-  type Safetensors,
-} from "../models/safetensors.ts";
+import { tensorsSha256 } from "../models/safetensors.ts";
 import { type Attempt, newestAttempt, type NumberedAttempt } from "../run/attempts.ts";
-import { bestEpoch } from "../run/best-epoch.ts";
 import { getJson, getJsonLines, putJson, putJsonLines } from "../run/json-object.ts";
 import { ranksAreReplaceable } from "../run/crew.ts";
 import { runKeys } from "../run/keys.ts";
-import { extractorTensors } from "../run/whole-model.ts";
 import { appendMembers, type MembersEntry, otherWorkers, readMembers } from "../run/membership.ts";
 import { startNextCrew } from "../run/next-crew.ts";
 import type { EpochMetrics, RunManifest, Usage, WorkerEvent, WorkerResult } from "../run/records.ts";
@@ -35,6 +26,7 @@ import { equip, type Equipment, keepEquipment } from "./equipment.ts";
 import { Fenced, type HeartbeatTimer } from "./heartbeat.ts";
 import { isWholeInStep } from "./handover.ts";
 import type { Invocation } from "./invocation.ts";
+import { keepBest, leaveModel } from "./model-file.ts";
 import { changeCrew } from "./change-crew.ts";
 import { openPeers, type Peers } from "./peers.ts";
 import { claimPost, openPost } from "./post.ts";
@@ -175,18 +167,6 @@ async function takeOver({ storage, functions, manifest, event }: WorkerOptions):
   await startNextCrew({ storage, functions, crew: { manifest, ...newest }, by: String(event.rank) });
 }
 
-async function readSafetensors(storage: Storage, key: string): Promise<Safetensors> {
-  const bytes = await storage.get({ key });
-  assert(bytes !== undefined, `${key} is gone`);
-  return decodeSafetensors(bytes, key);
-}
-
-async function copyObject(storage: Storage, from: string, to: string): Promise<void> {
-  const bytes = await storage.get({ key: from });
-  assert(bytes !== undefined, `${from} is put before the epoch that it is of is known`);
-  await storage.put(to, [bytes]);
-}
-
 /** The first one's value, when both are done; throws what the second one throws, else what the first one does. */
 async function both<T>(first: Promise<T>, second: Promise<void> | undefined): Promise<[T]> {
   const [value, done] = await Promise.allSettled([first, second]);
@@ -265,10 +245,6 @@ async function train(
   const meter = new WorkMeter(peers, equipment.device, cursor, () =>
     train instanceof RowStream ? train.waitedMs : 0,
   );
-  const putModel = async (key: string, tensors?: readonly NamedTensor[]): Promise<void> => {
-    const metadata = { format: "sltrain", model: config.model, run: runId };
-    await storage.put(key, encodeSafetensors(tensors ?? (await replica.tensors()), metadata));
-  };
   const spend = (): void => {
     cursor.spent = meter.totals;
     cursor.epochSpent = meter.lapStart;
@@ -327,8 +303,7 @@ async function train(
     onEpoch: async (epoch) => {
       if (rank !== 0) return;
       epochs.push(epoch);
-      const isBest = bestEpoch(epochs, config.bestBy) === epoch;
-      if (epoch.epoch < config.epochs && isBest) await putModel(keys.bestModel);
+      await keepBest({ storage, manifest, replica }, epochs);
       await putJsonLines(storage, keys.metrics, epochs);
     },
     onCheckpoint: async () => {
@@ -357,18 +332,7 @@ async function train(
   await relay?.close();
   if (ended === "handed-over") return { state: ended };
   const isResized = typeof ended === "object";
-  if (rank === 0 && !isResized) {
-    const best = config.keep === "best" ? bestEpoch(epochs, config.bestBy) : undefined;
-    const isNewest = best === undefined || best.step === cursor.step;
-    if (manifest.extraction !== undefined) {
-      const trained = isNewest
-        ? await replica.tensors()
-        : (await readSafetensors(storage, keys.bestModel)).tensors.values();
-      const frozen = await extractorTensors(storage, manifest.extraction);
-      await putModel(keys.model, [...frozen, ...trained]);
-    } else if (isNewest) await putModel(keys.model);
-    else await copyObject(storage, keys.bestModel, keys.model);
-  }
+  if (rank === 0 && !isResized) await leaveModel({ storage, manifest, replica }, epochs, cursor.step);
   const epochsOf = (step: number): number => Math.floor(step / stepsPerEpoch);
   const result: WorkerResult = {
     ...(isResized ? { reason: "resized", ...ended } : { reason: ended }),

@@ -72,6 +72,28 @@ test("features that are kept train the same bits as features of every step, and 
   assert.equal(accuracy, kept.accuracy);
 });
 
+test("the best epoch's model is whole too, though the run kept only its head on the way", async () => {
+  const of = [
+    "--model",
+    "own.mjs",
+    "--data",
+    "three.csv",
+    "--weights",
+    "run:base",
+    "--freeze",
+    "all-but-head",
+  ];
+  const diverging = ["--lr", "3", "--best-by", "loss", "--frozen-features", "cache"];
+  const ended = await train(...of, ...diverging, "--run-id", "newest");
+  await train(...of, ...diverging, "--run-id", "best", "--keep", "best");
+  const { best } = ended as unknown as { best: { epoch: number; modelPath: string } };
+  assert.ok(best.epoch < 2, "a rate that diverges");
+  const beside = decodeSafetensors(readFileSync(join(folder.path, best.modelPath)), best.modelPath);
+  assert.deepEqual(beside.tensors, modelOf("best").tensors);
+  assert.notDeepEqual(beside.tensors, modelOf("newest").tensors);
+  assert.ok(!existsSync(join(folder.path, ".sltrain/runs/newest/best-head.safetensors")));
+});
+
 test("a head that does not fit is told of where nothing is frozen", async () => {
   const ended = await sltrain(
     ["train", ...common, "--model", "own.mjs", "--data", "three.csv", "--weights", "run:base"],
