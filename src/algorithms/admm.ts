@@ -22,7 +22,7 @@ import {
 import { type Penalty, proximal } from "./proximal.ts";
 import { lbfgs, type Minimum } from "./lbfgs.ts";
 import { meanOfSums } from "./mean-of-sums.ts";
-import type { Batch } from "./replica.ts";
+import type { Batch } from "./batch.ts";
 import { ResidentBatch } from "./resident-batch.ts";
 
 export interface AdmmOptions extends AlgorithmOptions {

@@ -3,7 +3,8 @@
 
 import type { Collective } from "../allreduce/collective.ts";
 import type { LossScale } from "./loss-scale.ts";
-import type { Batch, Replica } from "./replica.ts";
+import type { Batch } from "./batch.ts";
+import type { Replica } from "./replica.ts";
 
 export interface AlgorithmOptions {
   readonly replica: TrainedReplica;

@@ -7,7 +7,7 @@ import { CsrGatherer, fillFromCsr, keepsZeros } from "../data/csr-batch.ts";
 import { fillTokens } from "../data/token-batch.ts";
 import { rowElements, type Dataset } from "../data/dataset.ts";
 import { isSparse } from "../data/feature-rows.ts";
-import type { Batch } from "./replica.ts";
+import type { Batch } from "./batch.ts";
 
 type Rows = Pick<Dataset, "features" | "labels" | "featureShape" | "transform"> &
   Partial<Pick<Dataset, "task">>;

@@ -15,7 +15,7 @@ import { roomFor, type WordForm } from "../shard/codec/codec.ts";
 import { parseCodec } from "../shard/codec/codecs.ts";
 import type { ElementRange } from "../shard/layout.ts";
 import type { TrainedReplica } from "./algorithm.ts";
-import type { VectorReadBack } from "./replica.ts";
+import type { VectorReadBack } from "./model-vectors.ts";
 
 type Vectors = Pick<TrainedReplica, "read" | "mirror" | "write">;
 

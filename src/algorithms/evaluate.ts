@@ -2,7 +2,8 @@
 
 import type { Dataset } from "../data/dataset.ts";
 import { BatchReader } from "./batch-reader.ts";
-import type { BatchSums, Replica } from "./replica.ts";
+import type { BatchSums } from "./batch.ts";
+import type { Replica } from "./replica.ts";
 
 export interface EvaluatedSlice {
   readonly begin: number;

@@ -10,7 +10,7 @@ import {
   scalarsOf,
   type TrainedReplica,
 } from "./algorithm.ts";
-import type { BatchSums } from "./replica.ts";
+import type { BatchSums } from "./batch.ts";
 
 /** Moves the point where all ranks met; the same on all of them. */
 export interface OuterUpdate {

@@ -1,7 +1,7 @@
 // A rank's rows on its device, for algorithms whose steps are over all of them: copied there once, not in every pass.
 
 import type { TrainedReplica } from "./algorithm.ts";
-import type { Batch, BatchSums } from "./replica.ts";
+import type { Batch, BatchSums } from "./batch.ts";
 
 export class ResidentBatch {
   readonly #replica: TrainedReplica;

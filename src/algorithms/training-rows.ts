@@ -3,7 +3,7 @@
 import type { Dataset } from "../data/dataset.ts";
 import { RowStream, type StreamedRows } from "../data/row-stream.ts";
 import { BatchReader, type BatchReaderOptions } from "./batch-reader.ts";
-import type { Batch } from "./replica.ts";
+import type { Batch } from "./batch.ts";
 import type { SampleSchedule } from "./sample-schedule.ts";
 
 export class TrainingRows {

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { Replica, type Batch } from "../../src/algorithms/replica.ts";
+import type { Batch } from "../../src/algorithms/batch.ts";
+import { Replica } from "../../src/algorithms/replica.ts";
 import { createWasmDevice } from "../../src/device/wasm/wasm-device.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/models/safetensors.ts";
 import { hyperAt, optimizerOf } from "../../src/optim/optimizer.ts";

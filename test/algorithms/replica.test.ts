@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Replica, type Batch } from "../../src/algorithms/replica.ts";
+import type { Batch } from "../../src/algorithms/batch.ts";
+import { Replica } from "../../src/algorithms/replica.ts";
 import { createWasmDevice } from "../../src/device/wasm/wasm-device.ts";
 import { builtinModels } from "../../src/models/builtin.ts";
 

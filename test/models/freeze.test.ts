@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { Replica, type Batch } from "../../src/algorithms/replica.ts";
+import type { Batch } from "../../src/algorithms/batch.ts";
+import { Replica } from "../../src/algorithms/replica.ts";
 import { createWasmDevice } from "../../src/device/wasm/wasm-device.ts";
 import { layoutsOf } from "../../src/models/build.ts";
 import { activation, Composer, dense, dropout } from "../../src/models/compose.ts";
