@@ -2,7 +2,7 @@
 // compiled program per batch size. It knows nothing of other workers.
 
 import type { Device } from "../device/device.ts";
-import { initializeParameters } from "../graph/initialize.ts";
+import { initializeInSlices, initializeParameters } from "../graph/initialize.ts";
 import { layoutOf, type Parameter } from "../graph/graph.ts";
 import { buildInferenceProgram } from "../graph/program.ts";
 import { canEncode, type GradientPiece, withEncodedGradients } from "../graph/encode-gradients.ts";
@@ -33,6 +33,8 @@ export interface ReplicaOptions {
   readonly topology: Topology;
   readonly loss: LossName;
   readonly seed: number;
+  /** `empty`: all zeros until it is `reset`, or loaded; making the values of a large model takes tens of seconds. */
+  readonly begins?: "seeded" | "empty";
   /** Whether training is told a number that the gradients are multiplied by. */
   readonly scalesLoss?: boolean;
   /** As in TrainingJob: of training alone. */
@@ -67,7 +69,7 @@ export class Replica {
   readonly #prediction = new Map<number, Promise<Compiled>>();
   readonly #evaluationCounts = new Map<number, number>();
 
-  /** A replica with the initial parameters of `seed`: the same on every worker, with nothing exchanged. */
+  /** A replica with the initial parameters of `seed`, the same on every worker with nothing exchanged, unless it begins empty. */
   constructor(options: ReplicaOptions) {
     const { graph, outputs } = buildModel(options.topology, 1, { training: false });
     this.#options = options;
@@ -88,16 +90,23 @@ export class Replica {
       ...{ model: options, vectors: this.#vectors, runs: this.#runs, updates: this.#updates },
       training: (count) => this.training(count),
     });
-    this.reset();
+    if (options.begins === "empty") return;
+    for (const [name, tensors] of Object.entries(this.#initialised)) {
+      if (!this.#vectors.names.includes(name)) continue;
+      const values = this.mirror(name);
+      initializeParameters(tensors, options.seed, values);
+      this.write(name, values);
+    }
   }
 
-  /** Makes it as good as new; what was compiled stays. */
-  reset(): void {
+  /** Makes it as good as new, but for the vectors `besides`, which the caller writes next; what was compiled stays. */
+  async reset(besides: readonly string[] = []): Promise<void> {
     this.#runs.reset();
     for (const name of this.#vectors.names) {
+      if (besides.includes(name)) continue;
       // In place: frozen weights may fill half of a function's memory.
       const values = this.mirror(name).fill(0);
-      initializeParameters(this.#initialised[name] ?? [], this.#options.seed, values);
+      await initializeInSlices(this.#initialised[name] ?? [], this.#options.seed, values);
       this.write(name, values);
     }
   }

@@ -22,7 +22,7 @@ export function longestStepMs(job: TrainingJob, count: number): number {
 export async function measureStepMs({ topology, loss }: TrainingJob, count: number): Promise<number> {
   const device = await createWasmDevice();
   try {
-    const replica = new Replica({ device, topology, loss, seed: SEED });
+    const replica = new Replica({ device, topology, loss, seed: SEED, begins: "empty" });
     const { step } = await replica.training(count);
     const untilMs = performance.now() + MEASURE_MS;
     let bestMs = Infinity;

@@ -39,6 +39,7 @@ export async function openTrainedModel(
     topology: wholeOf(manifest).topology,
     loss: manifest.loss,
     seed: manifest.config.seed,
+    begins: "empty",
   });
   replica.load(file, runKeys(manifest.runId).model);
   return {

@@ -75,14 +75,19 @@ export async function loadWeights(
     const chunks = weights[name];
     if (chunks === undefined || chunks.length === 0) continue;
     const values = target.mirror(name);
-    for (const chunk of chunks) bytesOf(values).set(await readChunk(storage, chunk), chunk.begin * 4);
+    // Straight to where they belong: a copy of each would be garbage of the size of the model.
+    for (const chunk of chunks) await readChunk(storage, chunk, values.subarray(chunk.begin, chunk.end));
     target.write(name, values);
   }
 }
 
-async function readChunk(storage: Storage, { key, begin, end, crc32: expected }: WeightChunk) {
-  const bytes = await storage.get({ key });
-  if (bytes?.length === (end - begin) * 4 && crc32(bytes) === expected) return bytes;
+async function readChunk(
+  storage: Storage,
+  { key, begin, end, crc32: expected }: WeightChunk,
+  into: Float32Array,
+): Promise<void> {
+  const bytes = await storage.get({ key }, bytesOf(into));
+  if (bytes?.length === (end - begin) * 4 && crc32(bytes) === expected) return;
   throw new SltrainError({
     code: "weights-damaged",
     message: `${key} in ${storage.uri}: expected ${(end - begin) * 4} bytes of the run's first weights, got ${bytes === undefined ? "none" : `${bytes.length} others`}`,

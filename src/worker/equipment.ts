@@ -57,8 +57,7 @@ export async function equip({ storage, manifest, rank, threads, startup }: Equip
   if (warm === undefined) kept?.device.destroy();
   kept = undefined;
   if (warm !== undefined) {
-    warm.replica.reset();
-    await loadWeights(storage, manifest.weights?.stored ?? {}, warm.replica);
+    await beginAgain(warm.replica, storage, manifest);
     // What it streamed from is closed.
     return begun(warm.train instanceof RowStream ? { ...warm, train: await openTrain(place) } : warm);
   }
@@ -69,9 +68,16 @@ export async function equip({ storage, manifest, rank, threads, startup }: Equip
     startingPoint(storage, manifest),
     compileReplica(manifest, optimizer, schedule.largestShare, { rank, threads, startup }),
   ]);
-  await loadWeights(storage, manifest.weights?.stored ?? {}, compiled.replica);
+  await beginAgain(compiled.replica, storage, manifest);
   startup.end("data");
   return begun({ key, schedule, optimizer, start, train, validation, ...compiled });
+}
+
+/** By the run's first weights, and by its seed where it has none. */
+async function beginAgain(replica: Replica, storage: Storage, { weights }: RunManifest): Promise<void> {
+  const stored = weights?.stored ?? {};
+  await replica.reset(Object.keys(stored));
+  await loadWeights(storage, stored, replica);
 }
 
 function begun(equipment: Equipment): Equipment {
@@ -153,7 +159,7 @@ async function compileReplica(
   const { device } = opened;
   startup.end("device");
   const replica = new Replica({
-    ...{ device, topology, loss, seed: config.seed },
+    ...{ device, topology, loss, seed: config.seed, begins: "empty" },
     ...{ scalesLoss: scalesLoss(config), labelSmoothing: config.labelSmoothing, classWeights },
   });
   await replica.useOptimizer(optimizer);
