@@ -18,7 +18,7 @@ type ChannelAbilities = Pick<Capabilities, "conditionalPut" | "prices">;
  */
 export async function checkReach(config: TrainConfig): Promise<ChannelAbilities> {
   const { storage, channel, progress, sync } = config;
-  await reach("--storage", storage);
+  await checkStorage(storage);
   if (progress !== undefined) await reach("--progress", progress);
   const capabilities = areParameterServers(channel)
     ? await reachServers(channel)
@@ -37,6 +37,11 @@ export async function checkReach(config: TrainConfig): Promise<ChannelAbilities>
 async function reachServers(uri: string): Promise<ChannelAbilities> {
   await checkServers(parameterServers(uri, process.env));
   return { conditionalPut: false, prices: undefined };
+}
+
+/** Whether functions can reach the storage: throws as `checkReach`. */
+export async function checkStorage(uri: string): Promise<void> {
+  await reach("--storage", uri);
 }
 
 async function reach(flag: string, uri: string): Promise<Capabilities> {

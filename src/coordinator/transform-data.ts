@@ -1,13 +1,14 @@
-// `sltrain data transform`: a stored data set through steps into another one, under a name of its own.
+// `sltrain data transform`: a stored data set through steps into another one, under a name of its own; here, or on functions.
 
 import { checkName, findDataset, giveName } from "../data/catalogue.ts";
 import { KNOWN_DATASETS } from "../data/known.ts";
-import type { DataManifest } from "../data/manifest.ts";
+import { readManifest, type DataManifest } from "../data/manifest.ts";
+import { transformId, type Stage, type TransformJob } from "../data/transform/job.ts";
 import { parseSteps } from "../data/transform/parse-steps.ts";
-import { transformId } from "../data/transform/job.ts";
 import { runHere, transformDataset } from "../data/transform/transform-dataset.ts";
 import type { Storage } from "../storage/storage.ts";
-import type { ImportProgress } from "./import-data.ts";
+import type { MappingUse } from "./mapping-functions.ts";
+import { transformOnFunctions, type FunctionOptions } from "./transform-on-functions.ts";
 
 export interface TransformOptions {
   readonly storage: Storage;
@@ -16,32 +17,69 @@ export interface TransformOptions {
   readonly to: string;
   /** As `--steps` takes them. */
   readonly steps: string;
-  readonly onProgress: (progress: ImportProgress) => void;
+  /** Who computes it; default: this process. */
+  readonly functions?: FunctionOptions | undefined;
+  readonly onProgress: (progress: TransformProgress) => void;
+}
+
+export interface TransformProgress {
+  /** The step that rows are measured for; undefined while they are mapped. */
+  readonly measuredFor: string | undefined;
+  /** Of this stage that are done, and all of them. */
+  readonly rows: number;
+  readonly allRows: number;
+  /** That have something left to do; absent here. */
+  readonly functions?: number;
+  readonly elapsedMs: number;
 }
 
 export interface TransformedData {
   readonly name: string;
   readonly manifest: DataManifest;
+  /** Storage had it: nothing was computed. */
+  readonly wasThere: boolean;
   readonly elapsedMs: number;
+  readonly use?: MappingUse;
 }
 
-/** @throws SltrainError "data-unknown", "data-name", "data-transform", and what storage throws */
+/** @throws SltrainError "data-unknown", "data-name", "data-transform", what functions and storage throw */
 export async function transformData(options: TransformOptions): Promise<TransformedData> {
-  const { storage, to: name, onProgress } = options;
+  const { storage, to: name, functions, onProgress } = options;
   const begin = performance.now();
   const elapsedMs = () => performance.now() - begin;
   const steps = parseSteps(options.steps);
   checkName(name, Object.keys(KNOWN_DATASETS));
   const { manifest: from } = await findDataset(storage, options.from);
   const id = transformId({ from, name, steps });
-  const manifest = await transformDataset({ storage, id, name, from, steps }, async function* (...of) {
-    let rows = 0;
-    for await (const [part, result] of runHere(...of)) {
-      rows += part.rows.end - part.rows.begin;
-      onProgress({ rows, elapsedMs: elapsedMs() });
-      yield [part, result];
-    }
-  });
-  await giveName(storage, name, manifest.id);
-  return { name, manifest, elapsedMs: elapsedMs() };
+  const job: TransformJob = { storage, id, name, from, steps };
+  const wasThere = (await readManifest(storage, id)) !== undefined;
+  const tell = (stage: Stage, isDone: (part: number) => boolean, working?: number): void =>
+    onProgress({
+      measuredFor: steps[stage.index]?.spec,
+      rows: rowsOf(stage, isDone),
+      allRows: rowsOf(stage, () => true),
+      ...(working !== undefined && { functions: working }),
+      elapsedMs: elapsedMs(),
+    });
+  const made =
+    functions && !wasThere
+      ? await transformOnFunctions(job, functions, ({ stage, done, working }) =>
+          tell(stage, (part) => done.has(part), working),
+        )
+      : {
+          manifest: await transformDataset(job, async function* (stage, measured) {
+            let done = 0;
+            for await (const result of runHere(stage, measured)) {
+              done++;
+              tell(stage, (part) => part < done);
+              yield result;
+            }
+          }),
+        };
+  await giveName(storage, name, made.manifest.id);
+  return { name, ...made, wasThere, elapsedMs: elapsedMs() };
+}
+
+function rowsOf({ parts }: Stage, isCounted: (part: number) => boolean): number {
+  return parts.reduce((sum, { rows }, part) => sum + (isCounted(part) ? rows.end - rows.begin : 0), 0);
 }

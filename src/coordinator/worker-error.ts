@@ -7,7 +7,7 @@ import { resumeCommand } from "../run/resume-command.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { Crew } from "../run/crew.ts";
 import type { LogLine, Provider } from "./provider.ts";
-import { runLogs } from "./run-logs.ts";
+import { runLogs, type RunLogQuery } from "./run-logs.ts";
 
 const LOG_LINES = 12;
 
@@ -29,7 +29,7 @@ export async function workerError({ storage, crew, provider, failure }: FailedRu
   const message =
     code === "worker-died" ? failure.message : `worker ${rank} at step ${step}: ${failure.message}`;
   if (!WITHOUT_CAUSE.includes(code)) return new SltrainError({ code, message, suggestions });
-  const log = await lastLines(crew, provider, rank);
+  const log = await lastLines({ provider, runId, rank, since: new Date(crew.record.at) });
   if (log.length === 0) await probeStorage(storage, runId, `${message} and could leave no word why`);
   const checkpoints = await Array.fromAsync(storage.list(runKeys(runId).checkpoints));
   const resume = resumeCommand(runId, storage.uri);
@@ -62,15 +62,10 @@ export function remediesFor(log: readonly string[]): string[] {
   return CAUSES.filter(([words]) => log.some((line) => words.test(line))).map(([, remedy]) => remedy);
 }
 
-/** Of the rank; of all functions if it has printed nothing, for then it did not come as far as its first line. */
-async function lastLines(
-  { manifest: { runId }, record }: Crew,
-  provider: Provider,
-  rank: number,
-): Promise<string[]> {
-  const since = new Date(record.at);
-  const own = await tail(runLogs({ provider, runId, rank, since }));
-  return own.length > 0 ? own : tail(runLogs({ provider, runId, since }));
+/** Of a rank; of all functions if it has printed nothing, for then it did not come as far as its first line. */
+export async function lastLines({ rank, ...all }: Omit<RunLogQuery, "follow">): Promise<string[]> {
+  const own = rank === undefined ? [] : await tail(runLogs({ ...all, rank }));
+  return own.length > 0 ? own : tail(runLogs(all));
 }
 
 async function tail(lines: AsyncIterable<LogLine>): Promise<string[]> {

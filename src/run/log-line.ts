@@ -5,7 +5,7 @@ import type { FunctionEvent } from "./records.ts";
 export interface LogOwner {
   readonly runId: string;
   readonly attempt: number;
-  /** Undefined: a starter. */
+  /** Undefined: a starter, or a mapper. */
   readonly rank: number | undefined;
   readonly generation: number | undefined;
 }

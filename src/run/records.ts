@@ -93,7 +93,17 @@ export interface StarterEvent extends RunEvent {
   readonly ranks: readonly [begin: number, end: number];
 }
 
-export type FunctionEvent = WorkerEvent | StarterEvent;
+/** Computes parts of a stage of `sltrain data transform` (worker/mapper.ts); `attempt` counts who did before. */
+export interface MapperEvent extends RunEvent {
+  readonly kind: "mapper";
+  /** Id of the data set that is made. */
+  readonly data: string;
+  readonly stage: number;
+  /** [begin, end) of the stage's. */
+  readonly parts: readonly [begin: number, end: number];
+}
+
+export type FunctionEvent = WorkerEvent | StarterEvent | MapperEvent;
 
 /** Who acts as a generation of a rank: put if absent. The next generation's fences it off. */
 export interface Lease {

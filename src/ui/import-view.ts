@@ -2,7 +2,6 @@
 
 import { createLogUpdate } from "log-update";
 import type { ImportedData, ImportProgress } from "../coordinator/import-data.ts";
-import type { TransformedData } from "../coordinator/transform-data.ts";
 import type { DataManifest } from "../data/manifest.ts";
 import { counted, formatBytes, formatCount, formatDuration } from "../units.ts";
 import { featuresText, storedBytes, taskText } from "./data-table.ts";
@@ -48,12 +47,7 @@ export function importSummary(imported: ImportedData): string {
   ].join("\n");
 }
 
-export function transformSummary({ name, manifest, elapsedMs }: TransformedData): string {
-  const made = `made in ${formatDuration(elapsedMs)}, ${formatBytes(storedBytes(manifest))} stored`;
-  return [rowsLine(name, manifest), made, trainLine(name)].join("\n");
-}
-
-function rowsLine(name: string, manifest: DataManifest): string {
+export function rowsLine(name: string, manifest: DataManifest): string {
   const { counts, featureShape, featureType, task, classes } = manifest;
   return (
     `${name}: ${counted(counts.train, "row")} to train on, ${formatCount(counts.validation)} to validate on, ` +
@@ -61,16 +55,20 @@ function rowsLine(name: string, manifest: DataManifest): string {
   );
 }
 
-function trainLine(name: string): string {
+export function trainLine(name: string): string {
   return `train on it: sltrain train --data ${name}`;
 }
 
-/** What `data import --json` and `data transform --json` print. */
-export function importReport({ manifest, ...about }: ImportedData | TransformedData): object {
+/** What `data import --json` prints. */
+export function importReport({ name, manifest, ...about }: ImportedData): object {
+  return { ...about, ...manifestReport(name, manifest) };
+}
+
+export function manifestReport(name: string, manifest: DataManifest): object {
   const { blocks, ...facts } = manifest;
   return {
-    ...{ ...about, storedBytes: storedBytes(manifest) },
+    storedBytes: storedBytes(manifest),
     blocks: { train: blocks.train.length, validation: blocks.validation.length },
-    ...{ ...facts, name: about.name },
+    ...{ ...facts, name },
   };
 }

@@ -123,3 +123,13 @@ export const trainFlags = Object.fromEntries(
     ];
   }),
 );
+
+/** Those of them that say where functions run, and how many: for commands beside `train`. */
+export const functionFlags = Object.fromEntries(
+  (["storage", "provider", "workers", "stack", "endpointUrl", "memoryMiB", "timeoutS"] as const).map(
+    (key) => {
+      const name = flagName(key).slice("--".length);
+      return [name, trainFlags[name]!];
+    },
+  ),
+);

@@ -3,6 +3,7 @@
 import { SltrainError } from "../errors.ts";
 import {
   type FunctionEvent,
+  type MapperEvent,
   RUN_SCHEMA_VERSION,
   type StarterEvent,
   type StartReason,
@@ -21,10 +22,15 @@ const reasons: readonly unknown[] = ["start", "handover", "rescue", "speculation
 const isWhole = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 0;
 const aText: Check = { expected: "a string", holds: (value) => typeof value === "string" };
 const aWhole: Check = { expected: "a whole number from 0", holds: isWhole };
+const twoWholes: Check = {
+  expected: "two whole numbers from 0",
+  holds: (value) => Array.isArray(value) && value.length === 2 && value.every(isWhole),
+};
+const kinds: readonly unknown[] = ["worker", "starter", "mapper"] satisfies FunctionEvent["kind"][];
 
 const ofAll = {
   schemaVersion: { expected: String(RUN_SCHEMA_VERSION), holds: (value) => value === RUN_SCHEMA_VERSION },
-  kind: { expected: "worker or starter", holds: (value) => value === "worker" || value === "starter" },
+  kind: { expected: "worker, starter or mapper", holds: (value) => kinds.includes(value) },
   runId: aText,
   storage: aText,
   channel: aText,
@@ -40,6 +46,7 @@ const ofAll = {
 const checks: {
   readonly worker: Checks<Required<WorkerEvent>>;
   readonly starter: Checks<Required<StarterEvent>>;
+  readonly mapper: Checks<Required<MapperEvent>>;
 } = {
   worker: {
     ...ofAll,
@@ -47,19 +54,15 @@ const checks: {
     generation: aWhole,
     reason: { expected: "start, handover, rescue or speculation", holds: (value) => reasons.includes(value) },
   },
-  starter: {
-    ...ofAll,
-    ranks: {
-      expected: "two whole numbers from 0",
-      holds: (value) => Array.isArray(value) && value.length === 2 && value.every(isWhole),
-    },
-  },
+  starter: { ...ofAll, ranks: twoWholes },
+  mapper: { ...ofAll, data: aText, stage: aWhole, parts: twoWholes },
 };
 
 /** Throws "event-invalid" naming the field, what was expected and what came. */
 export function parseFunctionEvent(event: unknown): FunctionEvent {
   const fields = (typeof event === "object" && event !== null ? event : {}) as Record<string, unknown>;
-  const wanted: Readonly<Record<string, Check>> = fields.kind === "starter" ? checks.starter : checks.worker;
+  const kind = fields.kind === "starter" || fields.kind === "mapper" ? fields.kind : "worker";
+  const wanted: Readonly<Record<string, Check>> = checks[kind];
   for (const [name, { expected, holds }] of Object.entries(wanted)) {
     if (!holds(fields[name])) throw eventInvalid(name, expected, fields[name]);
   }

@@ -16,6 +16,7 @@ import { startCursor } from "./cursor.ts";
 import { parseFunctionEvent } from "./event.ts";
 import { type FunctionContext, Invocation } from "./invocation.ts";
 import { runWorker, type WorkerEnd, type WorkerOptions } from "./run-worker.ts";
+import type { MapperEnd } from "./mapper.ts";
 import { runStarter } from "./starter.ts";
 
 /** `failed`: in a way that no other start would mend, so the run ends with it. */
@@ -23,7 +24,8 @@ export type FunctionEnd =
   | WorkerEnd
   | ({ readonly state: "failed" } & WorkerFailure)
   /** A starter's. */
-  | { readonly state: "started" };
+  | { readonly state: "started" }
+  | MapperEnd;
 
 export type Handler = (rawEvent: unknown, context: FunctionContext) => Promise<FunctionEnd>;
 
@@ -40,6 +42,11 @@ export function handlerWith(open: typeof openFunctions): Handler {
       if (event.kind === "starter") {
         await runStarter(event, storage, functions);
         return { state: "started" };
+      }
+      if (event.kind === "mapper") {
+        // Whoever trains does not load it.
+        const { runMapper } = await import("./mapper.ts");
+        return await runMapper(event, invocation, storage);
       }
       const run = await readManifest(storage, event);
       const { progress } = run.config;

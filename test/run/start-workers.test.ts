@@ -1,12 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Functions } from "../../src/functions/functions.ts";
-import {
-  RUN_SCHEMA_VERSION,
-  type FunctionEvent,
-  type StarterEvent,
-  type WorkerEvent,
-} from "../../src/run/records.ts";
+import { RUN_SCHEMA_VERSION, type StarterEvent, type WorkerEvent } from "../../src/run/records.ts";
 import { startByStarters, STARTER_FAN_OUT, startWorkers } from "../../src/run/start-workers.ts";
 import { openStorage } from "../../src/storage/open.ts";
 
@@ -26,7 +21,7 @@ async function starting(name: string) {
   const starters: StarterEvent[] = [];
   const functions: Functions = {
     async invoke(event) {
-      const got = event as FunctionEvent;
+      const got = event as WorkerEvent | StarterEvent;
       if (got.kind === "worker") {
         workers.push(got);
         return;

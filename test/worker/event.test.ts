@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SltrainError } from "../../src/errors.ts";
 import { encodeEvent, MAX_EVENT_BYTES } from "../../src/functions/functions.ts";
-import { RUN_SCHEMA_VERSION, type StarterEvent, type WorkerEvent } from "../../src/run/records.ts";
+import {
+  type MapperEvent,
+  RUN_SCHEMA_VERSION,
+  type StarterEvent,
+  type WorkerEvent,
+} from "../../src/run/records.ts";
 import { parseFunctionEvent } from "../../src/worker/event.ts";
 
 const ofAll = {
@@ -18,8 +23,10 @@ const worker: WorkerEvent = {
 };
 const starter: StarterEvent = { ...ofAll, kind: "starter", attempt: 0, ranks: [4, 8] };
 
-test("events of workers and of starters arrive as they were sent", () => {
-  for (const event of [worker, starter]) {
+const mapper: MapperEvent = { ...ofAll, kind: "mapper", attempt: 1, data: "0f", stage: 2, parts: [3, 9] };
+
+test("events of workers, starters and mappers arrive as they were sent", () => {
+  for (const event of [worker, starter, mapper]) {
     assert.deepEqual(parseFunctionEvent(JSON.parse(encodeEvent(event))), event);
   }
 });
@@ -48,6 +55,8 @@ test("a field that is missing or no such thing is named with what was expected",
   refused({ ...worker, generation: -1 }, "generation");
   refused({ ...worker, functions: 7 }, "functions");
   refused({ ...starter, ranks: [0] }, "ranks");
+  refused({ ...mapper, parts: [0, -1] }, "parts");
+  refused({ ...mapper, kind: "map" }, "kind");
   refused({ ...starter, schemaVersion: 1 }, "schemaVersion");
 });
 

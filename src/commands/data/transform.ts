@@ -1,21 +1,28 @@
 import { Flags } from "@oclif/core";
+import { resolveTrainConfig } from "../../config/resolve.ts";
 import { transformData } from "../../coordinator/transform-data.ts";
 import { STEPS } from "../../data/transform/parse-steps.ts";
+import { createMappingProvider } from "../../providers/create-provider.ts";
+import { deployPrinter } from "../../providers/lambda/deploy-view.ts";
+import { useStack } from "../../providers/lambda/use-stack.ts";
 import { openStorage } from "../../storage/open.ts";
-import { dataArg, dataFlags } from "../../ui/data-flags.ts";
-import { importReport, importView, transformSummary } from "../../ui/import-view.ts";
-import { SltrainCommand } from "../../ui/sltrain-command.ts";
+import { dataArg } from "../../ui/data-flags.ts";
+import { SltrainCommand, jsonFlag } from "../../ui/sltrain-command.ts";
+import { functionFlags } from "../../ui/train-flags.ts";
+import { transformReport, transformSummary, transformView } from "../../ui/transform-view.ts";
 
 export default class DataTransform extends SltrainCommand {
   static override summary = "Make a data set from another one by steps of preprocessing";
   static override description = [
-    "Rows keep their split and their order. Statistics are those of the training rows that a step gets. Steps:",
+    "Rows keep their split and their order. Statistics are those of the training rows that a step gets. With " +
+      "--provider or --workers, functions do it, a partition at a time: the result is the same. Steps:",
     ...Object.values(STEPS).map(({ form, description }) => `${form}: ${description}`),
   ].join("\n");
   static override examples = [
     "<%= config.bin %> <%= command.id %> higgs --to higgs-01 --steps min-max",
-    "<%= config.bin %> <%= command.id %> counts --to text --steps l2-norm,hash:18",
+    "<%= config.bin %> <%= command.id %> counts --to text --steps tf-idf,hash:18",
     "<%= config.bin %> <%= command.id %> census --to census-1hot --steps one-hot:workclass+3 --json",
+    "<%= config.bin %> <%= command.id %> higgs --to higgs-std --steps standardise --provider local --workers 4",
   ];
   static override args = { data: dataArg };
   static override flags = {
@@ -25,20 +32,29 @@ export default class DataTransform extends SltrainCommand {
       required: true,
       helpValue: Object.keys(STEPS).join("|"),
     }),
-    ...dataFlags,
+    ...functionFlags,
+    json: jsonFlag,
   };
 
   override async run(): Promise<void> {
     const { args, flags } = await this.parse(DataTransform);
-    const storage = await openStorage(flags.storage);
-    const view = importView(process.stderr);
+    const { to, steps, json, ...settings } = flags;
+    const { env } = process;
+    const resolved = await resolveTrainConfig({ flags: settings, env, cwd: process.cwd() });
+    const onFunctions = [resolved.sources.provider, resolved.sources.workers].includes("flag");
+    const onEvent = deployPrinter(json, (line) => this.logToStderr(line));
+    const config = onFunctions ? await useStack({ ...resolved, env, onEvent }) : resolved.config;
+    const createProvider = (uri: string, id: string) => createMappingProvider(config, uri, id);
+    const storage = await openStorage(config.storage);
+    const view = transformView(process.stderr);
     try {
       const made = await transformData({
-        ...{ storage, from: args.data, to: flags.to, steps: flags.steps },
+        ...{ storage, from: args.data, to, steps },
+        functions: onFunctions ? { config, createProvider } : undefined,
         onProgress: (progress) => view.progress(progress),
       });
       view.end();
-      this.log(flags.json ? JSON.stringify(importReport(made)) : transformSummary(made));
+      this.log(json ? JSON.stringify(transformReport(made)) : transformSummary(made));
     } finally {
       view.end();
       await storage.close();

@@ -16,10 +16,10 @@ const IDLE_MS = 60_000;
 /** Variables that functions get over those of this process; asked for when functions are started. */
 type Environment = () => Readonly<Record<string, string>>;
 
-/** Beside the run's other files where storage is a folder, else in a folder of that name here. */
-export function logDirectory(storageUri: string, runId: string): string {
+/** In the folder of that key where storage is one, else in a folder of that name here. */
+export function logDirectory(storageUri: string, key: string): string {
   const root = storageUri.startsWith("fs:") ? storageUri.slice("fs:".length) : ".sltrain";
-  return join(root, "runs", runId, "logs");
+  return join(root, key, "logs");
 }
 
 export class LocalProvider implements Provider {
