@@ -1,5 +1,5 @@
 // What a worker trains with: its data, and the model compiled on its device. It costs most of a start, so a process keeps
-// the last one for its next invocation.
+// the last one for its next invocation, and of it whatever fits: a warm process mostly gets another rank than before.
 
 import { scalesLoss } from "../algorithms/loss-scale.ts";
 import { Replica } from "../algorithms/replica.ts";
@@ -19,17 +19,20 @@ import { openRunDevice, type RunDevice } from "./run-device.ts";
 import { startingPoint } from "./starting-point.ts";
 import type { StartupClock } from "./startup-clock.ts";
 
-export interface Equipment extends RunDevice {
-  /** Of the settings that it was made for. */
-  readonly key: string;
+export interface Equipment extends CompiledReplica {
   readonly schedule: SampleSchedule;
   readonly optimizer: Optimizer;
   /** The rows that the schedule speaks of: in memory, or streamed where they do not fit. */
   readonly train: Dataset | RowStream;
   /** This rank's part of the validation split; may be empty. */
   readonly validation: Dataset;
+  /** All that each part of it depends on. */
+  readonly keys: Readonly<Record<"replica" | "train" | "validation", string>>;
+}
+
+interface CompiledReplica extends RunDevice {
   readonly replica: Replica;
-  /** What the replica's parameters are as long as it is as good as new; absent: what its seed says. */
+  /** What its parameters are as long as it is as good as new; absent: what its seed says. */
   readonly start: Float32Array | undefined;
   /** Of the largest batch. */
   readonly step: Step;
@@ -48,29 +51,30 @@ export interface EquipOptions {
 let kept: Equipment | undefined;
 
 /** As good as new. It is the caller's until it is kept or destroyed. */
-export async function equip({ storage, manifest, rank, threads, startup }: EquipOptions): Promise<Equipment> {
-  const key = keyOf(manifest, rank, threads);
+export async function equip(options: EquipOptions): Promise<Equipment> {
+  const { storage, manifest, rank, startup } = options;
   const { dataBytes } = memoryShares(manifest.config.memoryMiB, manifest.data);
   const schedule = scheduleOf(manifest, rank, dataBytes);
   const place = { storage, manifest, rows: schedule.rows, rank, memoryLimitBytes: dataBytes };
-  const warm = kept?.key === key ? kept : undefined;
-  if (warm === undefined) kept?.device.destroy();
+  const keys = keysOf(options, schedule);
+  const before = kept;
   kept = undefined;
-  if (warm !== undefined) {
-    await beginAgain(warm.replica, storage, manifest);
-    // What it streamed from is closed.
-    return begun(warm.train instanceof RowStream ? { ...warm, train: await openTrain(place) } : warm);
-  }
+  const compiled = before?.keys.replica === keys.replica ? before : undefined;
+  if (compiled === undefined) before?.device.destroy();
   const optimizer = optimizerOf(manifest.config);
-  const [train, validation, start, compiled] = await Promise.all([
-    openTrain(place),
-    openValidation(place),
-    startingPoint(storage, manifest),
-    compileReplica(manifest, optimizer, schedule.largestShare, { rank, threads, startup }),
+  const [train, validation, start, { device, gpu, replica, step }] = await Promise.all([
+    // What it streamed from is closed.
+    before?.keys.train === keys.train && !(before.train instanceof RowStream)
+      ? before.train
+      : openTrain(place),
+    before?.keys.validation === keys.validation ? before.validation : openValidation(place),
+    compiled === undefined ? startingPoint(storage, manifest) : compiled.start,
+    compiled ?? compileReplica(options, optimizer, schedule.largestShare),
   ]);
-  await beginAgain(compiled.replica, storage, manifest);
+  await beginAgain(replica, storage, manifest);
+  if (start !== undefined) replica.write("parameters", start);
   startup.end("data");
-  return begun({ key, schedule, optimizer, start, train, validation, ...compiled });
+  return { keys, schedule, optimizer, train, validation, device, ...(gpu && { gpu }), replica, start, step };
 }
 
 /** By the run's first weights, and by its seed where it has none. */
@@ -80,22 +84,32 @@ async function beginAgain(replica: Replica, storage: Storage, { weights }: RunMa
   await loadWeights(storage, stored, replica);
 }
 
-function begun(equipment: Equipment): Equipment {
-  const { replica, start } = equipment;
-  if (start !== undefined) replica.write("parameters", start);
-  return equipment;
-}
-
 /** For the next invocation of this process, unless its GPU has gone away. */
 export function keepEquipment(equipment: Equipment): void {
   kept?.device.destroy();
   kept = equipment.device.isLost === true ? undefined : equipment;
 }
 
-/** All that it depends on: not the run's name, nor where the run is stored. */
-function keyOf({ config, data, topology, loss }: RunManifest, rank: number, threads: number): string {
+/** Of the run's settings whatever a part may depend on: not its name, nor where it is stored. */
+function keysOf(
+  { manifest, rank, threads }: EquipOptions,
+  { rows, largestShare }: SampleSchedule,
+): Equipment["keys"] {
+  const { config, data, topology, loss, classWeights } = manifest;
   const { runId: _, storage: __, channel: ___, ...settings } = config;
-  return JSON.stringify({ settings, data, topology, loss, rank, threads });
+  const key = (...parts: unknown[]): string => JSON.stringify([settings, data, ...parts]);
+  return {
+    replica: key(
+      topology,
+      loss,
+      classWeights,
+      threads,
+      largestShare,
+      config.device === "webgpu" ? rank : "any",
+    ),
+    train: key(rows),
+    validation: key(rank),
+  };
 }
 
 /**
@@ -150,11 +164,11 @@ function openValidation({ storage, manifest, rank, memoryLimitBytes }: DataPlace
 
 /** The model on its device, ready for its first step. */
 async function compileReplica(
-  { config, topology, loss, classWeights }: RunManifest,
+  { manifest, rank, threads, startup }: EquipOptions,
   optimizer: Optimizer,
   batchSize: number,
-  { rank, threads, startup }: Pick<EquipOptions, "rank" | "threads" | "startup">,
-): Promise<RunDevice & { replica: Replica; step: Step }> {
+): Promise<Omit<CompiledReplica, "start">> {
+  const { config, topology, loss, classWeights } = manifest;
   const opened = await openRunDevice(config, rank, threads);
   const { device } = opened;
   startup.end("device");
