@@ -13,7 +13,8 @@ import { AT, clear, inWindow } from "../simd/window.ts";
 import type { UnbiasedCodec } from "./codec.ts";
 import { halvesCodec } from "./halves.ts";
 
-const BLOCK = 1024;
+/** Values that share a scale. */
+export const FP16_BLOCK = 1024;
 const EXPONENT_BYTES = 4;
 const HALF_BYTES = 2;
 const FLOAT_BYTES = 4;
@@ -61,7 +62,7 @@ const kernels = inWindow({
         ),
         result.set(v128.or(result, sign)),
       ];
-      const main = forPasses(f, 0, p.count, BLOCK, (block) => [
+      const main = forPasses(f, 0, p.count, FP16_BLOCK, (block) => [
         end.set(blockEnd(block, p.count)),
         largest.set(v128.zero),
         forPasses(f, block, end, PASS_VALUES, (first) => [
@@ -74,7 +75,7 @@ const kernels = inWindow({
         acrossLanes(largest, i32x4.maxU),
         exponent.set(i32.shrU(i32x4.extractLane(largest, 0), MANTISSA_BITS)),
         exponent.set(i32.sub(LARGEST_EXPONENT + F32_BIAS, i32.select(exponent, exponent, 1))),
-        i32.store(i32.shrU(block, Math.log2(BLOCK / EXPONENT_BYTES)), exponent, AT.shared),
+        i32.store(i32.shrU(block, Math.log2(FP16_BLOCK / EXPONENT_BYTES)), exponent, AT.shared),
         powerOfTwo(exponent, factor, otherFactor),
         forPasses(f, block, end, PASS_VALUES, (first) => [
           from.set(addressOf(first, FLOAT_BYTES)),
@@ -104,9 +105,9 @@ const kernels = inWindow({
         math.constant(2 ** -112),
       );
       const denormal = f32x4.sub(v128.or(i32x4.shrU(doubled, 17), math.integer(HALF)), math.constant(0.5));
-      const main = forPasses(f, 0, p.count, BLOCK, (block) => [
+      const main = forPasses(f, 0, p.count, FP16_BLOCK, (block) => [
         end.set(blockEnd(block, p.count)),
-        exponent.set(i32.load(i32.shrU(block, Math.log2(BLOCK / EXPONENT_BYTES)), AT.shared)),
+        exponent.set(i32.load(i32.shrU(block, Math.log2(FP16_BLOCK / EXPONENT_BYTES)), AT.shared)),
         exponent.set(i32.sub(0, exponent)),
         powerOfTwo(exponent, factor, otherFactor),
         forPasses(f, block, end, PASS_VALUES, (first) => [
@@ -136,7 +137,7 @@ const kernels = inWindow({
 
 /** The end of a block's passes. */
 function blockEnd(block: Local<"i32">, count: I32): I32 {
-  const whole = i32.add(block, BLOCK);
+  const whole = i32.add(block, FP16_BLOCK);
   return i32.select(i32.ltU(whole, count), whole, count);
 }
 
@@ -147,7 +148,7 @@ function powerOfTwo(exponent: Local<"i32">, factor: Local<"v128">, other: Local<
   return [factor.set(splat(half)), other.set(splat(i32.sub(exponent, half)))];
 }
 
-const blockCount = (length: number): number => Math.ceil(length / BLOCK);
+const blockCount = (length: number): number => Math.ceil(length / FP16_BLOCK);
 const bytes = (length: number): number =>
   Math.ceil((blockCount(length) * EXPONENT_BYTES + length * HALF_BYTES) / FILL_BYTES) * FILL_BYTES;
 
@@ -160,7 +161,7 @@ export const fp16: UnbiasedCodec = halvesCodec({
     const halvesEnd = end === length ? bytes(length) : halvesAt + (end - begin) * HALF_BYTES;
     return [
       {
-        at: (begin / BLOCK) * EXPONENT_BYTES,
+        at: (begin / FP16_BLOCK) * EXPONENT_BYTES,
         sizeBytes: blockCount(end - begin) * EXPONENT_BYTES,
         address: AT.shared,
       },

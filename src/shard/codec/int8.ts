@@ -27,7 +27,8 @@ import { AT, bytesOf, copyIn, copyOut, inWindow } from "../simd/window.ts";
 import { decodeBlocks, encodeBlocks } from "./blocks.ts";
 import type { Encoded, UnbiasedCodec } from "./codec.ts";
 
-const BLOCK = 512;
+/** Values that share a scale. */
+export const INT8_BLOCK = 512;
 const SCALE_BYTES = 4;
 /** No scale is less, so that none is 0 or has lost digits: the smallest normal float. */
 const MINIMUM_SCALE = 2 ** -126;
@@ -44,21 +45,21 @@ const RANDOM_BITS = 16;
 const RANDOM_BYTES = RANDOM_BITS / 8;
 /** Blocks whose generators run side by side. */
 const LANES = 4;
-const BLOCK_RANDOM_BYTES = BLOCK * RANDOM_BYTES;
+const BLOCK_RANDOM_BYTES = INT8_BLOCK * RANDOM_BYTES;
 
-const blockCount = (length: number): number => Math.ceil(length / BLOCK);
+const blockCount = (length: number): number => Math.ceil(length / INT8_BLOCK);
 
 const kernels = inWindow({
   /** Of the window's blocks, the first of which is number `block`: scales to `shared`, integers to `encoded`. */
   encode: (module) =>
     module.func("encode", ["count", "seed", "block"], (p, f) => {
       const { end, scaleAt } = f.named("i32", ["end", "scaleAt"]);
-      const blockEnd = (begin: Local<"i32">) => i32.add(begin, BLOCK);
+      const blockEnd = (begin: Local<"i32">) => i32.add(begin, INT8_BLOCK);
       return [
         randomNumbers(f, p),
-        forPasses(f, 0, p.count, BLOCK, (begin) => [
+        forPasses(f, 0, p.count, INT8_BLOCK, (begin) => [
           end.set(i32.select(i32.ltU(blockEnd(begin), p.count), blockEnd(begin), p.count)),
-          scaleAt.set(addressOf(i32.shrU(begin, Math.log2(BLOCK)), SCALE_BYTES)),
+          scaleAt.set(addressOf(i32.shrU(begin, Math.log2(INT8_BLOCK)), SCALE_BYTES)),
           findScale(f, begin, end, scaleAt),
           round(f, begin, end, scaleAt),
         ]),
@@ -71,7 +72,7 @@ const kernels = inWindow({
     return {
       pass: [
         to.set(addressOf(first, FLOAT_BYTES)),
-        scaleAt.set(addressOf(i32.shrU(first, Math.log2(BLOCK)), SCALE_BYTES)),
+        scaleAt.set(addressOf(i32.shrU(first, Math.log2(INT8_BLOCK)), SCALE_BYTES)),
         scale.set(v128.load32Splat(scaleAt, AT.shared)),
         bytes.set(v128.load(first, AT.encoded)),
         [i16x8.extendLowI8x16S(bytes), i16x8.extendHighI8x16S(bytes)].map((half, j) => [
@@ -113,7 +114,7 @@ function randomNumbers(
     state.set(v128.xor(state, i32x4.shrU(state, 16))),
     state.set(i32x4.sub(state, i32x4.eq(state, v128.zero))),
     // No block is longer than the first.
-    forPasses(f, 0, i32.select(i32.ltU(count, BLOCK), count, BLOCK), PASS, (first) => [
+    forPasses(f, 0, i32.select(i32.ltU(count, INT8_BLOCK), count, INT8_BLOCK), PASS, (first) => [
       square.rows.map((row) => [xorshift(13, 17, 5), row.set(state)]),
       square.interleave,
       square.columns.map((numbers, lane) =>
@@ -194,7 +195,7 @@ function round(f: FunctionBuilder, begin: Local<"i32">, end: Local<"i32">, scale
 const reader =
   ({ rest, compressible }: Encoded) =>
   (begin: number, end: number): void => {
-    const block = begin / BLOCK;
+    const block = begin / INT8_BLOCK;
     copyIn(AT.shared, rest, block * SCALE_BYTES, blockCount(end) * SCALE_BYTES);
     copyIn(AT.encoded, compressible, begin, end);
     kernels().decode(end - begin);
@@ -222,7 +223,7 @@ export const int8: UnbiasedCodec = {
   accepts: (compressibleBytes, length) => compressibleBytes === length,
   encode(values, room, seed) {
     encodeBlocks(values, (begin, end) => {
-      const block = begin / BLOCK;
+      const block = begin / INT8_BLOCK;
       kernels().encode(end - begin, seed, block);
       copyOut(room.rest, block * SCALE_BYTES, AT.shared, blockCount(end - begin) * SCALE_BYTES);
       copyOut(room.compressible, begin, AT.encoded, end - begin);

@@ -21,7 +21,7 @@ const GUARD_ELEMENTS = 64;
 export async function runCall(
   device: WebGpuDevice,
   kernel: WebGpuKernel,
-  { op, call, label }: Case,
+  { call, label }: Pick<Case, "call" | "label">,
   operands: readonly Operand[],
   onInputs: readonly number[] = [],
 ): Promise<readonly Float32Array[]> {
@@ -49,7 +49,7 @@ export async function runCall(
   const outputs = call.outputs.map((_, i) => outputAt(i));
   const program: Program = {
     values,
-    instructions: [{ op: ops[op], params: call.params, inputs, outputs }],
+    instructions: [{ op: kernel.op, params: call.params, inputs, outputs }],
     vectors: sizes,
   };
   const plan = { offsets: types.map(() => -1), arenaElements: 0 };

@@ -2,6 +2,8 @@
 
 import type { WebGpuKernel } from "../kernel.ts";
 import { byteShuffleKernels } from "./byte-shuffle.ts";
+import { fp16ChunkKernel } from "./chunk-fp16.ts";
+import { int8ChunkKernel } from "./chunk-int8.ts";
 import { halfPrecisionKernels } from "./half-precision.ts";
 import { int8Kernels } from "./int8.ts";
 import { xxh32Kernel } from "./xxh32.ts";
@@ -11,4 +13,6 @@ export const codecKernels: readonly WebGpuKernel[] = [
   ...int8Kernels,
   ...byteShuffleKernels,
   xxh32Kernel,
+  fp16ChunkKernel,
+  int8ChunkKernel,
 ];

@@ -17,7 +17,8 @@ import { maximumOf } from "../emit/reduce.ts";
 import { rowPass, rowTeams } from "../emit/rows.ts";
 import type { WebGpuKernel } from "../kernel.ts";
 
-const QUOTIENT = `// a / b as float bits, rounded to the nearest even, of bits of a and b that are not negative; b is normal. What is no
+/** `quotient(a: u32, b: u32) -> u32` */
+export const QUOTIENT = `// a / b as float bits, rounded to the nearest even, of bits of a and b that are not negative; b is normal. What is no
 // normal number is 0.
 fn quotient(a: u32, b: u32) -> u32 {
   if (a == 0u) { return 0u; }
@@ -44,7 +45,7 @@ fn quotient(a: u32, b: u32) -> u32 {
 `;
 
 /** 127 as float bits. */
-const LIMIT = "0x42fe0000u";
+export const LIMIT = "0x42fe0000u";
 
 /** `quantise(x, scale)`: x as a number of scales, in -127..127 and not yet rounded to an integer. */
 const QUANTISE = `fn quantise(x: u32, scale: u32) -> f32 {

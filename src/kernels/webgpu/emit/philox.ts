@@ -1,14 +1,17 @@
 // Philox4x32-10 in WGSL, as src/random.ts has it (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011).
 
-/** `philox(counter: vec4u, key: vec2u) -> vec4u`. */
-export const PHILOX = `// The high 32 bits of a 64-bit product, from four products of 16 bits.
+/** `multiply_high(a: u32, b: u32) -> u32`. */
+export const MULTIPLY_HIGH = `// The high 32 bits of a 64-bit product, from four products of 16 bits.
 fn multiply_high(a: u32, b: u32) -> u32 {
   let low = (a & 0xffffu) * (b & 0xffffu);
   let middle = (a >> 16u) * (b & 0xffffu) + (low >> 16u);
   let other = (a & 0xffffu) * (b >> 16u) + (middle & 0xffffu);
   return (a >> 16u) * (b >> 16u) + (middle >> 16u) + (other >> 16u);
 }
-fn philox(counter: vec4u, seed: vec2u) -> vec4u {
+`;
+
+/** `philox(counter: vec4u, key: vec2u) -> vec4u`. */
+export const PHILOX = `${MULTIPLY_HIGH}fn philox(counter: vec4u, seed: vec2u) -> vec4u {
   var c = counter;
   var key = seed;
   for (var round = 0u; round < 10u; round++) {

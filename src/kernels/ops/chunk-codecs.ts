@@ -1,0 +1,42 @@
+// Codecs of a chunk of gradients as they travel, in words of 32 bits, for a device that is not the host: fp16, int8 and
+// top-k of src/shard/codec/ (bf16 is bf16-encode). They are not in the list of all ops: the host encodes with the codecs
+// themselves, which say what they mean and are what they are tested against, bit for bit.
+
+import type { Op } from "../op.ts";
+import { elementCount, i32 } from "../tensor.ts";
+import { bindShapes, expectPositiveInteger } from "./shapes.ts";
+
+export interface BlockParams {
+  /** Elements that share a scale: a multiple of 64. */
+  readonly blockElements: number;
+}
+
+/**
+ * x[L] -> i32[W]: for each block the exponent of the power of two that takes its largest magnitude to [2^14, 2^15), then
+ * the elements times that as halves, two to a word, then zeros up to an even W.
+ */
+export const fp16ChunkEncode: Op<BlockParams> = {
+  name: "fp16-chunk-encode",
+  infer(inputs, { blockElements }) {
+    const { L } = bindShapes("fp16-chunk-encode", inputs, { x: "L" });
+    expectPositiveInteger("fp16-chunk-encode", "blockElements", blockElements);
+    return [i32(2 * Math.ceil((Math.ceil(L / blockElements) + L / 2) / 2))];
+  },
+  flops: (inputs) => elementCount(inputs[0]!),
+  vjp: "not-differentiable",
+};
+
+/**
+ * (x[L], seed i32[1]) -> i32[W]: for each block its largest magnitude / 127 as f32, then four elements to a word as bytes:
+ * (floor(x / scale * 2^16) + h) / 2^16 rounded down, h the next 16 bits of the block's xorshift generator.
+ */
+export const int8ChunkEncode: Op<BlockParams> = {
+  name: "int8-chunk-encode",
+  infer(inputs, { blockElements }) {
+    const { L } = bindShapes("int8-chunk-encode", inputs, { x: "L", seed: "i32 1" });
+    expectPositiveInteger("int8-chunk-encode", "blockElements", blockElements);
+    return [i32(Math.ceil(L / blockElements) + Math.ceil(L / 4))];
+  },
+  flops: (inputs) => 2 * elementCount(inputs[0]!),
+  vjp: "not-differentiable",
+};
