@@ -21,16 +21,21 @@ const DATA = {
     linear: { model: "lr", epochs: 15, "batch-size": 64 },
     clusters: 2,
   },
-  mnist: { path: "mnist", linear: { model: "softmax", epochs: 8 }, clusters: 10 },
-  "fashion-mnist": { path: "fashion-mnist", linear: { model: "softmax", epochs: 4 }, clusters: 10 },
+  mnist: { path: "mnist", linear: { model: "softmax", epochs: 8, "batch-size": 64 }, clusters: 10 },
+  "fashion-mnist": {
+    path: "fashion-mnist",
+    linear: { model: "softmax", epochs: 4, "batch-size": 64 },
+    clusters: 10,
+  },
 } as const;
 
 const ROUNDS = 15;
-const gradient = { lr: 0.02, "weight-decay": 1e-3, "decay-except": "vectors" };
+const decay = { "weight-decay": 1e-3, "decay-except": "vectors" };
+const gradient = { optimizer: "momentum", schedule: "constant", lr: 0.02, ...decay };
 const ALGORITHMS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   "ga-sgd": gradient,
-  "local-sgd": { ...gradient, "warmup-steps": 10 },
-  diloco: { lr: 0.002, "weight-decay": 1e-3, "decay-except": "vectors" },
+  "local-sgd": { ...gradient, optimizer: "nesterov", "warmup-steps": 10 },
+  diloco: { schedule: "constant", lr: 0.002, ...decay },
   admm: { epochs: ROUNDS, "batch-size": undefined },
   em: { model: "kmeans", epochs: ROUNDS, "batch-size": undefined },
 };

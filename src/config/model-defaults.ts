@@ -61,9 +61,11 @@ export const generalDefaults = {
 export const modelDefaults: Readonly<Record<string, TrainConfigInput>> = {
   // Lloyd's algorithm is EM's, and nothing else trains it.
   kmeans: { algorithm: "em" },
-  lr: { batchSize: 64, lr: 0.05 },
-  softmax: { batchSize: 64, lr: 0.05 },
-  svm: { batchSize: 64, lr: 0.01 },
+  // Adam's steps are of one size for one-hot, normalised and standardised features, where a rate of momentum's that suits
+  // one is ten times too small for another: docs/algorithms.md has the accuracies. Batches grow with the data.
+  lr: { batchSize: 8, optimizer: "adam", lr: 0.02, schedule: "cosine" },
+  softmax: { batchSize: 8, optimizer: "adam", lr: 0.01, schedule: "cosine" },
+  svm: { batchSize: 8, optimizer: "adam", lr: 0.02, schedule: "cosine" },
   mlp: { batchSize: 256, lr: 0.1, schedule: "cosine", epochs: 3 },
   lenet5: { batchSize: 64, lr: 0.03 },
   "feng-a": { data: "random-binary", batchSize: 1024, lr: 0.2, schedule: "cosine" },
@@ -89,45 +91,79 @@ export const modelDefaults: Readonly<Record<string, TrainConfigInput>> = {
   vgg19: { batchSize: 32, lr: 0.00125, weightDecay: 5e-4 },
 };
 
+/** Models whose batches grow with the data, up to this size. */
+const LINEAR_MODELS: ReadonlySet<string> = new Set(["lr", "softmax", "svm"]);
+const LARGEST_LINEAR_BATCH = 4096;
+/** A linear model is at its optimum after some thousand steps, whatever the number of rows. */
+const LINEAR_STEPS_PER_EPOCH = 256;
+
+/**
+ * The batch of a run on so many training rows, where nobody says how large: the model's own, and for linear models the
+ * largest power of two that leaves an epoch 256 steps. Each worker has a row of it.
+ */
+export function batchSizeFor(
+  {
+    model,
+    batchSize,
+    workers,
+  }: { readonly model: string; readonly batchSize: number; readonly workers: number },
+  rows: number,
+): number {
+  if (!LINEAR_MODELS.has(model)) return batchSize;
+  const byRows = 2 ** Math.floor(Math.log2(Math.max(1, rows / LINEAR_STEPS_PER_EPOCH)));
+  return Math.max(batchSize, workers, Math.min(byRows, LARGEST_LINEAR_BATCH));
+}
+
+/** Optimizers that divide by the size of the gradients; a rate of theirs is none for the others, and the other way round. */
+const ADAPTIVE: ReadonlySet<string> = new Set(["adam", "adamw", "adagrad"]);
+/** As in the paper (Kingma and Ba 2015, algorithm 1). */
+const ADAPTIVE_LR = 0.001;
+
 /**
  * Where steps do not know all of the gradients before them. Heavy-ball momentum overshoots on what comes late: Nesterov's,
  * which is that of PowerSGD's paper (Vogels et al. 2019, algorithm 2), less so; and while the first gradients are the
- * largest, the rate rises slowly, as in Deep Gradient Compression (Lin et al. 2018, section 3.3).
+ * largest, the rate rises slowly, as in Deep Gradient Compression (Lin et al. 2018, section 3.3). What is divided by the
+ * size of the gradients needs neither.
  */
 const lateGradients = { optimizer: "nesterov", warmupSteps: 100 } as const;
 
 /** What an algorithm wants instead of that, of any model: diloco its paper's optimiser, at a rate that suits the small ones. */
 const algorithmDefaults: Readonly<Record<string, TrainConfigInput>> = {
-  "local-sgd": lateGradients,
   diloco: { optimizer: "adamw", lr: 0.001 },
   // An epoch is a round. Without a penalty, the optimum of classes that a plane separates lies at infinity.
   admm: { epochs: 100, tolerance: 1e-3, weightDecay: 1e-3, decayExcept: "vectors" },
   em: { epochs: 100, tolerance: 1e-5 },
 };
 
-/** By a compression's name, without its parameter: those that send most of a gradient some steps late; of any model. */
-const compressionDefaults: Readonly<Record<string, TrainConfigInput>> = {
-  powersgd: lateGradients,
-  "top-k": lateGradients,
-  sign: lateGradients,
-};
+/** By name, without a parameter: those that send most of a gradient some steps late. */
+const LATE_COMPRESSIONS: ReadonlySet<string> = new Set(["powersgd", "top-k", "sign"]);
 
 export type ModelDefaults = typeof generalDefaults & TrainConfigInput;
 
-/** Defaults of all settings that have one without a look at the machine or at other settings. */
-export function defaultsFor(
-  model: string = generalDefaults.model,
-  algorithm: string = modelDefaults[model]?.algorithm ?? generalDefaults.algorithm,
-  compress: string = generalDefaults.compress,
-): ModelDefaults {
+/** What defaults depend on, as far as the user says it. */
+interface Chosen {
+  readonly model?: string | undefined;
+  readonly algorithm?: string | undefined;
+  readonly compress?: string | undefined;
+  readonly optimizer?: string | undefined;
+}
+
+/** Defaults of all settings that have one without a look at the machine, the data or other settings. */
+export function defaultsFor({ model = generalDefaults.model, ...chosen }: Chosen = {}): ModelDefaults {
+  const ofModel = { ...generalDefaults, ...modelDefaults[model] };
+  const { algorithm = ofModel.algorithm, compress = generalDefaults.compress } = chosen;
   const [compression = compress] = compress.split(":");
-  const chosen = {
-    ...modelDefaults[model],
-    // What others exchange are no gradients.
-    ...(algorithm === generalDefaults.algorithm
-      ? compressionDefaults[compression]
-      : algorithmDefaults[algorithm]),
+  // What the others exchange are no gradients.
+  const isLate = algorithm === "local-sgd" || (algorithm === "ga-sgd" && LATE_COMPRESSIONS.has(compression));
+  const defaults = {
+    ...ofModel,
+    ...(isLate && !ADAPTIVE.has(ofModel.optimizer) && lateGradients),
+    ...algorithmDefaults[algorithm],
     ...{ model, algorithm },
-  };
-  return { ...generalDefaults, ...chosen } as ModelDefaults;
+  } as ModelDefaults;
+  const { optimizer = defaults.optimizer } = chosen;
+  const isAdaptive = ADAPTIVE.has(optimizer);
+  if (isAdaptive === ADAPTIVE.has(defaults.optimizer)) return defaults;
+  const lr: number = isAdaptive ? ADAPTIVE_LR : generalDefaults.lr;
+  return { ...defaults, lr } as ModelDefaults;
 }

@@ -67,12 +67,12 @@ export async function resolveTrainConfig(options: ResolveOptions): Promise<Resol
     values[given.key] = checkedValue(given);
     sources[given.key] = given.source;
   }
-  const { model, algorithm, compress, timeoutS } = values as TrainConfigInput;
-  const defaults = defaultsFor(model, algorithm, compress);
+  const given = values as TrainConfigInput;
+  const defaults = defaultsFor(given);
   const merged = {
     ...defaults,
     ...{ workers: cores, channel: values.storage ?? defaults.storage },
-    leaseMs: leaseWithin(timeoutS ?? defaults.timeoutS, defaults.leaseMs),
+    leaseMs: leaseWithin(given.timeoutS ?? defaults.timeoutS, defaults.leaseMs),
     // Hundreds of functions are started sooner by functions.
     orchestration: values.provider === "lambda" ? "starter" : defaults.orchestration,
     ...values,

@@ -8,6 +8,7 @@ import { areParameterServers, forgetRun, parameterServers } from "../allreduce/p
 import { readOptionsOf } from "../config/read-options.ts";
 import { samplesPerStep } from "../config/samples-per-step.ts";
 import { classWeightsOf } from "../config/class-weights.ts";
+import { batchSizeFor } from "../config/model-defaults.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { parseHidden } from "../config/hidden-units.ts";
 import type { ConfigSource } from "../config/resolve.ts";
@@ -96,19 +97,22 @@ export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> 
 }
 
 async function createRun(
-  { storage, config: given, sources, sltrainVersion, signal, onEvent }: PrepareOptions,
+  { storage, config: given, sources, signal, sltrainVersion, onEvent }: PrepareOptions,
   prices: RequestPrices | undefined,
 ): Promise<PreparedRun> {
   const chosen = await chooseDevice(given);
-  const config: TrainConfig = { ...given, device: chosen.device };
-  const imported = await ensurePartitions(storage, config.data, {
-    seed: config.seed,
-    rows: config.rows,
-    read: readOptionsOf(config),
+  const imported = await ensurePartitions(storage, given.data, {
+    seed: given.seed,
+    rows: given.rows,
+    read: readOptionsOf(given),
     // In a file or the environment they may be meant for other data.
     isAsked: (option) => sources[option === "format" ? "dataFormat" : option] === "flag",
   });
   const { train, validation } = imported.counts;
+  const config: TrainConfig = {
+    ...{ ...given, device: chosen.device },
+    batchSize: sources.batchSize === "default" ? batchSizeFor(given, train) : given.batchSize,
+  };
   refuseTooManyWorkers(config, imported);
   if (validation === 0) {
     throw new SltrainError({

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { batchSizeFor, defaultsFor } from "../../src/config/model-defaults.ts";
 import { resolveTrainConfig, type ResolvedConfig } from "../../src/config/resolve.ts";
 import { SltrainError } from "../../src/errors.ts";
 import { optimizerOf } from "../../src/optim/optimizer.ts";
@@ -130,6 +131,43 @@ test("diloco brings its inner optimizer and rate for any model, which any settin
   assert.deepEqual([config.syncEvery, config.outerLr, config.outerMomentum], ["epoch", 0.7, 0.9]);
   const other = await resolve({ flags: { algorithm: "diloco", lr: "0.5", "sync-every": "8" } });
   assert.deepEqual([other.config.lr, other.config.syncEvery], [0.5, 8]);
+});
+
+test("a rate is of the optimizer's kind: another kind brings its own, the same kind keeps the model's", async () => {
+  const rateOf = async (flags: Readonly<Record<string, string>>) => {
+    const { config } = await resolve({ flags });
+    return [config.optimizer, config.lr];
+  };
+  assert.deepEqual(await rateOf({ model: "lr" }), ["adam", 0.02]);
+  assert.deepEqual(await rateOf({ model: "lr", optimizer: "sgd" }), ["sgd", 0.05]);
+  assert.deepEqual(await rateOf({ model: "lr", optimizer: "adamw" }), ["adamw", 0.02]);
+  assert.deepEqual(await rateOf({ model: "lenet5", optimizer: "nesterov" }), ["nesterov", 0.03]);
+  assert.deepEqual(await rateOf({ model: "lenet5", optimizer: "adam" }), ["adam", 0.001]);
+  assert.deepEqual(await rateOf({ model: "lenet5", optimizer: "adam", lr: "0.01" }), ["adam", 0.01]);
+});
+
+test("late gradients change the momentum of a model, and no optimizer that adapts", async () => {
+  const stepsOf = async (flags: Readonly<Record<string, string>>) => {
+    const { config } = await resolve({ flags });
+    return [config.optimizer, config.warmupSteps];
+  };
+  assert.deepEqual(await stepsOf({ model: "mlp", algorithm: "local-sgd" }), ["nesterov", 100]);
+  assert.deepEqual(await stepsOf({ model: "mlp", compress: "top-k:1%" }), ["nesterov", 100]);
+  assert.deepEqual(await stepsOf({ model: "lr", algorithm: "local-sgd" }), ["adam", 0]);
+  assert.deepEqual(await stepsOf({ model: "lr", compress: "top-k:1%" }), ["adam", 0]);
+});
+
+test("batches of a linear model grow with the data, and have a row for each worker", () => {
+  const of = (model: string, rows: number, workers = 4) => {
+    const { batchSize } = defaultsFor({ model });
+    return batchSizeFor({ model, batchSize, workers }, rows);
+  };
+  assert.deepEqual(
+    [3, 569, 32_561, 49_749, 900_000, 11_000_000].map((rows) => of("lr", rows)),
+    [8, 8, 64, 128, 2048, 4096],
+  );
+  assert.equal(of("svm", 569, 48), 48);
+  assert.deepEqual([of("lenet5", 900_000), of("./my-model.json", 900_000)], [64, 128]);
 });
 
 test("a config file may be TypeScript, JavaScript or JSON", async () => {
