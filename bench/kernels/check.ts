@@ -33,6 +33,7 @@ const SEPARABLE_AXES: Readonly<Record<string, string | ((params: Params) => stri
   "max-pool-grad": "B B B -> B",
   "layer-norm": "B . . -> B B B",
   embedding: "B . -> B",
+  "cached-attention": "B B B -> B",
   "causal-attention": "B -> B B",
   "causal-attention-grad": "B B B B -> B",
   ...separableBySample("B -> B", [

@@ -114,6 +114,13 @@ export const fittingOperands: Readonly<Partial<Record<OpName, MakeOperands>>> = 
     referenceKernels["causal-attention"].run(forward, [operand], results);
     return [operand, ...results, normal(dy)];
   },
+  // The last one may be beyond the past's rows.
+  "cached-attention": ({ inputs }, normal, random) =>
+    inputs.map((type, i) =>
+      i === 2
+        ? Int32Array.from({ length: elementCount(type) }, () => random.nextInt(inputs[1]!.shape[1]! + 2))
+        : normal(type),
+    ),
   // NaNs have no difference to compare: a test of its own has ids outside the table.
   embedding: withIds(0, ({ inputs }) => inputs[1]!.shape[0]!),
   "sparse-dense": withCsr(0, ({ inputs }) => inputs[3]!.shape[0]!),

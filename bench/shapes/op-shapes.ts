@@ -103,6 +103,7 @@ function* opShapes(): Generator<OpShape> {
   const attended = f32(16, 256, 384);
   yield shape("sequences", "causal-attention", [qkv], { heads: 6 });
   yield shape("sequences", "causal-attention-grad", [qkv, attended, logSumExp, attended], { heads: 6 });
+  yield shape("sequences", "cached-attention", [f32(1, 3 * 384), f32(1, 256, 3 * 384), i32(1)], { heads: 6 });
   // A local step of logistic regression over LibSVM data, of two classes and of many.
   for (const [features, outputs] of [
     [2 ** 19, 1],

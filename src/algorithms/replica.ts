@@ -18,6 +18,7 @@ import { BatchRuns, type TrainOptions } from "./batch-runs.ts";
 import { LocalSteps } from "./local-steps.ts";
 import { memoise } from "./memoise.ts";
 import { ModelVectors, type Compiled, type VectorReadBack } from "./model-vectors.ts";
+import { NextToken } from "./next-token.ts";
 import { buildTrainingStep, evaluationCount } from "./training-memory.ts";
 import { Updates } from "./updates.ts";
 
@@ -224,6 +225,11 @@ export class Replica {
     writeSamples({ device, topology }, vectors, x);
     await step.run({ readBacks: [{ vector: outputs, begin: 0, end, after: lastInstruction }] });
     return device.mirror(outputs).subarray(0, end);
+  }
+
+  /** Of a model of tokens. */
+  nextToken(): NextToken {
+    return new NextToken(this.#vectors, this.#options.topology);
   }
 
   /** Allocates the optimiser's state (zeros) and compiles its update over the whole flat vector. */

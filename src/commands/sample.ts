@@ -12,7 +12,7 @@ export default class Sample extends SltrainCommand {
     "Prints the prompt and what the model goes on with, token by token. The same seed gives the same text.";
   static override examples = [
     '<%= config.bin %> <%= command.id %> my-run --prompt "Once upon a time" --tokens 500',
-    "<%= config.bin %> <%= command.id %> my-run --temperature 0.8 --top-k 40 --seed 7",
+    "<%= config.bin %> <%= command.id %> my-run --temperature 0.8 --top-k 40 --top-p 0.95 --seed 7",
   ];
   static override args = { run: runArg };
   static override flags = {
@@ -24,6 +24,11 @@ export default class Sample extends SltrainCommand {
       min: 0,
     }),
     "top-k": Flags.integer({ summary: "Draw among so many of the likeliest characters only.", min: 1 }),
+    "top-p": decimalFlag({
+      summary: "Draw among the likeliest characters only that have this share of the probability together.",
+      min: 0,
+      max: 1,
+    }),
     seed: Flags.integer({ summary: "Which of all texts.", default: 1, min: 0, max: 0xffff_ffff }),
     ...deviceFlags,
     ...runFlags,
@@ -31,10 +36,10 @@ export default class Sample extends SltrainCommand {
 
   override async run(): Promise<void> {
     const { args, flags } = await this.parse(Sample);
-    const { prompt, tokens, temperature, seed, json, "top-k": topK } = flags;
+    const { prompt, tokens, temperature, seed, json, "top-k": topK, "top-p": topP } = flags;
     const storage = await openStorage(flags.storage);
     const device = deviceRequest(flags);
-    const options = { storage, runId: args.run, prompt, tokens, temperature, topK, seed, device };
+    const options = { storage, runId: args.run, prompt, tokens, temperature, topK, topP, seed, device };
     let text = "";
     for await (const piece of sampleRun(options)) {
       if (!json) process.stdout.write(text === "" ? prompt + piece : piece);

@@ -57,12 +57,15 @@ export interface BuildOptions {
   readonly labelSmoothing?: number | undefined;
   /** Whether there is an input `weights` f32 of the truth's shape, which multiplies the losses. */
   readonly weighted?: boolean | undefined;
+  /** Whether it takes one token of each text at a time; of a model that goes by position, and not in training. */
+  readonly onePosition?: boolean | undefined;
 }
 
 /**
  * The graph's inputs are `x` f32[B, ...inputShape] (i32 for a model that embeds tokens, or those of `sparseInput` for sparse
  * samples), with a loss `labels` i32[B] (of tokens i32[B T]) or `targets` f32[B, N] or both, as
- * `truthOf` says, and `counters` i32[4] where dropout drops.
+ * `truthOf` says, and `counters` i32[4] where dropout drops. A model of one position takes `x` i32[B], `positions` i32[B] and
+ * for each attention `past.<layer>` f32[B,T,3D]; its outputs are of that position.
  */
 export interface BuiltModel {
   readonly graph: Graph;
@@ -86,7 +89,11 @@ export function buildModel(topology: Topology, batchSize: number, options: Build
   const builder = new GraphBuilder();
   const sparse = topology.sparse && sparseInput(builder, topology, batchSize);
   const sample = vocabularyOf(topology) === undefined ? f32 : i32;
-  const x = sparse?.values ?? builder.input("x", sample(batchSize, ...topology.inputShape));
+  const sampleShape = options.onePosition ? [] : topology.inputShape;
+  const x = sparse?.values ?? builder.input("x", sample(batchSize, ...sampleShape));
+  const at = options.onePosition
+    ? { positions: builder.input("positions", i32(batchSize)), contextLength: topology.inputShape[0]! }
+    : undefined;
   let counterInput: Tensor | undefined;
   const { training } = options;
   const counters = training ? () => (counterInput ??= builder.input("counters", i32(4))) : undefined;
@@ -101,7 +108,7 @@ export function buildModel(topology: Topology, batchSize: number, options: Build
     const subject = `${layer.className} layer ${JSON.stringify(layer.name)}`;
     const suggestions = layer.className === "Dense" ? ["Put a Flatten layer before it."] : [];
     const isFrozen = layer.trainable === false;
-    const context = { builder, training: training && !isFrozen, counters, index };
+    const context = { builder, training: training && !isFrozen, counters, index, at };
     const readsSparse = sparse !== undefined && stage.inputs.includes(MODEL_INPUT);
     if (readsSparse) refuseSparse(layer, topology);
     const declare = () =>

@@ -34,6 +34,7 @@ import { bindShapes, expectEqualExtents } from "../kernels/ops/shapes.ts";
 import { softmax } from "../kernels/ops/softmax.ts";
 import type { Op, Tensor } from "../kernels/op.ts";
 import { elementCount } from "../kernels/tensor.ts";
+import { addAttentionAt, addEmbeddingsAt, type OnePosition } from "./one-position.ts";
 import type { Stage } from "./stages.ts";
 import {
   varianceScalings,
@@ -55,6 +56,8 @@ export interface LayerContext {
   readonly counters: (() => Tensor) | undefined;
   /** The layer's place in the model: tells the masks of dropout layers apart. */
   readonly index: number;
+  /** Where the model takes one token of each text at a time. */
+  readonly at?: OnePosition | undefined;
 }
 
 export const activationOps: Readonly<Record<Exclude<Activation, "linear">, Op<NoParams>>> = {
@@ -146,8 +149,9 @@ export function addLayer(
       return builder.apply(embedding, [x, builder.parameter(`${layer.name}/embeddings`, shape, initial)], {});
     }
     case "TokenAndPositionEmbedding":
-      return addTokenAndPositionEmbedding(builder, layer, x);
+      return addTokenAndPositionEmbedding(layer, x, context);
     case "CausalSelfAttention":
+      if (context.at) return addAttentionAt(builder, context.at, layer, x);
       return builder.add(causalAttention, [x], { heads: layer.numHeads })[0]!;
     case "Multiply":
       return inputs.reduce((product, input) => builder.apply(multiply, [product, input], {}));
@@ -164,20 +168,22 @@ function overRows(builder: GraphBuilder, x: Tensor, compute: (rows: Tensor) => T
 
 /** The rows of all positions are added to each sample as one bias. */
 function addTokenAndPositionEmbedding(
-  builder: GraphBuilder,
   { name, vocabularySize, sequenceLength, embeddingDim, embeddingsInitializer }: TokenAndPositionEmbedding,
   x: Tensor,
+  { builder, at }: LayerContext,
 ): Tensor {
-  const { B, T } = bindShapes("token-and-position-embedding", [x.type], { tokens: "i32 B T" });
-  expectEqualExtents("token-and-position-embedding", "tokens.shape[1]", T, "sequenceLength", sequenceLength);
   const table = (part: string, rows: number) =>
     builder.parameter(
       `${name}/${part}`,
       [rows, embeddingDim],
       initializer(embeddingsInitializer, rows, embeddingDim),
     );
-  const tokens = builder.apply(embedding, [x, table("embeddings", vocabularySize)], {});
+  const embeddings = table("embeddings", vocabularySize);
   const positions = table("position_embeddings", sequenceLength);
+  if (at) return addEmbeddingsAt(builder, at, x, { tokens: embeddings, positions });
+  const { B, T } = bindShapes("token-and-position-embedding", [x.type], { tokens: "i32 B T" });
+  expectEqualExtents("token-and-position-embedding", "tokens.shape[1]", T, "sequenceLength", sequenceLength);
+  const tokens = builder.apply(embedding, [x, embeddings], {});
   const width = sequenceLength * embeddingDim;
   const sum = builder.apply(
     biasAdd,

@@ -230,6 +230,8 @@ function* cases(): Generator<Case> {
     const [y, logSumExp] = forward.call.outputs as [TensorType, TensorType];
     yield forward;
     yield caseOf("causal-attention-grad", [qkv, y, logSumExp, y], { heads });
+    const row = f32(batch, 3 * heads * headWidth);
+    yield caseOf("cached-attention", [row, qkv, i32(batch)], { heads });
   }
   for (const [rows, columns, clusters] of [
     [1, 1, 1],

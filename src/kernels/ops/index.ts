@@ -5,6 +5,7 @@ import { batchNorm, batchNormGrad, batchNormInference, movingAverage } from "./b
 import { biasAdd, columnSum } from "./bias.ts";
 import { byteShuffle, byteUnshuffle } from "./byte-shuffle.ts";
 import { clipNorm, clipValue } from "./clip.ts";
+import { cachedAttention } from "./cached-attention.ts";
 import { causalAttention, causalAttentionGrad } from "./causal-attention.ts";
 import { concat, slice } from "./concat.ts";
 import { conv2d, conv2dFilterGrad, conv2dInputGrad } from "./conv2d.ts";
@@ -88,6 +89,7 @@ export const ops = {
   "layer-norm-grad": layerNormGrad,
   "local-response-norm": localResponseNorm,
   "local-response-norm-grad": localResponseNormGrad,
+  "cached-attention": cachedAttention,
   "causal-attention": causalAttention,
   "causal-attention-grad": causalAttentionGrad,
   embedding,

@@ -11,6 +11,7 @@ import {
 import { biasAddReference, columnSumReference } from "./bias.ts";
 import { byteShuffleReference, byteUnshuffleReference } from "./byte-shuffle.ts";
 import { clipNormReference, clipValueReference } from "./clip.ts";
+import { cachedAttentionReference } from "./cached-attention.ts";
 import { causalAttentionGradReference, causalAttentionReference } from "./causal-attention.ts";
 import { concatReference, sliceReference } from "./concat.ts";
 import { conv2dFilterGradReference, conv2dInputGradReference, conv2dReference } from "./conv2d.ts";
@@ -117,6 +118,7 @@ export const referenceKernels: {
   "layer-norm-grad": layerNormGradReference,
   "local-response-norm": localResponseNormReference,
   "local-response-norm-grad": localResponseNormGradReference,
+  "cached-attention": cachedAttentionReference,
   "causal-attention": causalAttentionReference,
   "causal-attention-grad": causalAttentionGradReference,
   embedding: embeddingReference,

@@ -4,6 +4,7 @@ import { batchNormKernels } from "./normalisation/batch-norm.ts";
 import { byteShuffleKernels } from "./codecs/byte-shuffle.ts";
 import { clipKernels } from "./elementwise/clip.ts";
 import { columnKernels } from "./elementwise/columns.ts";
+import { cachedAttentionKernel } from "./attention/cached-attention.ts";
 import { causalAttentionGradKernel } from "./attention/causal-attention-grad.ts";
 import { causalAttentionKernel } from "./attention/causal-attention.ts";
 import { concatKernels } from "./elementwise/concat.ts";
@@ -57,6 +58,7 @@ export const wasmKernels: readonly WasmKernel[] = [
     causalAttentionKernel(width),
     causalAttentionGradKernel(width),
   ]),
+  cachedAttentionKernel,
   ...depthwiseKernels,
   ...conv2dMaxPoolKernels,
   ...poolingKernels,

@@ -21,6 +21,11 @@ function attention(draw: Draw) {
 }
 
 export const products = {
+  "cached-attention"(draw: Draw) {
+    const { qkv, params } = attention(draw);
+    const [batch, , features] = qkv.shape as [number, number, number];
+    return { inputs: [f32(batch, features), qkv, i32(batch)], params };
+  },
   "causal-attention"(draw: Draw) {
     const { qkv, params } = attention(draw);
     return { inputs: [qkv], params };

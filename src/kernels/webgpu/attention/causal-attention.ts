@@ -5,9 +5,7 @@ import type { KernelCall } from "../../kernel.ts";
 import { attentionExtents, causalAttention, type CausalAttentionParams } from "../../ops/causal-attention.ts";
 import { mathFunctions } from "../emit/math.ts";
 import type { WebGpuKernel } from "../kernel.ts";
-import { dotFunction, headPass, headUnits, MOST_HEAD_WIDTH, qkvUnit, yUnit } from "./head.ts";
-
-const LEAST_FLOAT = "-0x1.fffffep+127f";
+import { dotFunction, headPass, headUnits, LEAST_FLOAT, MOST_HEAD_WIDTH, qkvUnit, yUnit } from "./head.ts";
 
 export const causalAttentionKernel: WebGpuKernel = {
   name: "f32-causal-attention-webgpu",

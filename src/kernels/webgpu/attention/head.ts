@@ -14,6 +14,8 @@ const MOST_OTHERS = 16;
 const MOST_WORKGROUP = 256;
 /** What every adapter has, so that all sum alike. */
 const WORKGROUP_BYTES = 16_384;
+/** Below every score: no exponential of it is left. */
+export const LEAST_FLOAT = "-0x1.fffffep+127f";
 /** Four rows of so many floats on either side fit into that. */
 export const MOST_HEAD_WIDTH = 256;
 
