@@ -7,6 +7,8 @@ import { ops } from "../../../src/kernels/ops/index.ts";
 import { f32 } from "../../../src/kernels/tensor.ts";
 import { chooseWebGpuKernel } from "../../../src/kernels/webgpu/choose.ts";
 import { tiledConv2dKernels } from "../../../src/kernels/webgpu/convolution/tiled-conv2d.ts";
+import type { WebGpuKernel, WebGpuTarget } from "../../../src/kernels/webgpu/kernel.ts";
+import { TILES } from "../../../src/kernels/webgpu/products/tiles.ts";
 import { createTestGpu, needsGpu } from "../../support/gpu.ts";
 import { caseOf, operandsOf, type Case } from "../cases.ts";
 import { assertClose, bitsOf, expected } from "../expected.ts";
@@ -57,6 +59,14 @@ function casesOf({ x, w, stride, dilation = 1, padding = "same", first }: Convol
   ];
 }
 
+const MIDDLING: WebGpuTarget = {
+  ...{ subgroupSize: undefined, shaderF16: false },
+  ...{ workgroupBytes: 32_768, workgroupInvocations: 1024, storageBuffers: 8 },
+};
+
+/** Of operands that are rounded to 11 bits. */
+const HALF_TOLERANCE = 1e-3;
+
 let device: WebGpuDevice | undefined;
 before(async () => {
   if (needsGpu.skip === false) device = await createTestGpu();
@@ -79,3 +89,47 @@ for (const convolution of convolutions)
       );
     }
   });
+
+const hasTime = ["SLTRAIN_TEST_GPU", "SLTRAIN_TEST_SECONDS"].some((name) => process.env[name] !== undefined);
+
+// A software GPU chooses none of the large tiles, and compiles each for a second or more: SLTRAIN_TEST_SECONDS=600 has it run all.
+for (const [precision, sizes] of [
+  ["f32", ["128x128", "64x64"]],
+  ["f16", ["32x32"]],
+] as const)
+  for (const one of casesOf(convolutions[0]!))
+    test(`tiles of ${sizes.join(" and ")} in ${precision} compute ${one.op}`, needsGpu, async () => {
+      const operands = operandsOf(one);
+      const want = expected(one, operands);
+      const target: WebGpuTarget = { ...device!.target, precision };
+      const kernels = tiledConv2dKernels.filter(
+        ({ op, name }) =>
+          op === ops[one.op] &&
+          name.startsWith(precision) &&
+          (hasTime || sizes.some((size) => name.includes(`-${size}x`))),
+      );
+      assert.equal(kernels.length, hasTime ? TILES.length : sizes.length);
+      for (const kernel of kernels) {
+        const [got] = await runCall(device!, onTarget(kernel, target), one, operands);
+        assertClose(kernel.name, one, [got!], want, precision === "f32" ? 2e-6 : HALF_TOLERANCE);
+        const error = got!.reduce(
+          (most, value, i) => Math.max(most, Math.abs(value - want[0]!.values[i]!)),
+          0,
+        );
+        const wasRounded = error / want[0]!.scale > 2e-6;
+        assert.equal(wasRounded, precision === "f16", `${kernel.name}: off by ${error}`);
+      }
+    });
+
+test("operands are rounded only where the target allows it", () => {
+  const [one] = casesOf(convolutions[0]!) as [Case];
+  const on = (target: Partial<WebGpuTarget>) =>
+    chooseWebGpuKernel(ops[one.op], one.call, { ...MIDDLING, ...target })!.name;
+  assert.match(on({ precision: "f16", shaderF16: true }), /^f16-conv2d-/);
+  assert.match(on({ precision: "f16", shaderF16: false }), /^f32-conv2d-/);
+  assert.match(on({ shaderF16: true }), /^f32-conv2d-/);
+});
+
+function onTarget(kernel: WebGpuKernel, target: WebGpuTarget): WebGpuKernel {
+  return { ...kernel, build: (call) => kernel.build(call, target) };
+}

@@ -15,7 +15,7 @@ import { channelsOf } from "../emit/channels.ts";
 import type { WebGpuKernel, WebGpuRoutine } from "../kernel.ts";
 import { finish, tiledProduct, type TiledProduct } from "../products/gemm.ts";
 import { matrixOperand } from "../products/matrix.ts";
-import { fits, splitsOf, threadsOf, type Tile } from "../products/tile.ts";
+import { allows, fits, splitsOf, threadsOf, type OperandPrecision, type Tile } from "../products/tile.ts";
 import { isWorth, leastCostly, splitsFor, TILES } from "../products/tiles.ts";
 import { gatheredImage, positionsOf, tapsOf } from "./gathered-image.ts";
 import { forwardGather } from "./gathers.ts";
@@ -82,17 +82,19 @@ function tiledKernel(
   partsOf: (call: KernelCall) => PhasedGradient,
   splits: (product: TiledProduct) => number,
   tile: Tile,
+  precision: OperandPrecision,
 ): WebGpuKernel {
   const largestOf = (products: readonly TiledProduct[]): TiledProduct =>
     products.reduce((most, one) => (one.m * one.k > most.m * most.k ? one : most));
   return {
-    name: `f32-${op.name}-${tile.rows}x${tile.columns}x${threadsOf(tile)}-webgpu`,
+    name: `${precision}-${op.name}-${tile.rows}x${tile.columns}x${threadsOf(tile)}-webgpu`,
     op,
     accepts(call, target) {
       const { products } = partsOf(call);
       const largest = largestOf(products);
       const worth = largest.k >= LEAST_K && isWorth(tile, largest);
-      return worth && fits(tile, target) && products.length <= MOST_PRODUCTS;
+      const computes = worth && fits(tile, target) && products.length <= MOST_PRODUCTS;
+      return computes && allows(target, precision);
     },
     pays(call, target) {
       const largest = largestOf(partsOf(call).products);
@@ -100,7 +102,9 @@ function tiledKernel(
     },
     build(call, target): WebGpuRoutine {
       const { products, before } = partsOf(call);
-      const routines = products.map((product) => tiledProduct(product, tile, splits(product), target));
+      const routines = products.map((product) =>
+        tiledProduct(product, tile, splits(product), target, precision),
+      );
       const partials = Math.max(...routines.map(({ scratch }) => scratch?.["partials"] ?? 0));
       return {
         passes: [...before, ...routines.flatMap(({ passes }) => passes)],
@@ -114,8 +118,11 @@ function single(product: (call: KernelCall) => TiledProduct): (call: KernelCall)
   return (call) => ({ products: [product(call)], before: [] });
 }
 
-export const tiledConv2dKernels: readonly WebGpuKernel[] = TILES.flatMap((tile) => [
-  tiledKernel(conv2d, single(forwardProduct), splitsFor, tile),
-  tiledKernel(conv2dInputGrad, phasedInputGrad, splitsFor, tile),
-  tiledKernel(conv2dFilterGrad, single(filterGradProduct), splitsOfOutputs, tile),
-]);
+/** What rounds its operands comes first, where the target allows that. */
+export const tiledConv2dKernels: readonly WebGpuKernel[] = (["f16", "f32"] as const).flatMap((precision) =>
+  TILES.flatMap((tile) => [
+    tiledKernel(conv2d, single(forwardProduct), splitsFor, tile, precision),
+    tiledKernel(conv2dInputGrad, phasedInputGrad, splitsFor, tile, precision),
+    tiledKernel(conv2dFilterGrad, single(filterGradProduct), splitsOfOutputs, tile, precision),
+  ]),
+);

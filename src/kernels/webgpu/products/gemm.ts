@@ -4,7 +4,7 @@
 import { partialSumsPass, partStride } from "../emit/partial-sums.ts";
 import type { BoundMemory, WebGpuPass, WebGpuRoutine, WebGpuTarget } from "../kernel.ts";
 import { loadFour, matrixOperand, rowType, storeFour } from "./matrix.ts";
-import { tilePass, type Tile, type TileProduct } from "./tile.ts";
+import { tilePass, type OperandPrecision, type Tile, type TileProduct } from "./tile.ts";
 
 const OUTPUT: BoundMemory = { output: 0 };
 
@@ -49,8 +49,9 @@ export function tiledProduct(
   tile: Tile,
   splits: number,
   target: WebGpuTarget,
+  precision: OperandPrecision = "f32",
 ): WebGpuRoutine {
-  return splitProduct(product, splits, (part) => tilePass(tile, part, target));
+  return splitProduct(product, splits, (part) => tilePass(tile, part, target, precision));
 }
 
 /** The sums in one pass, or in as many splits of K, with a second pass that adds them up. */

@@ -6,7 +6,7 @@ import { dense, matmul, type DenseParams, type MatmulParams } from "../../ops/ma
 import type { WebGpuKernel } from "../kernel.ts";
 import { gemm, type GemmSpec } from "./gemm.ts";
 import { dots } from "./dots.ts";
-import { fits, threadsOf, tilePass, type OperandPrecision, type Tile } from "./tile.ts";
+import { allows, fits, threadsOf, tilePass, type OperandPrecision, type Tile } from "./tile.ts";
 import { hasSubgroupMatrices, SUBGROUP_MATRIX_BLOCK, subgroupMatrixPass } from "./subgroup-matrix.ts";
 import { isLarge, isNarrow, isWorth, leastCostly, splitsFor, TILES } from "./tiles.ts";
 
@@ -38,10 +38,7 @@ function tiledKernel<P extends object>(
     name: `${precision}-${op.name}-${tile.rows}x${tile.columns}x${threadsOf(tile)}-webgpu`,
     op,
     equalBits: `tiles of ${precision}`,
-    accepts: (call, target) =>
-      (precision === "f32" || (target.precision === precision && target.shaderF16)) &&
-      fits(tile, target) &&
-      isWorth(tile, specOf(call)),
+    accepts: (call, target) => allows(target, precision) && fits(tile, target) && isWorth(tile, specOf(call)),
     pays(call, target) {
       const spec = specOf(call);
       return !isNarrow(spec) && leastCostly(spec, target, splitsFor(spec)) === tile;

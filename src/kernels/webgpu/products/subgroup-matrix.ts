@@ -66,17 +66,15 @@ export function subgroupMatrixPass(product: TileProduct, target: WebGpuTarget): 
     {
       block: { ...SUBGROUP_MATRIX_BLOCK, threads: SUBGROUPS * size },
       stages: 1,
-      // A subgroup's place follows from its number, which the analysis of uniformity does not see.
       directives: `enable f16;
 enable subgroups;
 enable chromium_experimental_subgroup_matrix;
-diagnostic(off, chromium.subgroup_matrix_uniformity);
 `,
       memory: `var<workgroup> tile_a: array<f16, ${lines.a.elements}>;
 var<workgroup> tile_b: array<f16, ${lines.b.elements}>;
 var<workgroup> tile_sums: array<f32, ${SUBGROUPS * m * n}>;`,
-      begin: `let subgroup = thread / ${size}u; let lane = thread % ${size}u;
-  let top = subgroup / ${ACROSS.columns}u * ${ROWS / ACROSS.rows}u;
+      parameters: "@builtin(subgroup_id) subgroup: u32, @builtin(subgroup_invocation_id) lane: u32",
+      begin: `let top = subgroup / ${ACROSS.columns}u * ${ROWS / ACROSS.rows}u;
   let left = subgroup % ${ACROSS.columns}u * ${COLUMNS / ACROSS.columns}u;
   ${each(below * beside, (i) => `var sums${i} = subgroup_matrix_result<f32, ${n}, ${m}>();`)}`,
       keep: (name, fours) => {

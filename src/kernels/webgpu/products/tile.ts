@@ -54,6 +54,11 @@ export function fits(tile: Tile, { workgroupBytes, workgroupInvocations }: WebGp
   return stageBytes(tile, "f32") <= workgroupBytes && threadsOf(tile) <= workgroupInvocations;
 }
 
+/** Whether operands may be rounded so, and can be. */
+export function allows({ precision, shaderF16 }: WebGpuTarget, operands: OperandPrecision): boolean {
+  return operands === "f32" || (precision === operands && shaderF16);
+}
+
 /** One pass that computes the product with that tile, which must fit. `f16` needs a target with shaderF16. */
 export function tilePass(
   tile: Tile,

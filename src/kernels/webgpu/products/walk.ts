@@ -44,6 +44,8 @@ export interface Walk {
   readonly stages: 1 | 2;
   /** Directives, in front of all else. */
   readonly directives?: string;
+  /** Parameters of `main` beside `group`, `groups` and `thread`. */
+  readonly parameters?: string;
   /** Declarations of workgroup memory. */
   readonly memory: string;
   /** Statements before the first step; they see `thread`, `row0` and `column0`. */
@@ -66,7 +68,7 @@ export function splitsOf({ depth }: Pick<Block, "depth">, k: number, wanted: num
 }
 
 export function walkPass(walk: Walk, product: TileProduct): WebGpuPass {
-  const { block, stages, directives = "", memory, begin, compute, end } = walk;
+  const { block, stages, directives = "", parameters, memory, begin, compute, end } = walk;
   const { rows, columns, depth, threads } = block;
   const { m, n, k, a, b, splits = 1, module = "", bindings, store } = product;
   const steps = Math.ceil(Math.ceil(k / depth) / splits);
@@ -91,7 +93,12 @@ fn tile_put(row: u32, column: u32, split: u32, sums: vec4f) {
 @compute @workgroup_size(${threads})
 fn main(
   @builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) thread: u32
+  @builtin(local_invocation_index) thread: u32${
+    parameters === undefined
+      ? ""
+      : `,
+  ${parameters}`
+  }
 ) {
   let tile = ${grid.index("group")};
   ${grid.exact ? "" : `if (tile >= ${tiles}u) { return; }`}
