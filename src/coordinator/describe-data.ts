@@ -5,6 +5,7 @@ import { rowElements } from "../data/dataset.ts";
 import { isSparse } from "../data/feature-rows.ts";
 import { statisticsKey, type DataManifest } from "../data/manifest.ts";
 import type { FeatureStatistics } from "../data/import/statistics.ts";
+import { decoderOf } from "../data/vocabulary.ts";
 import { openPartitions } from "../data/reader.ts";
 import { getJson } from "../run/json-object.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -15,6 +16,8 @@ export interface SampleRow {
   readonly label: string | number | null;
   /** Stored values from the first on; of sparse rows [column, value] of what is not zero. */
   readonly features: readonly (number | readonly [column: number, value: number])[];
+  /** Of tokens: what they say. */
+  readonly text?: string;
 }
 
 export interface DataDescription extends Omit<DataManifest, "blocks"> {
@@ -72,7 +75,11 @@ async function sampleRows(storage: Storage, manifest: DataManifest, count: numbe
   };
   return Array.from({ length: count }, (_, row) => {
     if (!isSparse(features)) {
-      return { label: labelOf(row), features: [...features.subarray(row * width, (row + 1) * width)] };
+      const values = [...features.subarray(row * width, (row + 1) * width)];
+      return {
+        ...{ label: labelOf(row), features: values },
+        ...(manifest.task === "next-token" && { text: textOf(values, manifest.classNames!) }),
+      };
     }
     const { rowStarts, columns, values } = features;
     const begin = rowStarts[row]!;
@@ -82,4 +89,9 @@ async function sampleRows(storage: Storage, manifest: DataManifest, count: numbe
     );
     return { label: labelOf(row), features: pairs };
   });
+}
+
+/** A character of several bytes that a row's end cuts is left out. */
+function textOf(tokens: readonly number[], vocabulary: readonly string[]): string {
+  return tokens.map(decoderOf(vocabulary)).join("");
 }

@@ -1,5 +1,6 @@
 // What a run tells its user, in order. `train --json` prints these (but for "progress") one per line: docs/json.md.
 
+import type { PacedProgress } from "./pace.ts";
 import type { GpuShare } from "../plan/gpu-placement.ts";
 import type { EpochMetrics, RunSummary } from "../run/records.ts";
 
@@ -73,6 +74,8 @@ export type TrainEvent =
   | { readonly event: "weights.made"; readonly bytes: number; readonly of: number }
   /** By the model's frozen beginning, ahead of the run; not told where it takes a few seconds. */
   | { readonly event: "features.computed"; readonly rows: number; readonly of: number }
+  /** Of data that storage does not have, once a second, before the run. */
+  | ({ readonly event: "data.progress" } & PacedProgress)
   | { readonly event: "warning"; readonly message: string }
   | ({ readonly event: "run.completed" } & RunSummary)
   | ({ readonly event: "run.stopped"; readonly resume: string } & RunSummary);

@@ -1,10 +1,13 @@
 // `sltrain data import`: a file, a folder or a known data set into storage, under a name.
 
-import { basename } from "node:path";
+import { existsSync } from "node:fs";
+import { basename, resolve } from "node:path";
+import { withoutPacking } from "../data/content-file.ts";
 import { checkName, findNamed, giveName } from "../data/catalogue.ts";
 import { KNOWN_DATASETS, openSource } from "../data/known.ts";
 import { readManifest, type DataManifest } from "../data/manifest.ts";
 import { importRecognised } from "../data/partition.ts";
+import type { OnProgress } from "../data/progress.ts";
 import { fingerprint } from "../data/source.ts";
 import type { PathOptions } from "../data/applicable-options.ts";
 import { SltrainError } from "../errors.ts";
@@ -14,13 +17,13 @@ export interface ImportOptions {
   readonly storage: Storage;
   /** A path, or what `--data` takes otherwise. */
   readonly source: string;
-  /** Default: the file's name without its extensions. */
+  /** Default: the file's name without its extensions; a known data set has its own. */
   readonly name: string | undefined;
   readonly read: PathOptions;
   readonly seed: number;
   /** Of data that is made. */
   readonly rows: number | undefined;
-  readonly onProgress: (progress: ImportProgress) => void;
+  readonly onProgress: OnProgress;
 }
 
 export interface ImportProgress {
@@ -30,6 +33,8 @@ export interface ImportProgress {
 
 export interface ImportedData {
   readonly name: string;
+  /** What a run takes: the name, or, where it was given none, what was imported. */
+  readonly trainWith: string;
   readonly manifest: DataManifest;
   /** Storage had it: nothing was decoded. */
   readonly wasThere: boolean;
@@ -42,26 +47,49 @@ export interface ImportedData {
 export async function importData(options: ImportOptions): Promise<ImportedData> {
   const { storage, seed, rows, read, onProgress } = options;
   const begin = performance.now();
-  const elapsedMs = () => performance.now() - begin;
   const isKnown = Object.hasOwn(KNOWN_DATASETS, options.source.replace(/:.*$/, ""));
-  const name = options.name ?? nameOf(options.source);
-  // A known data set may be imported beforehand, under its own name.
-  checkName(name, isKnown && options.name === undefined ? [] : Object.keys(KNOWN_DATASETS));
-  const source = await openSource(options.source, { seed, rows, read });
-  if (options.name === undefined) await refuseTaken(storage, name, source.source);
-  const recognised = await fingerprint(source);
+  const name = options.name ?? (isKnown ? undefined : nameOf(options.source));
+  if (name !== undefined) checkName(name, Object.keys(KNOWN_DATASETS));
+  if (!isKnown) await refuseImported(storage, options.source);
+  const source = await openSource(options.source, { seed, rows, read, onProgress });
+  const recognised = await fingerprint(source, onProgress);
+  if (name !== undefined && options.name === undefined) {
+    await refuseTaken(storage, name, source.source, recognised.id);
+  }
   const wasThere = (await readManifest(storage, recognised.id)) !== undefined;
-  const manifest = await importRecognised(storage, source, recognised, {
-    onRows: (rows) => onProgress({ rows, elapsedMs: elapsedMs() }),
+  const manifest = await importRecognised(storage, source, recognised, { onProgress });
+  if (name !== undefined) await giveName(storage, name, manifest.id);
+  return {
+    ...{ name: name ?? source.name, trainWith: name ?? specOf(options), manifest, wasThere },
+    ...{ sourceBytes: recognised.sizeBytes, elapsedMs: performance.now() - begin },
+  };
+}
+
+function specOf({ source, rows, seed }: ImportOptions): string {
+  return [
+    source,
+    ...(rows === undefined ? [] : [`--rows ${rows}`]),
+    ...(seed === 1 ? [] : [`--seed ${seed}`]),
+  ].join(" ");
+}
+
+/** Somebody takes a name of the storage for a source. */
+async function refuseImported(storage: Storage, source: string): Promise<void> {
+  if (existsSync(source) || (await findNamed(storage, source)) === undefined) return;
+  throw new SltrainError({
+    code: "data-name",
+    message: `${source}: expected a path or the name of a known data set, got the name of one that ${storage.uri} has already`,
+    suggestions: [
+      `See it with \`sltrain data show ${source}\`, or train on it: --data ${source}.`,
+      `Import a file under that name: \`sltrain data import PATH --name ${source}\`.`,
+    ],
   });
-  if (!isKnown || options.name !== undefined) await giveName(storage, name, manifest.id);
-  return { name, manifest, wasThere, sourceBytes: recognised.sizeBytes, elapsedMs: elapsedMs() };
 }
 
 /** A name that nobody gave takes none away from another source. */
-async function refuseTaken(storage: Storage, name: string, source: string): Promise<void> {
+async function refuseTaken(storage: Storage, name: string, source: string, id: string): Promise<void> {
   const named = await findNamed(storage, name);
-  if (named === undefined || named.source === source) return;
+  if (named === undefined || named.source === source || named.id === id) return;
   throw new SltrainError({
     code: "data-name",
     message: `${source}: expected a name that is free, got ${name}, which means the data of ${named.source}`,
@@ -69,11 +97,16 @@ async function refuseTaken(storage: Storage, name: string, source: string): Prom
   });
 }
 
-/** samples/higgs.csv.gz -> higgs; of `synthetic:higgs` synthetic-higgs. */
+/** Of files, whose names are not for people. */
+const ENDINGS = /(?!^)\.(csv|tsv|txt|text|md|data|libsvm|svm|npy|npz|parquet|tfrecords?|bin)$/i;
+const MAX_NAME_LENGTH = 64;
+
+/** samples/higgs.csv.bz2 -> higgs; of `.` the folder's own name. */
 function nameOf(source: string): string {
-  const file = basename(source).replace(
-    /(?!^)\.(csv|tsv|txt|data|libsvm|svm|npy|npz|parquet|tfrecord|gz|zst|bin)$/i,
-    "",
-  );
-  return file === basename(source) ? file.replaceAll(/[^A-Za-z0-9._-]+/g, "-") : nameOf(file);
+  const file = withoutPacking(basename(resolve(source)));
+  return file
+    .replace(ENDINGS, "")
+    .replaceAll(/[^A-Za-z0-9._-]+/g, "-")
+    .replace(/^[^A-Za-z0-9]+/, "")
+    .slice(0, MAX_NAME_LENGTH);
 }

@@ -38,6 +38,7 @@ import { checkLimits } from "./check-limits.ts";
 import { checkReach } from "./check-reach.ts";
 import { refuseTooManyWorkers } from "./check-workers.ts";
 import type { TrainEvent } from "./events.ts";
+import { paced } from "./pace.ts";
 import { beginModel } from "./begin-model.ts";
 import { overRows } from "./row-form.ts";
 import type { Crew } from "../run/crew.ts";
@@ -48,6 +49,7 @@ import {
   refuseMissingAccuracy,
 } from "./refuse-misfits.ts";
 
+const PROGRESS_INTERVAL_MS = 1000;
 /** What belongs to a crew and not to the run: another one may have others. */
 const OF_A_CREW: readonly (keyof TrainConfig)[] = ["budgetUsd", "deadline"];
 /** The same folder has another path from another folder, and a local service another port. */
@@ -106,6 +108,7 @@ async function createRun(
     rows: given.rows,
     read: readOptionsOf(given),
     // In a file or the environment they may be meant for other data.
+    onProgress: paced((progress) => onEvent?.({ event: "data.progress", ...progress }), PROGRESS_INTERVAL_MS),
     isAsked: (option) => sources[option === "format" ? "dataFormat" : option] === "flag",
   });
   const { train, validation } = imported.counts;

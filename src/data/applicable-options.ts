@@ -3,6 +3,7 @@
 
 import { SltrainError } from "../errors.ts";
 import type { ReadOption, ReadOptions } from "./format.ts";
+import type { OnProgress } from "./progress.ts";
 
 /** How a source is to be read; all of it may be left out. */
 export interface PathOptions extends Partial<ReadOptions> {
@@ -18,6 +19,7 @@ export interface ReadRequest {
   readonly read?: PathOptions | undefined;
   /** Default: for all of `read`. */
   readonly isAsked?: IsAsked | undefined;
+  readonly onProgress?: OnProgress | undefined;
 }
 
 const SPELT: Readonly<Record<keyof PathOptions, string>> = {

@@ -7,13 +7,15 @@ import { PassThrough, pipeline, type Readable, type Transform } from "node:strea
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { SltrainError } from "../errors.ts";
 import { formatBytes } from "../units.ts";
-import type { ContentFile } from "./format.ts";
+import type { ContentFile, OnBytes } from "./format.ts";
 
 const CHUNK_BYTES = 2 ** 20;
 const HEAD_BYTES = 64 * 2 ** 10;
 
 interface Packing {
   readonly name: string;
+  /** Of a file's name; what is packed, its content says. */
+  readonly ending: string;
   readonly magic: readonly number[];
   readonly unpack: (file: Readable) => Readable | Promise<Readable>;
 }
@@ -21,16 +23,24 @@ interface Packing {
 const PACKINGS: readonly Packing[] = [
   {
     name: "gzip",
+    ending: ".gz",
     magic: [0x1f, 0x8b],
     unpack: (file) => joined(file, createGunzip({ chunkSize: CHUNK_BYTES })),
   },
   {
     name: "zstd",
+    ending: ".zst",
     magic: [0x28, 0xb5, 0x2f, 0xfd],
     unpack: (file) => joined(file, createZstdDecompress({ chunkSize: CHUNK_BYTES })),
   },
-  { name: "bzip2", magic: [0x42, 0x5a, 0x68], unpack: unpackBzip2 },
+  { name: "bzip2", ending: ".bz2", magic: [0x42, 0x5a, 0x68], unpack: unpackBzip2 },
 ];
+
+/** rows.csv.bz2 -> rows.csv: the name of what is in the file. */
+export function withoutPacking(fileName: string): string {
+  const ending = PACKINGS.find((packing) => fileName.toLowerCase().endsWith(packing.ending))?.ending ?? "";
+  return fileName.slice(0, fileName.length - ending.length);
+}
 
 /** An error of either stream is thrown by whoever reads; this only has the other one end. */
 function joined(file: Readable, unpacking: Transform): Readable {
@@ -50,18 +60,20 @@ async function unpackBzip2(file: Readable): Promise<Readable> {
 }
 
 /**
+ * @param onBytes told what is read of it on disk for its content, but for its head
  * @throws SltrainError "data-missing" or "data-unreadable" naming the path; its `content` also "data-truncated" or
  * "data-damaged" for a packed file that is cut or broken
  */
-export async function openContent(path: string): Promise<ContentFile> {
+export async function openContent(path: string, onBytes?: OnBytes): Promise<ContentFile> {
   const begin = Buffer.alloc(4);
   const sizeBytes = await readBegin(path, begin);
   const packing = PACKINGS.find(({ magic }) => magic.every((byte, i) => begin[i] === byte));
-  const content = () => (packing ? unpacked(path, packing) : fileChunks(path));
+  const read = (tell?: OnBytes) => (packing ? unpacked(path, packing, tell) : fileChunks(path, tell));
+  const content = () => read(onBytes);
   return {
     path,
     sizeBytes,
-    head: await collect(content(), HEAD_BYTES),
+    head: await collect(read(), HEAD_BYTES),
     content,
     bytes: async (limitBytes) => {
       const bytes = await collect(content(), limitBytes + 1);
@@ -96,7 +108,7 @@ async function readBegin(path: string, begin: Buffer): Promise<number> {
  * The bytes on disk, the next ones read while the last are used; a chunk is valid until the next one. Two buffers in turn:
  * a stream would make a new one for each chunk, faster than they are collected.
  */
-export async function* fileChunks(path: string): AsyncGenerator<Uint8Array> {
+export async function* fileChunks(path: string, onBytes?: OnBytes): AsyncGenerator<Uint8Array> {
   const file = await open(path).catch((cause: unknown) => {
     throw fileError(path, cause);
   });
@@ -115,6 +127,7 @@ export async function* fileChunks(path: string): AsyncGenerator<Uint8Array> {
       });
       if (bytesRead === 0) return;
       coming = read(turn + 1);
+      onBytes?.(bytesRead);
       yield buffer.subarray(0, bytesRead);
     }
   } finally {
@@ -123,11 +136,20 @@ export async function* fileChunks(path: string): AsyncGenerator<Uint8Array> {
   }
 }
 
-async function* unpacked(path: string, { name, unpack }: Packing): AsyncGenerator<Uint8Array> {
+async function* unpacked(
+  path: string,
+  { name, unpack }: Packing,
+  onBytes?: OnBytes,
+): AsyncGenerator<Uint8Array> {
   const stream = createReadStream(path, { highWaterMark: CHUNK_BYTES });
   const content = await unpack(stream);
+  let told = 0;
   try {
-    for await (const chunk of content) yield chunk as Buffer;
+    for await (const chunk of content) {
+      onBytes?.(stream.bytesRead - told);
+      told = stream.bytesRead;
+      yield chunk as Buffer;
+    }
   } catch (cause) {
     throw packingError(path, name, cause, await sizeOf(path));
   } finally {

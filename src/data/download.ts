@@ -4,11 +4,12 @@
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
 import { mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import type { Dispatcher } from "undici";
 import { SltrainError } from "../errors.ts";
+import type { OnProgress } from "./progress.ts";
 
 export interface Download {
   /** Mirrors of one file, tried in this order. */
@@ -24,6 +25,7 @@ export interface Download {
   readonly path: string;
   /** What the user can do if no mirror has it. */
   readonly remedies: readonly string[];
+  readonly onProgress?: OnProgress | undefined;
 }
 
 const TIMEOUT_MS = 15_000;
@@ -40,7 +42,7 @@ export async function download(job: Download): Promise<void> {
   for (const url of urls) {
     const part = new Part(path, url);
     try {
-      await fetchWhole(url, part);
+      await fetchWhole(url, part, job);
       await check(part, job);
       await rename(part.path, path);
       await part.forget();
@@ -107,7 +109,7 @@ class Part {
 
 const NOTHING = { sizeBytes: 0, validator: "" };
 
-async function fetchWhole(url: string, part: Part): Promise<void> {
+async function fetchWhole(url: string, part: Part, job: Download): Promise<void> {
   // Loaded here: whoever has the data never pays for an HTTP client.
   const { Agent, interceptors } = await import("undici");
   const agent = new Agent();
@@ -117,7 +119,7 @@ async function fetchWhole(url: string, part: Part): Promise<void> {
     for (;;) {
       const before = (await part.resumable()).sizeBytes;
       try {
-        await fetchRest(url, part, client);
+        await fetchRest(url, part, client, job);
         return;
       } catch (error) {
         const isFinal = error instanceof Refusal || (error as NodeJS.ErrnoException).code === "ENOSPC";
@@ -134,7 +136,12 @@ async function fetchWhole(url: string, part: Part): Promise<void> {
 /** An answer that would be the same at another attempt. */
 class Refusal extends Error {}
 
-async function fetchRest(url: string, part: Part, client: Dispatcher): Promise<void> {
+async function fetchRest(
+  url: string,
+  part: Part,
+  client: Dispatcher,
+  { path, onProgress }: Download,
+): Promise<void> {
   const { request } = await import("undici");
   const { sizeBytes, validator } = await part.resumable();
   const response = await request(url, {
@@ -171,11 +178,18 @@ async function fetchRest(url: string, part: Part, client: Dispatcher): Promise<v
   const expected =
     headers["content-length"] === undefined ? undefined : begin + Number(headers["content-length"]);
   const file = await open(part.path, "r+");
+  const tell = (bytes: number) =>
+    onProgress?.({
+      ...{ phase: "fetching", file: basename(path), bytes },
+      ...{ totalBytes: expected ?? null, resumedFromBytes: begin },
+    });
   try {
     let at = begin;
+    tell(at);
     for await (const chunk of body as AsyncIterable<Buffer>) {
       await file.write(chunk, 0, chunk.length, at);
       at += chunk.length;
+      tell(at);
     }
     if (expected !== undefined && at !== expected) throw new Error(`expected ${expected} bytes, got ${at}`);
   } finally {

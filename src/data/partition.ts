@@ -7,6 +7,7 @@ import { findNamed } from "./catalogue.ts";
 import { importRows, type ImportOptions } from "./import/import-rows.ts";
 import { openSource, type OpenOptions } from "./known.ts";
 import { readManifest, type DataManifest } from "./manifest.ts";
+import type { OnProgress } from "./progress.ts";
 import { fingerprint, type Fingerprint, type Source } from "./source.ts";
 
 /**
@@ -18,7 +19,7 @@ import { fingerprint, type Fingerprint, type Source } from "./source.ts";
 export async function ensurePartitions(
   storage: Storage,
   spec: string,
-  options: OpenOptions & ImportOptions,
+  options: OpenOptions & TakeInOptions,
 ): Promise<DataManifest> {
   const named = await findNamed(storage, spec);
   if (!named) return importSource(storage, await openSource(spec, options), options);
@@ -41,13 +42,17 @@ export async function ensurePartitions(
   });
 }
 
+export interface TakeInOptions extends Omit<ImportOptions, "onRows" | "onWritten"> {
+  readonly onProgress?: OnProgress | undefined;
+}
+
 /** As `ensurePartitions`, of a source. Safe to repeat and to run concurrently. */
 export async function importSource(
   storage: Storage,
   source: Source,
-  options: ImportOptions = {},
+  options: TakeInOptions = {},
 ): Promise<DataManifest> {
-  return importRecognised(storage, source, await fingerprint(source), options);
+  return importRecognised(storage, source, await fingerprint(source, options.onProgress), options);
 }
 
 /** As `importSource`, of a source whose files have been hashed. */
@@ -55,11 +60,20 @@ export async function importRecognised(
   storage: Storage,
   source: Source,
   { id, sizeBytes: sourceBytes }: Fingerprint,
-  options: ImportOptions,
+  options: TakeInOptions,
 ): Promise<DataManifest> {
   const stored = await readManifest(storage, id);
   if (stored) return stored;
   const { name, transform } = source;
-  const rows = await source.open();
-  return importRows({ storage, id, name, source: source.source, rows, transform, sourceBytes }, options);
+  const { onProgress } = options;
+  let bytes = 0;
+  const rows = await source.open((size) => (bytes += size));
+  return importRows(
+    { storage, id, name, source: source.source, rows, transform, sourceBytes },
+    {
+      ...options,
+      onRows: (count) => onProgress?.({ phase: "reading", rows: count, bytes, totalBytes: sourceBytes }),
+      onWritten: (count, totalRows) => onProgress?.({ phase: "writing", rows: count, totalRows }),
+    },
+  );
 }

@@ -4,6 +4,8 @@ import { stat } from "node:fs/promises";
 import { sha256 } from "../sha256.ts";
 import { fileChunks, fileError } from "./content-file.ts";
 import type { Transform } from "./dataset.ts";
+import type { OnBytes } from "./format.ts";
+import type { OnProgress } from "./progress.ts";
 import type { SourceRows } from "./rows.ts";
 
 /** A file, under the name that matters to the data set (of an image: its folder's too). */
@@ -21,8 +23,8 @@ export interface Source {
   readonly inputs: readonly (InputFile | string)[];
   /** Default: see `ImportJob`. */
   readonly transform?: Transform;
-  /** Begins to read. @throws SltrainError "data-*" naming file, record or line, what was expected and what came. */
-  open(): SourceRows | Promise<SourceRows>;
+  /** Begins to read; tells the bytes on disk that have been read. @throws SltrainError "data-*" naming file, record or line, what was expected and what came. */
+  open(onBytes?: OnBytes): SourceRows | Promise<SourceRows>;
 }
 
 /** Part of every fingerprint: raise it when a reader, the split or the standardisation changes its result. */
@@ -36,20 +38,34 @@ export interface Fingerprint {
 }
 
 /** @throws SltrainError "data-missing" or "data-unreadable" naming the file */
-export async function fingerprint({ name, inputs, transform }: Source): Promise<Fingerprint> {
+export async function fingerprint(
+  { name, inputs, transform }: Source,
+  onProgress?: OnProgress,
+): Promise<Fingerprint> {
   const hash = sha256().update(JSON.stringify([READERS_VERSION, name, transform ?? null]));
-  let sizeBytes = 0;
-  for (const input of inputs) {
+  const sizes = await Promise.all(
+    inputs.map((input) => (typeof input === "string" ? 0 : sizeOf(input.path))),
+  );
+  const sizeBytes = sizes.reduce((sum, size) => sum + size, 0);
+  let bytes = 0;
+  for (const [i, input] of inputs.entries()) {
     if (typeof input === "string") {
       hash.update(JSON.stringify(input));
       continue;
     }
-    const { size } = await stat(input.path).catch((cause: unknown) => {
-      throw fileError(input.path, cause);
-    });
-    hash.update(JSON.stringify([input.as, size]));
-    sizeBytes += size;
-    for await (const chunk of fileChunks(input.path)) hash.update(chunk);
+    hash.update(JSON.stringify([input.as, sizes[i]]));
+    for await (const chunk of fileChunks(input.path)) {
+      hash.update(chunk);
+      bytes += chunk.length;
+      onProgress?.({ phase: "recognising", bytes, totalBytes: sizeBytes });
+    }
   }
   return { id: hash.digest("hex"), sizeBytes };
+}
+
+async function sizeOf(path: string): Promise<number> {
+  const { size } = await stat(path).catch((cause: unknown) => {
+    throw fileError(path, cause);
+  });
+  return size;
 }

@@ -12,7 +12,7 @@ export const BYTE_VOCABULARY: readonly string[] = Array.from(
   (_, byte) => `0x${byte.toString(16).padStart(2, "0")}`,
 );
 
-function isOfBytes(vocabulary: readonly string[]): boolean {
+export function isOfBytes(vocabulary: readonly string[]): boolean {
   return vocabulary[0] === BYTE_VOCABULARY[0];
 }
 

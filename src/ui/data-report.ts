@@ -2,6 +2,7 @@
 
 import { styleText } from "node:util";
 import type { DataDescription, SampleRow } from "../coordinator/describe-data.ts";
+import { isOfBytes } from "../data/vocabulary.ts";
 import { counted, formatBytes, formatCount, formatPercent } from "../units.ts";
 import { featuresText, taskText } from "./data-table.ts";
 import { drawTable } from "./table.ts";
@@ -19,7 +20,7 @@ export function dataReport(data: DataDescription, width: number): string {
     ["source", data.source],
     ["rows", `${formatCount(counts.train)} to train on, ${formatCount(counts.validation)} to validate on`],
     ["features", featuresText(data.featureShape, data.featureType) + densityText(data)],
-    ["labels", taskText(data.task, data.classes)],
+    ["labels", taskText(data.task, data.classes) + vocabularyText(data)],
     ...(skippedRecords > 0
       ? [["left out", counted(skippedRecords, "record") + " that could not be read"] as [string, string]]
       : []),
@@ -36,12 +37,17 @@ export function dataReport(data: DataDescription, width: number): string {
     ...facts.map(([name, value]) => `${styleText("dim", name.padEnd(10))}${value}`),
     ...section(classTable(data)),
     ...section(statisticsTable(data, width)),
-    ...section(sampleTable(data.samples, width)),
+    ...section(data.task === "next-token" ? textTable(data.samples) : sampleTable(data.samples, width)),
   ].join("\n");
 }
 
 function section(text: string | undefined): string[] {
   return text === undefined ? [] : ["", text];
+}
+
+function vocabularyText({ task, classNames = [] }: DataDescription): string {
+  if (task !== "next-token") return "";
+  return isOfBytes(classNames) ? ", bytes" : `: ${JSON.stringify(classNames.join(""))}`;
 }
 
 function densityText({ density, maxRowNonZeros }: DataDescription): string {
@@ -76,8 +82,12 @@ function classTable({ classCounts, classNames, task }: DataDescription): string 
   return train.length > LISTED_CLASSES ? `${table}\nand ${train.length - LISTED_CLASSES} more` : table;
 }
 
-function statisticsTable({ statistics, featureNames }: DataDescription, width: number): string | undefined {
-  if (!statistics) return undefined;
+function statisticsTable(
+  { statistics, featureNames, task }: DataDescription,
+  width: number,
+): string | undefined {
+  // Numbers of tokens are names: their mean says nothing.
+  if (!statistics || task === "next-token") return undefined;
   const { min, max, mean, deviation } = statistics;
   const name = (index: number) =>
     min.length === 1 ? "all values" : (featureNames?.[index] ?? String(index));
@@ -92,6 +102,12 @@ function statisticsTable({ statistics, featureNames }: DataDescription, width: n
   return min.length > LISTED_FEATURES
     ? `${table}\nand ${counted(min.length - LISTED_FEATURES, "feature")} more: --json has all`
     : table;
+}
+
+/** Whole rows, as a program's text would have them: a blank at the end or a tab is seen. */
+function textTable(samples: readonly SampleRow[]): string | undefined {
+  if (samples.length === 0) return undefined;
+  return [styleText("dim", "text"), ...samples.map(({ text }) => JSON.stringify(text))].join("\n");
 }
 
 function sampleTable(samples: readonly SampleRow[], width: number): string | undefined {

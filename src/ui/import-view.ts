@@ -31,7 +31,7 @@ export function importView(stream: NodeJS.WriteStream): ImportView {
 }
 
 export function importSummary(imported: ImportedData): string {
-  const { name, manifest, wasThere, sourceBytes, elapsedMs } = imported;
+  const { name, trainWith, manifest, wasThere, sourceBytes, elapsedMs } = imported;
   // A small file says nothing of the pace.
   const pace = sourceBytes < 1e6 ? "" : `, ${(sourceBytes / 1e3 / elapsedMs).toFixed(0)} MB/s`;
   const origin = sourceBytes === 0 ? "made" : `${formatBytes(sourceBytes)} read`;
@@ -43,7 +43,7 @@ export function importSummary(imported: ImportedData): string {
     wasThere
       ? "it was there: the same content, read the same way"
       : `${origin} in ${formatDuration(elapsedMs)}${pace}; ${formatBytes(storedBytes(manifest))} stored`,
-    trainLine(name),
+    trainLine(trainWith),
   ].join("\n");
 }
 

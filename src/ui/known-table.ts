@@ -1,6 +1,6 @@
 // The data sets that can be had by name, with what one wants to know before one has them.
 
-import { KNOWN_DATASETS } from "../data/known.ts";
+import { KNOWN_DATASETS, type Verification } from "../data/known.ts";
 import { drawTable } from "./table.ts";
 
 export interface KnownRow {
@@ -8,15 +8,18 @@ export interface KnownRow {
   readonly description: string;
   readonly origin: string;
   readonly licence: string;
+  readonly verification: Verification;
   /** What may follow a colon after the name; null where nothing may. */
   readonly argument: string | null;
 }
 
 export function knownRows(): KnownRow[] {
-  return Object.entries(KNOWN_DATASETS).map(([name, { description, origin, licence, argument }]) => ({
-    ...{ name, description, origin, licence },
-    argument: argument ?? null,
-  }));
+  return Object.entries(KNOWN_DATASETS).map(
+    ([name, { description, origin, licence, verification, argument }]) => ({
+      ...{ name, description, origin, licence, verification },
+      argument: argument ?? null,
+    }),
+  );
 }
 
 export function knownTable(rows: readonly KnownRow[]): string {
@@ -25,15 +28,17 @@ export function knownTable(rows: readonly KnownRow[]): string {
     { header: "rows" },
     { header: "origin" },
     { header: "licence" },
+    { header: "checked by", whole: true },
     { header: "after a colon" },
   ];
   return drawTable(
     columns,
-    rows.map(({ name, description, origin, licence, argument }) => [
+    rows.map(({ name, description, origin, licence, verification, argument }) => [
       name,
       description,
       origin,
       licence,
+      verification ?? "-",
       argument ?? "",
     ]),
   );

@@ -39,7 +39,7 @@ export function drawTable(
   const line = (cells: readonly string[]): string =>
     columns
       .map((column, c) => {
-        const cell = cut(cells[c]!, widths[c]!);
+        const cell = cutTo(cells[c]!, widths[c]!);
         const padding = " ".repeat(widths[c]! - printedWidth(cell));
         return column.align === "right" ? padding + cell : cell + padding;
       })
@@ -63,8 +63,8 @@ function shrinkToFit(columns: readonly Column[], widths: number[], available: nu
   }
 }
 
-/** A cell that is too wide loses its colours together with its end. */
-function cut(cell: string, width: number): string {
+/** What is too wide loses its colours together with its end. */
+export function cutTo(cell: string, width: number): string {
   if (printedWidth(cell) <= width) return cell;
   return (
     Array.from(stripVTControlCharacters(cell))

@@ -10,6 +10,8 @@ import { resumeCommand } from "../run/resume-command.ts";
 import { counted, formatBytes, formatCount, formatPercent, formatUsd } from "../units.ts";
 import { exchangeText } from "./exchange-text.ts";
 import { gpuLine } from "./gpu-text.ts";
+import { paceText } from "./pace-text.ts";
+import { LOG_INTERVAL_MS } from "./source-view.ts";
 import { CrewCount, Rate } from "./live-counts.ts";
 import { formatLoss, label, summaryLines } from "./summary-lines.ts";
 
@@ -51,11 +53,27 @@ function jsonView(print: (line: string) => void): TrainView {
 /** Lines for logs and pipes. */
 function plainView(print: (line: string) => void): TrainView {
   const rows = new Rows();
+  const importing = new NowAndThen();
   return {
-    show: (event) => rows.of(event).forEach(print),
+    show: (event) => {
+      if (event.event !== "data.progress") rows.of(event).forEach(print);
+      else if (importing.isTime(event.elapsedMs)) print(paceText(event));
+    },
     interrupted: (leaving) => rows.interrupted(leaving).forEach(print),
     fail: () => undefined,
   };
+}
+
+/** Once in `LOG_INTERVAL_MS` of what tells its time from 0. */
+class NowAndThen {
+  #interval = 0;
+
+  isTime(elapsedMs: number): boolean {
+    const interval = Math.floor(elapsedMs / LOG_INTERVAL_MS);
+    const isNew = interval > this.#interval;
+    this.#interval = interval;
+    return isNew;
+  }
 }
 
 /** Rows as in the plain view, and below them one line that follows the epoch under way. */
@@ -109,6 +127,8 @@ class Rows {
       case "worker.ended":
       case "progress":
         return [];
+      case "data.progress":
+        return [];
       case "weights.made":
         return [`${formatBytes(event.bytes)} of ${formatBytes(event.of)} of weights in storage`];
       case "features.computed":
@@ -124,6 +144,7 @@ class Rows {
 
   /** The line that the next one replaces; undefined if the event says nothing of it. */
   live(event: TrainEvent): string | undefined {
+    if (event.event === "data.progress") return paceText(event);
     if (!this.#started) return undefined;
     const started = this.#started;
     if (event.event === "run.started") return styleText("dim", `starting ${workersOf(event)}`);

@@ -169,7 +169,10 @@ test("data ls --known lists what can be had by name, with its licence", async ()
 test("a synthetic twin is made with as many rows as one wants", async () => {
   const made = await run("data", "import", "synthetic:higgs", "--rows", "500", "--storage", "fs:twins");
   assert.equal(made.code, 0, made.stderr);
-  assert.match(made.stdout, /^synthetic-higgs: 500 rows to train on, [^]*\nmade in /);
+  assert.match(
+    made.stdout,
+    /^synthetic:higgs: 500 rows to train on, [^]*\nmade in [^]*--data synthetic:higgs --rows 500\n$/,
+  );
 });
 
 test("data transform makes another data set of the same rows, which trains as any", async () => {

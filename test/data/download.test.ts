@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { gzipSync } from "node:zlib";
 import { download } from "../../src/data/download.ts";
+import type { DataProgress, OnProgress } from "../../src/data/progress.ts";
 import { temporaryFolder } from "./files.ts";
 
 const content = Buffer.from("ten thousand images");
@@ -113,6 +114,40 @@ test("a download goes on where the connection broke", async (t) => {
     String(begins),
   );
   assert.deepEqual(readdirSync(folder), ["large"]);
+});
+
+test("a download tells what has come, of how much, and where it was taken up again", async (t) => {
+  const { url, begins } = await serveFlaky(t, { breakAfter: 300_000, etag: '"1"' });
+  const path = join(temporaryFolder(t), "large");
+  const told: DataProgress[] = [];
+  const onProgress: OnProgress = (progress) => told.push(progress);
+  await download({ urls: [url], fileSha256: largeSha256, path, remedies, onProgress });
+  const fetched = told.filter((progress) => progress.phase === "fetching");
+  assert.equal(fetched.length, told.length);
+  assert.deepEqual([...new Set(fetched.map(({ resumedFromBytes }) => resumedFromBytes))], begins);
+  assert.ok(fetched.every(({ bytes }, i) => i === 0 || bytes >= fetched[i - 1]!.bytes));
+  assert.deepEqual(fetched.at(-1), {
+    ...{ phase: "fetching", file: "large", bytes: large.length, totalBytes: large.length },
+    resumedFromBytes: begins.at(-1),
+  });
+});
+
+test("a server that says neither how much it sends nor takes ranges is told so of", async (t) => {
+  const server = createServer((_, response) => {
+    response.write(content.subarray(0, 5), () => response.end(content.subarray(5)));
+  }).listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  t.after(() => server.close().closeAllConnections());
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/a`;
+  const told: DataProgress[] = [];
+  const path = join(temporaryFolder(t), "a");
+  await download({
+    ...{ urls: [url], contentSha256, path, remedies },
+    onProgress: (progress) => told.push(progress),
+  });
+  assert.deepEqual(told.at(-1), {
+    ...{ phase: "fetching", file: "a", bytes: content.length, totalBytes: null, resumedFromBytes: 0 },
+  });
 });
 
 test("another process goes on with what has come, unless the server has another version by now", async (t) => {

@@ -53,7 +53,7 @@ test("fashion-mnist is read from a folder that is given, or else from the first 
   writeImages(folder, "t10k", ".gz");
   const { train } = await loadDataset(`fashion-mnist:${folder}`, { seed: 1 });
   assert.deepEqual([train.name, train.source, train.classes], ["fashion-mnist", folder, 10]);
-  const source = await fashionMnistSource(undefined, ["/nowhere", folder]);
+  const source = await fashionMnistSource(undefined, undefined, ["/nowhere", folder]);
   assert.equal((await loadSource(source)).train.contentHash, train.contentHash);
 });
 

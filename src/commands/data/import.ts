@@ -3,7 +3,8 @@ import { readOptionFlags, readOptionsOfFlags } from "../../ui/read-option-flags.
 import { importData } from "../../coordinator/import-data.ts";
 import { openStorage } from "../../storage/open.ts";
 import { dataFlags } from "../../ui/data-flags.ts";
-import { importReport, importSummary, importView } from "../../ui/import-view.ts";
+import { importReport, importSummary } from "../../ui/import-view.ts";
+import { sourceView } from "../../ui/source-view.ts";
 import { SltrainCommand } from "../../ui/sltrain-command.ts";
 
 export default class DataImport extends SltrainCommand {
@@ -37,11 +38,11 @@ export default class DataImport extends SltrainCommand {
     const { args, flags } = await this.parse(DataImport);
     const read = readOptionsOfFlags(flags);
     const storage = await openStorage(flags.storage);
-    const view = importView(process.stderr);
+    const view = sourceView(flags.json, process.stderr);
     try {
       const imported = await importData({
         ...{ storage, source: args.source, name: flags.name, read, seed: flags.seed, rows: flags.rows },
-        onProgress: (progress) => view.progress(progress),
+        onProgress: view.progress,
       });
       view.end();
       this.log(flags.json ? JSON.stringify(importReport(imported)) : importSummary(imported));

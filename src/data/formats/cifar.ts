@@ -57,7 +57,7 @@ export const cifarFolderFormat: FolderFormat = {
     const variant = folderVariant(entries) ?? CIFAR10;
     const open = async (pattern: RegExp) => {
       const names = entries.filter((name) => pattern.test(name));
-      return Promise.all(names.map((name) => openContent(join(folder, name))));
+      return Promise.all(names.map((name) => openContent(join(folder, name), options.onBytes)));
     };
     const classNames = entries.includes(variant.namesFile) ? await readNames(folder, variant) : undefined;
     const [train, validation] = [await open(variant.trainFile), await open(variant.validationFile)];

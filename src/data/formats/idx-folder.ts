@@ -4,7 +4,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { openContent } from "../content-file.ts";
 import type { Split } from "../dataset.ts";
-import type { FolderFormat } from "../format.ts";
+import type { FolderFormat, OnBytes } from "../format.ts";
 import type { RowReader } from "../rows.ts";
 import { labelsBeside, missingIdx, openIdxRows, readIdxLabels } from "./idx.ts";
 
@@ -15,23 +15,28 @@ export const idxFolderFormat: FolderFormat = {
   description: "a folder with IDX files as MNIST's: train-images…, train-labels…, t10k-images…, t10k-labels…",
   matches: (entries) => entries.some((name) => isImages(name) && SPLIT_NAMES.train.test(name)),
   takes: [],
-  open: (folder) => openIdxFolder(folder),
+  open: (folder, { onBytes }) => openIdxFolder(folder, undefined, onBytes),
 };
 
 /**
  * @param classes how many classes there are, if that is known apart from the labels
  * @throws SltrainError "data-missing" naming what the folder lacks.
  */
-export async function openIdxFolder(folder: string, classes?: number): Promise<Record<Split, RowReader>> {
+export async function openIdxFolder(
+  folder: string,
+  classes?: number,
+  onBytes?: OnBytes,
+): Promise<Record<Split, RowReader>> {
   const files = await findImages(folder);
   const labels = {
     train: await readIdxLabels(await labelsBeside(files.train)),
     validation: await readIdxLabels(await labelsBeside(files.validation)),
   };
-  const train = openIdxRows(await openContent(files.train), labels.train, classes);
+  const train = openIdxRows(await openContent(files.train, onBytes), labels.train, classes);
   const meaning = train.facts().labels;
   const known = meaning.kind === "classes" ? meaning.values.length : undefined;
-  return { train, validation: openIdxRows(await openContent(files.validation), labels.validation, known) };
+  const validation = await openContent(files.validation, onBytes);
+  return { train, validation: openIdxRows(validation, labels.validation, known) };
 }
 
 /** All files that such a folder's rows depend on. */

@@ -5,7 +5,7 @@ import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { SltrainError } from "../../errors.ts";
 import { fileError } from "../content-file.ts";
-import type { FolderFormat, ReadOptions } from "../format.ts";
+import type { FolderFormat, OpenFormat } from "../format.ts";
 import type { RowBlock, RowReader } from "../rows.ts";
 import { ImageBlocks } from "./image-blocks.ts";
 import { imageChannels } from "./decode-image.ts";
@@ -112,14 +112,16 @@ async function imageBytes(path: string): Promise<Uint8Array> {
   });
 }
 
-function openImages({ classNames, files }: Images, channels: 1 | 3, options: ReadOptions): RowReader {
+function openImages({ classNames, files }: Images, channels: 1 | 3, options: OpenFormat): RowReader {
   const blocks = new ImageBlocks(options, channels);
   let skippedRecords = 0;
 
   async function* read(): AsyncGenerator<RowBlock> {
     for (const { path, label } of files) {
       try {
-        const block = await blocks.add(await imageBytes(path), label, path);
+        const bytes = await imageBytes(path);
+        options.onBytes?.(bytes.length);
+        const block = await blocks.add(bytes, label, path);
         if (block) yield block;
       } catch (error) {
         const isBad = error instanceof SltrainError && error.code === "data-image";

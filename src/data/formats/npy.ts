@@ -4,7 +4,7 @@
 import { readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { SltrainError } from "../../errors.ts";
-import { openContent } from "../content-file.ts";
+import { openContent, withoutPacking } from "../content-file.ts";
 import { rowElements } from "../dataset.ts";
 import type { ContentFile, Format, ReadOptions } from "../format.ts";
 import type { DenseRows, FeatureType, RowBlock, RowReader } from "../rows.ts";
@@ -43,7 +43,7 @@ function arrayOf(file: ContentFile): NpyArray {
 /** X.npy -> y.npy, x_train.npy -> y_train.npy, images.npy -> labels.npy, NAME.npy -> NAME.labels.npy or NAME_labels.npy */
 async function labelsBeside(path: string): Promise<string> {
   const name = basename(path);
-  const bare = name.replace(/\.npy(\.gz|\.zst)?$/i, "");
+  const bare = withoutPacking(name).replace(/\.npy$/i, "");
   const candidates = [
     bare.replace(/^x(?![a-z])|(?<![a-z])x$/i, "y"),
     bare.replace(/images|features|data/i, "labels"),

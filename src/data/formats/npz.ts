@@ -4,7 +4,7 @@
 import type { Readable } from "node:stream";
 import type { Entry, ZipFile } from "yauzl";
 import { SltrainError } from "../../errors.ts";
-import type { Format } from "../format.ts";
+import type { Format, OnBytes } from "../format.ts";
 import type { RowReader } from "../rows.ts";
 import { npyHeader } from "./npy-header.ts";
 import { openNpyRows, type NpyArray } from "./npy.ts";
@@ -42,7 +42,7 @@ export const npzFormat: Format = {
   matches: (head, fileName) => isZip(head) && (/\.npz$/i.test(fileName) || firstNameEndsIn(head, ".npy")),
   takes: ["onBadRecord"],
   open: async ({ path }, options) => {
-    const archive = await openArchive(path);
+    const archive = await openArchive(path, options.onBytes);
     const open = async ([x, y]: readonly [string, string]): Promise<RowReader> =>
       openNpyRows(await archive.array(x), await archive.array(y), options);
     const find = (pairs: readonly (readonly [string, string])[]) =>
@@ -77,7 +77,7 @@ interface Archive {
   array(name: string): Promise<NpyArray>;
 }
 
-async function openArchive(path: string): Promise<Archive> {
+async function openArchive(path: string, onBytes: OnBytes | undefined): Promise<Archive> {
   // Loaded here: only who imports an archive pays for it.
   const { default: yauzl } = await import("yauzl");
   let zip: ZipFile;
@@ -98,14 +98,22 @@ async function openArchive(path: string): Promise<Archive> {
     array: async (name) => {
       const entry = entries.get(name)!;
       const where = `${path}: ${entry.fileName}`;
-      const content = () => contentOf(path, entry.fileName, where);
-      return { where, header: npyHeader(await headOf(content()), where), content };
+      const header = npyHeader(await headOf(contentOf(path, entry.fileName, where)), where);
+      // Of what is packed, as much as the packing has on average.
+      const share = entry.compressedSize / Math.max(1, entry.uncompressedSize);
+      const tell = onBytes && ((bytes: number) => onBytes(bytes * share));
+      return { where, header, content: () => contentOf(path, entry.fileName, where, tell) };
     },
   };
 }
 
 /** Opens the archive anew: a reader that stops half-way must leave no open file, and one that never starts has none. */
-async function* contentOf(path: string, name: string, where: string): AsyncGenerator<Uint8Array> {
+async function* contentOf(
+  path: string,
+  name: string,
+  where: string,
+  onBytes?: OnBytes,
+): AsyncGenerator<Uint8Array> {
   const { default: yauzl } = await import("yauzl");
   let stream: Readable | undefined;
   const zip = await yauzl.openPromise(path, { lazyEntries: true, autoClose: false });
@@ -113,7 +121,10 @@ async function* contentOf(path: string, name: string, where: string): AsyncGener
     for await (const entry of zip.eachEntry()) {
       if (entry.fileName !== name) continue;
       stream = await zip.openReadStreamPromise(entry);
-      for await (const chunk of stream) yield chunk as Buffer;
+      for await (const chunk of stream) {
+        onBytes?.((chunk as Buffer).length);
+        yield chunk as Buffer;
+      }
       return;
     }
   } catch (cause) {

@@ -5,7 +5,7 @@ import { open } from "node:fs/promises";
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
 import type { AsyncBuffer, Compressors, DecodedArray, FileMetaData, SchemaElement } from "hyparquet";
 import { SltrainError } from "../../errors.ts";
-import type { Format, ReadOptions } from "../format.ts";
+import type { Format, OnBytes, OpenFormat, ReadOptions } from "../format.ts";
 import type { RowBlock, RowReader } from "../rows.ts";
 import { keepRows, type DenseBlock } from "./finite-rows.ts";
 import { LabelColumn } from "./labels.ts";
@@ -37,7 +37,7 @@ interface Column {
 async function openParquet(
   path: string,
   sizeBytes: number,
-  { labelColumn, onBadRecord }: ReadOptions,
+  { labelColumn, onBadRecord, onBytes }: OpenFormat,
 ): Promise<RowReader> {
   const { parquetMetadataAsync } = await import("hyparquet");
   const metadata = await withFile(path, sizeBytes, (file) => parquetMetadataAsync(file));
@@ -60,7 +60,7 @@ async function openParquet(
     let done = 0;
     for (const { num_rows } of metadata.row_groups) {
       const count = Number(num_rows);
-      const job = { metadata, columns, begin: done, count, seen, onBadRecord };
+      const job = { metadata, columns, begin: done, count, seen, onBadRecord, onBytes };
       const group = await readGroup(path, sizeBytes, job);
       skippedRecords += count - group.count;
       const blockRows = Math.max(1, Math.floor(BLOCK_BYTES / (4 * width)));
@@ -96,6 +96,7 @@ interface GroupJob {
   readonly count: number;
   readonly seen: LabelColumn;
   readonly onBadRecord: ReadOptions["onBadRecord"];
+  readonly onBytes: OnBytes | undefined;
 }
 
 /**
@@ -105,14 +106,14 @@ interface GroupJob {
 async function readGroup(
   path: string,
   sizeBytes: number,
-  { metadata, columns, begin, count, seen, onBadRecord }: GroupJob,
+  { metadata, columns, begin, count, seen, onBadRecord, onBytes }: GroupJob,
 ): Promise<DenseBlock> {
   const { parquetScan } = await import("hyparquet");
   const features = new Float32Array(count * (columns.length - 1));
   const labels = new Float64Array(count);
   /** 1 for a row with a value that is no number. */
   const isBad = new Uint8Array(count);
-  await withFile(path, sizeBytes, async (file) => {
+  const read = async (file: AsyncBuffer): Promise<void> => {
     const scan = await parquetScan({ file, metadata, compressors: COMPRESSORS, geoparquet: false });
     const valuesOf = async (name: string): Promise<DecodedArray> => {
       const values = await scan.readColumn({ column: name, rowStart: begin, rowEnd: begin + count });
@@ -144,7 +145,8 @@ async function readGroup(
       if (Number.isFinite(number)) labels[row] = seen.addNumber(number, begin + row, () => String(value));
       else bad(name, row, value);
     }
-  });
+  };
+  await withFile(path, sizeBytes, read, onBytes);
   return keepRows({ count, features, labels }, (row) => !isBad[row]);
 }
 
@@ -214,6 +216,7 @@ async function withFile<T>(
   path: string,
   sizeBytes: number,
   use: (file: AsyncBuffer) => Promise<T>,
+  onBytes?: OnBytes,
 ): Promise<T> {
   const handle = await open(path);
   const file: AsyncBuffer = {
@@ -221,6 +224,7 @@ async function withFile<T>(
     slice: async (start, end = sizeBytes) => {
       const bytes = new Uint8Array(end - start);
       const { bytesRead } = await handle.read(bytes, 0, bytes.length, start);
+      onBytes?.(bytesRead);
       return bytes.buffer.slice(0, bytesRead);
     },
   };

@@ -4,6 +4,7 @@
 
 import { SltrainError } from "../../errors.ts";
 import { formatCount } from "../../units.ts";
+import { withoutPacking } from "../content-file.ts";
 import type { ContentFile, Format } from "../format.ts";
 import type { RowBlock, RowFacts, RowReader } from "../rows.ts";
 import { BYTE_VOCABULARY, encoderOf, MOST_TOKENS } from "../vocabulary.ts";
@@ -15,9 +16,10 @@ const BLOCK_BYTES = 2 ** 20;
 export const textFormat: Format = {
   name: "text",
   description: "text in UTF-8 for token models: .txt or .md",
-  matches: (head, fileName) =>
-    /\.(txt|text|md)$/i.test(fileName.replace(/\.(gz|zst)$/i, "")) && isProse(head),
+  matches: (head, fileName) => /\.(txt|text|md)$/i.test(withoutPacking(fileName)) && isProse(head),
   takes: ["contextLength"],
+  // For the vocabulary, for the rows to train on, and past these for the others.
+  passes: 3,
   async open(file, { contextLength = DEFAULT_CONTEXT_LENGTH }) {
     const text = await survey(file);
     const { count } = text;

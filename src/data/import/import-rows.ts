@@ -34,6 +34,8 @@ export interface ImportOptions {
   readonly spillFolder?: string | undefined;
   /** Told now and then how many rows have been read. */
   readonly onRows?: ((rows: number) => void) | undefined;
+  /** Then, how many of them have been written. */
+  readonly onWritten?: ((rows: number, totalRows: number) => void) | undefined;
 }
 
 /** With the runtime itself and what it has yet to collect: 301 MiB at most for a file of 10 GB. */
@@ -59,7 +61,9 @@ export async function importRows(job: ImportJob, options: ImportOptions = {}): P
     if (!("train" in job.rows)) {
       const all = await readAll(job.rows, "split", 1);
       refuseTooFew(job, all.count, 2);
-      return await writeDataset(job, job.rows.facts(), undefined, (writers) => split(all, writers));
+      return await writeDataset(job, job.rows.facts(), undefined, (writers) =>
+        split(all, countedBy(options, all.count, writers)),
+      );
     }
     const { train, validation } = job.rows;
     const parts = {
@@ -67,7 +71,9 @@ export async function importRows(job: ImportJob, options: ImportOptions = {}): P
       validation: await readAll(validation, "validation", 1 / 4),
     };
     refuseTooFew(job, Math.min(parts.train.count, parts.validation.count), 1);
-    return await writeDataset(job, train.facts(), validation.facts(), async (writers) => {
+    const total = parts.train.count + parts.validation.count;
+    return await writeDataset(job, train.facts(), validation.facts(), async (all) => {
+      const writers = countedBy(options, total, all);
       await parts.validation.forEachRow((block, row) => writers.validation.append(block, row));
       await parts.train.forEachRow((block, row) => writers.train.append(block, row));
     });
@@ -81,9 +87,26 @@ export async function importRows(job: ImportJob, options: ImportOptions = {}): P
 const FULL_SHARE = 0.5;
 
 type Writers = Readonly<Record<Split, BlockWriter>>;
+/** A row's way into its split. */
+type Appenders = Readonly<Record<Split, Pick<BlockWriter, "append">>>;
+
+/** To tell of every row would take longer than to append it. */
+const ROWS_A_WORD = 2 ** 12;
+
+function countedBy({ onWritten }: ImportOptions, totalRows: number, writers: Writers): Appenders {
+  if (!onWritten) return writers;
+  let written = 0;
+  const counted = (writer: BlockWriter): Pick<BlockWriter, "append"> => ({
+    append(block, row) {
+      if (++written % ROWS_A_WORD === 0) onWritten(written, totalRows);
+      return writer.append(block, row);
+    },
+  });
+  return { train: counted(writers.train), validation: counted(writers.validation) };
+}
 
 /** A tenth of the rows, at most 10,000, for validation: the first ones, as all are in random order. */
-async function split(all: RowShuffle, { train, validation }: Writers): Promise<void> {
+async function split(all: RowShuffle, { train, validation }: Appenders): Promise<void> {
   const validationCount = Math.min(MAX_VALIDATION_ROWS, Math.ceil(all.count / 10));
   let seen = 0;
   await all.forEachRow((block, row) => (seen++ < validationCount ? validation : train).append(block, row));

@@ -9,10 +9,11 @@ import { createGunzip } from "node:zlib";
 import { SltrainError } from "../../errors.ts";
 import { formatBytes } from "../../units.ts";
 import { download } from "../download.ts";
+import type { OnProgress } from "../progress.ts";
 import type { Source } from "../source.ts";
 import { applicableOptions, type ReadRequest } from "../applicable-options.ts";
 import { pathSource } from "../sources/path.ts";
-import { twinNames } from "../sources/synthetic.ts";
+import { twinNames } from "../twins/index.ts";
 import { fileIn, type Recipe, type RecipeFile } from "./recipes.ts";
 
 /**
@@ -24,7 +25,7 @@ export async function knownSource(
   name: string,
   recipe: Recipe,
   given: string | undefined,
-  { read = {}, isAsked }: ReadRequest = {},
+  { read = {}, isAsked, onProgress }: ReadRequest = {},
   cache = cacheFolder(),
 ): Promise<Source> {
   const isOther = given !== undefined && (recipe.files.length === 0 || (await isFile(given)));
@@ -32,7 +33,8 @@ export async function knownSource(
   const folder = given ?? join(cache, name);
   if (recipe.files.length === 0) throw byHandOnly(name, recipe);
   const options = applicableOptions(read, recipe.takes, name, isAsked);
-  for (const file of recipe.files) await ensureFile(name, file, folder, given === undefined);
+  for (const file of recipe.files)
+    await ensureFile(name, file, folder, { mayFetch: given === undefined, onProgress });
   const files = recipe.files.flatMap((file) => file.unpacked ?? [file.name]);
   return {
     name,
@@ -41,7 +43,7 @@ export async function knownSource(
       `${name} ${JSON.stringify(options)}`,
       ...files.map((file) => ({ path: fileIn(folder, file), as: file })),
     ],
-    open: () => recipe.open(folder, { onBadRecord: "fail", ...options }),
+    open: (onBytes) => recipe.open(folder, { onBadRecord: "fail", ...options, onBytes }),
   };
 }
 
@@ -53,7 +55,12 @@ async function isFile(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isFile() ?? false;
 }
 
-async function ensureFile(name: string, file: RecipeFile, folder: string, mayFetch: boolean): Promise<void> {
+async function ensureFile(
+  name: string,
+  file: RecipeFile,
+  folder: string,
+  { mayFetch, onProgress }: { readonly mayFetch: boolean; readonly onProgress: OnProgress | undefined },
+): Promise<void> {
   const wanted = (file.unpacked ?? [file.name]).map((part) => fileIn(folder, part));
   if (wanted.every((path) => existsSync(path))) return;
   const path = join(folder, file.name);
@@ -66,7 +73,7 @@ async function ensureFile(name: string, file: RecipeFile, folder: string, mayFet
         suggestions: remedies,
       });
     }
-    await download({ urls: file.urls, fileSha256: file.sha256, path, remedies });
+    await download({ urls: file.urls, fileSha256: file.sha256, path, remedies, onProgress });
   }
   if (file.unpacked) await unpack(path, file.unpacked, folder);
 }

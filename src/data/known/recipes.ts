@@ -4,7 +4,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { openContent } from "../content-file.ts";
-import type { ReadOption, ReadOptions } from "../format.ts";
+import type { OpenFormat, ReadOption } from "../format.ts";
 import { cifarFolderFormat } from "../formats/cifar.ts";
 import { csvFormat } from "../formats/csv.ts";
 import { libsvmFormat } from "../formats/libsvm.ts";
@@ -32,7 +32,7 @@ export interface Recipe {
   /** The options of reading that mean something; the others stand in the recipe. */
   readonly takes: readonly ReadOption[];
   /** Reads what lies in `folder`. */
-  readonly open: (folder: string, options: ReadOptions) => Promise<SourceRows>;
+  readonly open: (folder: string, options: OpenFormat) => Promise<SourceRows>;
 }
 
 const LIBSVM_PAGE = "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/binary";
@@ -43,12 +43,12 @@ export function fileIn(folder: string, name: string): string {
   return existsSync(unpacked) ? unpacked : join(folder, name);
 }
 
-async function csv(path: string, options: ReadOptions): Promise<RowReader> {
-  return (await csvFormat.open(await openContent(path), options)) as RowReader;
+async function csv(path: string, options: OpenFormat): Promise<RowReader> {
+  return (await csvFormat.open(await openContent(path, options.onBytes), options)) as RowReader;
 }
 
-async function libsvm(path: string, options: ReadOptions): Promise<RowReader> {
-  return (await libsvmFormat.open(await openContent(path), options)) as RowReader;
+async function libsvm(path: string, options: OpenFormat): Promise<RowReader> {
+  return (await libsvmFormat.open(await openContent(path, options.onBytes), options)) as RowReader;
 }
 
 /** A data set of LIBSVM's page: a file to train on and one to test with. */
@@ -187,7 +187,8 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
       },
     ],
     takes: textFormat.takes,
-    open: async (folder, options) => textFormat.open(await openContent(join(folder, "input.txt")), options),
+    open: async (folder, options) =>
+      textFormat.open(await openContent(join(folder, "input.txt"), options.onBytes), options),
   },
   yfcc100m: {
     description:

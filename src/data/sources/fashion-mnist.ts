@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { existsSync } from "node:fs";
 import { download } from "../download.ts";
 import { idxFolderFiles, openIdxFolder } from "../formats/idx-folder.ts";
+import type { OnProgress } from "../progress.ts";
 import type { Source } from "../source.ts";
 
 const CLASSES = 10;
@@ -34,14 +35,15 @@ const REMEDIES = [
  */
 export async function fashionMnistSource(
   folder: string | undefined,
+  onProgress?: OnProgress,
   places: readonly string[] = [DEBIAN_FOLDER, cacheFolder()],
 ): Promise<Source> {
-  const found = folder ?? places.find(isComplete) ?? (await fill(places.at(-1)!));
+  const found = folder ?? places.find(isComplete) ?? (await fill(places.at(-1)!, onProgress));
   return {
     name: "fashion-mnist",
     source: found,
     inputs: (await idxFolderFiles(found)).map((path) => ({ path, as: "" })),
-    open: () => openIdxFolder(found, CLASSES),
+    open: (onBytes) => openIdxFolder(found, CLASSES, onBytes),
   };
 }
 
@@ -54,10 +56,10 @@ function isComplete(folder: string): boolean {
   return Object.keys(CONTENT_SHA256).every((name) => existsSync(join(folder, name)));
 }
 
-async function fill(folder: string): Promise<string> {
+async function fill(folder: string, onProgress: OnProgress | undefined): Promise<string> {
   for (const [name, contentSha256] of Object.entries(CONTENT_SHA256)) {
     const urls = MIRRORS.map((mirror) => mirror + name);
-    await download({ urls, contentSha256, path: join(folder, name), remedies: REMEDIES });
+    await download({ urls, contentSha256, path: join(folder, name), remedies: REMEDIES, onProgress });
   }
   return folder;
 }

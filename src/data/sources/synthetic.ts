@@ -5,13 +5,11 @@ import { applicableOptions, type ReadRequest } from "../applicable-options.ts";
 import { DEFAULT_CONTEXT_LENGTH, textFormat } from "../formats/text.ts";
 import type { Source } from "../source.ts";
 import { playFile } from "../twins/play.ts";
-import { openTwin, TWINS, twinRecipe } from "../twins/index.ts";
+import { openTwin, TEXT_TWIN, twinNames, twinRecipe } from "../twins/index.ts";
 
 /** Raise it when a twin's rows change: what storage has of it is then made anew. */
 const TWINS_VERSION = 1;
 
-/** Its twin is a text, which is read as any other. */
-export const TEXT_TWIN = "tinyshakespeare";
 /** As many as the original has. */
 const TEXT_CHARACTERS = 1_115_394;
 
@@ -60,9 +58,4 @@ function textTwin({ seed, rows, read }: SyntheticOptions): Source {
     inputs: [`play ${TWINS_VERSION}: ${characters} characters of seed ${seed} in rows of ${contextLength}`],
     open: () => textFormat.open(playFile(seed, characters), { onBadRecord: "fail", contextLength }),
   };
-}
-
-/** All data sets that have a twin. */
-export function twinNames(): readonly string[] {
-  return [...Object.keys(TWINS), TEXT_TWIN];
 }

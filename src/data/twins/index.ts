@@ -202,11 +202,19 @@ export function openTwin(name: string, wanted: Omit<TwinRows, "name">): RowReade
   return new TwinReader(twinRecipe(name).make(), { ...wanted, name });
 }
 
+/** Its twin is a text (play.ts), which is read as any other. */
+export const TEXT_TWIN = "tinyshakespeare";
+
+/** All data sets that have a twin. */
+export function twinNames(): readonly string[] {
+  return [...Object.keys(TWINS), TEXT_TWIN];
+}
+
 /** @throws SltrainError "data-unknown" if there is no such twin. */
 export function twinRecipe(name: string): TwinRecipe {
   const recipe = Object.hasOwn(TWINS, name) ? TWINS[name] : undefined;
   if (recipe) return recipe;
-  const names = Object.keys(TWINS);
+  const names = twinNames();
   const near = nearestName(name, names);
   throw new SltrainError({
     code: "data-unknown",

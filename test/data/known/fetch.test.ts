@@ -10,7 +10,7 @@ import { packTar } from "modern-tar";
 import { knownSource } from "../../../src/data/known/fetch.ts";
 import { RECIPES, type Recipe } from "../../../src/data/known/recipes.ts";
 import { KNOWN_DATASETS } from "../../../src/data/known.ts";
-import { twinNames } from "../../../src/data/sources/synthetic.ts";
+import { twinNames } from "../../../src/data/twins/index.ts";
 import { temporaryFolder, writeData } from "../files.ts";
 import { loadSource } from "../load.ts";
 
