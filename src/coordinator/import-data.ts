@@ -26,11 +26,6 @@ export interface ImportOptions {
   readonly onProgress: OnProgress;
 }
 
-export interface ImportProgress {
-  readonly rows: number;
-  readonly elapsedMs: number;
-}
-
 export interface ImportedData {
   readonly name: string;
   /** What a run takes: the name, or, where it was given none, what was imported. */

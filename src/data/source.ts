@@ -43,9 +43,8 @@ export async function fingerprint(
   onProgress?: OnProgress,
 ): Promise<Fingerprint> {
   const hash = sha256().update(JSON.stringify([READERS_VERSION, name, transform ?? null]));
-  const sizes = await Promise.all(
-    inputs.map((input) => (typeof input === "string" ? 0 : sizeOf(input.path))),
-  );
+  const sizes: number[] = [];
+  for (const input of inputs) sizes.push(typeof input === "string" ? 0 : await sizeOf(input.path));
   const sizeBytes = sizes.reduce((sum, size) => sum + size, 0);
   let bytes = 0;
   for (const [i, input] of inputs.entries()) {

@@ -4,7 +4,7 @@ import { createLogUpdate } from "log-update";
 import type { TransformedData, TransformProgress } from "../coordinator/transform-data.ts";
 import { counted, formatBytes, formatCount, formatDuration } from "../units.ts";
 import { storedBytes } from "./data-table.ts";
-import { manifestReport, rowsLine, trainLine } from "./import-view.ts";
+import { manifestReport, rowsLine, trainLine } from "./import-summary.ts";
 import { costText } from "./summary-lines.ts";
 
 const INTERVAL_MS = 100;

@@ -3,7 +3,7 @@ import { readOptionFlags, readOptionsOfFlags } from "../../ui/read-option-flags.
 import { importData } from "../../coordinator/import-data.ts";
 import { openStorage } from "../../storage/open.ts";
 import { dataFlags } from "../../ui/data-flags.ts";
-import { importReport, importSummary } from "../../ui/import-view.ts";
+import { importReport, importSummary } from "../../ui/import-summary.ts";
 import { sourceView } from "../../ui/source-view.ts";
 import { SltrainCommand } from "../../ui/sltrain-command.ts";
 

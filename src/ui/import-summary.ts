@@ -1,34 +1,9 @@
-// How `sltrain data import` shows its way: one line that follows it on a terminal, and a summary.
+// What `sltrain data import` says when it is done.
 
-import { createLogUpdate } from "log-update";
-import type { ImportedData, ImportProgress } from "../coordinator/import-data.ts";
+import type { ImportedData } from "../coordinator/import-data.ts";
 import type { DataManifest } from "../data/manifest.ts";
 import { counted, formatBytes, formatCount, formatDuration } from "../units.ts";
 import { featuresText, storedBytes, taskText } from "./data-table.ts";
-
-const INTERVAL_MS = 100;
-
-export interface ImportView {
-  progress(progress: ImportProgress): void;
-  /** Takes the line away. */
-  end(): void;
-}
-
-/** Nothing where no person looks on. */
-export function importView(stream: NodeJS.WriteStream): ImportView {
-  if (!stream.isTTY) return { progress: () => undefined, end: () => undefined };
-  const update = createLogUpdate(stream);
-  let shownMs = -INTERVAL_MS;
-  return {
-    progress({ rows, elapsedMs }) {
-      if (elapsedMs - shownMs < INTERVAL_MS) return;
-      shownMs = elapsedMs;
-      const pace = `${formatCount((1000 * rows) / elapsedMs)} rows/s`;
-      update(`reading  ${counted(rows, "row")}, ${pace}, ${formatDuration(elapsedMs)}`);
-    },
-    end: () => update.clear(),
-  };
-}
 
 export function importSummary(imported: ImportedData): string {
   const { name, trainWith, manifest, wasThere, sourceBytes, elapsedMs } = imported;
