@@ -64,10 +64,7 @@ test("rows of tokens are shown as what they say", async (t) => {
   const wide = Array.from({ length: 600 }, (_, i) => String.fromCodePoint(0x4e00 + (i % 300))).join("");
   const bytes = await bringIn(writeData(folder, "wide.txt", wide), { read: { contextLength: 30 } });
   const [row] = (await describeData(storage, bytes.name, 1)).samples;
-  assert.ok(
-    [...row!.text!].some((character) => wide.includes(character)),
-    row!.text,
-  );
+  assert.match(row!.text!, /[\u4e00-\u4f2b]{8}/);
 });
 
 test("a name that nobody gave is not taken from other rows, and the same rows may lie elsewhere", async (t) => {
