@@ -62,6 +62,7 @@ async function deleteTransients(
   const ofWorkers = [
     keys.leases,
     keys.heartbeats,
+    keys.starters,
     keys.summonses,
     keys.handovers,
     keys.results,

@@ -1,9 +1,10 @@
-// What a run's functions were billed for and how often they were started, from the last heartbeat of each.
+// What a run's functions were billed for and how often they were started, from the last heartbeat of each
+// worker and what each starter left.
 
 import { gbSecondsOf, runCost, type RunCost } from "../plan/run-cost.ts";
 import { getJson } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
-import type { Heartbeat, Lease, RankUse } from "../run/records.ts";
+import type { Heartbeat, Lease, RankUse, Usage } from "../run/records.ts";
 import { sideBySide } from "../storage/side-by-side.ts";
 import type { Storage } from "../storage/storage.ts";
 
@@ -23,6 +24,7 @@ export interface RunUse {
 export async function readRunUse(storage: Storage, runId: string): Promise<RunUse> {
   const keys = runKeys(runId);
   const heartbeats = await readAll<Heartbeat>(storage, keys.heartbeats);
+  const starters = await readAll<Usage>(storage, keys.starters);
   const leases = await readAll<Lease>(storage, keys.leases);
   const restarted = new Set(
     [...leases]
@@ -42,12 +44,12 @@ export async function readRunUse(storage: Storage, runId: string): Promise<RunUs
     });
   }
   const ranks = [...byRank.values()].sort((a, b) => a.rank - b.rank);
-  const uses = [...heartbeats.values()].map(({ usage }) => usage);
+  const uses = [...[...heartbeats.values()].map(({ usage }) => usage), ...starters.values()];
   return {
     byRank: ranks,
     generations: Math.max(0, ...ranks.map(({ generations }) => generations)),
     restarts: ranks.reduce((total, { restarts }) => total + restarts, 0),
-    gbSeconds: ranks.reduce((total, { gbSeconds }) => total + gbSeconds, 0),
+    gbSeconds: uses.reduce((total, use) => total + gbSecondsOf(use), 0),
     cost: runCost(uses, []),
   };
 }

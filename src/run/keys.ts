@@ -29,6 +29,7 @@ export interface RunKeys {
   readonly membership: string;
   readonly leases: string;
   readonly heartbeats: string;
+  readonly starters: string;
   readonly summonses: string;
   readonly handovers: string;
   readonly results: string;
@@ -50,6 +51,8 @@ export interface RunKeys {
   summons(attempt: number, rank: number, generation: number, tryNumber: number): string;
   /** and the state that it left for the next. */
   handover(attempt: number, rank: number, generation: number): string;
+  /** What one that starts others was billed for. */
+  starter(attempt: number, id: string): string;
   /** Equal for all generations of a rank. */
   result(attempt: number, rank: number): string;
   workerFailure(attempt: number, rank: number): string;
@@ -62,12 +65,24 @@ export function runKeys(runId: string): RunKeys {
   const membership = `${prefix}members/`;
   const leases = `${prefix}leases/`;
   const heartbeats = `${prefix}heartbeats/`;
+  const starters = `${prefix}starters/`;
   const summonses = `${prefix}summons/`;
   const handovers = `${prefix}handovers/`;
   const results = `${prefix}results/`;
   const failures = `${prefix}failures/`;
   return {
-    ...{ checkpoints, attempts, membership, leases, heartbeats, summonses, handovers, results, failures },
+    ...{
+      checkpoints,
+      attempts,
+      membership,
+      leases,
+      heartbeats,
+      starters,
+      summonses,
+      handovers,
+      results,
+      failures,
+    },
     manifest: `${prefix}manifest.json`,
     metrics: `${prefix}metrics.jsonl`,
     stop: `${prefix}stop.json`,
@@ -91,6 +106,7 @@ export function runKeys(runId: string): RunKeys {
     summons: (attempt, rank, generation, tryNumber) =>
       `${summonses}${attempt}/${rank}/${generation}-${tryNumber}.json`,
     handover: (attempt, rank, generation) => `${handovers}${attempt}/${rank}/${generation}.safetensors`,
+    starter: (attempt, id) => `${starters}${attempt}/${id}.json`,
     result: (attempt, rank) => `${results}${attempt}/${rank}.json`,
     workerFailure: (attempt, rank) => `${failures}${attempt}/${rank}.json`,
   };

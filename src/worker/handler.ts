@@ -40,7 +40,7 @@ export function handlerWith(open: typeof openFunctions): Handler {
     const functions = uri === undefined ? undefined : whenUsed(() => open(uri, process.env));
     try {
       if (event.kind === "starter") {
-        await runStarter(event, storage, functions);
+        await runStarter(event, invocation, storage, functions);
         return { state: "started" };
       }
       if (event.kind === "mapper") {

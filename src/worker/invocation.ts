@@ -1,6 +1,8 @@
 // One invocation of this process: when it began, what is left of its time, and what it is billed for.
 
 import type { Usage } from "../run/records.ts";
+import { usd, type Metered } from "../storage/layers/meter.ts";
+import type { Storage } from "../storage/storage.ts";
 import { StartupClock } from "./startup-clock.ts";
 
 /** What Lambda tells a handler beside its event: https://docs.aws.amazon.com/lambda/latest/dg/nodejs-context.html */
@@ -66,4 +68,10 @@ export class Invocation {
       architecture: process.arch === "arm64" ? "arm64" : "x86_64",
     };
   }
+}
+
+/** With what its requests to `storage` cost so far. */
+export function usageWith({ usage }: Invocation, { capabilities, reading }: Storage & Metered): Usage {
+  const { prices } = capabilities;
+  return { ...usage, requestsUsd: prices ? usd(reading, prices) : 0 };
 }

@@ -19,10 +19,10 @@ import {
   type MappingJob,
 } from "../run/mapping-records.ts";
 import type { MapperEvent } from "../run/records.ts";
-import { metered, usd } from "../storage/layers/meter.ts";
+import { metered } from "../storage/layers/meter.ts";
 import { sideBySide } from "../storage/side-by-side.ts";
 import type { Storage } from "../storage/storage.ts";
-import type { Invocation } from "./invocation.ts";
+import { type Invocation, usageWith } from "./invocation.ts";
 
 /** One part is read and written while the other computes. */
 const PARTS_AT_ONCE = 2;
@@ -42,10 +42,9 @@ export async function runMapper(
   const storage = metered(opened);
   const keys = mappingKeys(event.data);
   const id = randomUUID();
-  const { prices } = storage.capabilities;
   const life = (): Life => ({
     ...{ id, requestId: invocation.requestId },
-    usage: { ...invocation.usage, requestsUsd: prices ? usd(storage.reading, prices) : 0 },
+    usage: usageWith(invocation, storage),
   });
   let part = event.parts[0];
   try {

@@ -131,6 +131,12 @@ for (const orchestration of ["starter", "coordinator"]) {
     const completed = lastEvent(ended);
     assert.equal(completed.event, "run.completed", ended.stdout);
     assert.equal(completed.parametersSha256, await undisturbed());
+    const ofWorkers = (completed.byWorker as { gbSeconds: number }[]).reduce(
+      (sum, { gbSeconds }) => sum + gbSeconds,
+      0,
+    );
+    const ofStarters = (completed.gbSeconds as number) - ofWorkers;
+    assert.ok(orchestration === "starter" ? ofStarters > 0.01 : Math.abs(ofStarters) < 1e-9, `${ofStarters}`);
   });
 }
 
