@@ -147,7 +147,15 @@ export function buildModel(topology: Topology, batchSize: number, options: Build
     : undefined;
   const [loss, correct] = named(`loss ${options.loss}`, [predictions], () => {
     const truth = (targets ?? labels)!;
-    const weights = options.weighted === true ? [builder.input("weights", f32(...truth.type.shape))] : [];
+    const { shape } = truth.type;
+    // A sample of tokens counts as one sample: its loss is the mean over its positions, and so is what it has right. As
+    // weights of rows the shares leave the loss itself the objective, whose gradient then comes with it (graph/fuse.ts).
+    const share = batchSize / rows;
+    const factors = [
+      ...(options.weighted === true ? [builder.input("weights", f32(...shape))] : []),
+      ...(share === 1 ? [] : [builder.apply(fill, [], { shape, value: share })]),
+    ];
+    const weights = factors.length === 2 ? [builder.apply(multiply, factors, {})] : factors;
     const operands = [predictions, truth, ...weights];
     const { labelSmoothing = 0 } = options;
     const results =
@@ -156,12 +164,10 @@ export function buildModel(topology: Topology, batchSize: number, options: Build
         : builder.add(op, operands, {});
     // Elements' own signs are no answer among several classes: the highest score is.
     const byClass = targets && labels && builder.add(softmaxCrossEntropy, [predictions, labels], {});
-    // A sample of tokens counts as one sample: its loss is the mean over its positions, and so is what it has right.
-    return [results[0], (byClass ?? results)[1]].map((sum) =>
-      rows === batchSize ? sum! : scaled(builder, sum!, batchSize / rows),
-    );
+    const right = (byClass ?? results)[1]!;
+    return [results[0]!, share === 1 ? right : scaled(builder, right, share)];
   });
-  return { ...model, loss: loss!, correct: correct!, graph: builder.build() };
+  return { ...model, loss: loss, correct: correct, graph: builder.build() };
 }
 
 /** Predictions for a run of tokens, [B, T, V], as rows of predictions [B T, V]. */

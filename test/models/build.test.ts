@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { buildTrainingProgram } from "../../src/graph/program.ts";
 import { buildModel, defaultLoss, outputsOf, parameterCount, summary } from "../../src/models/build.ts";
 import { builtinModels } from "../../src/models/builtin.ts";
 import type { ModelIo } from "../../src/models/model-io.ts";
@@ -306,6 +307,17 @@ suite("buildModel", () => {
         ["labels", { dtype: "i32", shape: [2] }],
       ],
     );
+  });
+
+  test("leaves the loss of tokens, the mean over a sample's positions, with its gradient in one pass", () => {
+    const topology = builtin("gpt-nano", { ...text, inputShape: [6], layers: 1 });
+    const { graph, loss, correct } = buildModel(topology, 2, {
+      training: true,
+      loss: "softmax-cross-entropy",
+    });
+    const { program } = buildTrainingProgram(graph, loss!, { loss: loss!, correct: correct! });
+    const names = program.instructions.map(({ op }) => op.name).filter((name) => name.startsWith("softmax"));
+    assert.deepEqual(names, ["softmax-cross-entropy-with-grad"]);
   });
 
   test("takes the squared error of what the model predicts, activation and all", () => {
