@@ -59,6 +59,8 @@ export interface ExchangeOutcome {
   readonly stopVotes: number;
   /** Euclidean norm of the mean gradient, before it is clipped; only of an epoch's last step that exchanges gradients. */
   readonly gradientNorm?: number;
+  /** Where the loss is scaled: whether gradients overflowed on a rank, so that none took the update. */
+  readonly skipped?: boolean;
   /** Of an algorithm that knows when it is done: whether it is. */
   readonly converged?: boolean;
   /** Of ADMM: how far the ranks are from a consensus, and the consensus from rest. */

@@ -138,8 +138,8 @@ async function takeStep(
   takeMean(options.replica, mean, gradients, statistics);
   const endsEpoch = (step + 1) % options.stepsPerEpoch === 0;
   const told = endsEpoch ? { gradientNorm: euclideanNorm(gradients) } : {};
-  await update(options, result.scalars, hyper);
-  return { ...outcomeOf(result), ...told };
+  const skipped = await update(options, result.scalars, hyper);
+  return { ...outcomeOf(result), ...told, ...(options.lossScale && { skipped }) };
 }
 
 function euclideanNorm(values: Float32Array): number {
@@ -149,17 +149,18 @@ function euclideanNorm(values: Float32Array): number {
 }
 
 /**
- * By the mean gradients, unless `scalars` tell of an overflow. Statistics, which are of the forward pass, have been taken
+ * By the mean gradients, unless `scalars` tell of an overflow: whether it was skipped. Statistics, which are of the forward pass, have been taken
  * all the same, and the optimiser's corrections count the step: both are as good as after one with small gradients.
  */
 async function update(
   { replica, lossScale }: AlgorithmOptions,
   scalars: Float64Array,
   hyper: Float32Array,
-): Promise<void> {
+): Promise<boolean> {
   const overflows = lossScale ? scalars[OVERFLOWS]! : 0;
   lossScale?.follow(overflows);
   if (overflows === 0) await replica.applyUpdate(hyper);
+  return overflows > 0;
 }
 
 /** Where the mean of both is written: without statistics straight to where the update reads it. */

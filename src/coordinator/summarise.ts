@@ -61,6 +61,7 @@ export async function summarise(
     gpus: gpusOf(results),
     epochs: first.epochs,
     steps: first.steps,
+    ...skippedStepsOf(metrics),
     loss: metrics.at(-1)?.loss ?? first.firstLosses.at(-1) ?? Number.NaN,
     validationLoss: evaluation.loss,
     accuracy: evaluation.accuracy,
@@ -94,6 +95,12 @@ export async function summarise(
     modelPath: locate(storage.uri, keys.model),
     topologyPath: locate(storage.uri, keys.topology),
   };
+}
+
+/** Of a run that scaled its loss. */
+function skippedStepsOf(metrics: readonly EpochMetrics[]): Pick<RunSummary, "skippedSteps"> {
+  const scaled = metrics.flatMap(({ skippedSteps }) => skippedSteps ?? []);
+  return scaled.length === 0 ? {} : { skippedSteps: scaled.reduce((sum, steps) => sum + steps, 0) };
 }
 
 /** In the machine's order. */

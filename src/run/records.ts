@@ -206,6 +206,8 @@ export interface EpochMetrics extends WorkTotals {
   /** ADMM's, of the epoch's last exchange. */
   readonly primalResidual?: number;
   readonly dualResidual?: number;
+  /** Where the loss is scaled: steps of the epoch that changed nothing, for gradients overflowed. */
+  readonly skippedSteps?: number;
   /** Of the epoch's last step, as is the next. */
   readonly learningRate: number;
   /** Euclidean norm of the mean gradient, before it is clipped; null where workers exchange no gradients. */
@@ -313,6 +315,8 @@ export interface RunSummary extends WorkTotals {
   readonly gpus?: readonly GpuUse[];
   readonly epochs: number;
   readonly steps: number;
+  /** Of the steps, those that changed nothing, for a scaled loss's gradients overflowed; absent where it was not scaled. */
+  readonly skippedSteps?: number;
   /** Mean training loss of the last epoch. */
   readonly loss: number;
   readonly validationLoss: number;

@@ -14,6 +14,7 @@ export function summaryLines(run: RunSummary): string[] {
   return [
     `${styleText(colour, run.status)} after ${counted(run.epochs, "epoch")}, ${counted(run.steps, "step")}: ` +
       `loss ${formatLoss(run.loss).trim()}, ${worth}`,
+    ...(run.skippedSteps ? [`${label("f16")}${skippedText(run.skippedSteps)}`] : []),
     `${label("time")}${formatDuration(run.wallMs)}; first step after ${formatDuration(run.firstStepMs)}`,
     `${label("per worker")}compute ${formatDuration(run.computeMs)}, ` +
       (run.dataMs > 0 ? `data ${formatDuration(run.dataMs)} (${shareOf(run, run.dataMs)}), ` : "") +
@@ -26,6 +27,11 @@ export function summaryLines(run: RunSummary): string[] {
     `${label("model")}${run.modelPath}`,
     `${label("")}${run.topologyPath}`,
   ];
+}
+
+/** Steps of a scaled loss that changed nothing. */
+export function skippedText(steps: number): string {
+  return `${counted(steps, "step")} skipped for gradients that overflowed`;
 }
 
 function costLines(run: RunSummary): string[] {

@@ -13,7 +13,7 @@ import { gpuLine } from "./gpu-text.ts";
 import { paceText } from "./pace-text.ts";
 import { LOG_INTERVAL_MS } from "./source-view.ts";
 import { CrewCount, Rate } from "./live-counts.ts";
-import { formatLoss, label, summaryLines } from "./summary-lines.ts";
+import { formatLoss, label, summaryLines, skippedText } from "./summary-lines.ts";
 
 export interface TrainView {
   show(event: TrainEvent): void;
@@ -234,6 +234,7 @@ function epochLine(event: Epoch, started: Started): string {
       ? share((event.gpuBusyMs * started.workers) / started.gpus.length).padStart(9)
       : formatUsd(event.lambdaCostUsd).padStart(9),
     ...residuals(event),
+    ...(event.skippedSteps ? [skippedText(event.skippedSteps)] : []),
   ].join("  ");
 }
 

@@ -15,6 +15,8 @@ export interface Cursor {
   epochLoss: number;
   epochCorrect: number;
   epochSamples: number;
+  /** Steps of it that changed nothing, for gradients overflowed; absent where the loss is not scaled. */
+  epochSkipped?: number;
   /** Of the last epoch that was validated; null before. Where the loss counts no right answers, there is no accuracy. */
   accuracy: number | null;
   validationLoss: number | null;

@@ -122,10 +122,11 @@ function interrupted(error: unknown): "interrupted" {
 }
 
 function count(cursor: Cursor, outcome: ExchangeOutcome): void {
-  const { samples, loss, correct, converged = false, residuals = null } = outcome;
+  const { samples, loss, correct, skipped, converged = false, residuals = null } = outcome;
   cursor.epochSamples += samples;
   cursor.epochLoss += loss * samples;
   cursor.epochCorrect += correct;
+  if (skipped !== undefined) cursor.epochSkipped = (cursor.epochSkipped ?? 0) + Number(skipped);
   cursor.exchanges++;
   cursor.converged = converged;
   cursor.residuals = residuals;
@@ -199,6 +200,7 @@ async function finishEpoch(
       primalResidual: cursor.residuals.primal,
       dualResidual: cursor.residuals.dual,
     }),
+    ...(cursor.epochSkipped !== undefined && { skippedSteps: cursor.epochSkipped }),
     learningRate: hyperAt(optimizer, cursor.step - 1, totalSteps, schedule.stepsPerEpoch)[0]!,
     gradientNorm,
     samplesPerS: cursor.epochSamples / (sum.wallMs / workers / 1000),
@@ -214,6 +216,7 @@ async function finishEpoch(
     requestsUsd: sum.requestsUsd,
   };
   cursor.epochLoss = cursor.epochCorrect = cursor.epochSamples = 0;
+  if (cursor.epochSkipped !== undefined) cursor.epochSkipped = 0;
   await options.onEpoch(metrics);
   return replayed !== undefined;
 }

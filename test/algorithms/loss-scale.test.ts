@@ -92,11 +92,17 @@ describe("training with a scaled loss", () => {
     const before = await parametersOf(crew[0]!);
     const outcomes = await Promise.all(crew.map((member) => member.run(0, 1)));
     assert.ok(Number.isFinite(outcomes[0]![0]!.loss));
+    for (const [outcome] of outcomes) assert.equal(outcome!.skipped, true);
     for (const member of crew) {
       assert.deepEqual(await parametersOf(member), before);
       assert.deepEqual(scaleOf(await stateOf(member)), [2 ** 126, 0]);
     }
-    await Promise.all(crew.map((member) => member.run(1, 2 * STEPS_PER_EPOCH)));
+    const later = await Promise.all(crew.map((member) => member.run(1, 2 * STEPS_PER_EPOCH)));
+    assert.deepEqual(
+      later[0]!.map((outcome) => outcome!.skipped),
+      later[1]!.map((outcome) => outcome!.skipped),
+    );
+    assert.equal(later[0]!.at(-1)!.skipped, false);
     const [first, second] = await Promise.all(
       crew.map(async (m) => [await parametersOf(m), scaleOf(await stateOf(m))]),
     );

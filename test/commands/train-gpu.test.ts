@@ -123,6 +123,7 @@ describe("an MLP in f16 on a GPU", needsGpu, () => {
     assert.equal(losses!.length, expected!.length);
     assert.notDeepEqual(losses, expected);
     losses!.forEach((loss, step) => assert.ok(Math.abs(loss / expected![step]! - 1) < 1e-2, `step ${step}`));
+    assert.deepEqual([half.skippedSteps, single.skippedSteps], [0, undefined]);
   });
 
   test("is refused where there is no GPU to be sure of", async () => {

@@ -147,3 +147,19 @@ test("JSON has one object per line: no progress, no notices, a failure with its 
   });
   assert.equal(lines.length, 2);
 });
+
+test("an epoch's line tells of steps that were skipped for overflowing gradients, if there were any", () => {
+  for (const [skippedSteps, told] of [
+    [2, "2 steps skipped"],
+    [1, "1 step skipped"],
+  ] as const) {
+    const { view, text } = viewOn(false);
+    view.show(started);
+    view.show({ ...epoch, skippedSteps });
+    assert.match(text(), new RegExp(`${told} for gradients that overflowed`));
+  }
+  const { view, text } = viewOn(false);
+  view.show(started);
+  view.show({ ...epoch, skippedSteps: 0 });
+  assert.doesNotMatch(text(), /skipped/);
+});
