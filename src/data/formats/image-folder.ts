@@ -7,12 +7,18 @@ import { SltrainError } from "../../errors.ts";
 import { fileError } from "../content-file.ts";
 import type { FolderFormat, OpenFormat } from "../format.ts";
 import type { RowBlock, RowReader } from "../rows.ts";
+import type { ImportThreads } from "../threads/import-threads.ts";
+import { inOrder } from "../threads/in-order.ts";
+import { fitImage } from "./fit-image.ts";
 import { ImageBlocks } from "./image-blocks.ts";
 import { imageChannels } from "./decode-image.ts";
+import type { Image } from "./resize.ts";
 
 const TRAIN = /^train(ing)?\/$/i;
 /** In the order in which they are taken. */
 const VALIDATION = [/^val(id|idation)?\/$/i, /^test(ing)?\/$/i];
+/** One that is decoded, and one that waits for it. */
+const IMAGES_A_THREAD = 2;
 /** Of what lies in a class's folder, this is not an image and no mistake either. */
 const IGNORED = /^(\.|thumbs\.db$|desktop\.ini$)/i;
 
@@ -116,12 +122,17 @@ function openImages({ classNames, files }: Images, channels: 1 | 3, options: Ope
   const blocks = new ImageBlocks(options, channels);
   let skippedRecords = 0;
 
-  async function* read(): AsyncGenerator<RowBlock> {
-    for (const { path, label } of files) {
+  async function* read(threads?: ImportThreads): AsyncGenerator<RowBlock> {
+    const decode = async ({ path }: ImageFile): Promise<Image> => {
+      const bytes = await imageBytes(path);
+      options.onBytes?.(bytes.length);
+      const task = { bytes, where: path, channels, size: options.imageSize };
+      return threads ? threads.fitImage(task) : fitImage(task);
+    };
+    const ahead = threads ? IMAGES_A_THREAD * threads.count : 1;
+    for (const [{ path, label }, image] of inOrder(files, ahead, decode)) {
       try {
-        const bytes = await imageBytes(path);
-        options.onBytes?.(bytes.length);
-        const block = await blocks.add(bytes, label, path);
+        const block = blocks.addDecoded(await image, label, path);
         if (block) yield block;
       } catch (error) {
         const isBad = error instanceof SltrainError && error.code === "data-image";

@@ -1,34 +1,54 @@
 // A thread of an import: answers one task after the other, and keeps nothing but its parsers.
 
 import { parentPort, type Transferable } from "node:worker_threads";
+import { errorRecord, SltrainError } from "../../errors.ts";
+import { fitImage, type ImageTask } from "../formats/fit-image.ts";
 import { makeParser } from "../formats/record-parsers.ts";
 import { parseWindow, type RecordParser } from "../formats/text-records.ts";
 import { partsOf } from "../feature-rows.ts";
 import type { RowBlock } from "../rows.ts";
-import type { Answer, TaskMessage } from "./tasks.ts";
+import type { Answer, ImageAnswer, TaskMessage } from "./tasks.ts";
 
 const parsers = new Map<number, RecordParser<unknown>>();
 
+/** Answers go in the order of the tasks, also where one has to wait for a decoder to be loaded. */
+let answered = Promise.resolve();
+
 parentPort!.on("message", (message: TaskMessage) => {
-  let answer: Answer;
-  let transfer: Transferable[] = [];
-  try {
-    [answer, transfer] = perform(message);
-  } catch (error) {
-    answer = { error };
-  }
-  parentPort!.postMessage(answer, transfer);
+  answered = answered.then(() => answer(message));
 });
 
-function perform(message: TaskMessage): [Answer, Transferable[]] {
-  const { kind, input } = message;
-  if (kind === "open") {
-    parsers.set(input.parser, makeParser(input.plan));
-    return [{ output: null }, []];
+async function answer(message: TaskMessage): Promise<void> {
+  const [told, transfer] = await perform(message).catch((error: unknown): Performed => [{ error }, []]);
+  parentPort!.postMessage(told, transfer);
+}
+
+type Performed = [answer: Answer, transfer: Transferable[]];
+
+async function perform({ kind, input }: TaskMessage): Promise<Performed> {
+  switch (kind) {
+    case "open":
+      parsers.set(input.parser, makeParser(input.plan));
+      return [{ output: null }, []];
+    case "parse": {
+      const { window } = input;
+      const parsed = parseWindow(parsers.get(input.parser)!, window, input);
+      return [{ output: { parsed, window } }, [window.bytes.buffer, ...buffersOf(parsed.block)]];
+    }
+    case "image": {
+      const output = await decoded(input);
+      return [{ output }, "image" in output ? [output.image.pixels.buffer as ArrayBuffer] : []];
+    }
   }
-  const { window } = input;
-  const parsed = parseWindow(parsers.get(input.parser)!, window, input);
-  return [{ output: { parsed, window } }, [window.bytes.buffer, ...buffersOf(parsed.block)]];
+}
+
+async function decoded(task: ImageTask): Promise<ImageAnswer> {
+  try {
+    return { image: await fitImage(task) };
+  } catch (error) {
+    if (error instanceof SltrainError) return { refused: errorRecord(error, "") };
+    throw error;
+  }
 }
 
 function buffersOf(block: RowBlock | undefined): Transferable[] {

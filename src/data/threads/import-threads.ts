@@ -1,11 +1,13 @@
-// Threads that an import has its work done on: they parse text, while the thread that reads the file takes in what they
+// Threads that an import has its work done on: they parse text and decode images, while the thread that reads the file takes in what they
 // made, in the file's order. Nothing of a result depends on how many there are.
 
 import { availableParallelism } from "node:os";
 import { extname } from "node:path";
 import { type Transferable, Worker } from "node:worker_threads";
 import { SltrainError } from "../../errors.ts";
+import type { ImageTask } from "../formats/fit-image.ts";
 import type { ParserPlan } from "../formats/record-parsers.ts";
+import type { Image } from "../formats/resize.ts";
 import type { ParseOptions, ReturnedWindow } from "../formats/text-records.ts";
 import type { TextWindow } from "../formats/text-windows.ts";
 import type { Answer, TaskKind, TaskMessage, Tasks } from "./tasks.ts";
@@ -62,6 +64,18 @@ export class ImportThreads {
     return this.#send({ kind: "parse", input: { ...options, parser, window } }, [window.bytes.buffer]);
   }
 
+  /** As `fitImage` here. The bytes go to the thread. */
+  async fitImage(task: ImageTask): Promise<Image> {
+    // A view of a larger buffer would take that along.
+    const isWhole = task.bytes.byteLength === task.bytes.buffer.byteLength;
+    const bytes = isWhole ? task.bytes : Uint8Array.from(task.bytes);
+    const answer = await this.#send({ kind: "image", input: { ...task, bytes } }, [
+      bytes.buffer as ArrayBuffer,
+    ]);
+    if ("refused" in answer) throw new SltrainError(answer.refused);
+    return answer.image;
+  }
+
   /** Ends the threads, also amid their work. */
   async close(): Promise<void> {
     await Promise.all((this.#started ?? []).map(({ worker }) => worker.terminate()));
@@ -111,7 +125,7 @@ function startThread(): Thread {
 function threadLost(cause: unknown): SltrainError {
   return new SltrainError({
     code: "thread-lost",
-    message: "data import: a thread that was parsing ended",
+    message: "data import: a thread ended amid its work",
     suggestions: ["Free some memory, and import again."],
     ...(cause === undefined ? {} : { cause }),
   });

@@ -1,8 +1,14 @@
 // What a thread of an import is asked for, and how it answers.
 
+import type { ErrorRecord } from "../../errors.ts";
+import type { ImageTask } from "../formats/fit-image.ts";
 import type { ParserPlan } from "../formats/record-parsers.ts";
+import type { Image } from "../formats/resize.ts";
 import type { ParseOptions, ReturnedWindow } from "../formats/text-records.ts";
 import type { TextWindow } from "../formats/text-windows.ts";
+
+/** An error of the image's is told as data: threads would strip it of its code. */
+export type ImageAnswer = { readonly image: Image } | { readonly refused: ErrorRecord };
 
 /** By kind: what goes to the thread, and what comes back. */
 export interface Tasks {
@@ -12,6 +18,7 @@ export interface Tasks {
     readonly input: ParseOptions & { readonly parser: number; readonly window: TextWindow };
     readonly output: ReturnedWindow<unknown>;
   };
+  image: { readonly input: ImageTask; readonly output: ImageAnswer };
 }
 
 export type TaskKind = keyof Tasks;
