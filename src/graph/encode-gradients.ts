@@ -4,13 +4,14 @@
 import type { Instruction, Value } from "../device/device.ts";
 import { assert } from "../errors.ts";
 import type { AnyOp } from "../kernels/op.ts";
-import { fp16ChunkEncode, int8ChunkEncode } from "../kernels/ops/chunk-codecs.ts";
+import { fp16ChunkEncode, int8ChunkEncode, topKChunkEncode } from "../kernels/ops/chunk-codecs.ts";
 import { bf16Encode } from "../kernels/ops/half-precision.ts";
 import { ALIGNMENT_ELEMENTS, elementCount, f32, i32 } from "../kernels/tensor.ts";
 import type { Codec } from "../shard/codec/codec.ts";
 import { parseCodec } from "../shard/codec/codecs.ts";
 import { FP16_BLOCK } from "../shard/codec/fp16.ts";
 import { INT8_BLOCK } from "../shard/codec/int8.ts";
+import { keptOf } from "../shard/codec/top-k.ts";
 import type { ElementRange, Layout } from "../shard/layout.ts";
 import type { TrainingProgram } from "./program.ts";
 
@@ -42,6 +43,9 @@ const ENCODERS: Readonly<Record<string, (length: number, codec: Codec) => Encode
   bf16: () => ({ op: bf16Encode, params: {} }),
   fp16: () => ({ op: fp16ChunkEncode, params: { blockElements: FP16_BLOCK } }),
   int8: () => ({ op: int8ChunkEncode, params: { blockElements: INT8_BLOCK }, isSeeded: true }),
+  "top-k": (length, { parameter: sharePpm }) => ({
+    ...{ op: topKChunkEncode, params: { kept: keptOf(sharePpm, length) }, keepsResidual: true },
+  }),
 };
 
 function encoderOf(spec: string, length: number): Encoder {

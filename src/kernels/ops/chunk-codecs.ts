@@ -3,7 +3,7 @@
 // themselves, which say what they mean and are what they are tested against, bit for bit.
 
 import type { Op } from "../op.ts";
-import { elementCount, i32 } from "../tensor.ts";
+import { elementCount, f32, i32 } from "../tensor.ts";
 import { bindShapes, expectPositiveInteger } from "./shapes.ts";
 
 export interface BlockParams {
@@ -38,5 +38,27 @@ export const int8ChunkEncode: Op<BlockParams> = {
     return [i32(Math.ceil(L / blockElements) + Math.ceil(L / 4))];
   },
   flops: (inputs) => 2 * elementCount(inputs[0]!),
+  vjp: "not-differentiable",
+};
+
+export interface TopKParams {
+  /** Of the elements, in 1..L. */
+  readonly kept: number;
+}
+
+/**
+ * (x[L], residual[L]) -> (i32[W], residual[L]). Of x + residual it keeps the largest magnitudes, of equal ones the first, as
+ * bf16: the words are, for each 2^16 elements, the number of those kept, then each one's index modulo 2^16 in the lower half
+ * of a word and its bf16 in the upper. The residual is what that loses. Where x, the residual or the difference is below
+ * 2^-126 a device may take it for 0.
+ */
+export const topKChunkEncode: Op<TopKParams> = {
+  name: "top-k-chunk-encode",
+  infer(inputs, { kept }) {
+    const { L } = bindShapes("top-k-chunk-encode", inputs, { x: "L", residual: "L" });
+    expectPositiveInteger("top-k-chunk-encode", "kept", kept);
+    return [i32(Math.ceil(L / 2 ** 16) + kept), f32(L)];
+  },
+  flops: (inputs) => elementCount(inputs[0]!),
   vjp: "not-differentiable",
 };

@@ -25,10 +25,15 @@ const MOST_PPM_IN_WORDS = MILLION / 2;
 /** Their indices differ in 16 bits. */
 const STRETCH_VALUES = 2 ** 16;
 
+/** How many of `length` values `topK` keeps. */
+export function keptOf(sharePpm: number, length: number): number {
+  return Math.ceil((length * sharePpm) / MILLION);
+}
+
 /** Keeps ceil(length * sharePpm / 1e6) of `length` values; `sharePpm` in 1..1e6. */
 export function topK(sharePpm: number): BiasedCodec {
   assert(Number.isInteger(sharePpm) && sharePpm >= 1 && sharePpm <= MILLION, `a share of ${sharePpm} ppm`);
-  const kept = (length: number): number => Math.ceil((length * sharePpm) / MILLION);
+  const kept = (length: number): number => keptOf(sharePpm, length);
   return {
     name: `top-k:${sharePpm / 10_000}%`,
     id: TOP_K_ID,

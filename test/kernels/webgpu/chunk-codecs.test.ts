@@ -4,15 +4,17 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { WebGpuDevice } from "../../../src/device/webgpu/webgpu-device.ts";
 import type { AnyOp } from "../../../src/kernels/op.ts";
-import { fp16ChunkEncode, int8ChunkEncode } from "../../../src/kernels/ops/chunk-codecs.ts";
+import { fp16ChunkEncode, int8ChunkEncode, topKChunkEncode } from "../../../src/kernels/ops/chunk-codecs.ts";
 import { f32, i32 } from "../../../src/kernels/tensor.ts";
 import { chooseWebGpuKernel } from "../../../src/kernels/webgpu/choose.ts";
 import { RandomStream } from "../../../src/random.ts";
-import type { Codec } from "../../../src/shard/codec/codec.ts";
+import { type Codec, roomFor } from "../../../src/shard/codec/codec.ts";
 import { fp16, FP16_BLOCK } from "../../../src/shard/codec/fp16.ts";
 import { int8, INT8_BLOCK } from "../../../src/shard/codec/int8.ts";
+import { keptOf, topK } from "../../../src/shard/codec/top-k.ts";
+import { encodeWithFeedback } from "../../../src/shard/error-feedback.ts";
 import { createTestGpu, needsGpu } from "../../support/gpu.ts";
-import { encodedWords } from "../../support/words.ts";
+import { encodedWords, wordsOf } from "../../support/words.ts";
 import { runCall } from "./run-calls.ts";
 
 let device: WebGpuDevice | undefined;
@@ -106,4 +108,55 @@ test("int8 of whole units, of which f64 misses some by its two roundings", needs
   }
   assert.ok(missed > 50, `${missed}`);
   await assertHostBits(encodings[1]!, values, 7);
+});
+
+/** Steps of one piece: words, and the residual that goes on. */
+async function assertHostSelection(sharePpm: number, steps: readonly Float32Array[]) {
+  const codec = topK(sharePpm);
+  const { length } = steps[0]!;
+  const inputs = [f32(length), f32(length)];
+  const params = { kept: keptOf(sharePpm, length) };
+  const call = { inputs, outputs: topKChunkEncode.infer(inputs, params), params };
+  const kernel = chooseWebGpuKernel(topKChunkEncode, call, device!.target)!;
+  const label = `${codec.name} of ${length} values`;
+  const residual = new Float32Array(length);
+  let left = new Float32Array(length);
+  for (const [step, values] of steps.entries()) {
+    const encoded = encodeWithFeedback(codec, values, residual, roomFor(codec, length), 0);
+    // In place, and not.
+    const onInputs = step % 2 === 0 ? [2, 1] : [];
+    const [words, rest] = await runCall(device!, kernel, { call, label }, [values, left], onInputs);
+    left = rest!.slice();
+    assert.deepEqual(new Int32Array(words!.slice().buffer), wordsOf(codec, encoded, length), label);
+    residual.forEach((value, i) => {
+      if (!Object.is(value, left[i])) assert.fail(`${label}: [${i}] leaves ${left[i]}, not ${value}`);
+    });
+  }
+}
+
+test(
+  "top-k keeps of gradients what the host keeps, and leaves what it leaves, step after step",
+  needsGpu,
+  async () => {
+    for (const [length, sharePpm] of [
+      [64, 10_000],
+      [5007, 500_000],
+      [70_003, 10_000],
+    ] as const)
+      await assertHostSelection(sharePpm, [likeGradients(length), likeGradients(length)]);
+  },
+);
+
+test("top-k keeps the first of equal magnitudes", needsGpu, async () => {
+  const signs = Float32Array.from({ length: 9000 }, (_, i) => (i % 3 === 0 ? -1 : 1));
+  const levels = Float32Array.from({ length: 9000 }, (_, i) => ((i * 7919) % 5) - 2);
+  for (const sharePpm of [1, 450_000])
+    for (const values of [signs, levels, new Float32Array(9000)])
+      await assertHostSelection(sharePpm, [values]);
+});
+
+test("top-k keeps numbers that are none, or too large for bf16, as the host does", needsGpu, async () => {
+  const values = likeGradients(9000);
+  values.set([Infinity, -Infinity, NaN, 3.4e38, -3.4e38], 4000);
+  await assertHostSelection(10_000, [values]);
 });
