@@ -1,7 +1,7 @@
 // Logistic regression on a file of two classes, from the command to the model: `sltrain train` with two local functions,
 // beside scikit-learn's LogisticRegression(lbfgs) and liblinear's -s 0, each with its own loading.
 //
-//   node bench/data/write-twin.ts higgs 900000 libsvm /tmp/higgs.libsvm
+//   npx sltrain data export synthetic:higgs /tmp/higgs.libsvm --rows 900000 --split train
 //   node bench/e2e/linear.ts /tmp/higgs.libsvm [--rounds 1]
 //
 // Accuracies are over all rows of the file, as scikit-learn counts them for both models. Processor seconds stand beside

@@ -1,4 +1,4 @@
-// How fast a source is on its way into storage, and how much time is left, from what it tells of itself.
+// How fast rows are on their way into storage or out of it, and how much time is left, from what it tells of itself.
 
 import type { DataProgress } from "../data/progress.ts";
 
@@ -34,7 +34,8 @@ export function paced(
     const atMs = now();
     const bytes = "bytes" in progress ? progress.bytes : 0;
     const rows = "rows" in progress ? progress.rows : 0;
-    const name = "file" in progress ? `${progress.phase} ${progress.file}` : progress.phase;
+    const part = "file" in progress ? progress.file : "step" in progress ? progress.step : "";
+    const name = `${progress.phase} ${part}`;
     if (name !== phase) {
       phase = name;
       begin = { atMs, bytes: "file" in progress ? bytes : 0, rows: 0 };
@@ -46,7 +47,7 @@ export function paced(
     const isPaced = elapsedMs >= LEAST_MS;
     const perS = (done: number) => (isPaced && done > 0 ? (1000 * done) / elapsedMs : null);
     const [done, had, total] =
-      progress.phase === "writing"
+      "totalRows" in progress
         ? [rows, begin.rows, progress.totalRows]
         : [bytes, begin.bytes, progress.totalBytes ?? 0];
     const share = total > 0 ? Math.min(1, done / total) : null;

@@ -3,6 +3,7 @@
 import { checkName, findDataset, giveName } from "../data/catalogue.ts";
 import { KNOWN_DATASETS } from "../data/known.ts";
 import { readManifest, type DataManifest } from "../data/manifest.ts";
+import type { OnProgress } from "../data/progress.ts";
 import { transformId, type Stage, type TransformJob } from "../data/transform/job.ts";
 import { parseSteps } from "../data/transform/parse-steps.ts";
 import { runHere, transformDataset } from "../data/transform/transform-dataset.ts";
@@ -19,18 +20,7 @@ export interface TransformOptions {
   readonly steps: string;
   /** Who computes it; default: this process. */
   readonly functions?: FunctionOptions | undefined;
-  readonly onProgress: (progress: TransformProgress) => void;
-}
-
-export interface TransformProgress {
-  /** The step that rows are measured for; undefined while they are mapped. */
-  readonly measuredFor: string | undefined;
-  /** Of this stage that are done, and all of them. */
-  readonly rows: number;
-  readonly allRows: number;
-  /** That have something left to do; absent here. */
-  readonly functions?: number;
-  readonly elapsedMs: number;
+  readonly onProgress: OnProgress;
 }
 
 export interface TransformedData {
@@ -46,21 +36,21 @@ export interface TransformedData {
 export async function transformData(options: TransformOptions): Promise<TransformedData> {
   const { storage, to: name, functions, onProgress } = options;
   const begin = performance.now();
-  const elapsedMs = () => performance.now() - begin;
   const steps = parseSteps(options.steps);
   checkName(name, Object.keys(KNOWN_DATASETS));
   const { manifest: from } = await findDataset(storage, options.from);
   const id = transformId({ from, name, steps });
   const job: TransformJob = { storage, id, name, from, steps };
   const wasThere = (await readManifest(storage, id)) !== undefined;
-  const tell = (stage: Stage, isDone: (part: number) => boolean, working?: number): void =>
+  const tell = (stage: Stage, isDone: (part: number) => boolean, working?: number): void => {
+    const step = steps[stage.index]?.spec;
     onProgress({
-      measuredFor: steps[stage.index]?.spec,
+      ...(step === undefined ? { phase: "mapping" } : { phase: "measuring", step }),
       rows: rowsOf(stage, isDone),
-      allRows: rowsOf(stage, () => true),
+      totalRows: rowsOf(stage, () => true),
       ...(working !== undefined && { functions: working }),
-      elapsedMs: elapsedMs(),
     });
+  };
   const made =
     functions && !wasThere
       ? await transformOnFunctions(job, functions, ({ stage, done, working }) =>
@@ -77,7 +67,7 @@ export async function transformData(options: TransformOptions): Promise<Transfor
           }),
         };
   await giveName(storage, name, made.manifest.id);
-  return { name, ...made, wasThere, elapsedMs: elapsedMs() };
+  return { name, ...made, wasThere, elapsedMs: performance.now() - begin };
 }
 
 function rowsOf({ parts }: Stage, isCounted: (part: number) => boolean): number {

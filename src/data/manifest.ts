@@ -1,11 +1,11 @@
 // The table of contents of a data set in storage: what a worker needs to know to load rows, and nothing about sources.
 // `data/<id>/manifest.json` is written after all blocks, so that a manifest's blocks are all there.
 
-import { SltrainError } from "../errors.ts";
+import { assert, SltrainError } from "../errors.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { LabelType } from "./block.ts";
 import type { DatasetInfo, Split, Task } from "./dataset.ts";
-import type { FeatureType } from "./rows.ts";
+import type { FeatureType, LabelMeaning } from "./rows.ts";
 
 export const MANIFEST_SCHEMA_VERSION = 2;
 
@@ -44,6 +44,14 @@ export const LABEL_TYPES: Readonly<Record<Task, LabelType>> = {
   regression: "f32",
   "next-token": "none",
 };
+
+/** Stored labels are class indices or targets. Not of tokens, whose rows say all themselves. */
+export function storedLabels({ task, classes, classNames }: DataManifest): LabelMeaning {
+  assert(task !== "next-token", "labels of tokens");
+  if (task === "regression") return { kind: "targets" };
+  const values = Array.from({ length: classes }, (_, index) => index);
+  return { kind: "classes", values, ...(classNames && { names: classNames }) };
+}
 
 export function manifestKey(id: string): string {
   return `data/${id}/manifest.json`;

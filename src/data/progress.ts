@@ -1,4 +1,4 @@
-// What becomes of a source on its way into storage, told now and then to whoever asked.
+// What becomes of rows on their way into storage, through it, or out of it, told now and then to whoever asked.
 
 export type DataProgress =
   | {
@@ -15,6 +15,16 @@ export type DataProgress =
   | { readonly phase: "recognising"; readonly bytes: number; readonly totalBytes: number }
   /** Bytes on disk, compressed where the files are; none where rows are made. */
   | { readonly phase: "reading"; readonly rows: number; readonly bytes: number; readonly totalBytes: number }
-  | { readonly phase: "writing"; readonly rows: number; readonly totalRows: number };
+  | { readonly phase: "writing"; readonly rows: number; readonly totalRows: number }
+  /** Of a transformation: rows are measured for a step, or mapped by all. */
+  | {
+      readonly phase: "measuring" | "mapping";
+      /** As the user wrote it; of `measuring`. */
+      readonly step?: string;
+      readonly rows: number;
+      readonly totalRows: number;
+      /** That have something left to do, where functions do it. */
+      readonly functions?: number;
+    };
 
 export type OnProgress = (progress: DataProgress) => void;

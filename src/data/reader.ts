@@ -157,6 +157,12 @@ export function allocateRows(
   };
 }
 
+/** The rows that each block of a split holds. */
+export function blockSlices({ blocks }: DataManifest, split: Split): RowSlice[] {
+  let begin = 0;
+  return blocks[split].map(({ rows }) => ({ begin, end: (begin += rows) }));
+}
+
 function allRows(manifest: DataManifest, split: Split): RowSlice {
   return { begin: 0, end: manifest.counts[split] };
 }

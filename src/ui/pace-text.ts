@@ -1,4 +1,4 @@
-// A source's way into storage as one line: `reading  1.2 GiB of 2.6 GiB (46%), 3,100,000 rows, 210 MB/s, 6.9 s left`.
+// What rows are on their way to as one line: `reading  1.2 GiB of 2.6 GiB (46%), 3,100,000 rows, 210 MB/s, 6.9 s left`.
 
 import type { PacedProgress } from "../coordinator/pace.ts";
 import { counted, formatBytes, formatCount, formatDuration, formatPercent } from "../units.ts";
@@ -15,13 +15,18 @@ export function paceText(progress: PacedProgress): string {
       ? [`resumed from ${formatBytes(progress.resumedFromBytes)}`]
       : []),
   ];
-  return `${phase}${phase === "fetching" ? ` ${progress.file}` : ""}  ${known.join(", ")}`;
+  const of = "file" in progress ? progress.file : "step" in progress ? progress.step : undefined;
+  return `${phase}${of === undefined ? "" : ` ${of}`}  ${known.join(", ")}`;
 }
 
 function doneTexts(progress: PacedProgress): string[] {
   const share = progress.share === null ? "" : ` (${formatPercent(progress.share)})`;
-  if (progress.phase === "writing") {
-    return [`${formatCount(progress.rows)} of ${counted(progress.totalRows, "row")}${share}`];
+  if ("totalRows" in progress) {
+    const { rows, totalRows } = progress;
+    const who = "functions" in progress ? [counted(progress.functions, "function")] : [];
+    // Nobody counts rows that are made for a file.
+    if (totalRows === 0) return [counted(rows, "row"), ...who];
+    return [`${formatCount(rows)} of ${counted(totalRows, "row")}${share}`, ...who];
   }
   const rows = progress.phase === "reading" ? [counted(progress.rows, "row")] : [];
   const { bytes, totalBytes } = progress;

@@ -1,4 +1,4 @@
-// How a source's way into storage is shown: one line that follows it on a terminal; a line now and then in a log; JSON lines
+// How rows are shown on their way into storage, through it, or out of it: one line that follows it on a terminal; a line now and then in a log; JSON lines
 // for programs, on stderr, for stdout has the result alone.
 
 import { createLogUpdate } from "log-update";

@@ -74,3 +74,19 @@ test("rows that are made have no bytes", () => {
   ]);
   assert.equal(paceText(told!), "reading  5,000 rows, 2,500 rows/s, 2.00 s");
 });
+
+test("each step of a transformation has a pace, and functions are told", () => {
+  const texts = toldOf([
+    [0, { phase: "measuring", step: "tf-idf", rows: 0, totalRows: 900, functions: 3 }],
+    [2000, { phase: "measuring", step: "tf-idf", rows: 600, totalRows: 900, functions: 2 }],
+    [3000, { phase: "measuring", step: "standardise", rows: 0, totalRows: 900 }],
+    [4000, { phase: "measuring", step: "standardise", rows: 300, totalRows: 900 }],
+    [5000, { phase: "mapping", rows: 0, totalRows: 1000, functions: 1 }],
+    [6000, { phase: "mapping", rows: 1000, totalRows: 1000, functions: 1 }],
+  ]).map(paceText);
+  assert.deepEqual(texts, [
+    "measuring tf-idf  600 of 900 rows (66.7%), 2 functions, 300 rows/s, 1.00 s left",
+    "measuring standardise  300 of 900 rows (33.3%), 300 rows/s, 2.00 s left",
+    "mapping  1,000 of 1,000 rows (100.0%), 1 function, 1,000 rows/s, 0 ms left",
+  ]);
+});

@@ -7,9 +7,10 @@ import { deployPrinter } from "../../providers/lambda/deploy-view.ts";
 import { useStack } from "../../providers/lambda/use-stack.ts";
 import { openStorage } from "../../storage/open.ts";
 import { dataArg } from "../../ui/data-flags.ts";
+import { sourceView } from "../../ui/source-view.ts";
 import { SltrainCommand, jsonFlag } from "../../ui/sltrain-command.ts";
 import { functionFlags } from "../../ui/train-flags.ts";
-import { transformReport, transformSummary, transformView } from "../../ui/transform-view.ts";
+import { transformReport, transformSummary } from "../../ui/transform-summary.ts";
 
 export default class DataTransform extends SltrainCommand {
   static override summary = "Make a data set from another one by steps of preprocessing";
@@ -46,12 +47,12 @@ export default class DataTransform extends SltrainCommand {
     const config = onFunctions ? await useStack({ ...resolved, env, onEvent }) : resolved.config;
     const createProvider = (uri: string, id: string) => createMappingProvider(config, uri, id);
     const storage = await openStorage(config.storage);
-    const view = transformView(process.stderr);
+    const view = sourceView(json, process.stderr);
     try {
       const made = await transformData({
         ...{ storage, from: args.data, to, steps },
         functions: onFunctions ? { config, createProvider } : undefined,
-        onProgress: (progress) => view.progress(progress),
+        onProgress: view.progress,
       });
       view.end();
       this.log(json ? JSON.stringify(transformReport(made)) : transformSummary(made));

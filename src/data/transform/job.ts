@@ -2,16 +2,17 @@
 // statistics so far, whoever computes it. A stage measures the training rows for a step that needs it; the last one maps
 // all rows and writes them.
 
-import { assert, SltrainError } from "../../errors.ts";
+import { SltrainError } from "../../errors.ts";
 import { sha256 } from "../../sha256.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { Split } from "../dataset.ts";
 import { BlockWriter } from "../import/block-writer.ts";
 import { finishRows, type WrittenRows } from "../import/publish.ts";
-import { statisticsKey, type DataManifest } from "../manifest.ts";
+import { statisticsKey, storedLabels, type DataManifest } from "../manifest.ts";
 import type { FeatureStatistics } from "../import/statistics.ts";
-import { openPartitions } from "../reader.ts";
-import type { LabelMeaning, RowBlock } from "../rows.ts";
+import type { RowSlice } from "../order.ts";
+import { blockSlices, openPartitions } from "../reader.ts";
+import type { RowBlock } from "../rows.ts";
 import { fits, openMeasure, type Measure, type Statistics } from "./measure.ts";
 import { widthOf, type RowKind, type RowMap, type Step } from "./step.ts";
 
@@ -31,7 +32,7 @@ export interface TransformJob {
 export interface Part {
   readonly split: Split;
   readonly index: number;
-  readonly rows: { readonly begin: number; readonly end: number };
+  readonly rows: RowSlice;
 }
 
 export interface PartResult {
@@ -128,13 +129,8 @@ export function stageAfter(job: TransformJob, { maps, kind }: Prepared): Stage {
   };
 }
 
-function partsOf({ blocks }: DataManifest, split: Split): Part[] {
-  let begin = 0;
-  return blocks[split].map(({ rows }, index) => {
-    const part = { split, index, rows: { begin, end: begin + rows } };
-    begin += rows;
-    return part;
-  });
+function partsOf(from: DataManifest, split: Split): Part[] {
+  return blockSlices(from, split).map((rows, index) => ({ split, index, rows }));
 }
 
 async function load({ storage, from }: TransformJob, { split, rows }: Part): Promise<RowBlock> {
@@ -155,7 +151,7 @@ async function write(
   rows: RowBlock,
 ): Promise<WrittenRows> {
   const writer = new BlockWriter({
-    ...{ storage, id, split, labels: labelMeaning(from), rowElements: widthOf(kind) },
+    ...{ storage, id, split, labels: storedLabels(from), rowElements: widthOf(kind) },
     keyOf: (block) => `data/${id}/${split}-${String(index).padStart(5, "0")}-${block}.part`,
   });
   for (let row = 0; row < rows.count; row++) {
@@ -163,12 +159,4 @@ async function write(
     if (full) await full;
   }
   return finishRows(writer);
-}
-
-/** Stored labels are class indices or targets already. */
-export function labelMeaning({ task, classes, classNames }: DataManifest): LabelMeaning {
-  assert(task !== "next-token", "labels of tokens");
-  if (task === "regression") return { kind: "targets" };
-  const values = Array.from({ length: classes }, (_, index) => index);
-  return { kind: "classes", values, ...(classNames && { names: classNames }) };
 }

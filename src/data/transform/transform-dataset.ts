@@ -6,9 +6,8 @@ import { assert } from "../../errors.ts";
 import { sha256 } from "../../sha256.ts";
 import type { Split } from "../dataset.ts";
 import { publish, type WrittenRows } from "../import/publish.ts";
-import { readManifest, type DataManifest } from "../manifest.ts";
+import { readManifest, storedLabels, type DataManifest } from "../manifest.ts";
 import {
-  labelMeaning,
   prepare,
   specsOf,
   stageAfter,
@@ -55,7 +54,7 @@ export async function transformDataset(job: TransformJob, runStage: RunStage): P
     return publish({
       ...{ storage, id, name, source: `${from.source} by ${specsOf(job)}` },
       facts: {
-        ...{ featureShape, featureType, labels: labelMeaning(from), skippedRecords: from.skippedRecords },
+        ...{ featureShape, featureType, labels: storedLabels(from), skippedRecords: from.skippedRecords },
         ...(featureNames && { featureNames }),
       },
       // The steps have done what a model would have had done.
