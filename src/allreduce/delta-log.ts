@@ -7,7 +7,8 @@
 
 import { SltrainError } from "../errors.ts";
 import { philox4x32 } from "../random.ts";
-import { type Codec, type Encoded, roomFor } from "../shard/codec/codec.ts";
+import type { Codec } from "../shard/codec/codec.ts";
+import { smallerForm } from "../shard/codec/f32-sparse.ts";
 import { encodeWithFeedback } from "../shard/error-feedback.ts";
 import { maxFrameBytes } from "../shard/payload.ts";
 import type { ZstdMode } from "../shard/zstd-trial.ts";
@@ -18,7 +19,8 @@ import { ExchangeClock } from "./exchange-clock.ts";
 import { FrameChannel } from "./frame-channel.ts";
 import type { ExpectedObject, OnLate, Received } from "./frame-coder.ts";
 import { frameKey } from "./keys.ts";
-import { NO_ABSENT, NO_PEAKS } from "./rank-ordered-sum.ts";
+import { LaneMemory } from "./lane-memory.ts";
+import { type Coded, NO_ABSENT, NO_PEAKS } from "./rank-ordered-sum.ts";
 
 const NOTHING_MORE = { peaks: NO_PEAKS, absent: NO_ABSENT };
 /** Apart from the lanes of collectives. */
@@ -97,7 +99,7 @@ export class DeltaLog {
   readonly #options: DeltaLogOptions;
   readonly #frames: FrameChannel;
   readonly #clock: ExchangeClock;
-  readonly #room: Encoded;
+  readonly #memory = new LaneMemory();
   readonly #buffers: Uint8Array[];
   readonly #decoded: Float32Array;
   /** What a biased codec owes. */
@@ -114,7 +116,6 @@ export class DeltaLog {
     this.#options = options;
     this.#frames = frames;
     this.#clock = clock;
-    this.#room = roomFor(codec, length);
     const frameBytes = maxFrameBytes(codec, length, worldSize, 0);
     this.#buffers = Array.from(
       { length: Math.max(1, Math.min(READERS, worldSize - 1)) },
@@ -166,24 +167,24 @@ export class DeltaLog {
    * has appended that step, its update is taken instead.
    */
   async append(update: Float32Array, parameters: Float32Array): Promise<void> {
-    const { rank, worldSize, length, codec, zstd } = this.#options;
+    const { rank, worldSize, length, zstd } = this.#options;
     const step = this.#positions[rank]!++;
     await this.#clock.finishing(() =>
       this.#clock.working(async () => {
-        const encoded = this.#encode(update, step);
-        codec.decode(encoded, this.#decoded);
+        const coded = this.#encode(update, step);
+        this.#decode(coded);
         add(parameters, this.#decoded);
         if (worldSize === 1) return;
         const address = this.#address(rank, step);
-        const packed = await this.#frames.pack({ codec, encoded }, zstd !== "off");
+        const packed = await this.#frames.pack(coded, zstd !== "off");
         const contribution = { contributors: 1, weight: 0, scalars: this.#released, ...NOTHING_MORE };
         const parts = this.#frames.frame({ address, elements: length }, packed, contribution);
         if ((await this.#frames.put(address, parts)) === "exists") {
-          codec.decode(encoded, this.#decoded);
+          this.#decode(coded);
           const mine = this.#decoded.slice();
           const [earlier] = (await this.#frames.read(this.#expected(rank, step, this.#buffers[0]!))) ?? [];
           if (earlier === undefined) throw deleted(this.#frames.keyOf(address));
-          codec.decode(earlier.values.encoded, this.#decoded);
+          this.#decode(earlier.values);
           replace(parameters, mine, this.#decoded);
           replace(this.#residual, this.#decoded, mine);
         }
@@ -191,13 +192,21 @@ export class DeltaLog {
     );
   }
 
-  #encode(update: Float32Array, step: number): Encoded {
-    const { codec, rank, seed } = this.#options;
+  /** An update that is mostly zeros, as those of models over sparse rows are, in their form. */
+  #encode(update: Float32Array, step: number): Coded {
+    const { rank, seed } = this.#options;
+    const codec = smallerForm(this.#options.codec, update);
+    const room = this.#memory.room(codec, 0, 0, 0, update.length);
     const random = new Uint32Array(4);
     philox4x32(step, rank, DELTA_LANE, 0, seed, 0, random);
-    return codec.biased
-      ? encodeWithFeedback(codec, update, this.#residual, this.#room, random[0]!)
-      : codec.encode(update, this.#room, random[0]!);
+    const encoded = codec.biased
+      ? encodeWithFeedback(codec, update, this.#residual, room, random[0]!)
+      : codec.encode(update, room, random[0]!);
+    return { codec, encoded };
+  }
+
+  #decode({ codec, encoded }: Coded): void {
+    codec.decode(encoded, this.#decoded);
   }
 
   /** Adds the peers' updates that are there, each once. Throws "peer-missing" naming the rank. */
@@ -237,7 +246,7 @@ export class DeltaLog {
   }
 
   #add(peer: number, { values, scalars }: Received, parameters: Float32Array): void {
-    values.codec.decode(values.encoded, this.#decoded);
+    this.#decode(values);
     add(parameters, this.#decoded);
     this.#positions[peer]!++;
     this.#kept[peer] = scalars[this.#options.rank]!;

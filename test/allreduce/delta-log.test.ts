@@ -7,6 +7,7 @@ import { type DeltaLog, type DeltaLogOptions, openDeltaLog } from "../../src/all
 import { SltrainError } from "../../src/errors.ts";
 import { RandomStream } from "../../src/random.ts";
 import { parseCodec } from "../../src/shard/codec/codecs.ts";
+import { withMeter } from "../../src/storage/layers/meter.ts";
 import { openStorage } from "../../src/storage/open.ts";
 import type { Channel } from "../../src/storage/storage.ts";
 import { collect } from "../contract/collect.ts";
@@ -154,6 +155,37 @@ describe("delta log", () => {
       }),
     );
     for (const { parameters } of workers) assert.deepEqual([...parameters], sumOfAll(3, STEPS));
+  });
+
+  test("updates of few features travel as few, whole ones as they are, and a repeated one is what it was", async () => {
+    const length = 1 << 14;
+    const meter = withMeter(await openStorage("memory:deltas-sparse"));
+    const crew = { runId: "sparse", worldSize: 2, length };
+    const open = async (rank: number): Promise<Worker> => {
+      const { log } = await openWorker(rank, meter, crew);
+      return { log, parameters: new Float32Array(length) };
+    };
+    const few = (rank: number) =>
+      Float32Array.from({ length }, (_, i) => (i % 512 === rank ? (rank + 1) * i : 0));
+    const whole = new Float32Array(length).fill(1);
+    const ranks = await Promise.all([0, 1].map(open));
+    const bytesUp: number[] = [];
+    for (const [step, updateOf] of [few, () => whole].entries()) {
+      const before = meter.reading.bytesUp;
+      for (const [rank, { log, parameters }] of ranks.entries()) await log.append(updateOf(rank), parameters);
+      bytesUp.push(meter.reading.bytesUp - before);
+      for (const { log, parameters } of ranks)
+        await log.fold(parameters, { until: step + 1, before: step + 1, timeoutMs: TIMEOUT_MS });
+    }
+    const sums = whole.map((_, i) => few(0)[i]! + few(1)[i]! + 2);
+    for (const { parameters } of ranks) assert.deepEqual(parameters, sums);
+    // 32 values of 4 bytes with gaps of 2, and a header.
+    assert.ok(bytesUp[0]! < 2 * (32 * 6 + 200), `${bytesUp[0]} bytes`);
+    assert.ok(bytesUp[1]! > 2 * 4 * length, `${bytesUp[1]} bytes`);
+
+    const again = await open(0);
+    await again.log.append(whole, again.parameters);
+    assert.deepEqual(again.parameters, few(0));
   });
 
   test("what a peer has not let go of is kept, however far the others are", async () => {
