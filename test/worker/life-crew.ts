@@ -65,7 +65,8 @@ export class LifeCrew {
         ...{
           workers: WORKERS,
           data: "random-binary:320",
-          model: "lr",
+          // A rate that stays: the steps of a shorter run are those of a longer one.
+          ...{ model: "lr", optimizer: "momentum", lr: 0.05, schedule: "constant" },
           epochs: 3,
           "batch-size": 32,
           threads: 1,
