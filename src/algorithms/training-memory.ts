@@ -123,6 +123,8 @@ function totalBytes({ arenaBytes, vectorsBytes }: TrainingMemory): number {
 export interface FunctionShare {
   readonly memoryMiB: number;
   readonly data: DataManifest;
+  /** Whether a step is over all of the worker's rows: then only more workers make it smaller. */
+  readonly takesAllRows?: boolean;
 }
 
 /**
@@ -130,7 +132,7 @@ export interface FunctionShare {
  * memory that would do.
  */
 export function refuseWithoutMemory(job: TrainingJob, count: number, share: FunctionShare): void {
-  const { memoryMiB, data } = share;
+  const { memoryMiB, data, takesAllRows = false } = share;
   const limitBytes = memoryShares(memoryMiB, data).trainingBytes;
   const need = trainingMemory(job, count);
   const needBytes = totalBytes(need);
@@ -148,7 +150,9 @@ export function refuseWithoutMemory(job: TrainingJob, count: number, share: Func
     suggestions: [
       ...(largest > 0
         ? [
-            `Use at most ${formatCount(largest)} samples per worker: a smaller --batch-size, or more --workers.`,
+            takesAllRows
+              ? `Use --workers ${Math.ceil(data.counts.train / largest)} or more: each keeps its part of all rows.`
+              : `Use at most ${formatCount(largest)} samples per worker: a smaller --batch-size, or more --workers.`,
           ]
         : []),
       enoughMiB === undefined

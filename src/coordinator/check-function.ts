@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import { type GpuLimits, refuseWithoutGpuMemory } from "../algorithms/gpu-memory.ts";
 import { longestStepMs, measureStepMs } from "../algorithms/step-time.ts";
 import { refuseWithoutMemory, type TrainingJob } from "../algorithms/training-memory.ts";
-import { samplesPerStep } from "../config/samples-per-step.ts";
+import { samplesPerStep, takesAllRows } from "../config/samples-per-step.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import type { DataManifest } from "../data/manifest.ts";
 import { type FunctionLife, livesLongEnough, refuseShortLife } from "../plan/function-life.ts";
@@ -27,7 +27,7 @@ export async function checkFunction(
     if (gpu !== undefined) refuseWithoutGpuMemory(job, samples, gpu);
     return;
   }
-  refuseWithoutMemory(job, samples, { memoryMiB, data });
+  refuseWithoutMemory(job, samples, { memoryMiB, data, takesAllRows: takesAllRows(config) });
   const life = {
     ...{ timeoutS, memoryMiB, workers, samples },
     vcpusWith: (memory: number) => usableVcpus(config, memory),

@@ -102,6 +102,22 @@ test("steps that do not fit are refused, naming need, limit, the largest count a
   );
 });
 
+test("a step over all rows that does not fit is refused with the number of workers whose parts do", () => {
+  const rows = 1 << 20;
+  const share = { memoryMiB: 512, data: data(rows), takesAllRows: true };
+  assert.throws(
+    () => refuseWithoutMemory(job, rows, share),
+    (error: SltrainError) => {
+      const suggestions = error.suggestions.join();
+      assert.doesNotMatch(suggestions, /--batch-size/);
+      const workers = Number(/--workers (\d+)/.exec(suggestions)?.[1]);
+      refuseWithoutMemory(job, Math.ceil(rows / workers), share);
+      assert.throws(() => refuseWithoutMemory(job, Math.ceil(rows / (workers - 1)), share));
+      return true;
+    },
+  );
+});
+
 test("a model that no function holds is refused without a memory that would do", () => {
   const share = { memoryMiB: 10_240, data: data(1) };
   assert.throws(
