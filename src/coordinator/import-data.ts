@@ -5,10 +5,8 @@ import { basename, resolve } from "node:path";
 import { withoutPacking } from "../data/content-file.ts";
 import { checkName, findNamed, giveName } from "../data/catalogue.ts";
 import { KNOWN_DATASETS, openSource } from "../data/known.ts";
-import { readManifest, type DataManifest } from "../data/manifest.ts";
-import { importRecognised } from "../data/partition.ts";
+import { importRecognised, type Imported } from "../data/partition.ts";
 import type { OnProgress } from "../data/progress.ts";
-import { fingerprint } from "../data/source.ts";
 import type { PathOptions } from "../data/applicable-options.ts";
 import { SltrainError } from "../errors.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -26,15 +24,10 @@ export interface ImportOptions {
   readonly onProgress: OnProgress;
 }
 
-export interface ImportedData {
+export interface ImportedData extends Imported {
   readonly name: string;
   /** What a run takes: the name, or, where it was given none, what was imported. */
   readonly trainWith: string;
-  readonly manifest: DataManifest;
-  /** Storage had it: nothing was decoded. */
-  readonly wasThere: boolean;
-  /** Of the files that were read. */
-  readonly sourceBytes: number;
   readonly elapsedMs: number;
 }
 
@@ -47,16 +40,17 @@ export async function importData(options: ImportOptions): Promise<ImportedData> 
   if (name !== undefined) checkName(name, Object.keys(KNOWN_DATASETS));
   if (!isKnown) await refuseImported(storage, options.source);
   const source = await openSource(options.source, { seed, rows, read, onProgress });
-  const recognised = await fingerprint(source, onProgress);
-  if (name !== undefined && options.name === undefined) {
-    await refuseTaken(storage, name, source.source, recognised.id);
-  }
-  const wasThere = (await readManifest(storage, recognised.id)) !== undefined;
-  const manifest = await importRecognised(storage, source, recognised, { onProgress });
-  if (name !== undefined) await giveName(storage, name, manifest.id);
+  const imported = await importRecognised(storage, source, {
+    onProgress,
+    onRecognised: async (id) => {
+      if (name !== undefined && options.name === undefined)
+        await refuseTaken(storage, name, source.source, id);
+    },
+  });
+  if (name !== undefined) await giveName(storage, name, imported.manifest.id);
   return {
-    ...{ name: name ?? source.name, trainWith: name ?? specOf(options), manifest, wasThere },
-    ...{ sourceBytes: recognised.sizeBytes, elapsedMs: performance.now() - begin },
+    ...{ name: name ?? source.name, trainWith: name ?? specOf(options), ...imported },
+    elapsedMs: performance.now() - begin,
   };
 }
 

@@ -8,7 +8,8 @@ import { importRows, type ImportOptions } from "./import/import-rows.ts";
 import { openSource, type OpenOptions } from "./known.ts";
 import { readManifest, type DataManifest } from "./manifest.ts";
 import type { OnProgress } from "./progress.ts";
-import { fingerprint, type Fingerprint, type Source } from "./source.ts";
+import { fingerprint, sourceBytes, type Source } from "./source.ts";
+import { threadsFor } from "./threads/import-threads.ts";
 
 /**
  * The manifest of the data set that `spec` names: one that was imported under that name, or else what is then written to
@@ -52,28 +53,53 @@ export async function importSource(
   source: Source,
   options: TakeInOptions = {},
 ): Promise<DataManifest> {
-  return importRecognised(storage, source, await fingerprint(source, options.onProgress), options);
+  return (await importRecognised(storage, source, options)).manifest;
 }
 
-/** As `importSource`, of a source whose files have been hashed. */
+export interface RecogniseOptions extends TakeInOptions {
+  /** Told the id before anything is decoded; what it throws ends the import. */
+  readonly onRecognised?: ((id: string) => Promise<void>) | undefined;
+}
+
+export interface Imported {
+  readonly manifest: DataManifest;
+  /** Storage had it: nothing was decoded. */
+  readonly wasThere: boolean;
+  /** Of the files that were read. */
+  readonly sourceBytes: number;
+}
+
+/** As `importSource`, and says whether there was anything to do. */
 export async function importRecognised(
   storage: Storage,
   source: Source,
-  { id, sizeBytes: sourceBytes }: Fingerprint,
-  options: TakeInOptions,
-): Promise<DataManifest> {
-  const stored = await readManifest(storage, id);
-  if (stored) return stored;
-  const { name, transform } = source;
+  options: RecogniseOptions,
+): Promise<Imported> {
   const { onProgress } = options;
-  let bytes = 0;
-  const rows = await source.open((size) => (bytes += size));
-  return importRows(
-    { storage, id, name, source: source.source, rows, transform, sourceBytes },
-    {
-      ...options,
-      onRows: (count) => onProgress?.({ phase: "reading", rows: count, bytes, totalBytes: sourceBytes }),
-      onWritten: (count, totalRows) => onProgress?.({ phase: "writing", rows: count, totalRows }),
-    },
-  );
+  const totalBytes = await sourceBytes(source);
+  const threads = threadsFor(totalBytes);
+  try {
+    let hashed = 0;
+    const id = await fingerprint(source, {
+      ...{ threads },
+      onBytes: (size) => onProgress?.({ phase: "recognising", bytes: (hashed += size), totalBytes }),
+    });
+    await options.onRecognised?.(id);
+    const stored = await readManifest(storage, id);
+    if (stored) return { manifest: stored, wasThere: true, sourceBytes: totalBytes };
+    const { name, transform } = source;
+    let bytes = 0;
+    const rows = await source.open((size) => (bytes += size));
+    const manifest = await importRows(
+      { storage, id, name, source: source.source, rows, transform, sourceBytes: totalBytes },
+      {
+        ...{ ...options, threads },
+        onRows: (count) => onProgress?.({ phase: "reading", rows: count, bytes, totalBytes }),
+        onWritten: (count, totalRows) => onProgress?.({ phase: "writing", rows: count, totalRows }),
+      },
+    );
+    return { manifest, wasThere: false, sourceBytes: totalBytes };
+  } finally {
+    await threads?.close();
+  }
 }

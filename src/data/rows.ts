@@ -27,6 +27,8 @@ export interface RowBlock {
   readonly features: FeatureRows;
   /** (count): labels as numbers of the source's own; `LabelMeaning` says of what. Empty for "next-token". */
   readonly labels: Float64Array;
+  /** Gives the memory back for later blocks, to whoever made this one: the rows are gone afterwards. */
+  readonly release?: () => void;
 }
 
 /** What the numbers in `RowBlock.labels` mean; known when all rows have been read. */

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { openSource } from "../../src/data/known.ts";
 import { ensurePartitions } from "../../src/data/partition.ts";
 import type { DataProgress } from "../../src/data/progress.ts";
-import { fingerprint } from "../../src/data/source.ts";
+import { sourceBytes } from "../../src/data/source.ts";
 import { openStorage } from "../../src/storage/open.ts";
 import { idx, IDX_U8, temporaryFolder, writeData } from "./files.ts";
 import { FIXTURES } from "./formats/read-rows.ts";
@@ -56,7 +56,7 @@ test("a reader tells the bytes on disk that it has read, of every format", async
   };
   for (const [name, path] of Object.entries(paths)) {
     const source = await openSource(path, { seed: 1 });
-    const { sizeBytes } = await fingerprint(source);
+    const sizeBytes = await sourceBytes(source);
     let bytes = 0;
     const opened = await source.open((size) => (bytes += size));
     const readers = "train" in opened ? [opened.train, opened.validation] : [opened];

@@ -12,6 +12,8 @@ const SHORT_DIGITS = 9;
 export class CellReader {
   /** At the separator or the newline behind the cell; -1 if a quote is not closed in these bytes. */
   stop = 0;
+  /** What `single` has read. */
+  value = NaN;
   /** Of the content of the cell that was found last. */
   begin = 0;
   end = 0;
@@ -28,10 +30,10 @@ export class CellReader {
   }
 
   /**
-   * The number in the cell at `at`, rounding to the right f32; as Number() reads it, but NaN for an empty cell. `find` is
+   * `value` becomes the number in the cell at `at`, rounding to the right f32; as Number() reads it, but NaN for an empty cell. `find` is
    * called for cells that are more than a plain number, so that `begin` and `end` are right for these alone.
    */
-  float32(bytes: Uint8Array, at: number, limit: number): number {
+  single(bytes: Uint8Array, at: number, limit: number): void {
     // Counts and codes of some digits are the commonest cells: they need none of the rest.
     let whole = bytes[at]! ^ ZERO;
     if (whole < 10) {
@@ -42,19 +44,22 @@ export class CellReader {
       }
       if (bytes[end] === this.separator) {
         this.stop = end;
-        return whole;
+        this.value = whole;
+        return;
       }
     }
-    const value = this.#decimal.float32(bytes, at);
-    return this.#endsCell(bytes, this.#decimal.end) ? value : this.#unusualNumber(bytes, at, limit);
+    const decimal = this.#decimal;
+    const end = decimal.single(bytes, at);
+    this.value = this.#endsCell(bytes, end) ? decimal.value : this.#unusualNumber(bytes, at, limit);
   }
 
-  /** As `float32`, to the last bit. */
-  float64(bytes: Uint8Array, at: number, limit: number): number {
-    const value = this.#decimal.float64(bytes, at);
-    if (!this.#endsCell(bytes, this.#decimal.end)) return this.#unusualNumber(bytes, at, limit);
+  /** As `single`, to the last bit. */
+  double(bytes: Uint8Array, at: number, limit: number): number {
+    const end = this.#decimal.double(bytes, at);
+    const { value } = this.#decimal;
+    if (!this.#endsCell(bytes, end)) return this.#unusualNumber(bytes, at, limit);
     this.begin = at;
-    this.end = this.#decimal.end;
+    this.end = end;
     this.#hasQuotes = false;
     return value;
   }

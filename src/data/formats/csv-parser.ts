@@ -1,6 +1,7 @@
 // Rows of a table, a window of lines at a time: its first record, or who saw it, says how the table is laid out.
 
 import type { RowBlock, RowFacts } from "../rows.ts";
+import type { BlockMemory } from "../threads/block-memory.ts";
 import { CellReader, cellsOf } from "./csv-cells.ts";
 import { type CsvLayout, layoutOf, type LayoutOptions } from "./csv-layout.ts";
 import { DenseCsvRows, HashedCsvRows } from "./csv-rows.ts";
@@ -26,7 +27,8 @@ export class CsvParser implements RecordParser<CsvFacts> {
   readonly #options: LayoutOptions;
   /** Of a window: how many a file may have, who joins them knows. */
   readonly #labels = new LabelColumn(Infinity);
-  #labelValues: number[] = [];
+  #labelValues = new Float64Array(1024);
+  #rows = 0;
   #open: OpenTable | undefined;
   #reserved = 0;
 
@@ -108,8 +110,8 @@ export class CsvParser implements RecordParser<CsvFacts> {
         cells.find(bytes, at, end);
         if (cells.stop >= 0) (rows as HashedCsvRows).text(bytes, cells.begin, cells.end, column);
       } else if (column < width) {
-        const value = cells.float32(bytes, at, end);
-        const single = Math.fround(value);
+        cells.single(bytes, at, end);
+        const single = Math.fround(cells.value);
         // Not finite.
         if (single - single !== 0) rows.number(this.#missing(bytes, at, end, column));
         else rows.number(single);
@@ -123,7 +125,7 @@ export class CsvParser implements RecordParser<CsvFacts> {
       }
     }
     const lines = 1 + cells.lines;
-    this.#labelValues.push(label < 0 ? 0 : this.#label(bytes, labelAt, end));
+    this.#addLabel(label < 0 ? 0 : this.#label(bytes, labelAt, end));
     rows.endRow();
     this.line += lines;
     return at;
@@ -154,7 +156,7 @@ export class CsvParser implements RecordParser<CsvFacts> {
   #label(bytes: Uint8Array, at: number, end: number): number {
     const { cells, layout } = this.#open!;
     const line = this.line;
-    const value = cells.float64(bytes, at, end);
+    const value = cells.double(bytes, at, end);
     if (Number.isFinite(value)) return this.#labels.addNumber(value, line, () => cells.text(bytes));
     cells.find(bytes, at, end);
     const text = cells.text(bytes);
@@ -171,6 +173,15 @@ export class CsvParser implements RecordParser<CsvFacts> {
       );
     }
     return this.#labels.addName(text, line, `${this.#path}: column "${name}"`);
+  }
+
+  #addLabel(label: number): void {
+    if (this.#rows === this.#labelValues.length) {
+      const grown = new Float64Array(2 * this.#rows);
+      grown.set(this.#labelValues);
+      this.#labelValues = grown;
+    }
+    this.#labelValues[this.#rows++] = label;
   }
 
   #ragged({ names, separator }: CsvLayout, bytes: Uint8Array, begin: number, end: number): BadRecord {
@@ -194,12 +205,12 @@ export class CsvParser implements RecordParser<CsvFacts> {
     return { labels: this.#labels.take() };
   }
 
-  takeBlock(): RowBlock | undefined {
-    const count = this.#labelValues.length;
+  takeBlock(memory: BlockMemory): RowBlock | undefined {
+    const count = this.#rows;
     if (count === 0) return undefined;
-    const labels = Float64Array.from(this.#labelValues);
-    this.#labelValues = [];
-    return { count, features: this.#open!.rows.takeFeatures(), labels };
+    this.#rows = 0;
+    const labels = memory.copy(this.#labelValues, count);
+    return { count, features: this.#open!.rows.takeFeatures(memory), labels };
   }
 }
 

@@ -2,6 +2,7 @@
 // before that is written over by the next.
 
 import type { FeatureRows, FeatureType } from "../rows.ts";
+import type { BlockMemory } from "../threads/block-memory.ts";
 import type { CsvLayout } from "./csv-layout.ts";
 import { murmur3 } from "./murmur3.ts";
 
@@ -14,7 +15,7 @@ export interface CsvRows {
   /** The row's next number; one that is missing is put as 0. */
   number(value: number): void;
   endRow(): void;
-  takeFeatures(): FeatureRows;
+  takeFeatures(memory: BlockMemory): FeatureRows;
 }
 
 export class DenseCsvRows implements CsvRows {
@@ -50,8 +51,8 @@ export class DenseCsvRows implements CsvRows {
     this.#ended = this.#length;
   }
 
-  takeFeatures(): Float32Array {
-    const features = this.#values.slice(0, this.#ended);
+  takeFeatures(memory: BlockMemory): Float32Array {
+    const features = memory.copy(this.#values, this.#ended);
     this.#ended = 0;
     return features;
   }
@@ -137,11 +138,11 @@ export class HashedCsvRows implements CsvRows {
     this.#values[this.#length++] = value;
   }
 
-  takeFeatures(): FeatureRows {
+  takeFeatures(memory: BlockMemory): FeatureRows {
     const features = {
-      rowStarts: this.#rowStarts.slice(0, this.#rows + 1),
-      columns: this.#columns.slice(0, this.#ended),
-      values: this.#values.slice(0, this.#ended),
+      rowStarts: memory.copy(this.#rowStarts, this.#rows + 1),
+      columns: memory.copy(this.#columns, this.#ended),
+      values: memory.copy(this.#values, this.#ended),
     };
     this.#rows = 0;
     this.#ended = 0;

@@ -25,25 +25,34 @@ const LAST_29_BITS = 2 ** 29 - 1;
 const MIDPOINT_MARGIN = 64;
 const MIN_NORMAL_F32 = 2 ** -126;
 
+const HIGH_HALVES = 0xf0f0f0f0 | 0;
+const ZEROS = 0x30303030;
+const TO_SIXTEEN = 0x06060606;
+
 /**
  * Reads numbers such as `-12.5e3`. The bytes must hold something that no number has in it behind the number: a reader
  * looks no further, and does not look for the end of the array.
  */
 export class DecimalReader {
-  /** Where the number that was read last ends; where it began if it was none. */
-  end = 0;
+  /** The number that was read last; NaN if there was none. Returned, it would be an object for each number. */
+  value = NaN;
+  #bytes: Uint8Array = new Uint8Array();
+  #words: DataView = new DataView(new ArrayBuffer(0));
+  /** Where the last four bytes begin. */
+  #lastWord = 0;
 
-  /** The number at `at` as a double that rounds to the right f32; NaN if there is none. */
-  float32(bytes: Uint8Array, at: number): number {
+  /** `value` becomes a double that rounds to the right f32. Returns where the number ends; `at` if there is none. */
+  single(bytes: Uint8Array, at: number): number {
     return this.#read(bytes, at, true);
   }
 
-  /** The double nearest to the number at `at`; NaN if there is none. */
-  float64(bytes: Uint8Array, at: number): number {
+  /** `value` becomes the double nearest to the number. Returns where it ends; `at` if there is none. */
+  double(bytes: Uint8Array, at: number): number {
     return this.#read(bytes, at, false);
   }
 
   #read(bytes: Uint8Array, begin: number, single: boolean): number {
+    if (bytes !== this.#bytes) this.#open(bytes);
     let at = begin;
     let byte = bytes[at]!;
     const negative = byte === MINUS;
@@ -55,27 +64,43 @@ export class DecimalReader {
     let exponent = 0;
     if (bytes[at] === POINT) {
       const firstDecimal = ++at;
+      // Decimals are many: four at a time (Lemire, Number Parsing at a Gigabyte per Second, 2021, section 4).
+      for (const words = this.#words, last = this.#lastWord; at <= last; at += 4) {
+        const word = words.getInt32(at, true);
+        if ((((word & HIGH_HALVES) ^ ZEROS) | (((word + TO_SIXTEEN) & HIGH_HALVES) ^ ZEROS)) !== 0) break;
+        const pairs = (Math.imul(word & 0x0f0f0f0f, 2561) >>> 8) & 0x00ff00ff;
+        mantissa = mantissa * 10_000 + (Math.imul(pairs, 6_553_601) >>> 16);
+      }
       for (let digit = bytes[at]! ^ ZERO; digit < 10; digit = bytes[++at]! ^ ZERO) {
         mantissa = mantissa * 10 + digit;
       }
       exponent = firstDecimal - at;
       digits -= exponent;
     }
-    this.end = begin;
-    if (digits === 0) return NaN;
+    this.value = NaN;
+    if (digits === 0) return begin;
     if ((bytes[at]! | 0x20) === LOWER_E) {
       at = this.#exponent(bytes, at + 1);
-      if (at < 0) return NaN;
+      if (at < 0) return begin;
       exponent += this.#parsedExponent;
     }
-    this.end = at;
 
     const power = exponent < 0 ? -exponent : exponent;
     if (mantissa < MAX_EXACT ? power <= 22 : single && mantissa < MAX_SUMMED && power <= 22) {
       const size = exponent < 0 ? mantissa / POWERS_OF_TEN[power]! : mantissa * POWERS_OF_TEN[power]!;
-      if (mantissa < MAX_EXACT || roundsSurelyToF32(size)) return negative ? -size : size;
+      if (mantissa < MAX_EXACT || roundsSurelyToF32(size)) {
+        this.value = negative ? -size : size;
+        return at;
+      }
     }
-    return Number(String.fromCharCode(...bytes.subarray(begin, at)));
+    this.value = Number(String.fromCharCode(...bytes.subarray(begin, at)));
+    return at;
+  }
+
+  #open(bytes: Uint8Array): void {
+    this.#bytes = bytes;
+    this.#words = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#lastWord = bytes.length - 4;
   }
 
   #parsedExponent = 0;

@@ -1,6 +1,7 @@
 // Rows of LibSVM text, a window of lines at a time.
 
 import type { RowBlock } from "../rows.ts";
+import type { BlockMemory } from "../threads/block-memory.ts";
 import { DecimalReader } from "./decimal.ts";
 import { LabelColumn, type SeenLabels } from "./labels.ts";
 import {
@@ -82,8 +83,8 @@ export class LibsvmParser implements RecordParser<LibsvmFacts> {
       return endOfLine(bytes, at, bytes.length);
     }
     const labelBegin = at;
-    const label = decimal.float64(bytes, at);
-    at = decimal.end;
+    at = decimal.double(bytes, at);
+    const label = decimal.value;
     if (!Number.isFinite(label) || !endsToken(bytes[at]!)) throw badLabel(bytes, labelBegin);
 
     let nonZeros = this.#nonZeros;
@@ -100,9 +101,8 @@ export class LibsvmParser implements RecordParser<LibsvmFacts> {
         continue;
       }
       if (bytes[at] !== COLON) throw badPair(bytes, token);
-      const value = decimal.float32(bytes, at + 1);
-      at = decimal.end;
-      const rounded = Math.fround(value);
+      at = decimal.single(bytes, at + 1);
+      const rounded = Math.fround(decimal.value);
       if (!Number.isFinite(rounded) || !endsToken(bytes[at]!)) throw badPair(bytes, token);
       if (index <= previous) throw unsorted(token, index, previous);
       if (index > MAX_INDEX) throw tooLarge(token, index);
@@ -127,18 +127,15 @@ export class LibsvmParser implements RecordParser<LibsvmFacts> {
     return endOfLine(bytes, at, end);
   }
 
-  takeBlock(): RowBlock | undefined {
+  takeBlock(memory: BlockMemory): RowBlock | undefined {
     const count = this.#rows;
     if (count === 0) return undefined;
     this.#firstIndex ??= this.#sawZero ? 0 : 1;
-    const columns = this.#indices.slice(0, this.#nonZeros);
+    const columns = memory.copy(this.#indices, this.#nonZeros);
     if (this.#firstIndex === 1) for (let i = 0; i < columns.length; i++) columns[i]!--;
-    const features = {
-      rowStarts: this.#rowStarts.slice(0, count + 1),
-      columns,
-      values: this.#values.slice(0, this.#nonZeros),
-    };
-    const labels = this.#labelValues.slice(0, count);
+    const rowStarts = memory.copy(this.#rowStarts, count + 1);
+    const features = { rowStarts, columns, values: memory.copy(this.#values, this.#nonZeros) };
+    const labels = memory.copy(this.#labelValues, count);
     this.#rows = 0;
     this.#nonZeros = 0;
     return { count, features, labels };

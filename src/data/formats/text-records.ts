@@ -4,6 +4,7 @@
 import { SltrainError } from "../../errors.ts";
 import type { ContentFile, ReadOptions } from "../format.ts";
 import type { RowBlock } from "../rows.ts";
+import { BlockMemory } from "../threads/block-memory.ts";
 import type { ImportThreads } from "../threads/import-threads.ts";
 import type { ParserPlan } from "./record-parsers.ts";
 import { NEWLINE, type TextWindow, WindowCutter } from "./text-windows.ts";
@@ -49,8 +50,8 @@ export interface RecordParser<Facts> {
   record(bytes: Uint8Array, at: number, end: number): number;
   /** Where a record that cannot be read ends. */
   endOfBadRecord(bytes: Uint8Array, at: number, end: number): number;
-  /** The window's rows; undefined if there are none. */
-  takeBlock(): RowBlock | undefined;
+  /** The window's rows in `memory`; undefined if there are none. */
+  takeBlock(memory: BlockMemory): RowBlock | undefined;
   /** What the window's records say of the file. */
   takeFacts(): Facts;
 }
@@ -84,6 +85,7 @@ export function parseWindow<Facts>(
   parser: RecordParser<Facts>,
   { bytes, end, isLast }: TextWindow,
   { onBadRecord, countsLabels }: ParseOptions,
+  memory = new BlockMemory(),
 ): ParsedWindow<Facts> {
   parser.line = 1;
   parser.begin(end, countsLabels);
@@ -110,7 +112,7 @@ export function parseWindow<Facts>(
       }
     }
   }
-  const block = parser.takeBlock();
+  const block = parser.takeBlock(memory);
   const facts = parser.takeFacts();
   return { used: at, lines: parser.line - 1, block, facts, skippedRecords, ...(bad && { bad }) };
 }

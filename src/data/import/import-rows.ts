@@ -6,10 +6,10 @@ import { SltrainError } from "../../errors.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { rowElements, type Split, type Transform } from "../dataset.ts";
 import type { DataManifest } from "../manifest.ts";
-import type { LabelMeaning, RowFacts, RowReader, SourceRows } from "../rows.ts";
-import { threadsFor } from "../threads/import-threads.ts";
+import type { FeatureType, LabelMeaning, RowFacts, RowReader, SourceRows } from "../rows.ts";
+import type { ImportThreads } from "../threads/import-threads.ts";
 import { BlockWriter } from "./block-writer.ts";
-import { finishRows, publish, type WrittenRows } from "./publish.ts";
+import { finishRows, publish } from "./publish.ts";
 import { RowShuffle } from "./shuffle.ts";
 import { type FeatureStatistics, Moments, standardisation } from "./statistics.ts";
 
@@ -28,26 +28,37 @@ export interface ImportJob {
 }
 
 export interface ImportOptions {
-  /** What rows may take while they are shuffled; beyond it they go to disk. Default: 48 MiB. */
+  /** What rows may take while they are shuffled; beyond it they go to disk. Default: see `memoryFor`. */
   readonly memoryBytes?: number | undefined;
   /** Default: the system's folder for temporary files. */
   readonly spillFolder?: string | undefined;
+  /** Where text is parsed and blocks are packed. Default: on this thread. */
+  readonly threads?: ImportThreads | undefined;
   /** Told now and then how many rows have been read. */
   readonly onRows?: ((rows: number) => void) | undefined;
   /** Then, how many of them have been written. */
   readonly onWritten?: ((rows: number, totalRows: number) => void) | undefined;
 }
 
-/** With the runtime itself and what it has yet to collect: 301 MiB at most for a file of 10 GB. */
-const DEFAULT_MEMORY_BYTES = 48 * 2 ** 20;
+/** What rows of a large source may take: with the runtime itself and what it has yet to collect, less than 300 MB. */
+const SPILLING_MEMORY_BYTES = 48 * 2 ** 20;
+/** A source that is smaller, and than an eighth of the memory that is left, does not go to disk. */
+const MAX_HELD_SOURCE_BYTES = 2 ** 30;
+
+/** Rows take less memory than the text that they come from, and the copy on a disk takes longer than to parse it. */
+function memoryFor(sourceBytes: number): number {
+  const isSmall = sourceBytes <= Math.min(MAX_HELD_SOURCE_BYTES, process.availableMemory() / 8);
+  return isSmall ? Math.max(sourceBytes, SPILLING_MEMORY_BYTES) : SPILLING_MEMORY_BYTES;
+}
+
 const MAX_VALIDATION_ROWS = 10_000;
 
 /** @throws what reading the rows throws; "data-too-small", "data-shape", "data-label", "disk-full"; what storage throws. */
 export async function importRows(job: ImportJob, options: ImportOptions = {}): Promise<DataManifest> {
   const shuffles: RowShuffle[] = [];
-  const threads = threadsFor(job.sourceBytes);
+  const { threads } = options;
   const readAll = async (reader: RowReader, stream: string, memoryShare: number): Promise<RowShuffle> => {
-    const memoryBytes = (options.memoryBytes ?? DEFAULT_MEMORY_BYTES) * memoryShare;
+    const memoryBytes = (options.memoryBytes ?? memoryFor(job.sourceBytes)) * memoryShare;
     const { spillFolder } = options;
     const shuffle = new RowShuffle({ stream, memoryBytes, expectedBytes: job.sourceBytes, spillFolder });
     shuffles.push(shuffle);
@@ -61,8 +72,11 @@ export async function importRows(job: ImportJob, options: ImportOptions = {}): P
     if (!("train" in job.rows)) {
       const all = await readAll(job.rows, "split", 1);
       refuseTooFew(job, all.count, 2);
-      return await writeDataset(job, job.rows.facts(), undefined, (writers) =>
-        split(all, countedBy(options, all.count, writers)),
+      return await writeDataset(
+        { ...job, threads, isFull: isFull(all, job.rows.facts()) },
+        job.rows.facts(),
+        undefined,
+        (writers) => split(all, countedBy(options, all.count, writers)),
       );
     }
     const { train, validation } = job.rows;
@@ -72,19 +86,29 @@ export async function importRows(job: ImportJob, options: ImportOptions = {}): P
     };
     refuseTooFew(job, Math.min(parts.train.count, parts.validation.count), 1);
     const total = parts.train.count + parts.validation.count;
-    return await writeDataset(job, train.facts(), validation.facts(), async (all) => {
-      const writers = countedBy(options, total, all);
-      await parts.validation.forEachRow((block, row) => writers.validation.append(block, row));
-      await parts.train.forEachRow((block, row) => writers.train.append(block, row));
-    });
+    return await writeDataset(
+      { ...job, threads, isFull: isFull(parts.train, train.facts()) },
+      train.facts(),
+      validation.facts(),
+      async (all) => {
+        const writers = countedBy(options, total, all);
+        await parts.validation.forEachRow((block, row) => writers.validation.append(block, row));
+        await parts.train.forEachRow((block, row) => writers.train.append(block, row));
+      },
+    );
   } finally {
-    await threads?.close();
     for (const shuffle of shuffles) await shuffle.close();
   }
 }
 
 /** Of a row's places: from here on CSR takes more bytes than dense f32, and products with it more time. */
 const FULL_SHARE = 0.5;
+
+/** Whether sparse rows are mostly full: they are stored dense, and their zeros are values like others. */
+function isFull({ count, nonZeros }: RowShuffle, { featureType, featureShape }: RowFacts): boolean {
+  const places = count * rowElements(featureShape);
+  return featureType === "csr" && places > 0 && nonZeros >= places * FULL_SHARE;
+}
 
 type Writers = Readonly<Record<Split, BlockWriter>>;
 /** A row's way into its split. */
@@ -114,13 +138,15 @@ async function split(all: RowShuffle, { train, validation }: Appenders): Promise
 
 /** The data set that `fill` appends the rows of: blocks, statistics, and last the manifest. */
 async function writeDataset(
-  job: Omit<ImportJob, "rows" | "sourceBytes">,
+  job: Omit<ImportJob, "rows" | "sourceBytes"> &
+    Pick<ImportOptions, "threads"> & { readonly isFull: boolean },
   facts: RowFacts,
   validationFacts: RowFacts | undefined,
   fill: (writers: Writers) => Promise<void>,
 ): Promise<DataManifest> {
-  const { storage, id, name, source } = job;
-  const { labels, featureType } = facts;
+  const { storage, id, name, source, threads, isFull } = job;
+  const { labels } = facts;
+  const featureType = isFull ? "f32" : facts.featureType;
   const featureShape = validationFacts ? commonShape(job, facts, validationFacts) : facts.featureShape;
   const perFeature = featureShape.length === 1 && featureType !== "u8" && labels.kind !== "next-token";
   const width = rowElements(featureShape);
@@ -132,6 +158,8 @@ async function writeDataset(
       split: of,
       labels,
       rowElements: width,
+      threads,
+      fillsRows: isFull,
       ...(of === "train" && { moments }),
     });
   const writers = { train: writer("train"), validation: writer("validation") };
@@ -144,23 +172,20 @@ async function writeDataset(
   return publish({
     ...{ storage, id, name, source, splits, statistics },
     facts: {
-      ...{ ...facts, featureShape },
+      ...{ ...facts, featureShape, featureType },
       skippedRecords: facts.skippedRecords + (validationFacts?.skippedRecords ?? 0),
     },
-    transform: job.transform ?? defaultTransform(facts, statistics, splits.train),
+    transform: job.transform ?? defaultTransform(featureType, labels, statistics),
   });
 }
 
-/** Sparse rows that are mostly full gain from their zeros being values like others: they are standardised. */
+/** Sparse rows are taken as they are: to centre them would fill them. */
 function defaultTransform(
-  { featureType, featureShape, labels }: RowFacts,
+  featureType: FeatureType,
+  labels: LabelMeaning,
   statistics: FeatureStatistics,
-  { blocks, count }: WrittenRows,
 ): Transform {
-  const places = count * rowElements(featureShape);
-  const nonZeros = blocks.reduce((sum, block) => sum + block.nonZeros, 0);
-  const isSparse = featureType === "csr" && nonZeros < places * FULL_SHARE;
-  if (isSparse || labels.kind === "next-token") return { scale: [1], offset: [0] };
+  if (featureType === "csr" || labels.kind === "next-token") return { scale: [1], offset: [0] };
   return standardisation(statistics);
 }
 

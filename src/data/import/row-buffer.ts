@@ -1,7 +1,7 @@
 // Rows gathered one by one from blocks of any order, until they are taken as one block.
 
-import { denseArray, featureTypeOf, isSparse } from "../feature-rows.ts";
-import type { CsrRows, DenseRows, FeatureRows, RowBlock } from "../rows.ts";
+import { denseArray, featureTypeOf, isSparse, VALUE_BYTES } from "../feature-rows.ts";
+import type { CsrRows, DenseRows, FeatureRows, FeatureType, RowBlock } from "../rows.ts";
 
 /** Below it a loop over the values is faster than a view of the row. */
 const SHORT_ROW = 32;
@@ -9,14 +9,19 @@ const SHORT_ROW = 32;
 /** What `take` gives is the receiver's. */
 export class RowBuffer {
   readonly #capacityBytes: number;
+  readonly #denseWidth: number | undefined;
   #rows: DenseBuffer | CsrBuffer | undefined;
   #labels = new Float64Array(0);
   #hasLabels = false;
   #count = 0;
 
-  /** Takes at least one row, and all that `capacityBytes` hold. */
-  constructor(capacityBytes: number) {
+  /**
+   * Takes at least one row, and all that `capacityBytes` hold.
+   * @param denseWidth where sparse rows are to become dense ones of f32
+   */
+  constructor(capacityBytes: number, denseWidth?: number) {
     this.#capacityBytes = capacityBytes;
+    this.#denseWidth = denseWidth;
   }
 
   get count(): number {
@@ -25,9 +30,7 @@ export class RowBuffer {
 
   /** Row `row` of `block`; all blocks are of one type and width. Tells whether the buffer is full. */
   append(block: RowBlock, row: number): boolean {
-    this.#rows ??= isSparse(block.features)
-      ? new CsrBuffer(this.#capacityBytes)
-      : new DenseBuffer(block.features, block.features.length / block.count, this.#capacityBytes);
+    this.#rows ??= this.#open(block);
     this.#hasLabels = block.labels.length > 0;
     if (this.#hasLabels) {
       if (this.#count === this.#labels.length) this.#labels = grown(this.#labels, this.#count + 1);
@@ -35,6 +38,14 @@ export class RowBuffer {
     }
     this.#count++;
     return this.#rows.append(block.features, row);
+  }
+
+  #open({ features, count }: RowBlock): DenseBuffer | CsrBuffer {
+    if (!isSparse(features))
+      return new DenseBuffer(featureTypeOf(features), features.length / count, this.#capacityBytes);
+    return this.#denseWidth === undefined
+      ? new CsrBuffer(this.#capacityBytes)
+      : new DenseBuffer("f32", this.#denseWidth, this.#capacityBytes);
   }
 
   /** All rows since the last call; there is at least one. */
@@ -49,31 +60,45 @@ export class RowBuffer {
   }
 }
 
+type DenseType = Exclude<FeatureType, "csr">;
+
 class DenseBuffer {
-  readonly #type: "u8" | "f16" | "f32";
+  readonly #type: DenseType;
   readonly #width: number;
   readonly #capacity: number;
   #values: DenseRows;
   #length = 0;
 
-  constructor(like: DenseRows, width: number, capacityBytes: number) {
-    this.#type = featureTypeOf(like) as "u8" | "f16" | "f32";
+  constructor(type: FeatureType, width: number, capacityBytes: number) {
+    this.#type = type as DenseType;
     this.#width = width;
-    this.#capacity = width * Math.max(1, Math.floor(capacityBytes / (width * like.BYTES_PER_ELEMENT)));
+    this.#capacity = width * Math.max(1, Math.floor(capacityBytes / (width * VALUE_BYTES[this.#type])));
     this.#values = denseArray(this.#type, this.#capacity);
   }
 
   append(features: FeatureRows, row: number): boolean {
     if (this.#values.length === 0) this.#values = denseArray(this.#type, this.#capacity);
-    const from = features as DenseRows;
+    if (isSparse(features)) this.#scatter(features, row);
+    else this.#copy(features, row);
+    this.#length += this.#width;
+    return this.#length === this.#capacity;
+  }
+
+  #copy(from: DenseRows, row: number): void {
     const begin = row * this.#width;
     if (this.#width < SHORT_ROW) {
       for (let i = 0; i < this.#width; i++) this.#values[this.#length + i] = from[begin + i]!;
     } else {
       this.#values.set(from.subarray(begin, begin + this.#width), this.#length);
     }
-    this.#length += this.#width;
-    return this.#length === this.#capacity;
+  }
+
+  #scatter({ rowStarts, columns, values }: CsrRows, row: number): void {
+    const into = this.#values;
+    const at = this.#length;
+    into.fill(0, at, at + this.#width);
+    const end = rowStarts[row + 1]!;
+    for (let i = rowStarts[row]!; i < end; i++) into[at + columns[i]!] = values[i]!;
   }
 
   take(): DenseRows {

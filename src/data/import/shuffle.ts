@@ -1,13 +1,13 @@
-// Rows in random order, whatever their number: each row draws a key, and rows come back sorted by it. What does not fit
-// into memory is scattered over a spill file by ranges of keys, which are then sorted one after the other. The order is a
+// Rows in random order, whatever their number: each row draws a key, and rows come back sorted by it. Many rows are scattered
+// by ranges of keys, into a spill file where they do not fit into memory; ranges are then sorted one after the other. The order is a
 // function of the rows' order and the stream alone, so that it does not depend on the memory there is.
 
 import { assert } from "../../errors.ts";
 import { RandomStream } from "../../random.ts";
-import { featureTypeOf } from "../feature-rows.ts";
+import { featureTypeOf, isSparse } from "../feature-rows.ts";
 import type { RowBlock } from "../rows.ts";
 import { RowBuffer } from "./row-buffer.ts";
-import { blockSizeBytes, type KeyedRows, type Segment, SpillFile } from "./spill-file.ts";
+import { blockSizeBytes, type KeyedRows, type RowForm, type Segment, SpillFile } from "./spill-file.ts";
 
 export interface ShuffleOptions {
   /** Names the stream of keys. */
@@ -26,100 +26,137 @@ const KEYS = 2 ** 32;
 /** A segment that a disk reads in about the time that it takes to find it. */
 const SEGMENT_BYTES = 64 * 2 ** 10;
 const MAX_RANGES = 1024;
+/** Rows that stay in memory are scattered too, from so many on: to gather a row from just anywhere misses all caches. */
+const LEAST_SCATTERED_BYTES = 32 * 2 ** 20;
+/** Of the source, whose rows then fit a processor's cache. */
+const RANGE_BYTES = 8 * 2 ** 20;
+const DIGIT_BITS = 11;
+const DIGITS = 2 ** DIGIT_BITS;
 
 export class RowShuffle {
   readonly #options: ShuffleOptions;
   readonly #stream: RandomStream;
   #held: KeyedRows[] = [];
   #heldBytes = 0;
-  #spilled: SpilledRows | undefined;
-  #first: RowBlock | undefined;
+  #scattered: ScatteredRows | undefined;
+  #form: RowForm | undefined;
   #count = 0;
+  #nonZeros = 0;
 
   constructor(options: ShuffleOptions) {
     this.#options = options;
     this.#stream = new RandomStream(SHUFFLE_SEED, options.stream);
+    const { expectedBytes, memoryBytes } = options;
+    if (expectedBytes > LEAST_SCATTERED_BYTES && expectedBytes <= memoryBytes)
+      this.#scattered = new ScatteredRows(Math.min(MAX_RANGES, Math.ceil(expectedBytes / RANGE_BYTES)));
   }
 
   get count(): number {
     return this.#count;
   }
 
+  /** Of sparse rows. */
+  get nonZeros(): number {
+    return this.#nonZeros;
+  }
+
   /** Whether rows had to go to disk. */
   get isSpilled(): boolean {
-    return this.#spilled !== undefined;
+    return this.#scattered?.file !== undefined;
   }
 
   /** Takes a block over. @throws SltrainError "disk-full" */
   async add(block: RowBlock): Promise<void> {
-    this.#first ??= block;
-    const [type, wanted] = [featureTypeOf(block.features), featureTypeOf(this.#first.features)];
+    const type = featureTypeOf(block.features);
+    this.#form ??= { type, hasLabels: block.labels.length > 0 };
+    const wanted = this.#form.type;
     assert(type === wanted, `a reader gave rows of ${type} after rows of ${wanted}`);
     const keys = new Uint32Array(block.count);
     for (let row = 0; row < block.count; row++) keys[row] = this.#stream.nextU32();
     this.#count += block.count;
-    if (this.#spilled) return this.#spilled.add({ block, keys });
-    this.#held.push({ block, keys });
+    if (isSparse(block.features)) this.#nonZeros += block.features.values.length;
+    if (this.#scattered) await this.#scattered.add({ block, keys });
+    else this.#held.push({ block, keys });
     this.#heldBytes += blockSizeBytes(block) + keys.byteLength;
-    if (this.#heldBytes > this.#options.memoryBytes) await this.#spill();
+    if (this.#heldBytes > this.#options.memoryBytes && !this.isSpilled) await this.#spill();
   }
 
   async #spill(): Promise<void> {
     const { memoryBytes, expectedBytes, spillFolder } = this.#options;
     const file = await SpillFile.create(expectedBytes, spillFolder);
+    if (this.#scattered) {
+      await this.#scattered.spillTo(file);
+      return;
+    }
     const rowBytes = this.#heldBytes / this.#count;
     // What is held and what waits to be written are there at once.
     const ranges = Math.floor(memoryBytes / 4 / Math.max(SEGMENT_BYTES, 2 * rowBytes));
-    this.#spilled = new SpilledRows(file, Math.max(2, Math.min(MAX_RANGES, ranges)));
-    for (let held = this.#held.shift(); held; held = this.#held.shift()) await this.#spilled.add(held);
+    this.#scattered = new ScatteredRows(Math.max(2, Math.min(MAX_RANGES, ranges)));
+    await this.#scattered.spillTo(file);
+    for (let held = this.#held.shift(); held; held = this.#held.shift()) await this.#scattered.add(held);
   }
 
   /** Calls `take` for every row, in random order; once. What it returns is waited for. */
   async forEachRow(take: (block: RowBlock, row: number) => Promise<void> | undefined): Promise<void> {
-    if (!this.#spilled) {
-      const held = this.#held;
-      this.#held = [];
-      return sorted(held, take);
+    const scattered = this.#scattered;
+    if (!scattered) {
+      await sorted(this.#held.splice(0), take);
+      return;
     }
-    for (let range = 0; range < this.#spilled.ranges; range++) {
-      await sorted(await this.#spilled.read(range, this.#first!), take);
+    for (let range = 0; range < scattered.ranges; range++) {
+      await sorted(await scattered.take(range, this.#form!), take);
     }
   }
 
   async close(): Promise<void> {
-    await this.#spilled?.file.close();
+    await this.#scattered?.file?.close();
   }
 }
 
-/** Rows in a spill file, by ranges of their keys. */
-class SpilledRows {
-  readonly file: SpillFile;
+/** Rows by ranges of their keys, each range in segments: in memory, or in a file. */
+class ScatteredRows {
   readonly ranges: number;
   readonly #pending: readonly PendingRows[];
-  readonly #segments: Segment[][];
+  readonly #segments: (Segment | KeyedRows)[][];
+  #file: SpillFile | undefined;
 
-  constructor(file: SpillFile, ranges: number) {
-    this.file = file;
+  constructor(ranges: number) {
     this.ranges = ranges;
     this.#pending = Array.from({ length: ranges }, () => new PendingRows());
     this.#segments = Array.from({ length: ranges }, () => []);
   }
 
+  get file(): SpillFile | undefined {
+    return this.#file;
+  }
+
+  /** Segments go to `file` from now on, with those that there are. */
+  async spillTo(file: SpillFile): Promise<void> {
+    this.#file = file;
+    for (const segments of this.#segments) {
+      for (const [i, segment] of segments.entries())
+        if ("block" in segment) segments[i] = await file.append(segment);
+    }
+  }
+
+  /** Copies the rows: their memory is free again. */
   async add({ block, keys }: KeyedRows): Promise<void> {
     for (let row = 0; row < block.count; row++) {
       const key = keys[row]!;
       const range = Math.floor((key * this.ranges) / KEYS);
       const pending = this.#pending[range]!;
-      if (pending.append(block, row, key)) {
-        this.#segments[range]!.push(await this.file.append(pending.take()));
-      }
+      if (!pending.append(block, row, key)) continue;
+      const segment = pending.take();
+      this.#segments[range]!.push(this.#file ? await this.#file.append(segment) : segment);
     }
+    block.release?.();
   }
 
-  /** All rows of a range, in the order in which they came. */
-  async read(range: number, like: RowBlock): Promise<KeyedRows[]> {
+  /** All rows of a range, in the order in which they came; once. */
+  async take(range: number, form: RowForm): Promise<KeyedRows[]> {
     const all: KeyedRows[] = [];
-    for (const segment of this.#segments[range]!) all.push(await this.file.read(segment, like));
+    for (const segment of this.#segments[range]!.splice(0))
+      all.push("block" in segment ? segment : await this.#file!.read(segment, form));
     const pending = this.#pending[range]!;
     if (pending.count > 0) all.push(pending.take());
     return all;
@@ -167,22 +204,29 @@ async function sorted(
       rowOf[at] = row;
     }
   }
-  for (const i of orderByKey(keys)) {
+  const order = orderByKey(keys);
+  for (let k = 0; k < count; k++) {
+    const i = order[k]!;
     const waiting = take(all[blockOf[i]!]!.block, rowOf[i]!);
     if (waiting) await waiting;
   }
 }
 
-/** Indices of `keys` in rising order, equal ones in the order in which they stand: a radix sort by 16 bits at a time. */
+/** Indices of `keys` in rising order, equal ones in the order in which they stand: a radix sort by 11 bits at a time. */
 export function orderByKey(keys: Uint32Array): Uint32Array {
-  let order = Uint32Array.from(keys, (_, i) => i);
-  for (const shift of [0, 16]) {
-    const starts = new Uint32Array(65_537);
-    for (const key of keys) starts[((key >>> shift) & 0xffff) + 1]!++;
-    for (let digit = 0; digit < 65_536; digit++) starts[digit + 1]! += starts[digit]!;
-    const next = new Uint32Array(keys.length);
-    for (const i of order) next[starts[(keys[i]! >>> shift) & 0xffff]!++] = i;
-    order = next;
+  const count = keys.length;
+  let order = new Uint32Array(count);
+  for (let i = 0; i < count; i++) order[i] = i;
+  let next = new Uint32Array(count);
+  for (let shift = 0; shift < 32; shift += DIGIT_BITS) {
+    const starts = new Uint32Array(DIGITS + 1);
+    for (let i = 0; i < count; i++) starts[((keys[i]! >>> shift) & (DIGITS - 1)) + 1]!++;
+    for (let digit = 0; digit < DIGITS; digit++) starts[digit + 1]! += starts[digit]!;
+    for (let k = 0; k < count; k++) {
+      const i = order[k]!;
+      next[starts[(keys[i]! >>> shift) & (DIGITS - 1)]!++] = i;
+    }
+    [order, next] = [next, order];
   }
   return order;
 }

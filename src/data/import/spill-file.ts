@@ -7,15 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SltrainError } from "../../errors.ts";
 import { formatBytes } from "../../units.ts";
-import {
-  bytesOf,
-  denseView,
-  featureTypeOf,
-  isSparse,
-  partsOf,
-  sizeBytesOf,
-  VALUE_BYTES,
-} from "../feature-rows.ts";
+import { bytesOf, denseView, isSparse, partsOf, sizeBytesOf, VALUE_BYTES } from "../feature-rows.ts";
 import type { FeatureType, RowBlock } from "../rows.ts";
 
 /** Rows with a key each. */
@@ -29,6 +21,12 @@ export interface Segment {
   readonly bytes: number;
   readonly rows: number;
   readonly nonZeros: number;
+}
+
+/** What the rows of one file have in common. */
+export interface RowForm {
+  readonly type: FeatureType;
+  readonly hasLabels: boolean;
 }
 
 export class SpillFile {
@@ -74,8 +72,8 @@ export class SpillFile {
     return segment;
   }
 
-  /** What was appended as `segment`; rows of one file are of one type, and all have labels or none has. */
-  async read(segment: Segment, like: RowBlock): Promise<KeyedRows> {
+  /** What was appended as `segment`. */
+  async read(segment: Segment, { type, hasLabels }: RowForm): Promise<KeyedRows> {
     const { at, rows, nonZeros } = segment;
     const bytes = new Uint8Array(segment.bytes);
     for (let filled = 0; filled < bytes.length;) {
@@ -83,10 +81,10 @@ export class SpillFile {
       if (bytesRead === 0) throw new Error(`the spill file in ${this.#folder} ends at ${at + filled}`);
       filled += bytesRead;
     }
-    const labels = new Float64Array(bytes.buffer, 0, like.labels.length > 0 ? rows : 0);
+    const labels = new Float64Array(bytes.buffer, 0, hasLabels ? rows : 0);
     const keys = new Uint32Array(bytes.buffer, labels.byteLength, rows);
     const features = viewFeatures(bytes, labels.byteLength + keys.byteLength, {
-      ...{ type: featureTypeOf(like.features), rows, nonZeros },
+      ...{ type, rows, nonZeros },
     });
     return { keys, block: { count: rows, labels, features } };
   }

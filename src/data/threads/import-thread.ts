@@ -1,15 +1,18 @@
-// A thread of an import: answers one task after the other, and keeps nothing but its parsers.
+// A thread of an import: answers one task after the other, and keeps nothing but its parsers and a buffer for files.
 
 import { parentPort, type Transferable } from "node:worker_threads";
 import { errorRecord, SltrainError } from "../../errors.ts";
+import { partsOf } from "../feature-rows.ts";
 import { fitImage, type ImageTask } from "../formats/fit-image.ts";
 import { makeParser } from "../formats/record-parsers.ts";
 import { parseWindow, type RecordParser } from "../formats/text-records.ts";
-import { partsOf } from "../feature-rows.ts";
-import type { RowBlock } from "../rows.ts";
+import { packBlock } from "../import/pack-block.ts";
+import { BlockMemory } from "./block-memory.ts";
+import { hashPart } from "./hash-part.ts";
 import type { Answer, ImageAnswer, TaskMessage } from "./tasks.ts";
 
 const parsers = new Map<number, RecordParser<unknown>>();
+const memory = new BlockMemory();
 
 /** Answers go in the order of the tasks, also where one has to wait for a decoder to be loaded. */
 let answered = Promise.resolve();
@@ -32,13 +35,25 @@ async function perform({ kind, input }: TaskMessage): Promise<Performed> {
       return [{ output: null }, []];
     case "parse": {
       const { window } = input;
-      const parsed = parseWindow(parsers.get(input.parser)!, window, input);
-      return [{ output: { parsed, window } }, [window.bytes.buffer, ...buffersOf(parsed.block)]];
+      memory.giveBack(input.spares);
+      const parsed = parseWindow(parsers.get(input.parser)!, window, input, memory);
+      const { block } = parsed;
+      const made = block ? [block.labels, ...partsOf(block.features)] : [];
+      return [
+        { output: { parsed, window } },
+        [window.bytes, ...made].map(({ buffer }) => buffer as ArrayBuffer),
+      ];
     }
     case "image": {
       const output = await decoded(input);
       return [{ output }, "image" in output ? [output.image.pixels.buffer as ArrayBuffer] : []];
     }
+    case "pack": {
+      const output = packBlock(input.rows, input.count, input.plan);
+      return [{ output }, ownMemory(output.block.parts)];
+    }
+    case "hash":
+      return [{ output: hashPart(input.path, input.begin, input.end) }, []];
   }
 }
 
@@ -51,6 +66,9 @@ async function decoded(task: ImageTask): Promise<ImageAnswer> {
   }
 }
 
-function buffersOf(block: RowBlock | undefined): Transferable[] {
-  return block ? [block.labels, ...partsOf(block.features)].map(({ buffer }) => buffer as ArrayBuffer) : [];
+/** What nothing else lies in: Node's small buffers share theirs. */
+function ownMemory(arrays: readonly ArrayBufferView[]): Transferable[] {
+  return arrays
+    .filter(({ byteLength, buffer }) => byteLength === buffer.byteLength)
+    .map(({ buffer }) => buffer as ArrayBuffer);
 }

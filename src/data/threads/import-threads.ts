@@ -1,15 +1,20 @@
-// Threads that an import has its work done on: they parse text and decode images, while the thread that reads the file takes in what they
-// made, in the file's order. Nothing of a result depends on how many there are.
+// Threads that an import has its work done on: they hash files, parse text, decode images and pack blocks, while the thread
+// that reads takes in what they made, in its order. Nothing of a result depends on how many there are.
 
 import { availableParallelism } from "node:os";
 import { extname } from "node:path";
 import { type Transferable, Worker } from "node:worker_threads";
 import { SltrainError } from "../../errors.ts";
+import type { BlockRows } from "../block.ts";
+import { partsOf } from "../feature-rows.ts";
 import type { ImageTask } from "../formats/fit-image.ts";
 import type { ParserPlan } from "../formats/record-parsers.ts";
 import type { Image } from "../formats/resize.ts";
 import type { ParseOptions, ReturnedWindow } from "../formats/text-records.ts";
 import type { TextWindow } from "../formats/text-windows.ts";
+import type { PackedBlock, PackPlan } from "../import/pack-block.ts";
+import type { RowBlock } from "../rows.ts";
+import { BlockMemory } from "./block-memory.ts";
 import type { Answer, TaskKind, TaskMessage, Tasks } from "./tasks.ts";
 
 /** What one thread reads and takes in, no more can parse. */
@@ -18,6 +23,9 @@ const MAX_THREADS = 4;
 const LEAST_BYTES = 8 * 2 ** 20;
 /** Objects that live for a window only: a smaller one is emptied more often, and takes less memory. */
 const YOUNG_GENERATION_MIB = 4;
+
+/** A block's large arrays. */
+const SPARES_PER_WINDOW = 3;
 
 interface Waiting {
   readonly resolve: (output: never) => void;
@@ -40,6 +48,7 @@ export function threadsFor(sizeBytes: number): ImportThreads | undefined {
 export class ImportThreads {
   readonly count: number;
   #started: readonly Thread[] | undefined;
+  readonly #memory = new BlockMemory();
   #parsers = 0;
 
   constructor(count: number) {
@@ -60,8 +69,24 @@ export class ImportThreads {
   }
 
   /** The window's memory goes to the thread and comes back. @throws what is no fault of the text */
-  parse(parser: number, window: TextWindow, options: ParseOptions): Promise<ReturnedWindow<unknown>> {
-    return this.#send({ kind: "parse", input: { ...options, parser, window } }, [window.bytes.buffer]);
+  async parse(parser: number, window: TextWindow, options: ParseOptions): Promise<ReturnedWindow<unknown>> {
+    const spares = this.#memory.take(SPARES_PER_WINDOW);
+    const input = { ...options, parser, window, spares };
+    const result = await this.#send({ kind: "parse", input }, [window.bytes.buffer, ...spares]);
+    const { block } = result.parsed;
+    if (!block) return result;
+    const release = () => this.#memory.giveBack(buffersOf(block));
+    return { ...result, parsed: { ...result.parsed, block: { ...block, release } } };
+  }
+
+  /** The rows' memory goes to the thread. */
+  pack(rows: BlockRows, count: number, plan: PackPlan): Promise<PackedBlock> {
+    return this.#send({ kind: "pack", input: { rows, count, plan } }, buffersOf(rows));
+  }
+
+  /** The sha256 of bytes [begin, end) of a file, in hex. @throws as node:fs */
+  hash(path: string, begin: number, end: number): Promise<string> {
+    return this.#send({ kind: "hash", input: { path, begin, end } }, []);
   }
 
   /** As `fitImage` here. The bytes go to the thread. */
@@ -88,6 +113,10 @@ export class ImportThreads {
     const free = this.#threads.reduce((a, b) => (b.waiting.length < a.waiting.length ? b : a));
     return send(free, message, transfer);
   }
+}
+
+function buffersOf({ labels, features }: BlockRows | RowBlock): ArrayBuffer[] {
+  return [labels, ...partsOf(features)].map(({ buffer }) => buffer as ArrayBuffer);
 }
 
 function send<Kind extends TaskKind>(

@@ -20,7 +20,11 @@ async function outcome(format: Format, text: string, options: Partial<ReadOption
   if ("train" in reader) throw new Error("expected rows without a split of their own");
   const blocks: RowBlock[] = [];
   try {
-    for await (const block of reader.read(onThreads ? threads : undefined)) blocks.push(block);
+    for await (const { release, ...block } of reader.read(onThreads ? threads : undefined)) {
+      // Later blocks may lie where this one lay.
+      blocks.push(structuredClone(block));
+      release?.();
+    }
     return { blocks, facts: reader.facts() };
   } catch (error) {
     if (!(error instanceof SltrainError)) throw error;

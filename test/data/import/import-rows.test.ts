@@ -121,6 +121,43 @@ test("sparse rows come back as they were, whatever their order", async () => {
   assert.deepEqual(stored.sort(), given.sort());
 });
 
+test("sparse rows of which half the places are filled are stored dense, and standardised like columns", async () => {
+  const nearlyFull = (nonZeros: number): RowBlock => ({
+    count: 10,
+    features: {
+      rowStarts: Uint32Array.from({ length: 11 }, (_, row) => row * nonZeros),
+      columns: Uint32Array.from({ length: 10 * nonZeros }, (_, i) => 3 - nonZeros + (i % nonZeros)),
+      values: Float32Array.from({ length: 10 * nonZeros }, (_, i) => 1 + i),
+    },
+    labels: new Float64Array(10),
+  });
+  const reader = (nonZeros: number) =>
+    readerOf([nearlyFull(nonZeros)], { labels: { kind: "targets" }, featureShape: [3] });
+  const full = (await loadSource(source(reader(2)))).train;
+  assert.ok(full.features instanceof Float32Array && full.transform.scale.length === 3);
+  const rows = Array.from({ length: 9 }, (_, row) => [
+    ...dense(full.features).subarray(3 * row, 3 * row + 3),
+  ]);
+  assert.ok(rows.every(([zero, one, two]) => zero === 0 && two! - one! === 1 && one! % 2 === 1));
+  assert.equal(new Set(rows.map(([, one]) => one)).size, 9);
+  const sparse = (await loadSource(source(reader(1)))).train;
+  assert.ok("rowStarts" in sparse.features);
+  assert.deepEqual(sparse.transform, { scale: [1], offset: [0] });
+});
+
+test("rows that are scattered in memory, or then have to go to disk, come in the same order as those that are held", async () => {
+  const { importRows } = await import("../../../src/data/import/import-rows.ts");
+  const imported = async (sourceBytes: number, memoryBytes: number) => {
+    const storage = await emptyStorage();
+    const job = { storage, id: "0", name: "rows", source: "a test", rows: kinds.csr(), sourceBytes };
+    return (await importRows(job, { memoryBytes })).contentHash;
+  };
+  const held = await imported(0, 2 ** 30);
+  assert.equal(await imported(2 ** 27, 2 ** 30), held);
+  assert.equal(await imported(2 ** 26, 2 ** 26 + 1), held);
+  assert.equal(await imported(2 ** 20, 1000), held);
+});
+
 test("a source's own split is kept, and each part of it shuffled", async () => {
   const rows = {
     train: readerOf([numbered(500)], { labels: classes(3) }),
