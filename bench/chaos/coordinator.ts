@@ -33,6 +33,7 @@ export async function coordinate(job: CoordinatorJob): Promise<RunSummary> {
   const summary = await train({
     ...{ config, sources, sltrainVersion: "chaos", detach: false },
     createProvider: () => standing(functions),
+    createMappingProvider: () => standing(functions),
     onEvent: () => undefined,
     signal: new AbortController().signal,
   });

@@ -1,6 +1,7 @@
 // A whole run in this process: its ranks are workers as they run in functions, but tasks, and their channel is memory. No
 // result depends on that, and nothing has to be started.
 
+import { createMappingProvider } from "../../src/providers/create-provider.ts";
 import { resolveTrainConfig } from "../../src/config/resolve.ts";
 import { prepareRun } from "../../src/coordinator/prepare.ts";
 import { getJsonLines } from "../../src/run/json-object.ts";
@@ -34,7 +35,13 @@ export async function trainInProcess(
   });
   const { workers } = config;
   const storage = await openStorage(config.storage);
-  const { manifest } = await prepareRun({ storage, config, sources, sltrainVersion: "bench" });
+  const { manifest } = await prepareRun({
+    createMappingProvider: (uri, id) => createMappingProvider(config, uri, id),
+    storage,
+    config,
+    sources,
+    sltrainVersion: "bench",
+  });
   const { runId } = manifest;
   const events = Array.from({ length: workers }, (_, rank): WorkerEvent => {
     const channel = `memory:${runId}`;

@@ -1,7 +1,7 @@
 import { Flags } from "@oclif/core";
 import { resolveTrainConfig } from "../config/resolve.ts";
 import { train } from "../coordinator/train.ts";
-import { createProvider } from "../providers/create-provider.ts";
+import { createMappingProvider, createProvider } from "../providers/create-provider.ts";
 import { deployPrinter } from "../providers/lambda/deploy-view.ts";
 import { useStack } from "../providers/lambda/use-stack.ts";
 import { SltrainError } from "../errors.ts";
@@ -60,7 +60,7 @@ export default class Train extends SltrainCommand {
       const summary = await train({
         ...{ config, sources: resolved.sources },
         sltrainVersion: this.config.version,
-        createProvider,
+        ...{ createProvider, createMappingProvider },
         onEvent: (event) => view.show(event),
         signal: abort.signal,
         detach,

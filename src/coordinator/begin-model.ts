@@ -10,6 +10,7 @@ import type { RunManifest } from "../run/records.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { TrainEvent } from "./events.ts";
 import { ensureFeatures } from "./extract-features.ts";
+import type { FunctionOptions } from "./map-on-functions.ts";
 import { placeSeeded, placeWeights } from "./initial-weights.ts";
 
 const QUIET_MS = 3000;
@@ -20,6 +21,8 @@ export interface BeginOptions {
   readonly data: DataManifest;
   /** With its layers frozen. */
   readonly topology: Topology;
+  /** What runs functions that make a data set. */
+  readonly createMappingProvider: FunctionOptions["createProvider"];
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: ((event: TrainEvent) => void) | undefined;
 }
@@ -41,10 +44,15 @@ export async function beginModel(
   if (split === undefined) return { topology, data, ...(weights && { weights }) };
   const { extractor, head } = split;
   const frozen = placed?.parts[1] ?? (await placeSeeded(storage, extractor, making));
+  const { workers, threads, device, adapter, functionsPerGpu, precision } = config;
   const features = await ensureFeatures({
-    ...{ storage, data, extractor, featureShape: head.inputShape, seed, signal },
-    ...{ weights: frozen, onRows: progressOf(options.onEvent, featuresComputed) },
-    device: { device: config.device === "webgpu" ? "webgpu" : "wasm", adapter: config.adapter },
+    ...{ storage, data, signal, onEvent: options.onEvent },
+    job: {
+      ...{ from: data.id, extractor, featureShape: head.inputShape, weights: frozen },
+      config: { workers, threads, device, adapter, functionsPerGpu, precision },
+    },
+    functions: { config, createProvider: options.createMappingProvider },
+    onRows: progressOf(options.onEvent, featuresComputed),
   });
   return {
     ...{ topology: head, data: features, ...(weights && { weights }) },

@@ -1,6 +1,7 @@
 // What a run tells its user, in order. `train --json` prints these (but for "progress") one per line: docs/json.md.
 
 import type { PacedProgress } from "./pace.ts";
+import type { MappingUse } from "./mapping-functions.ts";
 import type { GpuShare } from "../plan/gpu-placement.ts";
 import type { EpochMetrics, RunSummary } from "../run/records.ts";
 
@@ -76,6 +77,8 @@ export type TrainEvent =
   | { readonly event: "features.computed"; readonly rows: number; readonly of: number }
   /** Of data that storage does not have, once a second, before the run. */
   | ({ readonly event: "data.progress" } & PacedProgress)
+  /** Functions have computed them all; they are billed for it beside the run. */
+  | ({ readonly event: "features.made"; readonly rows: number; readonly elapsedMs: number } & MappingUse)
   | { readonly event: "warning"; readonly message: string }
   | ({ readonly event: "run.completed" } & RunSummary)
   | ({ readonly event: "run.stopped"; readonly resume: string } & RunSummary);

@@ -1,13 +1,14 @@
-// The stages of a transformation on functions: each gets a run of parts, and leaves their results in storage. The
+// The stages of a mapping over partitions on functions: each gets a run of parts, and leaves their results in storage. The
 // coordinator looks what is there; of a share that is silent it has the rest computed by another function, and it reads the
 // results in the parts' order.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { evenPart } from "../data/order.ts";
-import { specsOf, type Part, type PartResult, type Stage, type TransformJob } from "../data/transform/job.ts";
+import type { Part, PartResult, StagePlan } from "../data/transform/job.ts";
 import type { Statistics } from "../data/transform/measure.ts";
 import { SltrainError } from "../errors.ts";
 import type { Functions } from "../functions/functions.ts";
+import type { Storage } from "../storage/storage.ts";
 import { gbSecondsOf, runCost, type RunCost } from "../plan/run-cost.ts";
 import { watchPace } from "../plan/watch-pace.ts";
 import { getJson, putJson } from "../run/json-object.ts";
@@ -29,8 +30,15 @@ const READS_AT_ONCE = 8;
 const ENDING_MS = 1_000;
 const ENDING_POLL_MS = 50;
 
-export interface MappingOptions {
-  readonly job: TransformJob;
+/** What is to be made, and what functions know of it. */
+export interface MappingTask {
+  readonly storage: Storage;
+  /** Of the data set that is made. */
+  readonly id: string;
+  readonly job: MappingJob;
+}
+
+export interface MappingOptions extends MappingTask {
   readonly functions: Functions;
   /** Names what the functions print. */
   readonly runId: string;
@@ -43,7 +51,7 @@ export interface MappingOptions {
 }
 
 export interface MappingProgress {
-  readonly stage: Stage;
+  readonly stage: StagePlan;
   /** Parts that have a result. */
   readonly done: ReadonlySet<number>;
   /** Functions that have something left to do. */
@@ -57,6 +65,8 @@ export interface MappingUse {
   /** Functions that took the place of one that was silent. */
   readonly restarts: number;
   readonly gbSeconds: number;
+  /** Of the process that held the most. */
+  readonly peakMemoryMiB: number;
   readonly costUsd: RunCost;
 }
 
@@ -72,7 +82,7 @@ export class MappingFunctions {
 
   constructor(options: MappingOptions) {
     this.#options = options;
-    this.#keys = mappingKeys(options.job.id);
+    this.#keys = mappingKeys(options.id);
   }
 
   /**
@@ -81,7 +91,7 @@ export class MappingFunctions {
    */
   readonly run = async function* (
     this: MappingFunctions,
-    stage: Stage,
+    stage: StagePlan,
     measured: ReadonlyMap<number, Statistics>,
   ): AsyncGenerator<readonly [Part, PartResult]> {
     await this.#tell(stage, measured);
@@ -96,8 +106,10 @@ export class MappingFunctions {
   }.bind(this);
 
   get use(): MappingUse {
-    const uses = [...this.#lives.values()].map(({ usage }) => usage);
+    const lives = [...this.#lives.values()];
+    const uses = lives.map(({ usage }) => usage);
     return {
+      peakMemoryMiB: Math.max(0, ...lives.map(({ peakMemoryMiB }) => peakMemoryMiB)),
       lives: uses.length,
       restarts: this.#restarts,
       gbSeconds: uses.reduce((sum, use) => sum + gbSecondsOf(use), 0),
@@ -107,16 +119,14 @@ export class MappingFunctions {
 
   /** Once the data set is there: nobody needs these any more. */
   async clear(): Promise<void> {
-    await this.#options.job.storage.deleteFolder(this.#keys.work);
+    await this.#options.storage.deleteFolder(this.#keys.work);
   }
 
   /** What functions need to know beside their event. */
-  async #tell(stage: Stage, measured: ReadonlyMap<number, Statistics>): Promise<void> {
-    const { job } = this.#options;
-    const { storage, from, name } = job;
+  async #tell(stage: StagePlan, measured: ReadonlyMap<number, Statistics>): Promise<void> {
+    const { storage, job } = this.#options;
     if (!this.#begun) {
-      const record: MappingJob = { from: from.id, name, steps: specsOf(job) };
-      await putJson(storage, this.#keys.job, record);
+      await putJson(storage, this.#keys.job, job);
       this.#begun = true;
     }
     for (const [step, statistics] of measured) {
@@ -129,9 +139,9 @@ export class MappingFunctions {
     await storage.delete(failures);
   }
 
-  async #compute(stage: Stage): Promise<void> {
-    const { job, workers, memoryMiB, timeoutS, leaseMs, maxRestarts, onProgress } = this.#options;
-    const { pollMs } = watchPace(job.storage.capabilities.prices, { workers, memoryMiB, timeoutS });
+  async #compute(stage: StagePlan): Promise<void> {
+    const { storage, workers, memoryMiB, timeoutS, leaseMs, maxRestarts, onProgress } = this.#options;
+    const { pollMs } = watchPace(storage.capabilities.prices, { workers, memoryMiB, timeoutS });
     const count = Math.min(workers, stage.parts.length);
     const shares = Array.from(
       { length: count },
@@ -151,25 +161,25 @@ export class MappingFunctions {
   }
 
   /** Has the rest of a share computed, if it is due. */
-  async #start(stage: Stage, share: MappingShare): Promise<void> {
-    const { job, functions, runId, workers } = this.#options;
+  async #start(stage: StagePlan, share: MappingShare): Promise<void> {
+    const { id, functions, runId, workers } = this.#options;
     const start = share.startIfDue();
     if (start === undefined) return;
     if (start.reason === "silent") this.#restarts++;
     const event: Omit<MapperEvent, "storage" | "channel"> = {
       ...{ schemaVersion: RUN_SCHEMA_VERSION, kind: "mapper", runId, workers, attempt: start.attempt },
-      ...{ data: job.id, stage: stage.index, parts: start.parts },
+      ...{ data: id, stage: stage.index, parts: start.parts },
     };
     await functions.invoke(event);
   }
 
-  #look(stage: Stage): Promise<StageListing> {
-    return listStage(this.#options.job.storage.list(this.#keys.stage(stage.index)));
+  #look(stage: StagePlan): Promise<StageListing> {
+    return listStage(this.#options.storage.list(this.#keys.stage(stage.index)));
   }
 
   async #throwFailure({ failures: [key] }: StageListing): Promise<void> {
     if (key === undefined) return;
-    const failure = await getJson<MappingFailure>(this.#options.job.storage, key);
+    const failure = await getJson<MappingFailure>(this.#options.storage, key);
     if (failure === undefined) return;
     const { code, message, suggestions } = failure;
     throw new SltrainError({ code, message, suggestions });
@@ -179,7 +189,7 @@ export class MappingFunctions {
   async #readEnds({ ends }: StageListing): Promise<number[]> {
     const outOfTime: number[] = [];
     for (const key of ends.filter((end) => !this.#ends.has(end))) {
-      const end = await getJson<MappingEnd>(this.#options.job.storage, key);
+      const end = await getJson<MappingEnd>(this.#options.storage, key);
       if (end === undefined) continue;
       this.#ends.add(key);
       this.#note(end);
@@ -188,8 +198,8 @@ export class MappingFunctions {
     return outOfTime;
   }
 
-  async *#results(stage: Stage): AsyncGenerator<readonly [Part, DecodedResult]> {
-    const { storage } = this.#options.job;
+  async *#results(stage: StagePlan): AsyncGenerator<readonly [Part, DecodedResult]> {
+    const { storage } = this.#options;
     for (let begin = 0; begin < stage.parts.length; begin += READS_AT_ONCE) {
       const parts = stage.parts.slice(begin, begin + READS_AT_ONCE);
       const keys = parts.map((_, i) => this.#keys.result(stage.index, begin + i));
@@ -209,7 +219,7 @@ export class MappingFunctions {
   }
 
   /** Who has left a result is about to end, and then tells what it was billed for; unless it was killed. */
-  async #awaitEnds(stage: Stage, ids: readonly string[]): Promise<void> {
+  async #awaitEnds(stage: StagePlan, ids: readonly string[]): Promise<void> {
     const deadlineMs = performance.now() + ENDING_MS;
     const running = () => ids.some((id) => !this.#ends.has(this.#keys.end(stage.index, id)));
     while (running() && performance.now() < deadlineMs) {

@@ -40,6 +40,7 @@ import { refuseTooManyWorkers } from "./check-workers.ts";
 import type { TrainEvent } from "./events.ts";
 import { paced } from "./pace.ts";
 import { beginModel } from "./begin-model.ts";
+import type { FunctionOptions } from "./map-on-functions.ts";
 import { overRows } from "./row-form.ts";
 import type { Crew } from "../run/crew.ts";
 import {
@@ -77,6 +78,8 @@ export interface PrepareOptions {
   readonly config: TrainConfig;
   readonly sources: Readonly<Record<string, ConfigSource>>;
   readonly sltrainVersion: string;
+  /** What runs functions that make a data set. */
+  readonly createMappingProvider: FunctionOptions["createProvider"];
   /** Before the run has begun: ends what takes long. */
   readonly signal?: AbortSignal | undefined;
   /** Told what takes long before the run has begun. */
@@ -99,7 +102,7 @@ export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> 
 }
 
 async function createRun(
-  { storage, config: given, sources, signal, sltrainVersion, onEvent }: PrepareOptions,
+  { storage, config: given, sources, sltrainVersion, ...during }: PrepareOptions,
   prices: RequestPrices | undefined,
 ): Promise<PreparedRun> {
   const chosen = await chooseDevice(given);
@@ -108,7 +111,10 @@ async function createRun(
     rows: given.rows,
     read: readOptionsOf(given),
     // In a file or the environment they may be meant for other data.
-    onProgress: paced((progress) => onEvent?.({ event: "data.progress", ...progress }), PROGRESS_INTERVAL_MS),
+    onProgress: paced(
+      (progress) => during.onEvent?.({ event: "data.progress", ...progress }),
+      PROGRESS_INTERVAL_MS,
+    ),
     isAsked: (option) => sources[option === "format" ? "dataFormat" : option] === "flag",
   });
   const { train, validation } = imported.counts;
@@ -142,7 +148,7 @@ async function createRun(
     imported,
   );
   refuseAllFrozen(whole);
-  const begun = await beginModel({ storage, config, data: imported, topology: whole, signal, onEvent });
+  const begun = await beginModel({ ...during, storage, config, data: imported, topology: whole });
   const { topology, data, weights, extraction } = begun;
   refuseUnknownTensors(optimizerOf(config).spares, layoutsOf(topology).parameters);
   refuseMisfit(config.algorithm, topology);

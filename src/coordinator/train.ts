@@ -29,6 +29,8 @@ export interface TrainOptions {
   readonly sources: Readonly<Record<string, ConfigSource>>;
   readonly sltrainVersion: string;
   readonly createProvider: (manifest: RunManifest, storageUri: string) => Provider;
+  /** What runs functions that make a data set ahead of the run. */
+  readonly createMappingProvider: (config: TrainConfig, storageUri: string, dataId: string) => Provider;
   readonly onEvent: (event: TrainEvent) => void;
   /** Aborted once: the workers are asked to stop at a step's end and the state is kept. Before they are started, its reason is thrown. */
   readonly signal: AbortSignal;
@@ -45,7 +47,10 @@ export async function train({ config, ...rest }: TrainOptions): Promise<RunSumma
   const options = { ...rest, config: { ...config, storage: storageUri, channel } };
   const storage = await openStorage(storageUri);
   try {
-    const prepared = await prepareRun({ ...options, storage });
+    const prepared = await prepareRun({
+      ...{ ...options, storage },
+      createMappingProvider: (uri, id) => rest.createMappingProvider(options.config, uri, id),
+    });
     try {
       return await trainPrepared(options, storage, prepared, startedAt);
     } catch (error) {

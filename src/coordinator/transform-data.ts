@@ -4,12 +4,12 @@ import { checkName, findDataset, giveName } from "../data/catalogue.ts";
 import { KNOWN_DATASETS } from "../data/known.ts";
 import { readManifest, type DataManifest } from "../data/manifest.ts";
 import type { OnProgress } from "../data/progress.ts";
-import { transformId, type Stage, type TransformJob } from "../data/transform/job.ts";
+import { specsOf, transformId, type StagePlan, type TransformJob } from "../data/transform/job.ts";
 import { parseSteps } from "../data/transform/parse-steps.ts";
 import { runHere, transformDataset } from "../data/transform/transform-dataset.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { MappingUse } from "./mapping-functions.ts";
-import { transformOnFunctions, type FunctionOptions } from "./transform-on-functions.ts";
+import { mapOnFunctions, type FunctionOptions } from "./map-on-functions.ts";
 
 export interface TransformOptions {
   readonly storage: Storage;
@@ -42,7 +42,7 @@ export async function transformData(options: TransformOptions): Promise<Transfor
   const id = transformId({ from, name, steps });
   const job: TransformJob = { storage, id, name, from, steps };
   const wasThere = (await readManifest(storage, id)) !== undefined;
-  const tell = (stage: Stage, isDone: (part: number) => boolean, working?: number): void => {
+  const tell = (stage: StagePlan, isDone: (part: number) => boolean, working?: number): void => {
     const step = steps[stage.index]?.spec;
     onProgress({
       ...(step === undefined ? { phase: "mapping" } : { phase: "measuring", step }),
@@ -53,8 +53,11 @@ export async function transformData(options: TransformOptions): Promise<Transfor
   };
   const made =
     functions && !wasThere
-      ? await transformOnFunctions(job, functions, ({ stage, done, working }) =>
-          tell(stage, (part) => done.has(part), working),
+      ? await mapOnFunctions(
+          { storage, id, job: { kind: "transform", from: from.id, name, steps: specsOf(job) } },
+          functions,
+          ({ stage, done, working }) => tell(stage, (part) => done.has(part), working),
+          (run) => transformDataset(job, run),
         )
       : {
           manifest: await transformDataset(job, async function* (stage, measured) {
@@ -70,6 +73,6 @@ export async function transformData(options: TransformOptions): Promise<Transfor
   return { name, ...made, wasThere, elapsedMs: performance.now() - begin };
 }
 
-function rowsOf({ parts }: Stage, isCounted: (part: number) => boolean): number {
+function rowsOf({ parts }: StagePlan, isCounted: (part: number) => boolean): number {
   return parts.reduce((sum, { rows }, part) => sum + (isCounted(part) ? rows.end - rows.begin : 0), 0);
 }

@@ -1,17 +1,25 @@
-// What coordinator and functions tell each other of a transformation, through storage.
+// What coordinator and functions tell each other of a mapping, through storage.
 
 import type { PartResult } from "../data/transform/job.ts";
 import type { WrittenRows } from "../data/import/publish.ts";
 import type { ErrorRecord } from "../errors.ts";
+import type { FeatureJob } from "./feature-job.ts";
 import type { MapperEvent, Usage } from "./records.ts";
 
 /** `job.json`: what names the data set that is made. */
-export interface MappingJob {
+export type MappingJob = TransformSpec | FeatureSpec;
+
+export interface TransformSpec {
+  readonly kind: "transform";
   /** Id of the source. */
   readonly from: string;
   readonly name: string;
   /** As `--steps` takes them. */
   readonly steps: string;
+}
+
+export interface FeatureSpec extends FeatureJob {
+  readonly kind: "features";
 }
 
 /** One call of a function, from its event to its end. */
@@ -20,6 +28,8 @@ export interface Life {
   readonly id: string;
   readonly requestId: string;
   readonly usage: Usage;
+  /** Of its process, until then. */
+  readonly peakMemoryMiB: number;
 }
 
 export type MappingEndState =

@@ -59,6 +59,11 @@ export async function ensureWeights(
   return stored;
 }
 
+export function weightsBytes(weights: StoredWeights): number {
+  const chunks = Object.values(weights).flat();
+  return chunks.reduce((sum, { begin, end }) => sum + (end - begin) * Float32Array.BYTES_PER_ELEMENT, 0);
+}
+
 /** What takes the vectors: their host memory, and a word when it has changed. */
 export interface WeightTarget {
   mirror(vector: string): Float32Array;

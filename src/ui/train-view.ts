@@ -7,7 +7,7 @@ import { takesAllRows } from "../config/samples-per-step.ts";
 import type { TrainEvent } from "../coordinator/events.ts";
 import { errorRecord } from "../errors.ts";
 import { resumeCommand } from "../run/resume-command.ts";
-import { counted, formatBytes, formatCount, formatPercent, formatUsd } from "../units.ts";
+import { counted, formatBytes, formatCount, formatDuration, formatPercent, formatUsd } from "../units.ts";
 import { exchangeText } from "./exchange-text.ts";
 import { gpuLine } from "./gpu-text.ts";
 import { paceText } from "./pace-text.ts";
@@ -133,6 +133,11 @@ class Rows {
         return [`${formatBytes(event.bytes)} of ${formatBytes(event.of)} of weights in storage`];
       case "features.computed":
         return [`features of ${formatCount(event.rows)} of ${formatCount(event.of)} samples computed`];
+      case "features.made":
+        return [
+          `features of ${counted(event.rows, "sample")} made in ${formatDuration(event.elapsedMs)}, ` +
+            `${counted(event.lives, "invocation")} of functions, ${formatUsd(event.costUsd.total)}`,
+        ];
       case "warning":
         return [`${styleText("yellow", "warning")} ${event.message}`];
       case "run.completed":

@@ -1,4 +1,4 @@
-// A function that computes parts of a transformation's stage (data/transform/job.ts): loads a partition, maps or measures
+// A function that computes parts of a stage, of a transformation (data/transform/job.ts) or of features of frozen layers: loads a partition, maps or measures
 // it, leaves the result, goes on with the next. It holds nothing that another one could not compute again: of two that
 // compute a part the first result stays, and both are the same.
 
@@ -45,6 +45,7 @@ export async function runMapper(
   const life = (): Life => ({
     ...{ id, requestId: invocation.requestId },
     usage: usageWith(invocation, storage),
+    peakMemoryMiB: process.resourceUsage().maxRSS / 1024,
   });
   let part = event.parts[0];
   try {
@@ -69,7 +70,7 @@ export async function runMapper(
 
 /** Undefined if the stage is over: what was measured in it is there, or the data set itself. */
 async function openStage(
-  { data: id, stage: index }: MapperEvent,
+  { data: id, stage: index, parts }: MapperEvent,
   storage: Storage,
   keys: MappingKeys,
 ): Promise<Stage | undefined> {
@@ -80,8 +81,12 @@ async function openStage(
     throw new SltrainError({
       code: "data-missing",
       message: `expected data/${record.from}/ in ${storage.uri}, got no manifest there`,
-      suggestions: ["Import the data set again, and transform that."],
+      suggestions: ["Import the data set again."],
     });
+  }
+  if (record.kind === "features") {
+    const { openFeatureStage } = await import("./feature-stage.ts");
+    return openFeatureStage({ storage, id, job: record, data: from, firstPart: parts[0] });
   }
   const job: TransformJob = { storage, id, name: record.name, from, steps: parseSteps(record.steps) };
   const measured = (step: number) => getJson<Statistics>(storage, keys.measured(step));

@@ -1,6 +1,7 @@
 // A whole run in this process: real handlers, real storage, and functions that are tasks. How long a function may live is
 // counted in looks at its clock, one for each exchange, so that nothing depends on the machine's pace.
 
+import { createMappingProvider } from "../../src/providers/create-provider.ts";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { tmpdir } from "node:os";
@@ -80,7 +81,13 @@ export class LifeCrew {
       cwd: folder,
     });
     const storage = await openStorage(uri);
-    const { manifest } = await prepareRun({ storage, config, sources, sltrainVersion: "test" });
+    const { manifest } = await prepareRun({
+      createMappingProvider: (uri, id) => createMappingProvider(config, uri, id),
+      storage,
+      config,
+      sources,
+      sltrainVersion: "test",
+    });
     const record: Attempt = {
       ...{ at: manifest.createdAt, storage: uri, channel: uri, functions: "tasks:" },
       ...{ workers: config.workers, before: NO_COST },

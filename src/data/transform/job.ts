@@ -42,13 +42,17 @@ export interface PartResult {
   readonly measured?: Uint8Array;
 }
 
-export interface Stage {
+/** A stage as whoever merges its results knows it. */
+export interface StagePlan {
   /** Of the step that it measures for; the number of steps for the last one. */
   readonly index: number;
   /** Validation first, then training, each in order. */
   readonly parts: readonly Part[];
   /** What `PartResult.measured` is to be merged into. */
   openMeasure(): Measure;
+}
+
+export interface Stage extends StagePlan {
   /** Safe to repeat, anywhere: what it writes is put if absent, and is the same every time. */
   run(part: Part): Promise<PartResult>;
 }
@@ -123,7 +127,7 @@ export function stageAfter(job: TransformJob, { maps, kind }: Prepared): Stage {
     async run(part) {
       const rows = applied(maps, await load(job, part));
       if (step) return { measured: measured(rows) };
-      const written = await write(job, part, kind, rows);
+      const written = await writePart(job, part, kind, rows);
       return part.split === "train" ? { written, measured: measured(rows) } : { written };
     },
   };
@@ -144,8 +148,8 @@ function applied(maps: readonly RowMap[], block: RowBlock): RowBlock {
 }
 
 /** As blocks of its own: what is written of one partition does not depend on the others. */
-async function write(
-  { storage, id, from }: TransformJob,
+export async function writePart(
+  { storage, id, from }: Pick<TransformJob, "storage" | "id" | "from">,
   { split, index }: Part,
   kind: RowKind,
   rows: RowBlock,

@@ -65,7 +65,8 @@ export async function transformDataset(job: TransformJob, runStage: RunStage): P
   }
 }
 
-function joined(parts: readonly WrittenRows[]): WrittenRows {
+/** Parts of a split, in their order. */
+export function joined(parts: readonly WrittenRows[]): WrittenRows {
   const classes = parts[0]?.classCounts.length ?? 0;
   return {
     blocks: parts.flatMap(({ blocks }) => blocks),
