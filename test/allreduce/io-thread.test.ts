@@ -11,9 +11,13 @@ import { remoteCollective } from "../../src/allreduce/io-thread/remote-collectiv
 import { serveCollective } from "../../src/allreduce/io-thread/serve-collective.ts";
 import { startIoThread } from "../../src/allreduce/io-thread/start-io-thread.ts";
 import { SltrainError } from "../../src/errors.ts";
+import { type BiasedCodec, roomFor } from "../../src/shard/codec/codec.ts";
+import { parseCodec } from "../../src/shard/codec/codecs.ts";
+import { encodeWithFeedback } from "../../src/shard/error-feedback.ts";
 import type { Layout } from "../../src/shard/layout.ts";
 import { openStorage } from "../../src/storage/open.ts";
 import { collectiveContract } from "../contract/collective.ts";
+import { wordsOf } from "../support/words.ts";
 import { implementation } from "./implementation.ts";
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "sltrain-io-thread-"));
@@ -107,6 +111,49 @@ for (const compress of ["f32", "bf16", "top-k:1%", "powersgd:2"]) {
     await Promise.all(opened.map(({ close }) => close()));
   });
 }
+
+test("words cross to a thread, from shared memory or a rank's own, and residuals that are written back", async () => {
+  const more = { compress: "top-k:10%" };
+  const encoded = async (where: string, shared: boolean) => {
+    const pair = await Promise.all([0, 1].map((rank) => openOnThread(jobOf(where, rank, more))));
+    const means = await Promise.all(
+      pair.map(({ collective }, rank) => {
+        const vector = () =>
+          new Float32Array(
+            shared ? new SharedArrayBuffer(layout.length * 4) : new ArrayBuffer(layout.length * 4),
+          );
+        const [values, words] = [vector(), vector()];
+        values.forEach((_, i) => (values[i] = Math.sin(i * (rank + 2))));
+        for (const { begin, end, codec: name, residual } of collective.ownPieces) {
+          const codec = parseCodec(name);
+          const own = values.slice(begin, end);
+          const chunk = encodeWithFeedback(
+            codec as BiasedCodec,
+            own,
+            residual!,
+            roomFor(codec, own.length),
+            0,
+          );
+          new Int32Array(words.buffer).set(wordsOf(codec, chunk, own.length), begin);
+          values.fill(NaN, begin, end);
+        }
+        const round = collective.begin({ step: 0, weight: rank + 1, timeoutMs: 5000 });
+        collective.buckets.forEach(({ begin, end }, bucket) =>
+          round.push(bucket, values.subarray(begin, end), words.subarray(begin, end)),
+        );
+        return round.finish(new Float64Array(0), values).then(() => Float32Array.from(values));
+      }),
+    );
+    return { means, states: pair.map(({ collective: { state } }) => structuredClone(state)) };
+  };
+  const plain = await Promise.all(
+    [0, 1].map((rank) => openOnThread(jobOf("words-none", rank, more)).then(({ collective }) => collective)),
+  );
+  const means = await Promise.all(plain.map((one, rank) => round(one, rank, 0, true)));
+  const expected = { means, states: plain.map(({ state }) => structuredClone(state)) };
+  assert.deepEqual(await encoded("words-shared", true), expected);
+  assert.deepEqual(await encoded("words-own", false), expected);
+});
 
 test("a state is taken over by a thread as by a collective without one", async () => {
   const more = { compress: "top-k:10%" };

@@ -7,6 +7,7 @@ import type { AnyOp } from "../../../src/kernels/op.ts";
 import { fp16ChunkEncode, int8ChunkEncode, topKChunkEncode } from "../../../src/kernels/ops/chunk-codecs.ts";
 import { f32, i32 } from "../../../src/kernels/tensor.ts";
 import { chooseWebGpuKernel } from "../../../src/kernels/webgpu/choose.ts";
+import type { WebGpuKernel, WebGpuTarget } from "../../../src/kernels/webgpu/kernel.ts";
 import { RandomStream } from "../../../src/random.ts";
 import { type Codec, roomFor } from "../../../src/shard/codec/codec.ts";
 import { fp16, FP16_BLOCK } from "../../../src/shard/codec/fp16.ts";
@@ -62,11 +63,17 @@ interface Encoding {
   readonly params: object;
 }
 
-async function assertHostBits({ codec, op, params }: Encoding, values: Float32Array, seed: number) {
+async function assertHostBits(
+  { codec, op, params }: Encoding,
+  values: Float32Array,
+  seed: number,
+  target: WebGpuTarget = device!.target,
+) {
   const isSeeded = op === int8ChunkEncode;
   const inputs = [f32(values.length), ...(isSeeded ? [i32(1)] : [])];
   const call = { inputs, outputs: op.infer(inputs, params), params };
-  const kernel = chooseWebGpuKernel(op, call, device!.target)!;
+  const chosen = chooseWebGpuKernel(op, call, target)!;
+  const kernel: WebGpuKernel = { ...chosen, build: (call) => chosen.build(call, target) };
   const label = `${codec.name} of ${values.length} values`;
   const want = encodedWords(codec, values, seed);
   const [got] = await runCall(device!, kernel, { call, label }, [
@@ -91,6 +98,12 @@ for (const encoding of encodings)
       for (const [i, length] of LENGTHS.entries())
         await assertHostBits(encoding, valuesOf(length), 0x9e3779b9 * (i + 1));
     });
+
+for (const encoding of encodings)
+  test(`${encoding.codec.name} without subgroups`, needsGpu, async () => {
+    const target = { ...device!.target, subgroupSize: undefined };
+    await assertHostBits(encoding, ofAllMagnitudes(2304), 3, target);
+  });
 
 test("int8 of whole units, of which f64 misses some by its two roundings", needsGpu, async () => {
   const random = new RandomStream(5, "units");

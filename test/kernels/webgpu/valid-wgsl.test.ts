@@ -6,8 +6,13 @@ import { test } from "node:test";
 import { kernelCases } from "../../../bench/kernels/cases.ts";
 import { bindPass } from "../../../src/device/webgpu/bind.ts";
 import { openDawn } from "../../../src/device/webgpu/dawn.ts";
+import type { AnyOp } from "../../../src/kernels/op.ts";
+import { fp16ChunkEncode, int8ChunkEncode, topKChunkEncode } from "../../../src/kernels/ops/chunk-codecs.ts";
+import { f32, i32 } from "../../../src/kernels/tensor.ts";
 import { chooseWebGpuKernel } from "../../../src/kernels/webgpu/choose.ts";
 import type { WebGpuTarget } from "../../../src/kernels/webgpu/kernel.ts";
+import { FP16_BLOCK } from "../../../src/shard/codec/fp16.ts";
+import { INT8_BLOCK } from "../../../src/shard/codec/int8.ts";
 
 const LARGE: WebGpuTarget = {
   subgroupSize: 32,
@@ -26,7 +31,7 @@ test("all that the models and benches run on a large adapter is valid WGSL withi
     event.preventDefault();
   });
   const seen = new Set<string>();
-  for (const { op, call, shape } of kernelCases({ quick: false })) {
+  for (const { op, call, shape } of [...kernelCases({ quick: false }), ...chunkCases()]) {
     const kernel = chooseWebGpuKernel(op, call, LARGE);
     assert.ok(kernel, `no kernel for ${op.name} ${shape}`);
     const where = `${kernel.name}, ${shape}`;
@@ -50,3 +55,17 @@ test("all that the models and benches run on a large adapter is valid WGSL withi
   t.diagnostic(`${seen.size} modules`);
   device.destroy();
 });
+
+/** Pieces of gradients of the largest models that a GPU encodes; no bench of single kernels has them. */
+function* chunkCases() {
+  const length = 25_600_064;
+  for (const [op, more, params] of [
+    [fp16ChunkEncode, [], { blockElements: FP16_BLOCK }],
+    [int8ChunkEncode, [i32(1)], { blockElements: INT8_BLOCK }],
+    [topKChunkEncode, [f32(length)], { kept: 256_001 }],
+  ] as const) {
+    const inputs = [f32(length), ...more];
+    const outputs = (op as AnyOp).infer(inputs, params);
+    yield { op: op as AnyOp, call: { inputs, outputs, params }, shape: `of ${length}` };
+  }
+}
