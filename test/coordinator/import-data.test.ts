@@ -77,6 +77,10 @@ test("a name that nobody gave is not taken from other rows, and the same rows ma
     code: "data-name",
     message: /expected a name that is free, got rows, which means the data of .*rows\.csv$/,
   });
+  await assert.rejects(bringIn(join(folder, "rows.csv"), { name: "mnist" }), {
+    code: "data-name",
+    message: '--name: expected a name that no known data set has, got "mnist"',
+  });
   await assert.rejects(bringIn("rows"), {
     code: "data-name",
     message:

@@ -44,12 +44,22 @@ export function recognise({ head, path }: ContentFile, name?: string): Format {
   if (name !== undefined) return named(FORMATS, name);
   const format = FORMATS.find((candidate) => candidate.matches(head, basename(path)));
   if (format) return format;
-  const got =
-    head.length === 0 ? "an empty file" : `bytes that begin with ${Buffer.from(head).toString("hex", 0, 4)}`;
+  if (head.length === 0) {
+    throw new SltrainError({
+      code: "data-magic",
+      message: `${path}: expected a data file, got an empty file`,
+      suggestions: ["Write or fetch it again."],
+    });
+  }
   throw new SltrainError({
     code: "data-magic",
-    message: `${path}: expected ${list(FORMATS)}, got ${got}`,
-    suggestions: ["Convert the data to CSV with one record per line and a label column."],
+    message:
+      `${path}: expected a file of a known format (${FORMATS.map((known) => known.name).join(", ")}), ` +
+      `got bytes that begin with ${Buffer.from(head).toString("hex", 0, 4)}`,
+    suggestions: [
+      "Say which it is, if its beginning hides it: --format csv.",
+      "Convert the data to CSV with one record per line and a label column.",
+    ],
   });
 }
 
@@ -61,8 +71,11 @@ export function recogniseFolder(folder: string, entries: readonly string[], name
   const some = entries.slice(0, 8).join(", ") + (entries.length > 8 ? `, … (${entries.length} entries)` : "");
   throw new SltrainError({
     code: "data-missing",
-    message: `${folder}: expected ${list(FOLDER_FORMATS)}, got ${some || "an empty folder"}`,
-    suggestions: ["Give the path of a file, or name the files as one of these formats does."],
+    message: `${folder}: expected a folder that is one data set, got ${some === "" ? "an empty folder" : some}`,
+    suggestions: [
+      ...FOLDER_FORMATS.map(({ description }) => `It can be ${description}.`),
+      "Give the path of a file, if one of them is the data set.",
+    ],
   });
 }
 
@@ -81,8 +94,4 @@ function named<T extends { readonly name: string }>(formats: readonly T[], name:
     message: `expected a format (${formats.map((known) => known.name).join(", ")}), got "${name}"`,
     suggestions: ["Leave it out: the content tells the format."],
   });
-}
-
-function list(formats: readonly { readonly name: string; readonly description: string }[]): string {
-  return formats.map(({ name, description }) => `${name} (${description})`).join(" or ");
 }

@@ -123,6 +123,10 @@ test("options that mean nothing for a format are refused, with the formats that 
     ],
   });
   assert.equal((await readPath(images, { onBadRecord: "fail" })).rows.length, 10);
+  await assert.rejects(readPath(images, { format: "cvs" }), {
+    code: "data-format",
+    message: /^expected a format \(npy, .*csv\), got "cvs"$/,
+  });
   // Which formats cannot leave out a record: their bytes cannot be wrong one by one.
   const without = [...FORMATS, ...FOLDER_FORMATS].filter(({ takes }) => !takes.includes("onBadRecord"));
   assert.deepEqual(

@@ -217,3 +217,7 @@ const SPARSE_STANDARD = [
 const TF_IDF = [
   0.271139167, 0.962540156, 0.386431774, 0.922317995, 0.271139167, 0.962540156, 0.572525514, 0.819886904,
 ];
+
+test("a step that does not exist is answered with the one that was meant", () => {
+  assert.throws(() => parseSteps("l2-norm,minmax"), { suggestions: ["Did you mean min-max?"] });
+});
