@@ -35,7 +35,7 @@ const gradient = { optimizer: "momentum", schedule: "constant", lr: 0.02, ...dec
 const ALGORITHMS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   "ga-sgd": gradient,
   "local-sgd": { ...gradient, optimizer: "nesterov", "warmup-steps": 10 },
-  diloco: { schedule: "constant", lr: 0.002, ...decay },
+  diloco: { schedule: "constant", lr: 0.002, "outer-momentum": 0.9, ...decay },
   admm: { epochs: ROUNDS, "batch-size": undefined },
   em: { model: "kmeans", epochs: ROUNDS, "batch-size": undefined },
 };

@@ -127,8 +127,8 @@ test("a model brings its own defaults, which any setting overrides", async () =>
 
 test("diloco brings its inner optimizer and rate for any model, which any setting overrides", async () => {
   const { config } = await resolve({ flags: { model: "mlp", algorithm: "diloco", "sync-every": "epoch" } });
-  assert.deepEqual([config.optimizer, config.lr, config.batchSize], ["adamw", 0.001, 256]);
-  assert.deepEqual([config.syncEvery, config.outerLr, config.outerMomentum], ["epoch", 0.7, 0.9]);
+  assert.deepEqual([config.optimizer, config.lr, config.batchSize], ["adamw", 0.002, 256]);
+  assert.deepEqual([config.syncEvery, config.outerLr, config.outerMomentum], ["epoch", 0.7, 0.6]);
   const other = await resolve({ flags: { algorithm: "diloco", lr: "0.5", "sync-every": "8" } });
   assert.deepEqual([other.config.lr, other.config.syncEvery], [0.5, 8]);
 });
