@@ -12,9 +12,11 @@ export type Statement = {
 };
 
 /** Which of the store's folders a worker changes; run/keys.ts and allreduce/keys.ts say what lies there. */
-export const WRITTEN_FOLDERS = ["runs", "?/frames"] as const;
-/** Partitions are written by whoever starts a run, with rights of their own. */
-export const READ_FOLDERS = ["data"] as const;
+const WRITTEN_FOLDERS = ["runs", "?/frames"] as const;
+/** What a data set is, its manifest says: that is written by whoever imports or transforms, with rights of their own. */
+const READ_FOLDERS = ["data"] as const;
+/** Functions that transform a data set put its partitions, and the results that they leave (run/mapping-keys.ts). */
+const MAPPED_KEYS = ["data/*/*.part", "data/*/work/*"] as const;
 
 const ownFunction = sub(
   "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:${AWS::StackName}",
@@ -28,6 +30,10 @@ const always: readonly Statement[] = [
     Resource: WRITTEN_FOLDERS.map(inBucket),
   },
   { Sid: "Data", Effect: "Allow", Action: ["s3:GetObject"], Resource: READ_FOLDERS.map(inBucket) },
+  {
+    ...{ Sid: "Mapped", Effect: "Allow", Action: ["s3:PutObject", "s3:AbortMultipartUpload"] },
+    Resource: MAPPED_KEYS.map((key) => join(getAtt("Bucket", "Arn"), `/${key}`)),
+  },
   {
     // Also for objects that are absent: without it S3 answers 403 instead of 404, and so it would with a condition on
     // the prefix, for a read has none.

@@ -6,6 +6,8 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 import { frameKey } from "../../../src/allreduce/keys.ts";
+import { manifestKey, statisticsKey } from "../../../src/data/manifest.ts";
+import { mappingKeys } from "../../../src/run/mapping-keys.ts";
 import { runKeys } from "../../../src/run/keys.ts";
 import { isAllowed, scopeOf, statementsOf } from "./allowed.ts";
 
@@ -76,7 +78,7 @@ test("without optional parts there are no rights for them", () => {
   assert.deepEqual([...new Set(services)].sort(), ["lambda", "logs", "s3"]);
 });
 
-test("a function writes runs and frames, reads data, and reaches no code and nothing of others", () => {
+test("a function writes runs, frames and what it maps, reads data, and reaches no code and nothing of others", () => {
   const statements = statementsOf(scopeOf());
   const may = (action: string, resource: string) => isAllowed(statements, action, resource);
   const bucket = "arn:aws:s3:::bucket";
@@ -86,7 +88,14 @@ test("a function writes runs and frames, reads data, and reaches no code and not
     for (const verb of ["Get", "Put", "Delete"]) assert.ok(may(`s3:${verb}Object`, `${bucket}/${key}`), key);
   }
   assert.ok(may("s3:GetObject", `${bucket}/data/hash/train-0`));
-  assert.ok(!may("s3:PutObject", `${bucket}/data/hash/train-0`));
+  const mapped = mappingKeys("hash");
+  for (const key of ["data/hash/train-00000-0.part", mapped.result(0, 3), mapped.end(0, "l")]) {
+    assert.ok(may("s3:PutObject", `${bucket}/${key}`), key);
+    assert.ok(!may("s3:DeleteObject", `${bucket}/${key}`), key);
+  }
+  for (const key of [manifestKey("hash"), statisticsKey("hash"), "data/names/higgs.json"]) {
+    assert.ok(!may("s3:PutObject", `${bucket}/${key}`), key);
+  }
   assert.ok(!may("s3:PutObject", `${bucket}/functions/code.zip`));
   assert.ok(!may("s3:GetObject", `${bucket}/functions/code.zip`));
   assert.ok(!may("s3:GetObject", `arn:aws:s3:::other/${keys.model}`));
