@@ -182,6 +182,27 @@ test("data transform makes another data set of the same rows, which trains as an
       ],
     );
   });
+  const transform = ["data", "transform", "table", "--storage", "fs:steps"];
+  const onFunctions = await run(
+    ...[
+      ...transform,
+      "--to",
+      "scaled",
+      "--steps",
+      "standardise,tf-idf",
+      "--provider",
+      "local",
+      "--workers",
+      "2",
+    ],
+  );
+  assert.equal(onFunctions.code, 0, onFunctions.stderr);
+  assert.match(
+    onFunctions.stdout,
+    /^scaled: 180 rows .*\nmade in .*\n\d invocations? of functions.*\n\$.* GB-s/,
+  );
+  const out = await json<{ rows: number }>("data", "export", "scaled", "scaled.svm", "--storage", "fs:steps");
+  assert.equal(out.rows, 200);
   const trained = await run(
     ...[
       "train",
