@@ -66,8 +66,7 @@ export class LifeCrew {
         ...{
           workers: WORKERS,
           data: "random-binary:320",
-          // A rate that stays: the steps of a shorter run are those of a longer one.
-          ...{ model: "lr", optimizer: "momentum", lr: 0.05, schedule: "constant" },
+          model: "lr",
           epochs: 3,
           "batch-size": 32,
           threads: 1,
@@ -76,6 +75,8 @@ export class LifeCrew {
       },
       env: {
         ...{ SLTRAIN_IO_THREAD: "off", SLTRAIN_LEASE_MS: "200" },
+        // A rate that stays: the steps of a shorter run are those of a longer one.
+        ...{ SLTRAIN_OPTIMIZER: "momentum", SLTRAIN_LR: "0.05", SLTRAIN_SCHEDULE: "constant" },
         SLTRAIN_CHECKPOINT_EVERY_STEPS: String(options.checkpointEverySteps ?? 7),
       },
       cwd: folder,
