@@ -20,12 +20,30 @@ export interface MemoryGrowth {
   readonly gpuLastMiB: number | null;
 }
 
+/** Of the process, in MiB. What JavaScript does not hold is Dawn's, the driver's and, on a software adapter, the GPU's. */
+export interface MemorySample {
+  readonly atS: number;
+  readonly steps: number;
+  readonly residentMiB: number;
+  readonly heapMiB: number;
+  /** Buffers outside of the heap: batches, mirrors. */
+  readonly buffersMiB: number;
+  readonly nativeMiB: number;
+}
+
+export interface GrowthPlan {
+  readonly batchSize: number;
+  readonly seconds: number;
+  /** Is told every half second. */
+  readonly onSample?: (sample: MemorySample) => void;
+}
+
 const SAMPLE_MS = 500;
 const MIB = 2 ** 20;
 
 export async function measureMemoryGrowth(
   device: Device,
-  { batchSize, seconds }: { readonly batchSize: number; readonly seconds: number },
+  { batchSize, seconds, onSample }: GrowthPlan,
 ): Promise<MemoryGrowth> {
   const { topology } = findExample("lenet5");
   const replica = new Replica({ device, topology, loss: defaultLoss(topology), seed: 1 });
@@ -33,7 +51,7 @@ export async function measureMemoryGrowth(
   await replica.useOptimizer(optimizer);
   const x = new Float32Array(batchSize * 28 * 28);
   const labels = new Int32Array(batchSize).map((_, i) => i % 10);
-  const samples: { readonly atS: number; readonly mib: number }[] = [];
+  const samples: MemorySample[] = [];
   // Compiled before the clock starts.
   await replica.training(batchSize);
   const beganMs = performance.now();
@@ -42,7 +60,9 @@ export async function measureMemoryGrowth(
   for (let nextMs = 0; ; steps++) {
     const nowMs = performance.now() - beganMs;
     if (nowMs >= nextMs) {
-      samples.push({ atS: nowMs / 1000, mib: process.memoryUsage().rss / MIB });
+      const sample = takeSample(nowMs / 1000, steps);
+      samples.push(sample);
+      onSample?.(sample);
       if (nowMs > seconds * 1000) break;
       nextMs = nowMs + SAMPLE_MS;
     }
@@ -53,20 +73,29 @@ export async function measureMemoryGrowth(
   }
   const late = samples.filter(({ atS }) => atS > seconds / 3);
   return {
-    ...{ seconds, steps, firstMiB: samples[0]!.mib, lastMiB: samples.at(-1)!.mib },
+    ...{ seconds, steps, firstMiB: samples[0]!.residentMiB, lastMiB: samples.at(-1)!.residentMiB },
     growthMiBPerHour: slope(late) * 3600,
     gpuFirstMiB,
     gpuLastMiB: gpuMemoryMiB(),
   };
 }
 
-/** MiB per second, by least squares. */
-function slope(samples: readonly { readonly atS: number; readonly mib: number }[]): number {
-  const mean = (of: (sample: (typeof samples)[number]) => number): number =>
+function takeSample(atS: number, steps: number): MemorySample {
+  const { rss, heapTotal, heapUsed, external } = process.memoryUsage();
+  return {
+    ...{ atS, steps, residentMiB: rss / MIB, heapMiB: heapUsed / MIB, buffersMiB: external / MIB },
+    nativeMiB: (rss - heapTotal - external) / MIB,
+  };
+}
+
+/** MiB per second of resident memory, by least squares. */
+function slope(samples: readonly MemorySample[]): number {
+  const mean = (of: (sample: MemorySample) => number): number =>
     samples.reduce((sum, sample) => sum + of(sample), 0) / samples.length;
-  const [meanS, meanMiB] = [mean(({ atS }) => atS), mean(({ mib }) => mib)];
+  const [meanS, meanMiB] = [mean(({ atS }) => atS), mean(({ residentMiB }) => residentMiB)];
   const spread = mean(({ atS }) => (atS - meanS) ** 2);
-  return spread === 0 ? 0 : mean(({ atS, mib }) => (atS - meanS) * (mib - meanMiB)) / spread;
+  if (spread === 0) return 0;
+  return mean(({ atS, residentMiB }) => (atS - meanS) * (residentMiB - meanMiB)) / spread;
 }
 
 function gpuMemoryMiB(): number | null {

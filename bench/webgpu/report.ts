@@ -20,6 +20,8 @@ export interface GpuReport extends Provenance {
   convolutions?: readonly KernelRow[];
   /** With operands rounded to f16, by subgroup matrices where the adapter has them; `peakFraction` is of f32's peak. */
   halfProducts?: readonly KernelRow[];
+  /** Likewise, by tiles. */
+  halfConvolutions?: readonly KernelRow[];
   /** Empty where the adapter has no subgroup matrices. */
   matrixPeaks?: readonly MatrixPeak[];
   steps?: { readonly rows: readonly StepsRow[]; readonly lacking: readonly LackingModel[] };

@@ -92,10 +92,13 @@ await section("convolutions", async () => ({
 }));
 torch?.close();
 await section("subgroup matrices", async () => ({ matrixPeaks: await measureMatrixPeaks(name) }));
-await section("f16 products", async () => {
+await section("f16", async () => {
   const halves = await openWebGpuTestbed(flags.adapter, "f16");
   try {
-    return { halfProducts: await measureKernels(halves, productCases(plan), fmaGflops, undefined) };
+    return {
+      halfProducts: await measureKernels(halves, productCases(plan), fmaGflops, undefined),
+      halfConvolutions: await measureKernels(halves, convolutionCases(plan), fmaGflops, undefined),
+    };
   } finally {
     halves.close();
   }
@@ -141,7 +144,10 @@ await section("process starts", async () => ({
 testbed.close();
 console.log(gpuTable(report));
 tell(`\n${resultsFile}`);
-const { products = [], halfProducts = [], convolutions = [], steps } = report;
-const checked = [...products, ...halfProducts, ...convolutions, ...(steps?.rows ?? [])];
+const { products = [], halfProducts = [], convolutions = [], halfConvolutions = [], steps } = report;
+const checked = [
+  ...[...products, ...halfProducts, ...convolutions, ...halfConvolutions],
+  ...(steps?.rows ?? []),
+];
 const wrong = checked.some(({ correct }) => !correct);
 if (wrong || report.failures.length > 0) process.exitCode = 1;

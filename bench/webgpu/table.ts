@@ -16,7 +16,8 @@ export function gpuTable(report: GpuReport): string {
   if (peak) facts.push(formatPeak(peak));
   if (torch) facts.push(formatTorch(torch));
   const parts = [facts.join("\n")];
-  const kernels = [...(products ?? []), ...(report.halfProducts ?? []), ...(convolutions ?? [])];
+  const { halfProducts, halfConvolutions } = report;
+  const kernels = [products, halfProducts, convolutions, halfConvolutions].flatMap((rows) => rows ?? []);
   if (kernels.length > 0) parts.push(kernelTable(kernels));
   if (report.matrixPeaks !== undefined) parts.push(matrixLines(report.matrixPeaks));
   if (steps !== undefined && steps.rows.length > 0)

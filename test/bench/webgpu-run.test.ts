@@ -25,7 +25,9 @@ test("everything that is measured on a GPU is measured in one run, and written t
   const report = JSON.parse(readFileSync(results, "utf8")) as GpuReport;
   assert.deepEqual(report.failures, []);
   assert.ok(report.peak!.fmaGflops > 0);
-  for (const row of [...report.products!, ...report.convolutions!])
+  const { products, convolutions, halfProducts, halfConvolutions } = report;
+  assert.equal(halfConvolutions!.length, convolutions!.length);
+  for (const row of [products!, convolutions!, halfProducts!, halfConvolutions!].flat())
     assert.ok(row.correct && row.gflops! > 0, row.shape);
   const [lenet5] = report.steps!.rows;
   assert.ok(lenet5!.model === "lenet5" && lenet5!.gradientError! < 1e-4);
