@@ -1,16 +1,19 @@
-// What rows are on their way to as one line: `reading  1.2 GiB of 2.6 GiB (46%), 3,100,000 rows, 210 MB/s, 6.9 s left`.
+// What rows are on their way to as one line: `reading  1.2 GiB of 2.6 GiB (46%), 6.9 s left, 3,100,000 rows, 210 MB/s`.
 
 import type { PacedProgress } from "../coordinator/pace.ts";
 import { counted, formatBytes, formatCount, formatDuration, formatPercent } from "../units.ts";
 
 export function paceText(progress: PacedProgress): string {
   const { phase, elapsedMs, bytesPerS, rowsPerS, remainingMs } = progress;
+  const [done = "", ...more] = doneTexts(progress);
   const known = [
-    ...doneTexts(progress),
+    done,
+    // Before what a narrow terminal cuts off.
+    remainingMs === null ? formatDuration(elapsedMs) : `${formatDuration(remainingMs)} left`,
+    ...more,
     ...(bytesPerS === null ? [] : [`${(bytesPerS / 1e6).toFixed(bytesPerS < 1e7 ? 1 : 0)} MB/s`]),
     // Where there are bytes, theirs is the pace that says when it ends.
     ...(rowsPerS === null || bytesPerS !== null ? [] : [`${formatCount(rowsPerS)} rows/s`]),
-    remainingMs === null ? formatDuration(elapsedMs) : `${formatDuration(remainingMs)} left`,
     ...(phase === "fetching" && progress.resumedFromBytes > 0
       ? [`resumed from ${formatBytes(progress.resumedFromBytes)}`]
       : []),

@@ -39,7 +39,7 @@ test("a pace is that of what came since the phase began, and says what is left",
   assert.equal(second!.remainingMs, 4000);
   assert.equal(
     paceText(second!),
-    "fetching a.gz  57.2 MiB of 95.4 MiB (60.0%), 10 MB/s, 4.00 s left, resumed from 19.1 MiB",
+    "fetching a.gz  57.2 MiB of 95.4 MiB (60.0%), 4.00 s left, 10 MB/s, resumed from 19.1 MiB",
   );
 });
 
@@ -49,7 +49,7 @@ test("where a server does not say how much there is, nobody says how long it tak
     [4000, fetching(8e6, 0, null)],
   ]);
   assert.deepEqual([told!.share, told!.remainingMs], [null, null]);
-  assert.equal(paceText(told!), "fetching a.gz  7.63 MiB, 2.0 MB/s, 4.00 s");
+  assert.equal(paceText(told!), "fetching a.gz  7.63 MiB, 4.00 s, 2.0 MB/s");
 });
 
 test("phases have paces of their own, and one that is over within the interval is not told", () => {
@@ -62,8 +62,8 @@ test("phases have paces of their own, and one that is over within the interval i
     [6000, { phase: "writing", rows: 30_000, totalRows: 40_000 }],
   ]).map(paceText);
   assert.deepEqual(texts, [
-    "reading  23.8 MiB of 47.7 MiB (50.0%), 20,000 rows, 13 MB/s, 2.00 s left",
-    "writing  30,000 of 40,000 rows (75.0%), 30,000 rows/s, 333 ms left",
+    "reading  23.8 MiB of 47.7 MiB (50.0%), 2.00 s left, 20,000 rows, 13 MB/s",
+    "writing  30,000 of 40,000 rows (75.0%), 333 ms left, 30,000 rows/s",
   ]);
 });
 
@@ -72,7 +72,7 @@ test("rows that are made have no bytes", () => {
     [0, { phase: "reading", rows: 0, bytes: 0, totalBytes: 0 }],
     [2000, { phase: "reading", rows: 5000, bytes: 0, totalBytes: 0 }],
   ]);
-  assert.equal(paceText(told!), "reading  5,000 rows, 2,500 rows/s, 2.00 s");
+  assert.equal(paceText(told!), "reading  5,000 rows, 2.00 s, 2,500 rows/s");
 });
 
 test("each step of a transformation has a pace, and functions are told", () => {
@@ -85,8 +85,8 @@ test("each step of a transformation has a pace, and functions are told", () => {
     [6000, { phase: "mapping", rows: 1000, totalRows: 1000, functions: 1 }],
   ]).map(paceText);
   assert.deepEqual(texts, [
-    "measuring tf-idf  600 of 900 rows (66.7%), 2 functions, 300 rows/s, 1.00 s left",
-    "measuring standardise  300 of 900 rows (33.3%), 300 rows/s, 2.00 s left",
-    "mapping  1,000 of 1,000 rows (100.0%), 1 function, 1,000 rows/s, 0 ms left",
+    "measuring tf-idf  600 of 900 rows (66.7%), 1.00 s left, 2 functions, 300 rows/s",
+    "measuring standardise  300 of 900 rows (33.3%), 2.00 s left, 300 rows/s",
+    "mapping  1,000 of 1,000 rows (100.0%), 0 ms left, 1 function, 1,000 rows/s",
   ]);
 });
