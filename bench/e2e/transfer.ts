@@ -1,6 +1,6 @@
-// VGG19 with a frozen beginning and a new head: features of a few images of 224x224, then the head in a function of 3,008 MB, as in
-// Naik et al. 2021. Weights are random ones of the right shapes. Prints the peak memory of the command and of the worker.
-// npx node bench/e2e/transfer.ts [--images 8]
+// VGG19 with a frozen beginning and a new head: features of a few images of 224x224, then the head, both on functions of 3,008 MB as
+// in Naik et al. 2021. Weights are random ones of the right shapes. Prints the peak memory of the functions and of the command.
+// npx node bench/e2e/transfer.ts [--images 8] [--workers 1] [--memory-mib 3008]
 
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -13,11 +13,17 @@ import { RandomStream } from "../../src/random.ts";
 import { formatBytes } from "../../src/units.ts";
 
 const SIDE = 224;
-const LIMIT_MIB = 3008;
 const POLL_MS = 50;
 
-const { values } = parseArgs({ options: { images: { type: "string", default: "8" } } });
+const { values } = parseArgs({
+  options: {
+    images: { type: "string", default: "8" },
+    workers: { type: "string", default: "1" },
+    "memory-mib": { type: "string", default: "3008" },
+  },
+});
 const count = Number(values.images);
+const limitMiB = Number(values["memory-mib"]);
 
 /** IDX: two zero bytes, 8 for bytes, the number of extents, the extents big-endian, the values. */
 function idx(extents: readonly number[], bytes: Uint8Array): Buffer {
@@ -46,9 +52,9 @@ try {
   const bin = fileURLToPath(new URL("../../bin/run.js", import.meta.url));
   const settings = [
     "--workers",
-    "1",
+    values.workers,
     "--memory-mib",
-    String(LIMIT_MIB),
+    String(limitMiB),
     "--epochs",
     "2",
     "--batch-size",
@@ -64,7 +70,13 @@ try {
   const start = performance.now();
   const seconds = () => `${((performance.now() - start) / 1000).toFixed(1)} s`;
   for await (const line of createInterface({ input: child.stdout })) {
-    const { event, peakMemoryMiB, parameters, message } = JSON.parse(line) as Record<string, unknown>;
+    const told = JSON.parse(line) as Record<string, unknown>;
+    const { event, peakMemoryMiB, parameters, message } = told;
+    if (event === "features.made")
+      console.log(
+        `${seconds()}: the functions' peak, which computed features: ${String(peakMemoryMiB)} MiB; ` +
+          `${Number(told.gbSeconds).toFixed(0)} GB-s, ${(Number(told.elapsedMs) / 1000).toFixed(1)} s, ${String(told.lives)} invocations`,
+      );
     if (event === "run.started")
       console.log(
         `${seconds()}: features of ${count + Math.min(count, 3)} images are there, ${String(parameters)} parameters are trained`,
@@ -75,9 +87,8 @@ try {
     if (event === "run.failed") console.log(`${seconds()}: ${String(message)}`);
   }
   clearInterval(timer);
-  console.log(`the command's peak, which computed the features: ${formatBytes(peakBytes)}`);
-  console.log(`limit: ${LIMIT_MIB} MiB`);
-  if (peakBytes === 0 || peakBytes > LIMIT_MIB * 2 ** 20) process.exitCode = 1;
+  console.log(`the command's peak: ${formatBytes(peakBytes)}; functions have ${limitMiB} MiB`);
+  process.exitCode = child.exitCode ?? 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

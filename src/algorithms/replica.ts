@@ -123,9 +123,10 @@ export class Replica {
 
   /** Takes over a stored model. Throws "parameters-mismatch" naming `where` and the tensor. */
   load(file: Safetensors, where: string): void {
-    this.write("parameters", tensorsInto(file, this.parameters, where));
-    this.write("statistics", tensorsInto(file, this.statistics, where));
-    if (this.frozen.length > 0) this.write("frozen", tensorsInto(file, this.frozen, where));
+    for (const name of ["parameters", "statistics", "frozen"] as const) {
+      // In place, as large models are in memory already as a file.
+      if (this[name].length > 0) this.write(name, tensorsInto(file, this[name], where, this.mirror(name)));
+    }
   }
 
   /** Samples to evaluate at a time, by the memory that training on `trainedCount` takes. */

@@ -4,7 +4,6 @@
 import { publish, type WrittenRows } from "../data/import/publish.ts";
 import { storedLabels, readManifest, type DataManifest } from "../data/manifest.ts";
 import type { Split } from "../data/dataset.ts";
-
 import { joined } from "../data/transform/transform-dataset.ts";
 import { assert, SltrainError } from "../errors.ts";
 import { leastMemoryMiB, vcpusOf } from "../plan/function-memory.ts";

@@ -116,11 +116,16 @@ export function tensorsOf(
 }
 
 /**
- * A new flat vector with the layout's tensors out of a file; padding is 0, the file's other tensors are left. Throws
+ * The layout's tensors out of a file in the flat vector `into` (a new one by default, whose padding is 0), which is returned; the
+ * file's other tensors are left. Throws
  * SltrainError "parameters-mismatch" naming a tensor that is absent, of another shape or not f32.
  */
-export function tensorsInto({ tensors }: Safetensors, layout: Layout, where: string): Float32Array {
-  const vector = new Float32Array(layout.length);
+export function tensorsInto(
+  { tensors }: Safetensors,
+  layout: Layout,
+  where: string,
+  into: Float32Array = new Float32Array(layout.length),
+): Float32Array {
   for (const { name, shape, offset } of layout.entries) {
     const tensor = tensors.get(name);
     if (!(tensor?.data instanceof Float32Array) || tensor.shape.join() !== shape.join()) {
@@ -133,9 +138,9 @@ export function tensorsInto({ tensors }: Safetensors, layout: Layout, where: str
         suggestions: ["Use the model.json that these parameters were trained with."],
       });
     }
-    vector.set(tensor.data, offset);
+    into.set(tensor.data, offset);
   }
-  return vector;
+  return into;
 }
 
 /** A tensor of f32. */

@@ -42,7 +42,7 @@ const LEAST_GFLOPS = 4;
 const LEAST_DOWN_MB_PER_S = 50;
 const FLOAT_BYTES = 4;
 /** Node with the bundle loaded and the kernels compiled. */
-const RUNTIME_BYTES = 96 * 2 ** 20;
+const RUNTIME_BYTES = 128 * 2 ** 20;
 
 /** Of the data set of features. */
 export function featuresId({ extractor, weights }: FeatureJob, { contentHash }: DataManifest): string {
