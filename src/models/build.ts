@@ -167,7 +167,7 @@ export function buildModel(topology: Topology, batchSize: number, options: Build
     const right = (byClass ?? results)[1]!;
     return [results[0]!, share === 1 ? right : scaled(builder, right, share)];
   });
-  return { ...model, loss: loss, correct: correct, graph: builder.build() };
+  return { ...model, loss, correct, graph: builder.build() };
 }
 
 /** Predictions for a run of tokens, [B, T, V], as rows of predictions [B T, V]. */

@@ -15,7 +15,8 @@ import type { Storage } from "../storage/storage.ts";
 import { startCursor } from "./cursor.ts";
 import { parseFunctionEvent } from "./event.ts";
 import { type FunctionContext, Invocation } from "./invocation.ts";
-import { runWorker, type WorkerEnd, type WorkerOptions } from "./run-worker.ts";
+import { runWorker } from "./run-worker.ts";
+import type { WorkerEnd, WorkerOptions } from "./worker-options.ts";
 import type { MapperEnd } from "./mapper.ts";
 import { runStarter } from "./starter.ts";
 

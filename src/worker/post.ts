@@ -10,7 +10,7 @@ import { summon } from "../run/summons.ts";
 import type { Storage } from "../storage/storage.ts";
 import { Fenced, HeartbeatTimer } from "./heartbeat.ts";
 import { claim } from "./lease.ts";
-import type { WorkerOptions } from "./run-worker.ts";
+import type { WorkerOptions } from "./worker-options.ts";
 
 /** A successor that has waited for so much of its life has too little left to train. */
 const MOST_WAITING = 0.5;
