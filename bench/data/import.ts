@@ -1,6 +1,6 @@
 // Imports a file that is larger than the memory it may use, and prints what it took: the process's peak memory (maxRSS of
 // a process that does nothing else), MB/s from file to blocks, and whether the rows went to disk.
-//   node bench/data/import.ts [--size-mb 10000] [--format csv|libsvm] [--folder /tmp] [--memory-mib 48] [--json]
+//   node bench/data/import.ts [--size-mb 10000] [--format csv|libsvm] [--folder /tmp] [--memory-mib 32] [--json]
 
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";

@@ -60,3 +60,8 @@ export function sizeBytesOf(features: FeatureRows): number {
 export function bytesOf(array: ArrayBufferView): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }
+
+/** Frees now what the collector would free later, when there is more of it. Nothing else may lie in the arrays' memory. */
+export function freeMemory(arrays: readonly ArrayBufferView[]): void {
+  for (const { buffer } of arrays) if (buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0);
+}

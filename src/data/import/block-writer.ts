@@ -82,7 +82,7 @@ export class BlockWriter {
     // It is waited for some blocks later, and not at all if an earlier one fails.
     coming.catch(() => undefined);
     this.#coming.push(coming);
-    if (this.#coming.length > threads.count) await this.#store(await this.#coming.shift()!);
+    if (this.#coming.length >= threads.count) await this.#store(await this.#coming.shift()!);
   }
 
   async #store({ block, moments, maxRowNonZeros }: PackedBlock): Promise<void> {

@@ -41,7 +41,7 @@ export interface ImportOptions {
 }
 
 /** What rows of a large source may take: with the runtime itself and what it has yet to collect, less than 300 MB. */
-const SPILLING_MEMORY_BYTES = 48 * 2 ** 20;
+const SPILLING_MEMORY_BYTES = 32 * 2 ** 20;
 /** A source that is smaller, and than an eighth of the memory that is left, does not go to disk. */
 const MAX_HELD_SOURCE_BYTES = 2 ** 30;
 
@@ -73,7 +73,7 @@ export async function importRows(job: ImportJob, options: ImportOptions = {}): P
       const all = await readAll(job.rows, "split", 1);
       refuseTooFew(job, all.count, 2);
       return await writeDataset(
-        { ...job, threads, isFull: isFull(all, job.rows.facts()) },
+        { ...job, threads: await packersFor([all], threads), isFull: isFull(all, job.rows.facts()) },
         job.rows.facts(),
         undefined,
         (writers) => split(all, countedBy(options, all.count, writers)),
@@ -87,7 +87,10 @@ export async function importRows(job: ImportJob, options: ImportOptions = {}): P
     refuseTooFew(job, Math.min(parts.train.count, parts.validation.count), 1);
     const total = parts.train.count + parts.validation.count;
     return await writeDataset(
-      { ...job, threads, isFull: isFull(parts.train, train.facts()) },
+      {
+        ...{ ...job, threads: await packersFor(shuffles, threads) },
+        isFull: isFull(parts.train, train.facts()),
+      },
       train.facts(),
       validation.facts(),
       async (all) => {
@@ -99,6 +102,16 @@ export async function importRows(job: ImportJob, options: ImportOptions = {}): P
   } finally {
     for (const shuffle of shuffles) await shuffle.close();
   }
+}
+
+/** Where rows had to go to disk, memory is what is short: threads that have parsed give theirs back instead of packing blocks. */
+async function packersFor(
+  shuffles: readonly RowShuffle[],
+  threads: ImportThreads | undefined,
+): Promise<ImportThreads | undefined> {
+  if (!shuffles.some(({ isSpilled }) => isSpilled)) return threads;
+  await threads?.close();
+  return undefined;
 }
 
 /** Of a row's places: from here on CSR takes more bytes than dense f32, and products with it more time. */

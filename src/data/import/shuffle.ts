@@ -4,7 +4,7 @@
 
 import { assert } from "../../errors.ts";
 import { RandomStream } from "../../random.ts";
-import { featureTypeOf, isSparse } from "../feature-rows.ts";
+import { featureTypeOf, freeMemory, isSparse, partsOf } from "../feature-rows.ts";
 import type { RowBlock } from "../rows.ts";
 import { RowBuffer } from "./row-buffer.ts";
 import { blockSizeBytes, type KeyedRows, type RowForm, type Segment, SpillFile } from "./spill-file.ts";
@@ -24,7 +24,7 @@ export interface ShuffleOptions {
 const SHUFFLE_SEED = 20180611;
 const KEYS = 2 ** 32;
 /** A segment that a disk reads in about the time that it takes to find it. */
-const SEGMENT_BYTES = 64 * 2 ** 10;
+const SEGMENT_BYTES = 32 * 2 ** 10;
 const MAX_RANGES = 1024;
 /** Rows that stay in memory are scattered too, from so many on: to gather a row from just anywhere misses all caches. */
 const LEAST_SCATTERED_BYTES = 32 * 2 ** 20;
@@ -104,7 +104,9 @@ export class RowShuffle {
       return;
     }
     for (let range = 0; range < scattered.ranges; range++) {
-      await sorted(await scattered.take(range, this.#form!), take);
+      const rows = await scattered.take(range, this.#form!);
+      await sorted(rows, take);
+      rows.forEach(freeRows);
     }
   }
 
@@ -135,7 +137,7 @@ class ScatteredRows {
     this.#file = file;
     for (const segments of this.#segments) {
       for (const [i, segment] of segments.entries())
-        if ("block" in segment) segments[i] = await file.append(segment);
+        if ("block" in segment) segments[i] = await moved(segment, file);
     }
   }
 
@@ -147,7 +149,7 @@ class ScatteredRows {
       const pending = this.#pending[range]!;
       if (!pending.append(block, row, key)) continue;
       const segment = pending.take();
-      this.#segments[range]!.push(this.#file ? await this.#file.append(segment) : segment);
+      this.#segments[range]!.push(this.#file ? await moved(segment, this.#file) : segment);
     }
     block.release?.();
   }
@@ -161,6 +163,16 @@ class ScatteredRows {
     if (pending.count > 0) all.push(pending.take());
     return all;
   }
+}
+
+async function moved(rows: KeyedRows, file: SpillFile): Promise<Segment> {
+  const segment = await file.append(rows);
+  freeRows(rows);
+  return segment;
+}
+
+function freeRows({ keys, block }: KeyedRows): void {
+  freeMemory([keys, block.labels, ...partsOf(block.features)]);
 }
 
 /** The next segment of a range. */

@@ -13,8 +13,12 @@ export class BlockMemory {
   #spares: ArrayBuffer[] = [];
 
   giveBack(buffers: readonly ArrayBuffer[]): void {
-    this.#spares.push(...buffers.filter(({ byteLength }) => byteLength >= LEAST_SPARE_BYTES));
-    this.#spares.splice(0, this.#spares.length - MAX_SPARES);
+    for (const buffer of buffers) {
+      if (buffer.byteLength < LEAST_SPARE_BYTES) continue;
+      this.#spares.push(buffer);
+      // What is too many is freed now: the collector would let it pile up.
+      if (this.#spares.length > MAX_SPARES) this.#spares.shift()!.transfer(0);
+    }
   }
 
   /** What was given back, for another memory. */

@@ -2,7 +2,7 @@
 
 import { parentPort, type Transferable } from "node:worker_threads";
 import { errorRecord, SltrainError } from "../../errors.ts";
-import { partsOf } from "../feature-rows.ts";
+import { freeMemory, partsOf } from "../feature-rows.ts";
 import { fitImage, type ImageTask } from "../formats/fit-image.ts";
 import { makeParser } from "../formats/record-parsers.ts";
 import { parseWindow, type RecordParser } from "../formats/text-records.ts";
@@ -49,7 +49,9 @@ async function perform({ kind, input }: TaskMessage): Promise<Performed> {
       return [{ output }, "image" in output ? [output.image.pixels.buffer as ArrayBuffer] : []];
     }
     case "pack": {
-      const output = packBlock(input.rows, input.count, input.plan);
+      const { rows, count, plan } = input;
+      const output = packBlock(rows, count, plan);
+      freeMemory([rows.labels, ...partsOf(rows.features)]);
       return [{ output }, ownMemory(output.block.parts)];
     }
     case "hash":
