@@ -42,7 +42,7 @@ const LEAST_GFLOPS = 4;
 const LEAST_DOWN_MB_PER_S = 50;
 const FLOAT_BYTES = 4;
 /** Node with the bundle loaded and the kernels compiled. */
-const RUNTIME_BYTES = 128 * 2 ** 20;
+const RUNTIME_BYTES = 160 * 2 ** 20;
 
 /** Of the data set of features. */
 export function featuresId({ extractor, weights }: FeatureJob, { contentHash }: DataManifest): string {
@@ -87,7 +87,8 @@ export function planFeatures(
   const loadMs = weightsBytes(weights.stored) / LEAST_DOWN_MB_PER_S / 1e3;
   return {
     ...{ batchSize, partRows },
-    memoryBytes: RUNTIME_BYTES + (vectors + plan.arenaElements) * FLOAT_BYTES + rowBytes,
+    // A smaller batch that came first keeps an arena of its own.
+    memoryBytes: RUNTIME_BYTES + (vectors + 2 * plan.arenaElements) * FLOAT_BYTES + rowBytes,
     firstPartMs: loadMs + (flops * partRows) / LEAST_GFLOPS / 1e6,
   };
 }
