@@ -114,7 +114,7 @@ describe("gaSgd", () => {
     const { replicas, outcomes } = await twoRanks([1, 3], { scales });
     for (const { finished } of replicas) assert.deepEqual(finished, [13 / 4]);
     const gradientNorm = Math.sqrt(67 * (13 / 4) ** 2);
-    assert.deepEqual(outcomes[0], { ...OUTCOME, gradientNorm });
+    assert.deepEqual(outcomes[0], { ...OUTCOME, gradientNorm, skipped: false });
   });
 
   for (const bad of [Infinity, Number.NaN])
@@ -131,6 +131,7 @@ describe("gaSgd", () => {
         [first / 2, first / 2],
       );
       assert.equal(outcomes[1]!.loss, 2);
+      assert.equal(outcomes[1]!.skipped, true);
     });
 
   test("lets a rank without samples take part", async () => {
