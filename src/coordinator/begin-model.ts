@@ -6,6 +6,7 @@ import { rowElements } from "../data/dataset.ts";
 import type { DataManifest } from "../data/manifest.ts";
 import { splitAtFeatures, type SplitModel } from "../models/freeze.ts";
 import type { Topology } from "../models/topology.ts";
+import { NO_COST, type RunCost } from "../plan/run-cost.ts";
 import type { RunManifest } from "../run/records.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { TrainEvent } from "./events.ts";
@@ -27,10 +28,13 @@ export interface BeginOptions {
   readonly onEvent?: ((event: TrainEvent) => void) | undefined;
 }
 
+export interface BegunModel extends Pick<RunManifest, "topology" | "data" | "weights" | "extraction"> {
+  /** What functions were billed for until here. */
+  readonly costUsd: RunCost;
+}
+
 /** What workers train, on what, from where on. Throws what `placeWeights` and `ensureFeatures` throw, and what `signal` is aborted with. */
-export async function beginModel(
-  options: BeginOptions,
-): Promise<Pick<RunManifest, "topology" | "data" | "weights" | "extraction">> {
+export async function beginModel(options: BeginOptions): Promise<BegunModel> {
   const { storage, config, data, topology, signal } = options;
   const { weights: from, newHead, seed } = config;
   const making = { seed, signal, onBytes: progressOf(options.onEvent, weightsMade) };
@@ -41,11 +45,11 @@ export async function beginModel(
       ? undefined
       : await placeWeights({ ...making, storage, from, topology, newHead, parts });
   const weights = placed && { from: placed.from, fresh: placed.fresh, ...placed.parts[0]! };
-  if (split === undefined) return { topology, data, ...(weights && { weights }) };
+  if (split === undefined) return { topology, data, ...(weights && { weights }), costUsd: NO_COST };
   const { extractor, head } = split;
   const frozen = placed?.parts[1] ?? (await placeSeeded(storage, extractor, making));
   const { workers, threads, device, adapter, functionsPerGpu, precision } = config;
-  const features = await ensureFeatures({
+  const { manifest: features, costUsd } = await ensureFeatures({
     ...{ storage, data, signal, onEvent: options.onEvent },
     job: {
       ...{ from: data.id, extractor, featureShape: head.inputShape, weights: frozen },
@@ -55,7 +59,7 @@ export async function beginModel(
     onRows: progressOf(options.onEvent, featuresComputed),
   });
   return {
-    ...{ topology: head, data: features, ...(weights && { weights }) },
+    ...{ topology: head, data: features, ...(weights && { weights }), costUsd },
     extraction: { topology, data, extractor, stored: frozen.stored },
   };
 }

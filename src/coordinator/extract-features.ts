@@ -7,6 +7,7 @@ import type { Split } from "../data/dataset.ts";
 import { joined } from "../data/transform/transform-dataset.ts";
 import { assert, SltrainError } from "../errors.ts";
 import { leastMemoryMiB, vcpusOf } from "../plan/function-memory.ts";
+import { NO_COST, type RunCost } from "../plan/run-cost.ts";
 import { featuresId, featureStage, planFeatures, type FeatureJob } from "../run/feature-job.ts";
 import type { Storage } from "../storage/storage.ts";
 import { formatBytes, formatCount } from "../units.ts";
@@ -29,11 +30,13 @@ export interface ExtractOptions {
  * Safe to repeat: what is there is not computed again. Throws "out-of-memory" before anything is started, what `mapOnFunctions`
  * throws, "data-block-damaged" and "weights-damaged", and what `signal` is aborted with.
  */
-export async function ensureFeatures(options: ExtractOptions): Promise<DataManifest> {
+export async function ensureFeatures(
+  options: ExtractOptions,
+): Promise<{ readonly manifest: DataManifest; readonly costUsd: RunCost }> {
   const { storage, data, job, functions, signal, onRows, onEvent } = options;
   const id = featuresId(job, data);
   const stored = await readManifest(storage, id);
-  if (stored) return stored;
+  if (stored) return { manifest: stored, costUsd: NO_COST };
   refuseWithoutMemory(job, data, functions.config.memoryMiB);
   const beganMs = performance.now();
   const all = data.counts.train + data.counts.validation;
@@ -51,7 +54,7 @@ export async function ensureFeatures(options: ExtractOptions): Promise<DataManif
     (run) => gather(options, id, run),
   );
   onEvent?.({ event: "features.made", rows: all, elapsedMs: performance.now() - beganMs, ...use });
-  return manifest;
+  return { manifest, costUsd: use.costUsd };
 }
 
 /** In the parts' order, whoever was first. */

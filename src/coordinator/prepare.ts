@@ -65,7 +65,7 @@ export type PreparedRun = {
   readonly chosen: ChosenDevice;
 } & (
   | {
-      /** What earlier crews have cost whose heartbeats are gone. */
+      /** What was spent before this crew: on features, and by earlier crews, whose heartbeats are gone. */
       readonly before: RunCost;
       /** The crew since which its frames lie under another name. */
       readonly framesOf?: number | undefined;
@@ -149,7 +149,7 @@ async function createRun(
   );
   refuseAllFrozen(whole);
   const begun = await beginModel({ ...during, storage, config, data: imported, topology: whole });
-  const { topology, data, weights, extraction } = begun;
+  const { topology, data, weights, extraction, costUsd } = begun;
   refuseUnknownTensors(optimizerOf(config).spares, layoutsOf(topology).parameters);
   refuseMisfit(config.algorithm, topology);
   refuseMisfitLoss(config, loss);
@@ -200,7 +200,7 @@ async function createRun(
     });
   }
   await storage.put(runKeys(runId).topology, [new TextEncoder().encode(formatTopology(whole))]);
-  return { manifest, attempt: 0, workers: config.workers, chosen, before: NO_COST };
+  return { manifest, attempt: 0, workers: config.workers, chosen, before: costUsd };
 }
 
 /** Takes up an unfinished run; settings given now must be those it was started with. */

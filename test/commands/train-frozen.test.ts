@@ -6,8 +6,16 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { decodeSafetensors, type Safetensors } from "../../src/models/safetensors.ts";
+import { AWS_PRICES } from "../../src/plan/lambda-cost.ts";
 import { RandomStream } from "../../src/random.ts";
-import { lastEvent, sltrain, startSltrain, temporaryFolder } from "../support/cli.ts";
+import {
+  eventsOf,
+  type JsonEvent,
+  lastEvent,
+  sltrain,
+  startSltrain,
+  temporaryFolder,
+} from "../support/cli.ts";
 
 const folder = temporaryFolder();
 after(folder.remove);
@@ -25,11 +33,13 @@ function writeRows(name: string, classes: number): void {
 
 const common = ["--workers", "1", "--batch-size", "32", "--epochs", "2", "--seed", "3", "--json"];
 
-const train = async (...args: readonly string[]) => {
+const trainEvents = async (...args: readonly string[]) => {
   const ended = await sltrain(["train", ...common, ...args], folder.path);
   assert.equal(ended.code, 0, ended.stderr + ended.stdout);
-  return lastEvent(ended);
+  return eventsOf(ended);
 };
+
+const train = async (...args: readonly string[]) => (await trainEvents(...args)).at(-1)!;
 
 const modelOf = (runId: string): Safetensors =>
   decodeSafetensors(readFileSync(join(folder.path, `.sltrain/runs/${runId}/model.safetensors`)), runId);
@@ -45,19 +55,27 @@ before(async () => {
   await train("--model", "own.mjs", "--data", "two.csv", "--run-id", "base");
 });
 
+const ofBase = ["--model", "own.mjs", "--weights", "run:base", "--freeze", "all-but-head"];
+
 test("features that are kept train the same bits as features of every step, and the model is whole", async () => {
-  const of = [
-    "--model",
-    "own.mjs",
+  const kept = await train(
+    ...ofBase,
     "--data",
     "three.csv",
-    "--weights",
-    "run:base",
-    "--freeze",
-    "all-but-head",
-  ];
-  const kept = await train(...of, "--frozen-features", "cache", "--run-id", "kept");
-  const computed = await train(...of, "--frozen-features", "compute", "--run-id", "computed");
+    "--frozen-features",
+    "cache",
+    "--run-id",
+    "kept",
+  );
+  const computed = await train(
+    ...ofBase,
+    "--data",
+    "three.csv",
+    "--frozen-features",
+    "compute",
+    "--run-id",
+    "computed",
+  );
   assert.equal(kept.accuracy, computed.accuracy);
   const [base, whole, other] = [modelOf("base"), modelOf("kept"), modelOf("computed")];
   assert.deepEqual([...whole.tensors.keys()].sort(), [...other.tensors.keys()].sort());
@@ -72,20 +90,28 @@ test("features that are kept train the same bits as features of every step, and 
   assert.equal(accuracy, kept.accuracy);
 });
 
+test("a run's cost has that of the features that were made for it, and of nothing that was there", async () => {
+  const again = [...ofBase, "--data", "two.csv", "--frozen-features", "cache"];
+  const [maker, finder] = [await trainEvents(...again), await trainEvents(...again)];
+  const computeUsd = ({ costUsd }: JsonEvent): number => (costUsd as { compute: number }).compute;
+  const ownUsd = (run: JsonEvent): number =>
+    (run.byWorker as { gbSeconds: number }[]).reduce((sum, { gbSeconds }) => sum + gbSeconds, 0) *
+    AWS_PRICES.lambda.gibSecondUsd[process.arch === "arm64" ? "arm64" : "x86_64"];
+  const made = maker.find(({ event }) => event === "features.made")!;
+  assert.ok(computeUsd(made) > 0);
+  assertNear(computeUsd(maker.at(-1)!), ownUsd(maker.at(-1)!) + computeUsd(made));
+  assert.ok(!finder.some(({ event }) => event === "features.made"));
+  assertNear(computeUsd(finder.at(-1)!), ownUsd(finder.at(-1)!));
+});
+
+function assertNear(got: number, wanted: number): void {
+  assert.ok(Math.abs(got - wanted) < 1e-9 * wanted, `${got}, expected ${wanted}`);
+}
+
 test("the best epoch's model is whole too, though the run kept only its head on the way", async () => {
-  const of = [
-    "--model",
-    "own.mjs",
-    "--data",
-    "three.csv",
-    "--weights",
-    "run:base",
-    "--freeze",
-    "all-but-head",
-  ];
   const diverging = ["--lr", "3", "--best-by", "loss", "--frozen-features", "cache"];
-  const ended = await train(...of, ...diverging, "--run-id", "newest");
-  await train(...of, ...diverging, "--run-id", "best", "--keep", "best");
+  const ended = await train(...ofBase, "--data", "three.csv", ...diverging, "--run-id", "newest");
+  await train(...ofBase, "--data", "three.csv", ...diverging, "--run-id", "best", "--keep", "best");
   const { best } = ended as unknown as { best: { epoch: number; modelPath: string } };
   assert.ok(best.epoch < 2, "a rate that diverges");
   const beside = decodeSafetensors(readFileSync(join(folder.path, best.modelPath)), best.modelPath);
