@@ -1,6 +1,6 @@
 // Which runs were trained on a data set: what `sltrain data ls` shows and `data rm` minds.
 
-import { deleteDataset, findDataset, type StoredDataset } from "../data/catalogue.ts";
+import { deleteDataset, findDataset, listUnfinished, type StoredDataset } from "../data/catalogue.ts";
 import { SltrainError } from "../errors.ts";
 import { getJson } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
@@ -13,9 +13,11 @@ export async function runsByDataset(storage: Storage): Promise<ReadonlyMap<strin
   const runs = new Map<string, string[]>();
   for (const runId of await listRunIds(storage)) {
     const manifest = await getJson<RunManifest>(storage, runKeys(runId).manifest);
-    // A run of an older version names its data by another hash.
-    const id = (manifest?.data as { readonly id?: string } | undefined)?.id;
-    if (id !== undefined) runs.set(id, [...(runs.get(id) ?? []), runId]);
+    // Features, and what they were made of. A run of an older version names its data by another hash.
+    for (const data of [manifest?.data, manifest?.extraction?.data]) {
+      const { id } = (data ?? {}) as { readonly id?: string };
+      if (id !== undefined) runs.set(id, [...(runs.get(id) ?? []), runId]);
+    }
   }
   return runs;
 }
@@ -34,4 +36,11 @@ export async function removeData(storage: Storage, nameOrId: string, force: bool
   }
   await deleteDataset(storage, dataset);
   return dataset;
+}
+
+/** Deletes what imports and transformations left that did not come to their end: keys by the id that it would have had. */
+export async function removeUnfinished(storage: Storage): Promise<ReadonlyMap<string, readonly string[]>> {
+  const unfinished = await listUnfinished(storage);
+  await storage.delete([...unfinished.values()].flat());
+  return unfinished;
 }

@@ -20,6 +20,7 @@ interface NameRecord {
 const FOLDER = "data/names/";
 const NAME_KEY = /^data\/names\/([^/]+)\.json$/;
 const MANIFEST_KEY = /^data\/([0-9a-f]{64})\/manifest\.json$/;
+const ANY_KEY = /^data\/([0-9a-f]{64})\//;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 /** So many characters of an id tell data sets apart. */
 export const SHORT_ID_LENGTH = 12;
@@ -90,6 +91,22 @@ export async function listDatasets(storage: Storage): Promise<StoredDataset[]> {
   const order = ({ manifest, names: [name] }: StoredDataset) =>
     `${name === undefined ? 1 : 0}${name ?? manifest.name}`;
   return all.sort((a, b) => (order(a) < order(b) ? -1 : 1));
+}
+
+/** Keys by id of what lies there without a manifest: it did not come to its end, or is on its way. */
+export async function listUnfinished(storage: Storage): Promise<ReadonlyMap<string, readonly string[]>> {
+  const found = new Map<string, string[]>();
+  const finished: string[] = [];
+  for await (const key of storage.list("data/")) {
+    const id = ANY_KEY.exec(key)?.[1];
+    if (id === undefined) continue;
+    const keys = found.get(id) ?? [];
+    keys.push(key);
+    found.set(id, keys);
+    if (MANIFEST_KEY.test(key)) finished.push(id);
+  }
+  for (const id of finished) found.delete(id);
+  return found;
 }
 
 /** Undefined also for one of another version, or damaged: who wants that very one is told so. */

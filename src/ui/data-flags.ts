@@ -4,10 +4,10 @@ import { Args, Flags } from "@oclif/core";
 import { generalDefaults } from "../config/model-defaults.ts";
 import { jsonFlag } from "./sltrain-command.ts";
 
-export const dataArg = Args.string({
-  description: "Name of a data set, or its id or the beginning of it, as `sltrain data ls` lists it.",
-  required: true,
-});
+export const datasetDescription =
+  "Name of a data set, or its id or the beginning of it, as `sltrain data ls` lists it.";
+
+export const dataArg = Args.string({ description: datasetDescription, required: true });
 
 export const dataFlags = {
   storage: Flags.string({

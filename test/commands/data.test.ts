@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { cpSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { gzipSync } from "node:zlib";
@@ -98,6 +98,24 @@ test("data import brings a file in under a name, which show, ls and train then k
   );
 
   await refused(/data set that no run uses, got one of user-of-points/, "data", "rm", "points");
+  // As whoever was killed before the manifest leaves it.
+  const data = join(folder.path, ".sltrain/data");
+  const finished = readdirSync(data).find((name) => name.length === 64)!;
+  const stopped = "0".repeat(64);
+  cpSync(join(data, finished), join(data, stopped), { recursive: true });
+  rmSync(join(data, stopped, "manifest.json"));
+  await refused(/expected either a data set or --unfinished, got neither/, "data", "rm");
+  const { unfinished } = await json<{ unfinished: { id: string; objects: number }[] }>(
+    "data",
+    "rm",
+    "--unfinished",
+  );
+  assert.deepEqual(
+    unfinished.map((left) => left.id),
+    [stopped],
+  );
+  assert.ok(unfinished[0]!.objects > 0);
+  assert.match((await run("data", "ls")).stdout, /^points /m);
   assert.equal((await run("data", "rm", "points", "--force")).code, 0);
   assert.match((await run("data", "ls")).stdout, /^no data sets in fs:.sltrain; bring one in/);
 });
