@@ -48,9 +48,22 @@ export class CellReader {
         return;
       }
     }
+    if (bytes[at] === this.separator) {
+      this.#empty(at);
+      return;
+    }
     const decimal = this.#decimal;
     const end = decimal.single(bytes, at);
     this.value = this.#endsCell(bytes, end) ? decimal.value : this.#unusualNumber(bytes, at, limit);
+  }
+
+  /** Many tables leave a cell out here and there: that needs no search. */
+  #empty(at: number): void {
+    this.stop = at;
+    this.begin = at;
+    this.end = at;
+    this.#hasQuotes = false;
+    this.value = NaN;
   }
 
   /** As `single`, to the last bit. */

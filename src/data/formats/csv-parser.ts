@@ -134,11 +134,12 @@ export class CsvParser implements RecordParser<CsvFacts> {
   /** 0 for a cell that is empty where text is hashed; elsewhere such a cell is as bad as one that is no number. */
   #missing(bytes: Uint8Array, at: number, end: number, column: number): number {
     const { cells, layout } = this.#open!;
+    const hashes = this.#options.hashBits !== undefined;
+    if (hashes && cells.stop === at) return 0;
     cells.find(bytes, at, end);
     if (cells.stop < 0) return 0;
     const text = cells.text(bytes);
     const isEmpty = text === "";
-    const hashes = this.#options.hashBits !== undefined;
     if (isEmpty && hashes) return 0;
     const isWord = !isEmpty && Number.isNaN(Number(text)) && !hashes;
     throw new BadRecord(

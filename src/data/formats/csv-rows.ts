@@ -76,6 +76,9 @@ export class HashedCsvRows implements CsvRows {
   #ended = 0;
   #length = 0;
   #numbers = 0;
+  /** That were hashed last, and a view of them that reads four at a time. */
+  #bytes: Uint8Array = new Uint8Array();
+  #words: DataView = new DataView(this.#bytes.buffer);
   /** Of the row in the making, rising. */
   #hashes: Uint32Array;
   #hashCount = 0;
@@ -111,7 +114,11 @@ export class HashedCsvRows implements CsvRows {
   /** The text that stands in bytes [begin, end) of column `column` of the table. */
   text(bytes: Uint8Array, begin: number, end: number, column: number): void {
     if (begin === end) return;
-    const hash = murmur3(bytes, begin, end, column) & this.#mask;
+    if (this.#bytes !== bytes) {
+      this.#bytes = bytes;
+      this.#words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    }
+    const hash = murmur3(this.#words, begin, end, column) & this.#mask;
     // Columns of a row rise. They are some dozens: to insert each is much cheaper than a call of sort().
     const hashes = this.#hashes;
     let at = this.#hashCount++;

@@ -9,15 +9,14 @@ function rotate(value: number, bits: number): number {
 }
 
 /** Of bytes [begin, end), in 0..2^32 - 1. */
-export function murmur3(bytes: Uint8Array, begin: number, end: number, seed: number): number {
+export function murmur3(bytes: DataView, begin: number, end: number, seed: number): number {
   let hash = seed | 0;
   let at = begin;
   for (; at + 4 <= end; at += 4) {
-    const word = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
-    hash = (imul(rotate(hash ^ scramble(word), 13), 5) + 0xe6546b64) | 0;
+    hash = (imul(rotate(hash ^ scramble(bytes.getInt32(at, true)), 13), 5) + 0xe6546b64) | 0;
   }
   let tail = 0;
-  for (let i = end - 1; i >= at; i--) tail = (tail << 8) | bytes[i]!;
+  for (let i = end - 1; i >= at; i--) tail = (tail << 8) | bytes.getUint8(i);
   if (at < end) hash ^= scramble(tail);
   hash ^= end - begin;
   hash = imul(hash ^ (hash >>> 16), 0x85ebca6b);

@@ -35,11 +35,10 @@ export function hashColumns(bits: number): Step {
 }
 
 function hashes(width: number, bits: number): Uint32Array {
-  const word = new Uint32Array(1);
-  const bytes = new Uint8Array(word.buffer);
+  const word = new DataView(new ArrayBuffer(4));
   return Uint32Array.from({ length: width }, (_, column) => {
-    word[0] = column;
-    return murmur3(bytes, 0, 4, 0) & (2 ** bits - 1);
+    word.setUint32(0, column, true);
+    return murmur3(word, 0, 4, 0) & (2 ** bits - 1);
   });
 }
 
