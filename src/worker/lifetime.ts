@@ -18,15 +18,13 @@ export interface Pace {
   readonly stepMs: number;
   /** From an epoch's last exchange to where the state could be handed over; null: not known yet. */
   readonly epochEndMs: number | null;
-  /** Until a worker was ready to train, at most: whether a successor finds a warm process, nobody knows. */
-  readonly startMs: number;
 }
 
-export const UNKNOWN_PACE: Pace = { stepMs: 0, epochEndMs: null, startMs: 0 };
+export const UNKNOWN_PACE: Pace = { stepMs: 0, epochEndMs: null };
 
 export interface LifetimeOptions {
   readonly remainingMs: () => number;
-  /** Until this worker was ready to train. */
+  /** Until this worker was ready to train: what a successor takes, for it mostly finds a process as warm. */
   readonly startMs: number;
   readonly stateBytes: number;
   /** The longest that the state has taken so far. */
@@ -44,16 +42,14 @@ export class Lifetime {
   readonly #stepsMs: number[] = [];
   #isFirst = true;
   #epochEndMs: number | null;
-  readonly #startMs: number;
 
   constructor(options: LifetimeOptions) {
     this.#options = options;
     this.#epochEndMs = options.before.epochEndMs;
-    this.#startMs = Math.max(options.startMs, options.before.startMs);
   }
 
   get pace(): Pace {
-    return { stepMs: this.#stepMs, epochEndMs: this.#epochEndMs, startMs: this.#startMs };
+    return { stepMs: this.#stepMs, epochEndMs: this.#epochEndMs };
   }
 
   /** The first one is not counted: it waits for peers that start. */
@@ -84,7 +80,7 @@ export class Lifetime {
 
   /** Whether a successor may take as long to start as there is time to train. */
   isShort(remainingMs: number): boolean {
-    return remainingMs - this.#marginMs(true) < CAUTION * this.#startMs;
+    return remainingMs - this.#marginMs(true) < CAUTION * this.#options.startMs;
   }
 
   #marginMs(endsEpoch: boolean): number {
