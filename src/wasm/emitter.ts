@@ -69,6 +69,9 @@ export function when(condition: I32, then: Body, otherwise?: Body): Statement {
   );
 }
 
+/** Ends the function. */
+export const leave: Statement = statement(0x0f);
+
 export function whileLoop(condition: I32, body: Body): Statement {
   return statement(
     [BLOCK, NO_RESULT, LOOP, NO_RESULT],

@@ -127,6 +127,7 @@ export const i32 = {
     code: [0x41, encodeSigned(value)],
   }),
   load: load("i32", 0x28, 2),
+  load8U: load("i32", 0x2d, 0),
   store: store("i32", 0x36, 2),
   add: binary("i32", "i32", 0x6a),
   sub: binary("i32", "i32", 0x6b),
@@ -138,13 +139,18 @@ export const i32 = {
   shrU: binary("i32", "i32", 0x76),
   eqz: unary("i32", "i32", 0x45),
   eq: binary("i32", "i32", 0x46),
+  ne: binary("i32", "i32", 0x47),
   shrS: binary("i32", "i32", 0x75),
   ltS: binary("i32", "i32", 0x48),
   ltU: binary("i32", "i32", 0x49),
+  gtS: binary("i32", "i32", 0x4a),
+  gtU: binary("i32", "i32", 0x4b),
   geU: binary("i32", "i32", 0x4f),
   xor: binary("i32", "i32", 0x73),
   rotl: binary("i32", "i32", 0x77),
+  ctz: unary("i32", "i32", 0x68),
   popcnt: unary("i32", "i32", 0x69),
+  reinterpretF32: unary("f32", "i32", 0xbc),
   wrapI64: unary("i64", "i32", 0xa7),
   /** `condition ? a : b`, both evaluated. */
   select: (condition: I32, a: I32, b: I32): Expr<"i32"> => ({
@@ -158,6 +164,10 @@ export const i64 = {
   const: (value: bigint): I64 => ({ type: "i64", code: [0x42, encodeSigned64(BigInt.asIntN(64, value))] }),
   load: load("i64", 0x29, 3),
   store: store("i64", 0x37, 3),
+  reinterpretF64: unary("f64", "i64", 0xbd),
+  ltU: binary("i64", "i32", 0x54),
+  geU: binary("i64", "i32", 0x5a),
+  add: binary("i64", "i64", 0x7c),
   mul: binary("i64", "i64", 0x7e),
   xor: binary("i64", "i64", 0x85),
   shrU: binary("i64", "i64", 0x88),
@@ -184,7 +194,15 @@ export const f64 = {
   sub: binary("f64", "f64", 0xa1),
   mul: binary("f64", "f64", 0xa2),
   div: binary("f64", "f64", 0xa3),
+  neg: unary("f64", "f64", 0x9a),
+  lt: binary("f64", "i32", 0x63),
   promoteF32: unary("f32", "f64", 0xbb),
+  convertI64S: unary("i64", "f64", 0xb9),
+  /** `condition ? a : b`, both evaluated. */
+  select: (condition: I32, a: F64, b: F64): F64 => ({
+    type: "f64",
+    code: [a.code, b.code, codeOf(condition), 0x1b],
+  }),
 };
 
 export const v128 = {
@@ -262,6 +280,8 @@ export const i32x4 = {
   shl: shift(0xab),
   shrS: shift(0xac),
   shrU: shift(0xad),
+  /** Of eight i16 lanes each, the sums of two neighbouring products. */
+  dotI16x8S: binary("v128", "v128", simd(0xba)),
   truncSatF32x4S: unary("v128", "v128", simd(0xf8)),
   /** Of eight lanes the first or the last four. */
   extendLowI16x8S: unary("v128", "v128", simd(0xa7)),
@@ -272,6 +292,9 @@ export const i32x4 = {
 
 /** Eight i16 lanes. */
 export const i16x8 = {
+  splat: splat("i32", 0x10),
+  mul: binary("v128", "v128", simd(0x95)),
+  shrU: shift(0x8d),
   /** The lanes of `a`, then those of `b`, each the nearest value of 16 bits. */
   narrowI32x4S: binary("v128", "v128", simd(0x85)),
   narrowI32x4U: binary("v128", "v128", simd(0x86)),
@@ -281,6 +304,15 @@ export const i16x8 = {
 
 /** Sixteen i8 lanes. */
 export const i8x16 = {
+  splat: splat("i32", 0x0f),
+  /** Sixteen constants. */
+  const: (lanes: readonly number[]): V128 => ({ type: "v128", code: [simd(12), Uint8Array.from(lanes)] }),
+  sub: binary("v128", "v128", simd(0x71)),
+  gtU: binary("v128", "v128", simd(0x28)),
+  /** The lanes' highest bits, lane 0's in bit 0. */
+  bitmask: unary("v128", "i32", simd(0x64)),
+  /** The lanes of `a` that `b` counts; zero where it counts beyond 15. */
+  swizzle: binary("v128", "v128", simd(0x0e)),
   narrowI16x8S: binary("v128", "v128", simd(0x65)),
 };
 

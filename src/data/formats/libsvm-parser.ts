@@ -4,6 +4,7 @@ import type { RowBlock } from "../rows.ts";
 import type { BlockMemory } from "../threads/block-memory.ts";
 import { DecimalReader } from "./decimal.ts";
 import { LabelColumn, type SeenLabels } from "./labels.ts";
+import { LibsvmKernel } from "./libsvm-kernel.ts";
 import {
   BadRecord,
   CARRIAGE_RETURN,
@@ -20,10 +21,6 @@ const COMMENT = 0x23;
 const ZERO = 0x30;
 /** Indices are u32, and the highest is no index. */
 const MAX_INDEX = 2 ** 32 - 2;
-/** `1:1 ` is the shortest non-zero. */
-const MIN_BYTES_PER_NON_ZERO = 4;
-/** `1` and a newline are the shortest row. */
-const MIN_BYTES_PER_ROW = 2;
 
 /** Whether indices count from 0 or from 1; undefined: from 1, unless the first block of rows has a 0. */
 export type FirstIndex = 0 | 1 | undefined;
@@ -41,16 +38,12 @@ export class LibsvmParser implements RecordParser<LibsvmFacts> {
   readonly #decimal = new DecimalReader();
 
   #firstIndex: FirstIndex;
+  /** Of the lines that the kernel left. */
   #highestIndex = -1;
   #sawZero = false;
 
-  // The rows of the window, in arrays that are used again for the next one. Indices are the file's.
-  #indices = new Uint32Array();
-  #values = new Float32Array();
-  #rowStarts = new Uint32Array();
-  #labelValues = new Float64Array();
-  #nonZeros = 0;
-  #rows = 0;
+  /** Has the rows of the window. */
+  readonly #kernel = new LibsvmKernel();
 
   constructor(firstIndex: FirstIndex) {
     this.#firstIndex = firstIndex;
@@ -62,20 +55,25 @@ export class LibsvmParser implements RecordParser<LibsvmFacts> {
 
   begin(textBytes: number, countsLabels: boolean): void {
     this.#labels.begin(countsLabels);
-    const nonZeros = Math.ceil(textBytes / MIN_BYTES_PER_NON_ZERO) + 1;
-    if (this.#indices.length < nonZeros) {
-      this.#indices = new Uint32Array(nonZeros);
-      this.#values = new Float32Array(nonZeros);
-      const rows = Math.ceil(textBytes / MIN_BYTES_PER_ROW) + 1;
-      this.#rowStarts = new Uint32Array(rows + 1);
-      this.#labelValues = new Float64Array(rows);
-    }
+    this.#kernel.begin(textBytes);
   }
 
-  record(bytes: Uint8Array, begin: number): number {
+  record(bytes: Uint8Array, begin: number, end: number): number {
+    const kernel = this.#kernel;
+    const first = kernel.rows;
+    const next = kernel.read(bytes, begin, end, this.#firstIndex ?? 1);
+    for (let row = first; row < kernel.rows; row++, this.line++) this.#addLabel(kernel.labels[row]!);
+    return next > begin ? next : this.#readLine(bytes, begin);
+  }
+
+  #addLabel(label: number): void {
+    this.#labels.addNumber(label, this.line, () => String(label));
+  }
+
+  /** One that the kernel leaves. */
+  #readLine(bytes: Uint8Array, begin: number): number {
     const decimal = this.#decimal;
-    const indices = this.#indices;
-    const values = this.#values;
+    const { indices, values } = this.#kernel;
     let at = skipBlanks(bytes, begin);
     const first = bytes[at]!;
     if (first === NEWLINE || first === COMMENT) {
@@ -87,7 +85,7 @@ export class LibsvmParser implements RecordParser<LibsvmFacts> {
     const label = decimal.value;
     if (!Number.isFinite(label) || !endsToken(bytes[at]!)) throw badLabel(bytes, labelBegin);
 
-    let nonZeros = this.#nonZeros;
+    let { nonZeros } = this.#kernel;
     let previous = -1;
     for (;;) {
       at = skipBlanks(bytes, at);
@@ -115,9 +113,8 @@ export class LibsvmParser implements RecordParser<LibsvmFacts> {
       }
     }
     const next = bytes[at] === NEWLINE ? at + 1 : endOfLine(bytes, at, bytes.length);
-    this.#labelValues[this.#rows] = this.#labels.addNumber(label, this.line, () => String(label));
-    this.#rowStarts[++this.#rows] = nonZeros;
-    this.#nonZeros = nonZeros;
+    this.#addLabel(label);
+    this.#kernel.addRow(label, nonZeros);
     if (previous > this.#highestIndex) this.#highestIndex = previous;
     this.line++;
     return next;
@@ -128,21 +125,25 @@ export class LibsvmParser implements RecordParser<LibsvmFacts> {
   }
 
   takeBlock(memory: BlockMemory): RowBlock | undefined {
-    const count = this.#rows;
+    const { rows: count, nonZeros, indices, values, rowStarts, labels } = this.#kernel;
     if (count === 0) return undefined;
     this.#firstIndex ??= this.#sawZero ? 0 : 1;
-    const columns = memory.copy(this.#indices, this.#nonZeros);
+    const columns = memory.copy(indices, nonZeros);
     if (this.#firstIndex === 1) for (let i = 0; i < columns.length; i++) columns[i]!--;
-    const rowStarts = memory.copy(this.#rowStarts, count + 1);
-    const features = { rowStarts, columns, values: memory.copy(this.#values, this.#nonZeros) };
-    const labels = memory.copy(this.#labelValues, count);
-    this.#rows = 0;
-    this.#nonZeros = 0;
-    return { count, features, labels };
+    return {
+      count,
+      features: {
+        rowStarts: memory.copy(rowStarts, count + 1),
+        columns,
+        values: memory.copy(values, nonZeros),
+      },
+      labels: memory.copy(labels, count),
+    };
   }
 
   takeFacts(): LibsvmFacts {
-    const facts = { labels: this.#labels.take(), highestIndex: this.#highestIndex };
+    const highestIndex = Math.max(this.#highestIndex, this.#kernel.highestIndex);
+    const facts = { labels: this.#labels.take(), highestIndex };
     this.#highestIndex = -1;
     return facts;
   }

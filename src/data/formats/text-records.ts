@@ -44,8 +44,9 @@ export interface RecordParser<Facts> {
   /** A window of `textBytes` begins: its rows need room. `countsLabels`: whether numbers that are labels are told apart. */
   begin(textBytes: number, countsLabels: boolean): void;
   /**
-   * Parses the record at `at` of `bytes`, whose last line ends at `end`. Returns where the next one begins, or -1 if this
-   * one goes on behind `end`. Only a record that was read to its end leaves anything. @throws BadRecord
+   * Parses the record at `at` of `bytes`, whose last line ends at `end`, or more of them if that one can be read. Returns
+   * where the next one begins, or -1 if this one goes on behind `end`. Only a record that was read to its end leaves
+   * anything. @throws BadRecord for the one at `at`
    */
   record(bytes: Uint8Array, at: number, end: number): number;
   /** Where a record that cannot be read ends. */
