@@ -194,8 +194,8 @@ export class DeltaLog {
 
   /** An update that is mostly zeros, as those of models over sparse rows are, in their form. */
   #encode(update: Float32Array, step: number): Coded {
-    const { rank, seed } = this.#options;
-    const codec = smallerForm(this.#options.codec, update);
+    const { rank, seed, zstd } = this.#options;
+    const codec = smallerForm(this.#options.codec, update, zstd !== "off");
     const room = this.#memory.room(codec, 0, 0, 0, update.length);
     const random = new Uint32Array(4);
     philox4x32(step, rank, DELTA_LANE, 0, seed, 0, random);

@@ -212,7 +212,7 @@ export class Lane {
     }
     const values = this.#withLeftOut(own, address, begin);
     // What zstd cannot use needs no other order.
-    const codec = smallerForm(compresses ? (plain.shuffled ?? plain) : plain, values);
+    const codec = smallerForm(compresses ? (plain.shuffled ?? plain) : plain, values, compresses);
     const room = this.memory.room(codec, bucket, level, piece, own.length);
     const seed = roundingSeed(this.group.seed, address);
     const encoded =

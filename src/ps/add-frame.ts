@@ -62,7 +62,7 @@ async function encodeMean(place: Place, sum: RankOrderedSum): Promise<Uint8Array
   sum.writeMean(values);
   const { coder, meanCodec } = lane.options;
   const compress = place.round.compresses(place.index);
-  const codec = smallerForm(compress ? (meanCodec.shuffled ?? meanCodec) : meanCodec, values);
+  const codec = smallerForm(compress ? (meanCodec.shuffled ?? meanCodec) : meanCodec, values, compress);
   const encoded = encode(codec, values, piece.residual, roundingSeed(run.description.seed, address));
   const packed = await coder.pack({ codec, encoded }, compress);
   return coder.frame({ address, elements: values.length }, packed, { ...sum.total, absent: NO_ABSENT });

@@ -7,8 +7,10 @@ export type ZstdMode = "auto" | "on" | "off";
 const RUN_ROUNDS = 5;
 /** With, without, with, without: what changes slowly counts for both. */
 export const TRIAL_ROUNDS = 4 * RUN_ROUNDS;
-/** Gradients change as a model learns, and so does the channel: a new trial begins so often. */
-const PERIOD_ROUNDS = 500;
+/** The first trial is one of code that V8 has not compiled yet, so what it tells is not believed for long. */
+const FIRST_PERIOD_ROUNDS = 60;
+/** Gradients change as a model learns, and so does the channel: each period is twice the last one, but no longer. */
+const LONGEST_PERIOD_ROUNDS = 480;
 /** What compressing must save; below it the measurement decides by chance, and doing nothing is simpler. */
 const LEAST_GAIN = 0.03;
 
@@ -20,7 +22,9 @@ export interface ZstdVerdict {
 
 export class ZstdTrial {
   readonly #mode: ZstdMode;
+  /** Since the trial began. */
   #round = 0;
+  #periodRounds = FIRST_PERIOD_ROUNDS;
   #verdict: ZstdVerdict;
   #compressed: number[] = [];
   #plain: number[] = [];
@@ -32,9 +36,8 @@ export class ZstdTrial {
 
   /** Whether the round that begins now compresses what it sends. */
   get compresses(): boolean {
-    const inTrial = this.#round % PERIOD_ROUNDS;
-    if (this.#mode !== "auto" || inTrial >= TRIAL_ROUNDS) return this.#verdict.compresses;
-    return Math.floor(inTrial / RUN_ROUNDS) % 2 === 0;
+    if (this.#mode !== "auto" || this.#round >= TRIAL_ROUNDS) return this.#verdict.compresses;
+    return Math.floor(this.#round / RUN_ROUNDS) % 2 === 0;
   }
 
   get verdict(): ZstdVerdict {
@@ -43,11 +46,15 @@ export class ZstdTrial {
 
   /** Ends a round: what it cost, in milliseconds or dollars, as long as it is always the same. */
   ended(cost: number): void {
-    const inTrial = this.#round++ % PERIOD_ROUNDS;
-    if (this.#mode !== "auto" || inTrial >= TRIAL_ROUNDS) return;
-    const run = Math.floor(inTrial / RUN_ROUNDS);
-    if (inTrial % RUN_ROUNDS > 0) (run % 2 === 0 ? this.#compressed : this.#plain).push(cost);
-    if (inTrial === TRIAL_ROUNDS - 1) this.#decide();
+    const round = this.#round++;
+    if (this.#round === this.#periodRounds) {
+      this.#round = 0;
+      this.#periodRounds = Math.min(2 * this.#periodRounds, LONGEST_PERIOD_ROUNDS);
+    }
+    if (this.#mode !== "auto" || round >= TRIAL_ROUNDS) return;
+    const run = Math.floor(round / RUN_ROUNDS);
+    if (round % RUN_ROUNDS > 0) (run % 2 === 0 ? this.#compressed : this.#plain).push(cost);
+    if (round === TRIAL_ROUNDS - 1) this.#decide();
   }
 
   #decide(): void {

@@ -26,7 +26,7 @@ test("mostly zeros are written as what is not zero, every bit of it, whole and b
   for (const length of [1, 63, 2048, 2049, 70_000])
     for (const share of [0, 0.0005, 0.02, 0.5]) {
       const values = sparse(length, share);
-      const codec = smallerForm(f32, values);
+      const codec = smallerForm(f32, values, true);
       if (codec === f32) {
         assert.ok(bitsOf(values).filter((bits) => bits !== 0).length > mostNonZeros(length));
         continue;
@@ -49,7 +49,7 @@ test("mostly zeros are written as what is not zero, every bit of it, whole and b
 test("a negative zero is kept", () => {
   const values = new Float32Array(100);
   values[31] = -0;
-  const codec = smallerForm(f32, values);
+  const codec = smallerForm(f32, values, false);
   assert.equal(codec.parameter, 1);
   const out = new Float32Array(100);
   codec.decode(codec.encode(values, roomFor(codec, 100), 0), out);
@@ -58,8 +58,15 @@ test("a negative zero is kept", () => {
 
 test("dense values, and those of codecs that round, stay in their form", () => {
   const dense = new Float32Array(5000).fill(0.25);
-  for (const codec of [f32, f32Planes, bf16]) assert.equal(smallerForm(codec, dense), codec);
+  for (const codec of [f32, f32Planes, bf16]) assert.equal(smallerForm(codec, dense, true), codec);
   const zeros = new Float32Array(5000);
-  assert.equal(smallerForm(bf16, zeros), bf16);
-  for (const codec of [f32, f32Planes]) assert.equal(smallerForm(codec, zeros).parameter, 0);
+  assert.equal(smallerForm(bf16, zeros, true), bf16);
+  for (const codec of [f32, f32Planes]) assert.equal(smallerForm(codec, zeros, false).parameter, 0);
+});
+
+test("where bytes are cheap, values that are half zeros stay in their form", () => {
+  const half = sparse(5000, 0.5);
+  assert.equal(smallerForm(f32, half, false), f32);
+  assert.notEqual(smallerForm(f32, half, true), f32);
+  assert.notEqual(smallerForm(f32, sparse(5000, 0.1), false), f32);
 });
