@@ -7,6 +7,9 @@ const REMEMBERED = 16;
 const UNUSUAL = 4;
 /** A step may take longer than any before, and so may a write. */
 const CAUTION = 2;
+/** Kept free for a small state and the last beat, at least; else so many times what a state has taken. */
+const LAST_MS = 500;
+const LAST_WRITES = 3;
 /** What nobody measures: timers, a pause of the garbage collector, the answer to whoever started the function. */
 const SLACK_MS = 100;
 /** Of a store that nothing was read from or written to: slow, for a small function. */
@@ -66,6 +69,11 @@ export class Lifetime {
     this.#epochEndMs = Math.max(this.#epochEndMs ?? 0, ms);
   }
 
+  /** What must be left when a wait inside a step is given up. */
+  get lastMs(): number {
+    return Math.max(LAST_MS, LAST_WRITES * this.#options.stateMs());
+  }
+
   /** Whether the state should be handed over before the next exchange, which may end an epoch. */
   isOver(endsEpoch: boolean): boolean {
     return this.#options.remainingMs() < this.#marginMs(endsEpoch);
@@ -87,7 +95,7 @@ export class Lifetime {
     const { stateBytes, stateMs, mayInterrupt } = this.#options;
     const writeMs = stateMs() || stateBytes / BYTES_PER_MS;
     const stepMs = mayInterrupt ? 0 : this.#stepMs + (endsEpoch ? this.#endMs : 0);
-    return CAUTION * (stepMs + writeMs) + SLACK_MS;
+    return Math.max(this.lastMs, CAUTION * (stepMs + writeMs) + SLACK_MS);
   }
 
   get #endMs(): number {

@@ -29,9 +29,6 @@ export class Exhausted extends Error {
   override readonly name = "Exhausted";
 }
 
-/** For a small state and the last beat, at least; else so many times what a state has taken. */
-const LAST_MS = 500;
-const LAST_WRITES = 3;
 /** Between two looks at the time that is left. */
 const WATCH_MS = 50;
 /** Steps that are longer than those before wait for somebody. */
@@ -79,11 +76,11 @@ export class Relay {
 
   /** Looks after a worker that waits inside a step, until `close`: aborts `life` with `Exhausted` in its last moment. */
   watch(life: AbortController): void {
-    const { lifeLeftMs, stateMs } = this.#options;
+    const { lifeLeftMs } = this.#options;
     this.#watch = setInterval(() => {
       const waits = performance.now() - this.#boundaryMs > WAITING_MS;
       if (waits && this.#lifetime.isShort(lifeLeftMs())) this.#summoned ??= this.#summonSuccessor();
-      if (lifeLeftMs() < Math.max(LAST_MS, LAST_WRITES * stateMs()))
+      if (lifeLeftMs() < this.#lifetime.lastMs)
         life.abort(new Exhausted("no time is left for the step that is under way"));
     }, WATCH_MS).unref();
   }
