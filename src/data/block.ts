@@ -62,6 +62,9 @@ const MAGIC = 0x42444c53; // "SLDB"
 const VERSION = 2;
 /** zstd has to save this share of the bytes; less does not pay for unpacking, at some 600 MB/s where a copy is free. */
 const LEAST_SAVING = 1 / 4;
+/** Of a larger block a sample says first whether it may pay: to try took more time than all else that is done for a block. */
+const LEAST_SAMPLED_BYTES = 2 ** 20;
+const SAMPLE_BYTES = 32 * 2 ** 10;
 /** Columns below it are stored as u16: zstd would find as much, at ten times the time. */
 const NARROW_COLUMNS = 65_536;
 
@@ -113,25 +116,51 @@ export function encodeBlock(
   const parts = isSparse(features)
     ? [features.rowStarts, features.values, storedColumns(features.columns, rowElements)]
     : [features];
-  const bytes = Buffer.concat([labels, ...parts].map(bytesOf));
+  const plain = [labels, ...parts].map(bytesOf);
   const facts: BlockFacts = {
     rows,
     rowElements,
     featureType: featureTypeOf(features),
     labelType,
     nonZeros: isSparse(features) ? features.values.length : 0,
-    crc32: crc32(bytes),
+    crc32: plain.reduce((crc, part) => crc32(part, crc), 0),
   };
-  const packed = zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
-  const pays = packed.length <= bytes.length * (1 - LEAST_SAVING);
-  const payload = pays ? packed : bytes;
-  const header = headerOf(facts, pays ? "zstd" : "none", payload.length);
+  const packed = packedIfItPays(plain);
+  const payload = packed ? [packed] : plain;
+  const payloadBytes = lengthOf(payload);
+  const header = headerOf(facts, packed ? "zstd" : "none", payloadBytes);
   return {
     ...facts,
     bytes: labels.byteLength + sizeBytesOf(features),
-    storedBytes: HEADER_BYTES + payload.length,
-    parts: [bytesOf(header), payload],
+    storedBytes: HEADER_BYTES + payloadBytes,
+    parts: [bytesOf(header), ...payload],
   };
+}
+
+/** All parts as one zstd frame, if that is much smaller. */
+function packedIfItPays(parts: readonly Uint8Array[]): Uint8Array | undefined {
+  const bytes = lengthOf(parts);
+  if (bytes > LEAST_SAMPLED_BYTES && packedShare(parts) > 1 - LEAST_SAVING / 2) return undefined;
+  const packed = pack(Buffer.concat(parts));
+  return packed.length <= bytes * (1 - LEAST_SAVING) ? packed : undefined;
+}
+
+/** What zstd leaves of the parts, by a sample from the middle of each. */
+function packedShare(parts: readonly Uint8Array[]): number {
+  const packedBytes = parts.reduce((sum, part) => {
+    const begin = Math.max(0, Math.floor((part.length - SAMPLE_BYTES) / 2));
+    const sample = part.subarray(begin, begin + SAMPLE_BYTES);
+    return sample.length === 0 ? sum : sum + (part.length * pack(sample).length) / sample.length;
+  }, 0);
+  return packedBytes / lengthOf(parts);
+}
+
+function pack(bytes: Uint8Array): Uint8Array {
+  return zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
+}
+
+function lengthOf(parts: readonly Uint8Array[]): number {
+  return parts.reduce((sum, { length }) => sum + length, 0);
 }
 
 function storedColumns(columns: Uint32Array, rowElements: number): Uint16Array | Uint32Array {

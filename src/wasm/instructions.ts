@@ -321,6 +321,7 @@ export const f64x2 = {
   splat: splat("f64", 0x14),
   floor: unary("v128", "v128", simd(0x75)),
   add: binary("v128", "v128", simd(0xf0)),
+  sub: binary("v128", "v128", simd(0xf1)),
   mul: binary("v128", "v128", simd(0xf2)),
   div: binary("v128", "v128", simd(0xf3)),
   /** Of the first two of four f32 lanes. */

@@ -5,6 +5,7 @@
 import type { Transform } from "../dataset.ts";
 import { isSparse } from "../feature-rows.ts";
 import type { CsrRows, DenseRows, FeatureRows } from "../rows.ts";
+import { columnMoments } from "./column-moments.ts";
 
 /** An entry per feature; or one, over all values of all rows. */
 export interface FeatureStatistics {
@@ -46,7 +47,19 @@ export class Moments {
   add(features: FeatureRows, rows: number): void {
     if (isSparse(features)) this.#addSparse(features, rows);
     else if (features instanceof Uint8Array && this.#columns === 1) this.#addBytes(features);
+    else if (features instanceof Float32Array && this.#columns > 1) this.#addColumns(features);
     else this.#addDense(features);
+  }
+
+  #addColumns(values: Float32Array): void {
+    const { min, max, mean, squares } = columnMoments(values, this.#columns);
+    this.#widen(min, max);
+    this.#merge(values.length / this.#columns, mean, squares);
+  }
+
+  #widen(min: Float64Array, max: Float64Array): void {
+    min.forEach((value, c) => (this.#min[c] = Math.min(this.#min[c]!, value)));
+    max.forEach((value, c) => (this.#max[c] = Math.max(this.#max[c]!, value)));
   }
 
   /** In two passes over the block. */
@@ -133,8 +146,7 @@ export class Moments {
     if (count === 0) return;
     const part = (index: number) =>
       state.subarray(1 + index * this.#columns, 1 + (index + 1) * this.#columns);
-    part(0).forEach((value, c) => (this.#min[c] = Math.min(this.#min[c]!, value)));
-    part(1).forEach((value, c) => (this.#max[c] = Math.max(this.#max[c]!, value)));
+    this.#widen(part(0), part(1));
     this.#merge(count, part(2), part(3));
   }
 

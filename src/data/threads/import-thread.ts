@@ -51,8 +51,10 @@ async function perform({ kind, input }: TaskMessage): Promise<Performed> {
     case "pack": {
       const { rows, count, plan } = input;
       const output = packBlock(rows, count, plan);
-      freeMemory([rows.labels, ...partsOf(rows.features)]);
-      return [{ output }, ownMemory(output.block.parts)];
+      const made = ownMemory(output.block.parts);
+      const given = [rows.labels, ...partsOf(rows.features)];
+      freeMemory(given.filter(({ buffer }) => !made.includes(buffer as ArrayBuffer)));
+      return [{ output }, made];
     }
     case "hash":
       return [{ output: hashPart(input.path, input.begin, input.end) }, []];
