@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { admm } from "../../src/algorithms/admm.ts";
 import { penaltyOf } from "../../src/algorithms/proximal.ts";
+import { OwnRows, partRows } from "../../src/algorithms/own-rows.ts";
 import { Replica } from "../../src/algorithms/replica.ts";
 import { openCollective } from "../../src/allreduce/open-collective.ts";
 import { parseReduce } from "../../src/allreduce/patterns/index.ts";
@@ -77,7 +78,7 @@ async function work(rank: number): Promise<{ readonly rounds: readonly Round[] }
   const device = await createWasmDevice({ threads: 1 });
   const replica = new Replica({ device, topology, loss: "sigmoid-cross-entropy", seed: 1 });
   const { begin, end } = evenPart(rows, rank, worldSize);
-  await replica.training(end - begin);
+  await replica.training(partRows(topology, end - begin));
   const collective = await openCollective({
     ...{ channel: await openChannel(options.channel!), runId: "admm", rank, worldSize, generation: 0 },
     ...{ seed: 1, zstd: "off", layout: replica.parameters, bucketBytes: 1 << 20 },
@@ -88,16 +89,20 @@ async function work(rank: number): Promise<{ readonly rounds: readonly Round[] }
     ...{ rho: 0.1, tolerance: 0 },
     penalty: penaltyOf({ l1: 0, l2: WEIGHT_DECAY }, replica.parameters, parseSpared("vectors")),
   });
-  const batch = {
-    ...{ count: end - begin, x: x.subarray(begin * features, end * features) },
-    ...{ labels: labels.subarray(begin, end), step: 0, sampleOffset: begin },
+  const share = {
+    ...{ features: x.subarray(begin * features, end * features), labels: labels.subarray(begin, end) },
+    ...{ featureShape: [features], transform: { scale: [1], offset: [0] } },
   };
+  const own = new OwnRows(share, end - begin, {
+    ...{ partRows: partRows(topology, end - begin), stays: true, asTargets: true, firstRow: begin },
+  });
   // All begin together.
   await collective.reduceScalars({ step: 0, weight: 1, timeoutMs: 60_000 }, new Float64Array(0));
+  const hyper = new Float32Array(8);
   const beganMs = performance.now();
   const rounds: Round[] = [];
   for (let step = 0; step < ROUNDS; step++) {
-    const outcome = await algorithm.step({ step, batch, stopVote: 0, hyper: new Float32Array(8) });
+    const outcome = await algorithm.step({ step, batch: undefined, rows: own, stopVote: 0, hyper });
     rounds.push({ ms: performance.now() - beganMs, accuracy: outcome!.correct / outcome!.samples });
   }
   await collective.close();

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { em } from "../../src/algorithms/em.ts";
+import { OwnRows, partRows } from "../../src/algorithms/own-rows.ts";
 import { Replica } from "../../src/algorithms/replica.ts";
 import { openCollective } from "../../src/allreduce/open-collective.ts";
 import { parseReduce } from "../../src/allreduce/patterns/index.ts";
@@ -74,7 +75,7 @@ async function work(rank: number): Promise<Result> {
   replica.write("parameters", start);
   const part = evenPart(rows, rank, worldSize);
   const batchCount = part.end - part.begin;
-  await replica.training(batchCount);
+  await replica.training(partRows(topology, batchCount));
   const channel = await openChannel(options.channel!);
   const collective = await openCollective({
     ...{ channel, runId: "kmeans", rank, worldSize, generation: 0, seed: 1, zstd: "off" },
@@ -85,16 +86,23 @@ async function work(rank: number): Promise<Result> {
     ...{ replica, collective, optimizerState: [], stepsPerEpoch: 1, timeoutMs: 60_000 },
     ...{ tolerance: 0, seed: 1 },
   });
-  const batch = {
-    ...{ count: batchCount, x: x.subarray(part.begin * features, part.end * features) },
-    ...{ labels: new Float32Array(batchCount), step: 0, sampleOffset: part.begin },
+  const share = {
+    ...{
+      features: x.subarray(part.begin * features, part.end * features),
+      labels: new Float32Array(batchCount),
+    },
+    ...{ featureShape: [features], transform: { scale: [1], offset: [0] } },
   };
+  const own = new OwnRows(share, batchCount, {
+    ...{ partRows: partRows(topology, batchCount), stays: true, asTargets: false, firstRow: part.begin },
+  });
   // All begin together.
   await collective.reduceScalars({ step: 0, weight: 1, timeoutMs: 60_000 }, new Float64Array(0));
+  const hyper = new Float32Array(8);
   const beganMs = performance.now();
   let inertia = NaN;
   for (let step = 0; step < iterations; step++) {
-    const outcome = await algorithm.step({ step, batch, stopVote: 0, hyper: new Float32Array(8) });
+    const outcome = await algorithm.step({ step, batch: undefined, rows: own, stopVote: 0, hyper });
     inertia = outcome!.loss;
   }
   const ms = performance.now() - beganMs;

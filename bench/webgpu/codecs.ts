@@ -59,7 +59,7 @@ async function measure(name: string, where: "gpu" | "processor"): Promise<Measur
   const replica = new Replica({ device, topology, loss: defaultLoss(topology), seed: SEED });
   const { length } = replica.parameters;
   const pieces: readonly GradientPiece[] = where === "gpu" ? [{ begin: 0, end: length, codec: name }] : [];
-  const { gradientReadyAt } = await replica.training(Number(batchSize), pieces);
+  const { gradientReadyAt } = await replica.training(Number(batchSize), { pieces });
   const gradients = replica.mirror("gradients");
   const room = roomFor(codec, length);
   const residual = new Float32Array(length);

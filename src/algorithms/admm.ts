@@ -8,7 +8,7 @@
 //   z   = argmin g(z) + rho/2 ||z - v||^2             v: the mean of h_i + u_i
 //   u_i = u_i + h_i - z
 //
-// A step is one such round, over all rows, which stay on the device. x begins at z, so only u is a rank's own. Any u is
+// A step is one such round, over all rows, which stay on the device where it has room for them. x begins at z, so only u is a rank's own. Any u is
 // a right one to begin with: a crew of another size goes on with those that its ranks find.
 
 import {
@@ -22,8 +22,8 @@ import {
 import { type Penalty, proximal } from "./proximal.ts";
 import { lbfgs, type Minimum } from "./lbfgs.ts";
 import { meanOfSums } from "./mean-of-sums.ts";
-import type { Batch } from "./batch.ts";
-import { ResidentBatch } from "./resident-batch.ts";
+import type { OwnRows } from "./own-rows.ts";
+import { RowPass } from "./row-pass.ts";
 
 export interface AdmmOptions extends AlgorithmOptions {
   /** At the start; residual balancing changes it. */
@@ -50,7 +50,7 @@ const ABSOLUTE_SHARE = 0.01;
 
 export async function admm(options: AdmmOptions): Promise<Algorithm> {
   const { replica, tolerance, penalty } = options;
-  const rows = new ResidentBatch(replica);
+  const pass = new RowPass(replica);
   const { length } = replica.parameters;
   /** The consensus. */
   const z = (await replica.read("parameters")).slice();
@@ -59,13 +59,13 @@ export async function admm(options: AdmmOptions): Promise<Algorithm> {
   const meanU = new Float32Array(length);
   const rho = Float32Array.of(options.rho);
 
-  const solve = (batch: Batch): Promise<LocalSolution> =>
-    solveLocally({ replica, rows, batch, z, u, rho: rho[0]! });
+  const solve = (rows: OwnRows, step: number): Promise<LocalSolution> =>
+    solveLocally({ replica, pass, rows, step, z, u, rho: rho[0]! });
 
   return {
-    async step({ step, batch, stopVote }) {
-      const weight = batch?.count ?? 0;
-      const { x, loss, correct } = batch ? await solve(batch) : { x: z, loss: 0, correct: 0 };
+    async step({ step, rows, stopVote }) {
+      const weight = rows?.count ?? 0;
+      const { x, loss, correct } = rows ? await solve(rows, step) : { x: z, loss: 0, correct: 0 };
       const sums = new Float32Array(length + replica.statistics.length);
       const relaxed = x.map((value, i) => RELAXATION * (value - z[i]!));
       for (let i = 0; i < length; i++) sums[i] = weight * (relaxed[i]! + u[i]!);
@@ -120,8 +120,9 @@ export async function admm(options: AdmmOptions): Promise<Algorithm> {
 }
 
 interface LocalProblem extends Pick<AdmmOptions, "replica"> {
-  readonly rows: ResidentBatch;
-  readonly batch: Batch;
+  readonly pass: RowPass;
+  readonly rows: OwnRows;
+  readonly step: number;
   readonly z: Float32Array;
   readonly u: Float32Array;
   readonly rho: number;
@@ -134,23 +135,22 @@ interface LocalSolution {
   readonly correct: number;
 }
 
-async function solveLocally({ replica, rows, batch, z, u, rho }: LocalProblem): Promise<LocalSolution> {
+async function solveLocally({ replica, pass, rows, step, z, u, rho }: LocalProblem): Promise<LocalSolution> {
   let atConsensus: { loss: number; correct: number } | undefined;
   const { x }: Minimum = await lbfgs(
     async (x) => {
       const parameters = Float32Array.from(x);
       replica.write("parameters", parameters);
-      const sums = await rows.run(batch);
-      atConsensus ??= sums;
-      const gradients = replica.mirror("gradients");
+      const { loss, correct, gradients } = await pass.run(rows, step);
+      atConsensus ??= { loss, correct };
       let squares = 0;
       const gradient = new Float64Array(x.length);
       for (let i = 0; i < x.length; i++) {
         const apart = parameters[i]! - z[i]! + u[i]!;
         squares += apart ** 2;
-        gradient[i] = gradients[i]! / batch.count + rho * apart;
+        gradient[i] = gradients[i]! / rows.count + rho * apart;
       }
-      return { value: sums.loss / batch.count + (rho / 2) * squares, gradient };
+      return { value: loss / rows.count + (rho / 2) * squares, gradient };
     },
     Float64Array.from(z),
     LOCAL_SOLVER,

@@ -4,6 +4,7 @@
 import type { Collective } from "../allreduce/collective.ts";
 import type { LossScale } from "./loss-scale.ts";
 import type { Batch } from "./batch.ts";
+import type { OwnRows } from "./own-rows.ts";
 import type { Replica } from "./replica.ts";
 
 export interface AlgorithmOptions {
@@ -39,6 +40,8 @@ export interface TrainingStep {
   readonly step: number;
   /** This rank's slice of the global batch; undefined if the batch had fewer samples than there are ranks. */
   readonly batch: Batch | undefined;
+  /** In place of it where a step is over all rows: this rank's, if it has any. */
+  readonly rows?: OwnRows | undefined;
   /** The optimiser's hyperparameters at this step. */
   readonly hyper: Float32Array;
   /** Nonzero asks all ranks to stop after the next exchange. */

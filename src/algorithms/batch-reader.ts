@@ -9,7 +9,8 @@ import { rowElements, type Dataset } from "../data/dataset.ts";
 import { isSparse } from "../data/feature-rows.ts";
 import type { Batch } from "./batch.ts";
 
-type Rows = Pick<Dataset, "features" | "labels" | "featureShape" | "transform"> &
+/** What rows are read from. */
+export type ReadableRows = Pick<Dataset, "features" | "labels" | "featureShape" | "transform"> &
   Partial<Pick<Dataset, "task">>;
 
 type ReadRows = Pick<Batch, "count" | "x" | "labels">;
@@ -24,7 +25,7 @@ export interface BatchReaderOptions {
 }
 
 export class BatchReader {
-  readonly #dataset: Rows;
+  readonly #dataset: ReadableRows;
   readonly #featureCount: number;
   /** Of rows that a model sees sparse. */
   readonly #gatherer: CsrGatherer | undefined;
@@ -38,7 +39,10 @@ export class BatchReader {
   readonly #augmenter: Augmenter | undefined;
   readonly #firstRow: number;
 
-  constructor(dataset: Rows, { targetSmoothing = 0, augment, firstRow = 0 }: BatchReaderOptions = {}) {
+  constructor(
+    dataset: ReadableRows,
+    { targetSmoothing = 0, augment, firstRow = 0 }: BatchReaderOptions = {},
+  ) {
     this.#targetSmoothing = targetSmoothing;
     this.#augmenter = augment && new Augmenter({ ...dataset, ...augment });
     this.#firstRow = firstRow;

@@ -1,12 +1,12 @@
 // k-means as expectation maximisation (LambdaML 2021, section 3.2.1; Lloyd 1982): each rank assigns its own rows to the
 // nearest centroids and adds them up by cluster, the ranks' sums are added, and all compute the same next centroids. A step
-// is one over all rows; a rank's rows stay on its device.
+// is one over all rows; a rank's rows stay on its device where it has room for them.
 
 import type { Layout } from "../shard/layout.ts";
 import { type Algorithm, type AlgorithmOptions, outcomeOf, scalarsOf, vectorsOf } from "./algorithm.ts";
 import { type ClusterSums, maximise } from "./maximise.ts";
 import { meanOfSums } from "./mean-of-sums.ts";
-import { ResidentBatch } from "./resident-batch.ts";
+import { RowPass } from "./row-pass.ts";
 
 export interface EmOptions extends AlgorithmOptions {
   /** Done when the inertia sinks by a smaller share. */
@@ -18,20 +18,21 @@ export interface EmOptions extends AlgorithmOptions {
 /** Begins with the centroids that the replica has. */
 export function em(options: EmOptions): Algorithm {
   const { replica, tolerance, seed } = options;
-  const rows = new ResidentBatch(replica);
+  const pass = new RowPass(replica);
   const parametersEnd = replica.parameters.length;
   const sums = new Float32Array(parametersEnd + replica.statistics.length);
   /** Of the step before, mean over the rows, as it is stored; Infinity before the first. */
   const lastInertia = Float32Array.of(Infinity);
   return {
-    async step({ step, batch, stopVote }) {
-      const own = batch ? await rows.run(batch) : { loss: 0, correct: 0 };
-      if (batch) {
-        sums.set(replica.mirror("gradients"));
-        sums.set(replica.mirror("statistics"), parametersEnd);
-      } else sums.fill(0);
-      const scalars = scalarsOf(own, stopVote);
-      const result = await meanOfSums(options, { step, weight: batch?.count ?? 0, sums, scalars });
+    async step({ step, rows, stopVote }) {
+      const own = rows && (await pass.run(rows, step));
+      sums.fill(0);
+      if (own) {
+        sums.set(own.gradients);
+        sums.set(own.statistics, parametersEnd);
+      }
+      const scalars = scalarsOf(own ?? { loss: 0, correct: 0 }, stopVote);
+      const result = await meanOfSums(options, { step, weight: rows?.count ?? 0, sums, scalars });
       const statistics = sums.subarray(parametersEnd);
       const parameters = (await replica.read("parameters")).slice();
       maximise(clusterSums(replica, sums, statistics), viewOf(replica.parameters, parameters), {

@@ -75,7 +75,7 @@ async function gradientStep(
   let sums = { loss: 0, correct: 0 };
   let overflows = 0;
   if (batch) {
-    const training = await replica.training(batch.count, encoded.pieces);
+    const training = await replica.training(batch.count, encoded);
     const { gradientReadyAt, lastInstruction, encodes } = training;
     if (encodes) encoded.begin(step);
     const readyAt = bucketsReadyAt(buckets, replica.parameters, gradientReadyAt, lastInstruction);

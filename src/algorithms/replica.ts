@@ -43,10 +43,14 @@ export interface ReplicaOptions {
   readonly classWeights?: readonly number[] | undefined;
 }
 
-export interface RunTrainingOptions extends Omit<TrainOptions, "readBacks"> {
+export interface CompiledFor {
   /** Of the gradients, that the device encodes. */
   readonly pieces?: readonly GradientPiece[] | undefined;
+  /** Which of several sets of inputs on the device; each keeps its samples. Default: the first. */
+  readonly inputs?: number | undefined;
 }
+
+export interface RunTrainingOptions extends Omit<TrainOptions, "readBacks">, CompiledFor {}
 
 const NO_PIECES: readonly GradientPiece[] = [];
 
@@ -64,8 +68,8 @@ export class Replica {
   readonly #updates: Updates;
   readonly #runs: BatchRuns;
   readonly #localSteps: LocalSteps;
-  /** By the pieces that they encode. */
-  readonly #training = new WeakMap<readonly GradientPiece[], Map<number, Promise<CompiledTraining>>>();
+  /** By the pieces that they encode, by count and by inputs. */
+  readonly #training = new WeakMap<readonly GradientPiece[], Map<string, Promise<CompiledTraining>>>();
   readonly #evaluation = new Map<number, Promise<Compiled>>();
   readonly #prediction = new Map<number, Promise<Compiled>>();
   readonly #evaluationCounts = new Map<number, number>();
@@ -168,7 +172,7 @@ export class Replica {
    * The compiled forward and backward pass for `count` samples, made at its first use with these `pieces`, which see
    * `withEncodedGradients`. Where the device's memory is the host's, nothing comes back and nothing is encoded.
    */
-  training(count: number, pieces = NO_PIECES): Promise<CompiledTraining> {
+  training(count: number, { pieces = NO_PIECES, inputs = 0 }: CompiledFor = {}): Promise<CompiledTraining> {
     const encodes =
       this.#options.device.name === "webgpu" &&
       pieces.length > 0 &&
@@ -176,8 +180,8 @@ export class Replica {
     const encoded = encodes ? pieces : NO_PIECES;
     let steps = this.#training.get(encoded);
     if (steps === undefined)
-      this.#training.set(encoded, (steps = new Map<number, Promise<CompiledTraining>>()));
-    return memoise(steps, count, async () => {
+      this.#training.set(encoded, (steps = new Map<string, Promise<CompiledTraining>>()));
+    return memoise(steps, `${count} ${inputs}`, async () => {
       const plain = buildTrainingStep(this.#options, count);
       const built = encodes ? withEncodedGradients(plain, encoded) : plain;
       const compiled = await this.#vectors.compile(built);
@@ -193,9 +197,9 @@ export class Replica {
   async runTraining(
     batch: Batch,
     readBacks: readonly VectorReadBack[] = [],
-    { pieces, ...options }: RunTrainingOptions = {},
+    { pieces, inputs, ...options }: RunTrainingOptions = {},
   ): Promise<BatchSums> {
-    const compiled = await this.training(batch.count, pieces);
+    const compiled = await this.training(batch.count, { pieces, inputs });
     return this.#runs.train(compiled, batch, { readBacks, ...options });
   }
 

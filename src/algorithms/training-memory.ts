@@ -63,6 +63,20 @@ export function trainingMemory(job: TrainingJob, count: number): TrainingMemory 
   };
 }
 
+/** Whether a function that trains on `part` samples at a time can keep the inputs of `count` on its device. */
+export function keepsInputs(
+  job: TrainingJob,
+  { part, count }: { readonly part: number; readonly count: number },
+  { memoryMiB, data }: FunctionShare,
+): boolean {
+  const { vectors } = buildTrainingStep(job, part).program;
+  const inputs = Object.entries(vectors).filter(([name]) => name.startsWith("input."));
+  const partBytes = inputs.reduce((sum, [, elements]) => sum + elements, 0) * ELEMENT_BYTES;
+  const others = Math.ceil(count / part) - 1;
+  const needBytes = totalBytes(trainingMemory(job, part)) + others * partBytes;
+  return needBytes <= memoryShares(memoryMiB, data).trainingBytes;
+}
+
 /** Up to so many, samples are evaluated together. */
 const MOST_EVALUATED = 250;
 
@@ -123,7 +137,7 @@ function totalBytes({ arenaBytes, vectorsBytes }: TrainingMemory): number {
 export interface FunctionShare {
   readonly memoryMiB: number;
   readonly data: DataManifest;
-  /** Whether a step is over all of the worker's rows: then only more workers make it smaller. */
+  /** Whether a step is over all of the worker's rows, part by part, of which `count` is one: then nothing makes it smaller. */
   readonly takesAllRows?: boolean;
 }
 
@@ -144,15 +158,14 @@ export function refuseWithoutMemory(job: TrainingJob, count: number, share: Func
     code: "out-of-memory",
     message:
       `${job.topology.name}: expected steps that fit the ${formatBytes(limitBytes)} which a function of ` +
-      `${formatCount(memoryMiB)} MiB has for training, got ${formatCount(count)} samples per worker, which need ` +
+      `${formatCount(memoryMiB)} MiB has for training, got ${formatCount(count)} samples ` +
+      `${takesAllRows ? "at a time" : "per worker"}, which need ` +
       `${formatBytes(needBytes)} (${parts}); ` +
       (largest > 0 ? `at most ${formatCount(largest)} fit` : "not even one fits"),
     suggestions: [
-      ...(largest > 0
+      ...(largest > 0 && !takesAllRows
         ? [
-            takesAllRows
-              ? `Use --workers ${Math.ceil(data.counts.train / largest)} or more: each keeps its part of all rows.`
-              : `Use at most ${formatCount(largest)} samples per worker: a smaller --batch-size, or more --workers.`,
+            `Use at most ${formatCount(largest)} samples per worker: a smaller --batch-size, or more --workers.`,
           ]
         : []),
       enoughMiB === undefined

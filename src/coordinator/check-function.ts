@@ -2,6 +2,7 @@
 
 import { availableParallelism } from "node:os";
 import { type GpuLimits, refuseWithoutGpuMemory } from "../algorithms/gpu-memory.ts";
+import { partRows } from "../algorithms/own-rows.ts";
 import { longestStepMs, measureStepMs } from "../algorithms/step-time.ts";
 import { refuseWithoutMemory, type TrainingJob } from "../algorithms/training-memory.ts";
 import { samplesPerStep, takesAllRows } from "../config/samples-per-step.ts";
@@ -22,24 +23,39 @@ export async function checkFunction(
   gpu?: GpuLimits,
 ): Promise<void> {
   const { memoryMiB, workers, timeoutS } = config;
-  const samples = samplesPerWorker(config, data);
+  const { share, samples } = passOf(config, data, job);
   if (config.device === "webgpu") {
     if (gpu !== undefined) refuseWithoutGpuMemory(job, samples, gpu);
     return;
   }
   refuseWithoutMemory(job, samples, { memoryMiB, data, takesAllRows: takesAllRows(config) });
   const life = {
-    ...{ timeoutS, memoryMiB, workers, samples },
+    ...{ timeoutS, memoryMiB, workers, samples: share },
     vcpusWith: (memory: number) => usableVcpus(config, memory),
-    stepMs: longestStepMs(job, samples),
+    stepMs: (share / samples) * longestStepMs(job, samples),
   } satisfies FunctionLife;
   if (livesLongEnough(life)) return;
-  refuseShortLife({ ...life, stepMs: await measureStepMs(job, samples) });
+  refuseShortLife({ ...life, stepMs: await measurePassMs(config, data, job) });
 }
 
-/** Of a step, on the worker with most of them. */
-export function samplesPerWorker(config: TrainConfig, { counts }: DataManifest): number {
-  return Math.ceil(Math.min(samplesPerStep(config, counts.train), counts.train) / config.workers);
+/** Of a step on the worker with most samples, or of one pass over all its rows. See `measureStepMs`. */
+export async function measurePassMs(
+  config: TrainConfig,
+  data: DataManifest,
+  job: TrainingJob,
+): Promise<number> {
+  const { share, samples } = passOf(config, data, job);
+  return (share / samples) * (await measureStepMs(job, samples));
+}
+
+/** On the worker with most of them: samples of a step, and how many of them its device takes at a time. */
+function passOf(
+  config: TrainConfig,
+  { counts }: DataManifest,
+  { topology }: TrainingJob,
+): { readonly share: number; readonly samples: number } {
+  const share = Math.ceil(Math.min(samplesPerStep(config, counts.train), counts.train) / config.workers);
+  return { share, samples: takesAllRows(config) ? partRows(topology, share) : share };
 }
 
 /** A part of a vCPU, or whole ones, as many as there are threads; local workers share the machine's. */

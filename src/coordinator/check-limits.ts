@@ -1,6 +1,5 @@
 // Whether a budget or a deadline leaves room for an epoch: a run that stops before the first has no model worth its price.
 
-import { measureStepMs } from "../algorithms/step-time.ts";
 import type { TrainingJob } from "../algorithms/training-memory.ts";
 import { parseDeadline } from "../config/deadline.ts";
 import { samplesPerStep } from "../config/samples-per-step.ts";
@@ -10,7 +9,7 @@ import { runCost } from "../plan/run-cost.ts";
 import type { RunManifest } from "../run/records.ts";
 import { REQUEST_PRICES, type RequestPrices } from "../storage/prices.ts";
 import { formatDuration, formatUsd } from "../units.ts";
-import { samplesPerWorker, usableVcpus } from "./check-function.ts";
+import { measurePassMs, usableVcpus } from "./check-function.ts";
 import { lambdaEstimate } from "./lambda-estimate.ts";
 
 /**
@@ -27,7 +26,7 @@ export async function checkLimits(
   // The processor's pace says nothing of a GPU's.
   if ((budgetUsd === undefined && deadline === undefined) || config.device === "webgpu") return;
   const steps = batchesPerEpoch(data.counts.train, samplesPerStep(config, data.counts.train));
-  const stepMs = await measureStepMs(job, samplesPerWorker(config, data));
+  const stepMs = await measurePassMs(config, data, job);
   const epochMs = (steps * stepMs) / usableVcpus(config, memoryMiB);
   const now = new Date();
   const leftMs = deadline === undefined ? Infinity : parseDeadline(deadline, now).getTime() - now.getTime();

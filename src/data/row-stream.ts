@@ -26,7 +26,8 @@ export interface RowStreamOptions {
   readonly split: Split;
   /** Of the split: what is streamed once in each epoch. */
   readonly rows: RowSlice;
-  readonly seed: number;
+  /** Of their order; without it all epochs have them as they are stored. */
+  readonly seed?: number | undefined;
   readonly epochs: number;
   readonly memoryBytes: number;
 }

@@ -2,9 +2,10 @@
 // the last one for its next invocation, and of it whatever fits: a warm process mostly gets another rank than before.
 
 import { scalesLoss } from "../algorithms/loss-scale.ts";
+import { partRows } from "../algorithms/own-rows.ts";
 import { Replica } from "../algorithms/replica.ts";
 import { SampleSchedule } from "../algorithms/sample-schedule.ts";
-import { memoryShares } from "../algorithms/training-memory.ts";
+import { keepsInputs, memoryShares } from "../algorithms/training-memory.ts";
 import { samplesPerStep, takesAllRows } from "../config/samples-per-step.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { evenPart, type RowSlice } from "../data/order.ts";
@@ -21,6 +22,8 @@ import type { StartupClock } from "./startup-clock.ts";
 
 export interface Equipment extends CompiledReplica {
   readonly schedule: SampleSchedule;
+  /** Where a step is over all of the rank's rows. */
+  readonly parts?: RowParts | undefined;
   readonly optimizer: Optimizer;
   /** The rows that the schedule speaks of: in memory, or streamed where they do not fit. */
   readonly train: Dataset | RowStream;
@@ -28,6 +31,12 @@ export interface Equipment extends CompiledReplica {
   readonly validation: Dataset;
   /** All that each part of it depends on. */
   readonly keys: Readonly<Record<"replica" | "train" | "validation", string>>;
+}
+
+/** As in OwnRowsOptions. */
+export interface RowParts {
+  readonly partRows: number;
+  readonly stays: boolean;
 }
 
 interface CompiledReplica extends RunDevice {
@@ -56,12 +65,14 @@ export async function equip(options: EquipOptions): Promise<Equipment> {
   const { dataBytes } = memoryShares(manifest.config.memoryMiB, manifest.data);
   const schedule = scheduleOf(manifest, rank, dataBytes);
   const place = { storage, manifest, rows: schedule.rows, rank, memoryLimitBytes: dataBytes };
+  const optimizer = optimizerOf(manifest.config);
+  const parts = takesAllRows(manifest.config) ? partsOf(manifest, schedule, optimizer) : undefined;
+  const trainedCount = parts?.partRows ?? schedule.largestShare;
   const keys = keysOf(options, schedule);
   const before = kept;
   kept = undefined;
   const compiled = before?.keys.replica === keys.replica ? before : undefined;
   if (compiled === undefined) before?.device.destroy();
-  const optimizer = optimizerOf(manifest.config);
   const [train, validation, start, { device, gpu, replica, step }] = await Promise.all([
     // What it streamed from is closed.
     before?.keys.train === keys.train && !(before.train instanceof RowStream)
@@ -69,12 +80,25 @@ export async function equip(options: EquipOptions): Promise<Equipment> {
       : openTrain(place),
     before?.keys.validation === keys.validation ? before.validation : openValidation(place),
     compiled === undefined ? startingPoint(storage, manifest) : compiled.start,
-    compiled ?? compileReplica(options, optimizer, schedule.largestShare),
+    compiled ?? compileReplica(options, optimizer, trainedCount),
   ]);
   await beginAgain(replica, storage, manifest);
   if (start !== undefined) replica.write("parameters", start);
   startup.end("data");
-  return { keys, schedule, optimizer, train, validation, device, ...(gpu && { gpu }), replica, start, step };
+  const rows = { schedule, parts, train, validation };
+  return { ...rows, keys, optimizer, device, ...(gpu && { gpu }), replica, start, step };
+}
+
+/** Of the rank's rows. */
+function partsOf(
+  { config, data, topology, loss, classWeights }: RunManifest,
+  { rows }: SampleSchedule,
+  optimizer: Optimizer,
+): RowParts {
+  const count = rows.end - rows.begin;
+  const job = { topology, loss, optimizer, labelSmoothing: config.labelSmoothing, classWeights };
+  const part = partRows(topology, count);
+  return { partRows: part, stays: keepsInputs(job, { part, count }, { memoryMiB: config.memoryMiB, data }) };
 }
 
 /** By the run's first weights, and by its seed where it has none. */
@@ -136,7 +160,7 @@ interface DataPlace {
   readonly memoryLimitBytes: number;
 }
 
-/** Streamed where they do not fit, unless each step takes them all. */
+/** Streamed where they do not fit: shuffled, or in order where each step takes them all. */
 async function openTrain({
   storage,
   manifest,
@@ -145,13 +169,12 @@ async function openTrain({
 }: DataPlace): Promise<Dataset | RowStream> {
   const { data, config } = manifest;
   const streams =
-    !takesAllRows(config) &&
-    loadBytes(data, "train", rows) > memoryLimitBytes &&
-    leastStreamBytes(data, "train") <= memoryLimitBytes;
+    loadBytes(data, "train", rows) > memoryLimitBytes && leastStreamBytes(data, "train") <= memoryLimitBytes;
   if (!streams) return openPartitions(storage, data, "train", { memoryLimitBytes, rows });
-  const { seed, epochs } = config;
+  // How often a step goes over all of them is not known before.
+  const order = takesAllRows(config) ? { epochs: Infinity } : { seed: config.seed, epochs: config.epochs };
   return new RowStream({
-    ...{ storage, manifest: data, split: "train", rows, seed, epochs, memoryBytes: memoryLimitBytes },
+    ...{ storage, manifest: data, split: "train", rows, ...order, memoryBytes: memoryLimitBytes },
   });
 }
 

@@ -111,7 +111,7 @@ export async function trainAsRank(
   if (acts) relay?.watch(fence);
   const ended = await trainLoop({
     ...{ manifest, replica, optimizer, algorithm, collective, schedule, cursor, meter },
-    ...{ train, validation: equipment.validation, signal: fence.signal },
+    ...{ train, parts: equipment.parts, validation: equipment.validation, signal: fence.signal },
     replays: !isFirst,
     onLevel: act,
     // Whoever has waited away half of its life may not have enough left for one more step.

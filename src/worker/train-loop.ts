@@ -4,6 +4,7 @@ import type { Algorithm, ExchangeOutcome } from "../algorithms/algorithm.ts";
 import { evaluateSlice } from "../algorithms/evaluate.ts";
 import type { Replica } from "../algorithms/replica.ts";
 import type { SampleSchedule } from "../algorithms/sample-schedule.ts";
+import { OwnRows } from "../algorithms/own-rows.ts";
 import { TrainingRows } from "../algorithms/training-rows.ts";
 import type { Collective } from "../allreduce/collective.ts";
 import { parseAugment } from "../data/augment.ts";
@@ -13,6 +14,7 @@ import { countsAnswers } from "../models/build.ts";
 import { hyperAt, type Optimizer } from "../optim/optimizer.ts";
 import type { EpochMetrics, RunManifest, StopReason } from "../run/records.ts";
 import type { Cursor } from "./cursor.ts";
+import type { RowParts } from "./equipment.ts";
 import { decisionOf, type Resize, type StopVote, voteFor } from "./stop-vote.ts";
 import { earlyEnd, isValidated, noteValidation } from "./early-stop.ts";
 import { Exhausted } from "./relay.ts";
@@ -27,6 +29,8 @@ export interface TrainLoopOptions {
   readonly schedule: SampleSchedule;
   /** The rows that the schedule speaks of. */
   readonly train: Dataset | RowStream;
+  /** Where a step is over all of them. */
+  readonly parts: RowParts | undefined;
   /** This rank's part of the validation split; may be empty. */
   readonly validation: Dataset;
   /** Advanced in place, so that heartbeats see it. */
@@ -62,7 +66,8 @@ export async function trainLoop(
   const { manifest, replica, optimizer, algorithm, collective, schedule, cursor } = options;
   const { epochs } = manifest.config;
   const totalSteps = epochs * schedule.stepsPerEpoch;
-  const rows = trainingRows(options);
+  const batches = options.parts === undefined ? trainingRows(options) : undefined;
+  const rows = options.parts && ownRows(options, options.parts);
   const endsEarly = () => earlyEnd(manifest.config, cursor);
   // Whoever begins at a checkpoint knows that it is durable.
   let durableStep = cursor.checkpointStep;
@@ -81,8 +86,9 @@ export async function trainLoop(
     if (replays && replayed === undefined) await options.onLevel();
     replays = replayed !== undefined;
     const stopVote = voteFor(options.vote(step));
-    const batch = replays ? undefined : await rows.read(step, replica.wantsTargets);
-    const outcome = replayed ?? (await algorithm.step({ step, batch, stopVote, hyper }).catch(interrupted));
+    const batch = replays ? undefined : await batches?.read(step, replica.wantsTargets);
+    const outcome =
+      replayed ?? (await algorithm.step({ step, batch, rows, stopVote, hyper }).catch(interrupted));
     if (outcome === "interrupted") return outcome;
     cursor.step++;
     mayHandOver = outcome !== undefined;
@@ -144,6 +150,19 @@ function trainingRows({ train, manifest, schedule }: TrainLoopOptions): Training
   return new TrainingRows(train, schedule, {
     ...{ targetSmoothing: labelSmoothing, firstRow: schedule.rows.begin },
     augment: augment === undefined ? undefined : { augmentation: parseAugment(augment), seed },
+  });
+}
+
+/** undefined if it has none. */
+function ownRows(
+  { train, manifest, schedule, replica }: TrainLoopOptions,
+  parts: RowParts,
+): OwnRows | undefined {
+  const { begin: firstRow, end } = schedule.rows;
+  if (firstRow === end) return undefined;
+  return new OwnRows(train, end - firstRow, {
+    ...{ ...parts, firstRow, asTargets: replica.wantsTargets },
+    targetSmoothing: manifest.config.labelSmoothing,
   });
 }
 

@@ -3,14 +3,14 @@
 
 import { readFile } from "node:fs/promises";
 import { BatchReader } from "../../src/algorithms/batch-reader.ts";
+import { OwnRows } from "../../src/algorithms/own-rows.ts";
 import { kmeansStart } from "../../src/algorithms/kmeans-start.ts";
 import { type AlgorithmSettings, openAlgorithm } from "../../src/algorithms/open-algorithm.ts";
 import { Replica } from "../../src/algorithms/replica.ts";
-import { SampleSchedule } from "../../src/algorithms/sample-schedule.ts";
 import { openCollective } from "../../src/allreduce/open-collective.ts";
 import { parseReduce } from "../../src/allreduce/patterns/index.ts";
 import { denseRows } from "../../src/data/csr-batch.ts";
-import { inOrder } from "../../src/data/order.ts";
+import { evenPart, inOrder, type RowSlice } from "../../src/data/order.ts";
 import type { Device } from "../../src/device/device.ts";
 import { createReferenceDevice } from "../../src/device/reference/reference-device.ts";
 import type { LossName } from "../../src/models/build.ts";
@@ -71,6 +71,15 @@ export interface ConsensusSettings extends Partial<AlgorithmSettings> {
   /** Rows that take part, from the first; all unless given. */
   readonly rows?: number;
   readonly createDevice?: () => Promise<Device>;
+  /** Of a part of a rank's rows; all of them unless given. */
+  readonly partRows?: number;
+  /** Whether parts stay on the device; they do unless given. */
+  readonly stays?: boolean;
+}
+
+function rowsOf({ begin, end }: RowSlice) {
+  const features = cancer.features.subarray(begin * FEATURES, end * FEATURES);
+  return { ...cancer, features, labels: cancer.labels.subarray(begin, end) };
 }
 
 let crews = 0;
@@ -110,20 +119,23 @@ export async function openConsensusCrew(settings: ConsensusSettings): Promise<Me
           ...{ lossScale: undefined, stale: undefined },
         },
       );
-      const schedule = new SampleSchedule({
-        ...{ count, batchSize: count, seed: 1, rank, worldSize, holdsAll: true, shuffles: false },
-      });
-      const reader = new BatchReader(cancer);
+      const part = evenPart(count, rank, worldSize);
+      const held = part.end - part.begin;
+      const rows =
+        held === 0
+          ? undefined
+          : new OwnRows(rowsOf(part), held, {
+              ...{ partRows: settings.partRows ?? held, stays: settings.stays ?? true },
+              ...{ asTargets: replica.wantsTargets, firstRow: part.begin },
+            });
       return {
         ...{ replica, algorithm, collective },
         async run(begin, end, pause) {
           const outcomes = [];
           for (let step = begin; step < end; step++) {
             await pause?.();
-            const { order, begin, end, sampleOffset } = schedule.share(step);
-            const read = () => reader.read(order, begin, end, replica.wantsTargets);
-            const batch = begin === end ? undefined : { ...read(), step, sampleOffset };
-            const outcome = await algorithm.step({ step, batch, stopVote: 0, hyper: new Float32Array(8) });
+            const hyper = new Float32Array(8);
+            const outcome = await algorithm.step({ step, batch: undefined, rows, stopVote: 0, hyper });
             outcomes.push(outcome);
             if (outcome?.converged === true) break;
           }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Replica } from "../../src/algorithms/replica.ts";
 import {
+  keepsInputs,
   largestCount,
   memoryShares,
   refuseWithoutMemory,
@@ -102,20 +103,30 @@ test("steps that do not fit are refused, naming need, limit, the largest count a
   );
 });
 
-test("a step over all rows that does not fit is refused with the number of workers whose parts do", () => {
-  const rows = 1 << 20;
-  const share = { memoryMiB: 512, data: data(rows), takesAllRows: true };
+test("a part of a step over all rows that does not fit is refused with the memory that does, and nothing else", () => {
+  const rows = 1 << 17;
+  const share = { memoryMiB: 128, data: data(rows), takesAllRows: true };
   assert.throws(
     () => refuseWithoutMemory(job, rows, share),
     (error: SltrainError) => {
-      const suggestions = error.suggestions.join();
-      assert.doesNotMatch(suggestions, /--batch-size/);
-      const workers = Number(/--workers (\d+)/.exec(suggestions)?.[1]);
-      refuseWithoutMemory(job, Math.ceil(rows / workers), share);
-      assert.throws(() => refuseWithoutMemory(job, Math.ceil(rows / (workers - 1)), share));
+      assert.match(error.message, /got 131,072 samples at a time, which need/);
+      const [suggestion, ...others] = error.suggestions;
+      assert.deepEqual(others, []);
+      const enough = Number(/--memory-mib (\d+)/.exec(suggestion!)?.[1]);
+      refuseWithoutMemory(job, rows, { ...share, memoryMiB: enough });
       return true;
     },
   );
+});
+
+test("inputs stay on a device that has room for all of them beside what a part needs", () => {
+  const share = { memoryMiB: 128, data: data(0) };
+  const { trainingBytes } = memoryShares(share.memoryMiB, share.data);
+  // 30 values and the class, in tensors of multiples of 64 elements, beside counters and the like.
+  const inputBytes = 4 * (30 * 6400 + 6400);
+  const parts = Math.floor((trainingBytes - total(6400)) / inputBytes) + 1;
+  assert.ok(keepsInputs(job, { part: 6400, count: (parts - 1) * 6400 }, share));
+  assert.ok(!keepsInputs(job, { part: 6400, count: (parts + 1) * 6400 }, share));
 });
 
 test("a model that no function holds is refused without a memory that would do", () => {
