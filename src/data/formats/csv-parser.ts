@@ -4,7 +4,8 @@ import type { RowBlock, RowFacts } from "../rows.ts";
 import type { BlockMemory } from "../threads/block-memory.ts";
 import { CellReader, cellsOf } from "./csv-cells.ts";
 import { type CsvLayout, layoutOf, type LayoutOptions } from "./csv-layout.ts";
-import { DenseCsvRows, HashedCsvRows } from "./csv-rows.ts";
+import { DenseCsvRows } from "./csv-rows.ts";
+import { HashedCsvRows } from "./hashed-csv-rows.ts";
 import { LabelColumn, type SeenLabels } from "./labels.ts";
 import {
   BadRecord,
@@ -92,32 +93,41 @@ export class CsvParser implements RecordParser<CsvFacts> {
     const { hashBits } = this.#options;
     const rows = hashBits === undefined ? new DenseCsvRows(layout) : new HashedCsvRows(layout, hashBits);
     rows.reserve(this.#reserved);
-    return { layout, rows, cells: new CellReader(layout.separator) };
+    const { names, label, isText } = layout;
+    const kinds = Uint8Array.from(names, (_, column) =>
+      column === label ? LABEL : isText[column] === true ? TEXT : NUMBER,
+    );
+    return { layout, kinds, rows, cells: new CellReader(layout.separator) };
   }
 
-  #row({ layout, rows, cells }: OpenTable, bytes: Uint8Array, begin: number, end: number): number {
-    const { separator, label, isText, names } = layout;
-    const width = names.length;
+  #row({ layout, kinds, rows, cells }: OpenTable, bytes: Uint8Array, begin: number, end: number): number {
+    const { separator, label } = layout;
+    const width = kinds.length;
     let at = begin;
     let labelAt = -1;
     cells.lines = 0;
     rows.beginRow();
     for (let column = 0; ; column++) {
-      if (column === label) {
-        cells.find(bytes, at, end);
-        labelAt = at;
-      } else if (isText[column] === true) {
-        cells.find(bytes, at, end);
-        if (cells.stop >= 0) (rows as HashedCsvRows).text(bytes, cells.begin, cells.end, column);
-      } else if (column < width) {
+      if (column >= width) throw this.#ragged(layout, bytes, begin, end);
+      const kind = kinds[column]!;
+      if (kind === NUMBER) {
         cells.single(bytes, at, end);
         const single = Math.fround(cells.value);
         // Not finite.
         if (single - single !== 0) rows.number(this.#missing(bytes, at, end, column));
         else rows.number(single);
+      } else if (kind === TEXT) {
+        const hashed = rows as HashedCsvRows;
+        cells.stop = hashed.plainText(bytes, at, column);
+        if (cells.stop < 0) {
+          cells.find(bytes, at, end);
+          if (cells.stop >= 0) hashed.text(bytes, cells.begin, cells.end, column);
+        }
+      } else {
+        cells.find(bytes, at, end);
+        labelAt = at;
       }
       if (cells.stop < 0) return -1;
-      if (column >= width) throw this.#ragged(layout, bytes, begin, end);
       at = cells.stop;
       if (bytes[at++] !== separator) {
         if (column !== width - 1) throw this.#ragged(layout, bytes, begin, end);
@@ -215,8 +225,15 @@ export class CsvParser implements RecordParser<CsvFacts> {
   }
 }
 
+/** Of columns. */
+const NUMBER = 0;
+const TEXT = 1;
+const LABEL = 2;
+
 interface OpenTable {
   readonly layout: CsvLayout;
+  /** By column. */
+  readonly kinds: Uint8Array;
   readonly rows: DenseCsvRows | HashedCsvRows;
   readonly cells: CellReader;
 }

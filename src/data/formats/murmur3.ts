@@ -12,16 +12,24 @@ function rotate(value: number, bits: number): number {
 export function murmur3(bytes: DataView, begin: number, end: number, seed: number): number {
   let hash = seed | 0;
   let at = begin;
-  for (; at + 4 <= end; at += 4) {
-    hash = (imul(rotate(hash ^ scramble(bytes.getInt32(at, true)), 13), 5) + 0xe6546b64) | 0;
-  }
+  for (; at + 4 <= end; at += 4) hash = mix(hash, bytes.getInt32(at, true));
   let tail = 0;
   for (let i = end - 1; i >= at; i--) tail = (tail << 8) | bytes.getUint8(i);
-  if (at < end) hash ^= scramble(tail);
-  hash ^= end - begin;
-  hash = imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
+  return finish(hash, tail, end - begin) >>> 0;
+}
+
+/** For whoever meets the bytes one word at a time: takes in the next four, little-endian. Starts with the seed. */
+export function mix(hash: number, word: number): number {
+  return (imul(rotate(hash ^ scramble(word), 13), 5) + 0xe6546b64) | 0;
+}
+
+/** The hash, signed. @param tail the last zero to three bytes, zeros behind them @param length of all, in bytes */
+export function finish(hash: number, tail: number, length: number): number {
+  // Zeros scramble to zero: no tail changes nothing.
+  let last = hash ^ scramble(tail) ^ length;
+  last = imul(last ^ (last >>> 16), 0x85ebca6b);
+  last = imul(last ^ (last >>> 13), 0xc2b2ae35);
+  return last ^ (last >>> 16);
 }
 
 function scramble(word: number): number {

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parse } from "csv-parse/sync";
 import { csvFormat, openCsvFeatures } from "../../../src/data/formats/csv.ts";
-import { murmur3 } from "../../../src/data/formats/murmur3.ts";
 import type { ReadOptions } from "../../../src/data/format.ts";
 import { RandomStream } from "../../../src/random.ts";
 import { randomChunks, readRows, textFile } from "./read.ts";
@@ -204,45 +203,6 @@ test("for predictions a table has the model's columns, and a label's column is l
   });
 });
 
-function murmur3Of(text: string, seed: number): number {
-  const bytes = new TextEncoder().encode(text);
-  return murmur3(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0, bytes.length, seed);
-}
-
-test("murmur3 gives the hashes of scikit-learn's murmurhash3_32", () => {
-  // sklearn.utils.murmurhash3_32(text, seed, positive=True)
-  for (const [text, seed, hash] of HASHES) {
-    assert.equal(murmur3Of(text, seed), hash, text);
-  }
-});
-
-test("columns of text are hashed by column and content, behind those of numbers", async () => {
-  const text = lines("1\t5\tab\t68fd1e64", "0\t\tab\t", "1\t0\t\tab");
-  const { rows, facts, labels } = await read(text, { hashBits: 10, labelColumn: "0" });
-  const hashed = (word: string, column: number) => 1 + (murmur3Of(word, column) % 1024);
-  assert.deepEqual(facts.featureShape, [1 + 1024]);
-  assert.equal(facts.featureType, "csr");
-  assert.deepEqual(labels, [1, 0, 1]);
-  const rising = (...pairs: [number, number][]) => pairs.sort(([a], [b]) => a - b);
-  assert.deepEqual(rows, [
-    [[0, 5], ...rising([hashed("ab", 2), 1], [hashed("68fd1e64", 3), 1])],
-    [[hashed("ab", 2), 1]],
-    [[hashed("ab", 3), 1]],
-  ]);
-  assert.notEqual(hashed("ab", 2), hashed("ab", 3));
-});
-
-test("texts that fall into one feature add up", async () => {
-  const { rows } = await read(lines("red,green,blue,0", "red,green,red,1"), { hashBits: 1 });
-  for (const row of rows) {
-    assert.equal(
-      row.reduce((sum, [, value]) => sum + value, 0),
-      3,
-    );
-    assert.ok(row.length <= 2 && row.every(([column], i) => i === 0 || column > row[i - 1]![0]));
-  }
-});
-
 test("columns of text are refused with a way out, unless they are hashed", async () => {
   await assert.rejects(read(lines("a,b,y", "1,red,0")), {
     code: "data-nan",
@@ -320,22 +280,3 @@ function reference(text: string): number[][] | undefined {
     ? numbers.map((record) => [...record.slice(0, 3).map(Math.fround), record[3]!])
     : undefined;
 }
-
-const HASHES: readonly (readonly [text: string, seed: number, hash: number])[] = [
-  ["", 0, 0],
-  ["", 7, 415870660],
-  ["a", 0, 1009084850],
-  ["a", 7, 3990715943],
-  ["ab", 0, 2613040991],
-  ["ab", 7, 4264175359],
-  ["abc", 0, 3017643002],
-  ["abc", 7, 940791465],
-  ["abcd", 0, 1139631978],
-  ["abcd", 7, 1425861819],
-  ["68fd1e64", 0, 3244443809],
-  ["68fd1e64", 7, 696417983],
-  ["grün", 0, 720732358],
-  ["grün", 7, 3166418443],
-  ["a longer text with spaces", 0, 2582470782],
-  ["a longer text with spaces", 7, 2049993563],
-];
