@@ -16,5 +16,8 @@ process.stdout.on("error", (error) => {
   if (error.code !== "EPIPE") throw error;
   process.exit(0);
 });
+// What modules compile to is kept for the next start. An old Node, refused above, has no such function to link to.
+const { enableCompileCache } = await import("node:module");
+enableCompileCache();
 const { execute } = await import("@oclif/core");
 await execute({ dir: import.meta.url });
