@@ -94,20 +94,15 @@ class DenseBuffer {
   }
 
   #scatter({ rowStarts, columns, values }: CsrRows, row: number): void {
+    // Behind its length the array has zeros only.
     const into = this.#values;
     const at = this.#length;
-    into.fill(0, at, at + this.#width);
     const end = rowStarts[row + 1]!;
     for (let i = rowStarts[row]!; i < end; i++) into[at + columns[i]!] = values[i]!;
   }
 
   take(): DenseRows {
-    if (this.#length < this.#capacity) {
-      const taken = this.#values.slice(0, this.#length);
-      this.#length = 0;
-      return taken;
-    }
-    const taken = this.#values;
+    const taken = this.#length < this.#capacity ? this.#values.slice(0, this.#length) : this.#values;
     this.#values = denseArray(this.#type, 0);
     this.#length = 0;
     return taken;
