@@ -26,7 +26,7 @@ const RUN = "linear";
 const SETTINGS = {
   model: "lr",
   workers: 2,
-  epochs: 2,
+  epochs: 1,
   algorithm: "local-sgd",
   "sync-every": "epoch",
   optimizer: "nesterov",
