@@ -22,6 +22,8 @@ export interface BeginOptions {
   readonly data: DataManifest;
   /** With its layers frozen. */
   readonly topology: Topology;
+  /** Refuses what cannot be trained: asked before weights are made, which may take long, or when its features are known. */
+  readonly check: (topology: Topology, data: DataManifest) => Promise<void>;
   /** What runs functions that make a data set. */
   readonly createMappingProvider: FunctionOptions["createProvider"];
   readonly signal?: AbortSignal | undefined;
@@ -33,12 +35,13 @@ export interface BegunModel extends Pick<RunManifest, "topology" | "data" | "wei
   readonly costUsd: RunCost;
 }
 
-/** What workers train, on what, from where on. Throws what `placeWeights` and `ensureFeatures` throw, and what `signal` is aborted with. */
+/** What workers train, on what, from where on. Throws what `check`, `placeWeights` and `ensureFeatures` throw, and what `signal` is aborted with. */
 export async function beginModel(options: BeginOptions): Promise<BegunModel> {
   const { storage, config, data, topology, signal } = options;
   const { weights: from, newHead, seed } = config;
   const making = { seed, signal, onBytes: progressOf(options.onEvent, weightsMade) };
   const split = worthwhileSplit(options);
+  if (split === undefined) await options.check(topology, data);
   const parts = split === undefined ? [topology] : [split.head, split.extractor];
   const placed =
     from === undefined
@@ -58,6 +61,7 @@ export async function beginModel(options: BeginOptions): Promise<BegunModel> {
     functions: { config, createProvider: options.createMappingProvider },
     onRows: progressOf(options.onEvent, featuresComputed),
   });
+  await options.check(head, features);
   return {
     ...{ topology: head, data: features, ...(weights && { weights }), costUsd },
     extraction: { topology, data, extractor, stored: frozen.stored },

@@ -13,6 +13,7 @@ import type { TrainConfig } from "../config/schema.ts";
 import { parseHidden } from "../config/hidden-units.ts";
 import type { ConfigSource } from "../config/resolve.ts";
 import { batchesPerEpoch } from "../data/order.ts";
+import type { DataManifest } from "../data/manifest.ts";
 import { ensurePartitions } from "../data/partition.ts";
 import { SltrainError } from "../errors.ts";
 import { layoutsOf, parameterCount } from "../models/build.ts";
@@ -20,6 +21,7 @@ import { freezeLayers, refuseAllFrozen } from "../models/freeze.ts";
 import { formatTopology } from "../models/format-topology.ts";
 import { loadModel, ownLossOf } from "../models/load-model.ts";
 import { lossFor } from "../models/model-loss.ts";
+import type { Topology } from "../models/topology.ts";
 import { optimizerOf } from "../optim/optimizer.ts";
 import { refuseUnknownTensors } from "../optim/spared-tensors.ts";
 import { frameBudget } from "../run/frame-budget.ts";
@@ -148,25 +150,29 @@ async function createRun(
     imported,
   );
   refuseAllFrozen(whole);
-  const begun = await beginModel({ ...during, storage, config, data: imported, topology: whole });
-  const { topology, data, weights, extraction, costUsd } = begun;
-  refuseUnknownTensors(optimizerOf(config).spares, layoutsOf(topology).parameters);
-  refuseMisfit(config.algorithm, topology);
   refuseMisfitLoss(config, loss);
   refuseMisfitImages(config, imported);
   refuseMisfitTokens(config, imported);
   const classWeights =
     config.classWeights === undefined
       ? undefined
-      : classWeightsOf(config.classWeights, data.classCounts.train);
-  const job = {
-    ...{ topology, loss, optimizer: optimizerOf(config), scalesLoss: scalesLoss(config) },
+      : classWeightsOf(config.classWeights, imported.classCounts.train);
+  const optimizer = optimizerOf(config);
+  const objective = {
+    ...{ loss, optimizer, scalesLoss: scalesLoss(config) },
     ...{ labelSmoothing: config.labelSmoothing, classWeights },
   };
-  await checkFunction(config, data, job, chosen.limits);
-  // Each has the more to do the fewer they are.
-  if (config.minWorkers !== undefined)
-    await checkFunction({ ...config, workers: config.minWorkers }, data, job, chosen.limits);
+  const check = async (topology: Topology, data: DataManifest): Promise<void> => {
+    refuseUnknownTensors(optimizer.spares, layoutsOf(topology).parameters);
+    refuseMisfit(config.algorithm, topology);
+    await checkFunction(config, data, { ...objective, topology }, chosen.limits);
+    // Each has the more to do the fewer they are.
+    const { minWorkers: workers } = config;
+    if (workers !== undefined)
+      await checkFunction({ ...config, workers }, data, { ...objective, topology }, chosen.limits);
+  };
+  const begun = await beginModel({ ...during, storage, config, data: imported, topology: whole, check });
+  const { topology, data, weights, extraction, costUsd } = begun;
   const runId = config.runId ?? newRunId(config.model);
   const manifest: RunManifest = {
     schemaVersion: RUN_SCHEMA_VERSION,
@@ -191,7 +197,7 @@ async function createRun(
       ...(chosen.gpus.length > 0 && { gpus: chosen.gpus }),
     },
   };
-  await checkLimits(manifest, job, prices);
+  await checkLimits(manifest, { ...objective, topology }, prices);
   if (!(await putOwnJson(storage, runKeys(runId).manifest, manifest))) {
     throw new SltrainError({
       code: "run-exists",

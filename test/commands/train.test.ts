@@ -185,6 +185,19 @@ describe("faults", () => {
     assert.match(String(lastEvent(ended).message), /at most [\d,]+ fit$/);
   });
 
+  test("a model that does not fit a function's memory is refused before its weights are made", async () => {
+    const cwd = join(folder.path, "little-memory-weights");
+    mkdirSync(cwd);
+    writeFileSync(join(cwd, "sltrain.config.json"), JSON.stringify({ memoryMiB: 128 }));
+    // Weights that would be found missing as soon as they were asked for.
+    const args = ["train", "--model", "mlp", "--hidden", "8000,4000", "--data", "random-binary:400"];
+    const ended = await sltrain(
+      [...args, "--weights", "missing.safetensors", "--workers", "1", "--json"],
+      cwd,
+    );
+    assert.equal(lastEvent(ended).code, "out-of-memory");
+  });
+
   test("a foreign object in a frame's place is an error that names its key, never a wrong sum", async () => {
     // The place of the first step's first frame: whoever puts there finds it taken and reads it back.
     const key = frameKey("foreign", { lane: 0, level: 0, step: 0, bucket: 0, piece: 0, rank: 0 });
