@@ -163,6 +163,23 @@ test("a synthetic twin is made with as many rows as one wants", async () => {
   );
 });
 
+test("data transform takes a number of workers, no range", async () => {
+  const { code, stderr } = await run(
+    "data",
+    "transform",
+    "table",
+    "--to",
+    "t",
+    "--steps",
+    "l2-norm",
+    "--workers",
+    "2..4",
+  );
+  assert.notEqual(code, 0);
+  assert.match(stderr.replaceAll(/\s+(›\s+)?/g, " "), /--workers: expected one number, got 2\.\.4/);
+  assert.match(stderr, /--workers 4/);
+});
+
 test("data transform makes another data set of the same rows, which trains as any", async () => {
   write("table.csv", `a,b,class\n${times(200, (i) => `${i % 4},${50 * Math.cos(i)},${i % 2}`)}\n`);
   const storage = await openStorage(`fs:${join(folder.path, "steps")}`);

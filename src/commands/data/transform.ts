@@ -1,10 +1,12 @@
 import { Flags } from "@oclif/core";
 import { resolveTrainConfig } from "../../config/resolve.ts";
+import type { TrainConfig } from "../../config/schema.ts";
 import { transformData } from "../../coordinator/transform-data.ts";
 import { STEPS } from "../../data/transform/parse-steps.ts";
 import { createMappingProvider } from "../../providers/create-provider.ts";
 import { deployPrinter } from "../../providers/lambda/deploy-view.ts";
 import { useStack } from "../../providers/lambda/use-stack.ts";
+import { SltrainError } from "../../errors.ts";
 import { openStorage } from "../../storage/open.ts";
 import { dataArg } from "../../ui/data-flags.ts";
 import { sourceView } from "../../ui/source-view.ts";
@@ -42,6 +44,7 @@ export default class DataTransform extends SltrainCommand {
     const { to, steps, json, ...settings } = flags;
     const { env } = process;
     const resolved = await resolveTrainConfig({ flags: settings, env, cwd: process.cwd() });
+    if (resolved.sources.minWorkers === "flag") throw rangeRefused(resolved.config);
     const onFunctions = [resolved.sources.provider, resolved.sources.workers].includes("flag");
     const onEvent = deployPrinter(json, (line) => this.logToStderr(line));
     const config = onFunctions ? await useStack({ ...resolved, env, onEvent }) : resolved.config;
@@ -61,4 +64,13 @@ export default class DataTransform extends SltrainCommand {
       await storage.close();
     }
   }
+}
+
+/** Functions that map do not wait for each other: there is no crew whose size could change. */
+function rangeRefused({ minWorkers, workers }: TrainConfig): SltrainError {
+  return new SltrainError({
+    code: "config-bad-value",
+    message: `--workers: expected one number, got ${minWorkers}..${workers}: functions that transform do not wait for each other`,
+    suggestions: [`Give the most that may run at once: --workers ${workers}.`],
+  });
 }
