@@ -171,11 +171,13 @@ async function openTrain({
   const streams =
     loadBytes(data, "train", rows) > memoryLimitBytes && leastStreamBytes(data, "train") <= memoryLimitBytes;
   if (!streams) return openPartitions(storage, data, "train", { memoryLimitBytes, rows });
-  // How often a step goes over all of them is not known before.
-  const order = takesAllRows(config) ? { epochs: Infinity } : { seed: config.seed, epochs: config.epochs };
-  return new RowStream({
-    ...{ storage, manifest: data, split: "train", rows, ...order, memoryBytes: memoryLimitBytes },
-  });
+  const { seed, epochs } = config;
+  const of = { storage, manifest: data, split: "train", rows } as const;
+  if (!takesAllRows(config)) return new RowStream({ ...of, seed, epochs, memoryBytes: memoryLimitBytes });
+  // Large windows are for shuffling; what they leave is for parts on their way from one to the next. How often a step goes
+  // over all rows is not known before.
+  const memoryBytes = Math.max(leastStreamBytes(data, "train"), memoryLimitBytes / 4);
+  return new RowStream({ ...of, epochs: Infinity, memoryBytes });
 }
 
 /** This rank's part. */
