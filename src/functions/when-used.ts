@@ -1,5 +1,5 @@
-// Puts off what a driver costs: most workers start no other one, and the SDK or an HTTP client takes longer to load than
-// all the rest of a worker. Whoever has nothing else to do loads it before it is needed (`prepare`).
+// Puts off what a driver costs: most workers start no other one, and the SDK takes longer to load than all the rest of a
+// worker. Whoever has nothing else to do loads it before it is needed (`prepare`).
 
 import type { Functions } from "./functions.ts";
 
