@@ -10,7 +10,7 @@ import type { FeatureType, LabelMeaning, RowFacts, RowReader, SourceRows } from 
 import type { ImportThreads } from "../threads/import-threads.ts";
 import { BlockWriter } from "./block-writer.ts";
 import { finishRows, publish } from "./publish.ts";
-import { RowShuffle } from "./shuffle.ts";
+import { type GatherOptions, RowShuffle } from "./shuffle.ts";
 import { type FeatureStatistics, Moments, standardisation } from "./statistics.ts";
 
 export interface ImportJob {
@@ -72,11 +72,12 @@ export async function importRows(job: ImportJob, options: ImportOptions = {}): P
     if (!("train" in job.rows)) {
       const all = await readAll(job.rows, "split", 1);
       refuseTooFew(job, all.count, 2);
+      const packers = await packersFor([all], threads);
       return await writeDataset(
-        { ...job, threads: await packersFor([all], threads), isFull: isFull(all, job.rows.facts()) },
+        { ...job, threads: packers, isFull: isFull(all, job.rows.facts()) },
         job.rows.facts(),
         undefined,
-        (writers) => split(all, countedBy(options, all.count, writers)),
+        (writers, gathering) => split(all, countedBy(options, all.count, writers), gathering),
       );
     }
     const { train, validation } = job.rows;
@@ -93,10 +94,10 @@ export async function importRows(job: ImportJob, options: ImportOptions = {}): P
       },
       train.facts(),
       validation.facts(),
-      async (all) => {
+      async (all, gathering) => {
         const writers = countedBy(options, total, all);
-        await parts.validation.forEachRow((block, row) => writers.validation.append(block, row));
-        await parts.train.forEachRow((block, row) => writers.train.append(block, row));
+        await parts.validation.forEachRow((block, row) => writers.validation.append(block, row), gathering);
+        await parts.train.forEachRow((block, row) => writers.train.append(block, row), gathering);
       },
     );
   } finally {
@@ -143,10 +144,17 @@ function countedBy({ onWritten }: ImportOptions, totalRows: number, writers: Wri
 }
 
 /** A tenth of the rows, at most 10,000, for validation: the first ones, as all are in random order. */
-async function split(all: RowShuffle, { train, validation }: Appenders): Promise<void> {
+async function split(
+  all: RowShuffle,
+  { train, validation }: Appenders,
+  gathering: GatherOptions,
+): Promise<void> {
   const validationCount = Math.min(MAX_VALIDATION_ROWS, Math.ceil(all.count / 10));
   let seen = 0;
-  await all.forEachRow((block, row) => (seen++ < validationCount ? validation : train).append(block, row));
+  await all.forEachRow(
+    (block, row) => (seen++ < validationCount ? validation : train).append(block, row),
+    gathering,
+  );
 }
 
 /** The data set that `fill` appends the rows of: blocks, statistics, and last the manifest. */
@@ -155,7 +163,7 @@ async function writeDataset(
     Pick<ImportOptions, "threads"> & { readonly isFull: boolean },
   facts: RowFacts,
   validationFacts: RowFacts | undefined,
-  fill: (writers: Writers) => Promise<void>,
+  fill: (writers: Writers, gathering: GatherOptions) => Promise<void>,
 ): Promise<DataManifest> {
   const { storage, id, name, source, threads, isFull } = job;
   const { labels } = facts;
@@ -176,7 +184,7 @@ async function writeDataset(
       ...(of === "train" && { moments }),
     });
   const writers = { train: writer("train"), validation: writer("validation") };
-  await fill(writers);
+  await fill(writers, { threads, denseWidth: isFull ? width : undefined });
   const splits = {
     train: await finishRows(writers.train),
     validation: await finishRows(writers.validation),

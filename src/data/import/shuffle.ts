@@ -6,7 +6,10 @@ import { assert } from "../../errors.ts";
 import { RandomStream } from "../../random.ts";
 import { featureTypeOf, freeMemory, isSparse, partsOf } from "../feature-rows.ts";
 import type { RowBlock } from "../rows.ts";
+import type { ImportThreads } from "../threads/import-threads.ts";
+import { inOrder } from "../threads/in-order.ts";
 import { RowBuffer } from "./row-buffer.ts";
+import { sortedPlaces } from "./sort-rows.ts";
 import { blockSizeBytes, type KeyedRows, type RowForm, type Segment, SpillFile } from "./spill-file.ts";
 
 export interface ShuffleOptions {
@@ -20,18 +23,27 @@ export interface ShuffleOptions {
   readonly spillFolder?: string | undefined;
 }
 
+type TakeRow = (block: RowBlock, row: number) => Promise<void> | undefined;
+
+export interface GatherOptions {
+  /** Where ranges of rows that are in memory are sorted. Default: on this thread. */
+  readonly threads?: ImportThreads | undefined;
+  /** Sparse rows are wanted as dense ones of f32: a thread makes them that, where there is one. */
+  readonly denseWidth?: number | undefined;
+}
+
 /** Apart from a run's seed, so that runs with different seeds are validated on the same rows. */
 const SHUFFLE_SEED = 20180611;
 const KEYS = 2 ** 32;
 /** A segment that a disk reads in about the time that it takes to find it. */
-const SEGMENT_BYTES = 32 * 2 ** 10;
+const SPILLED_SEGMENT_BYTES = 32 * 2 ** 10;
+/** Each is memory of its own, to be had and to be given to a thread. */
+const HELD_SEGMENT_BYTES = 256 * 2 ** 10;
 const MAX_RANGES = 1024;
 /** Rows that stay in memory are scattered too, from so many on: to gather a row from just anywhere misses all caches. */
 const LEAST_SCATTERED_BYTES = 32 * 2 ** 20;
 /** Of the source, whose rows then fit a processor's cache. */
 const RANGE_BYTES = 8 * 2 ** 20;
-const DIGIT_BITS = 11;
-const DIGITS = 2 ** DIGIT_BITS;
 
 export class RowShuffle {
   readonly #options: ShuffleOptions;
@@ -48,7 +60,10 @@ export class RowShuffle {
     this.#stream = new RandomStream(SHUFFLE_SEED, options.stream);
     const { expectedBytes, memoryBytes } = options;
     if (expectedBytes > LEAST_SCATTERED_BYTES && expectedBytes <= memoryBytes)
-      this.#scattered = new ScatteredRows(Math.min(MAX_RANGES, Math.ceil(expectedBytes / RANGE_BYTES)));
+      this.#scattered = new ScatteredRows(
+        Math.min(MAX_RANGES, Math.ceil(expectedBytes / RANGE_BYTES)),
+        HELD_SEGMENT_BYTES,
+      );
   }
 
   get count(): number {
@@ -90,22 +105,35 @@ export class RowShuffle {
     }
     const rowBytes = this.#heldBytes / this.#count;
     // What is held and what waits to be written are there at once.
-    const ranges = Math.floor(memoryBytes / 4 / Math.max(SEGMENT_BYTES, 2 * rowBytes));
-    this.#scattered = new ScatteredRows(Math.max(2, Math.min(MAX_RANGES, ranges)));
+    const ranges = Math.floor(memoryBytes / 4 / Math.max(SPILLED_SEGMENT_BYTES, 2 * rowBytes));
+    this.#scattered = new ScatteredRows(Math.max(2, Math.min(MAX_RANGES, ranges)), SPILLED_SEGMENT_BYTES);
     await this.#scattered.spillTo(file);
     for (let held = this.#held.shift(); held; held = this.#held.shift()) await this.#scattered.add(held);
   }
 
   /** Calls `take` for every row, in random order; once. What it returns is waited for. */
-  async forEachRow(take: (block: RowBlock, row: number) => Promise<void> | undefined): Promise<void> {
+  async forEachRow(take: TakeRow, { threads, denseWidth }: GatherOptions = {}): Promise<void> {
     const scattered = this.#scattered;
     if (!scattered) {
-      await sorted(this.#held.splice(0), take);
+      await eachSorted(this.#held.splice(0), take);
+      return;
+    }
+    if (threads && !this.isSpilled) {
+      const ranges = scattered.takeHeld();
+      const sort = (rows: readonly KeyedRows[]) => threads.sort(rows, denseWidth);
+      for (const [, coming] of inOrder(ranges, 2 * threads.count, sort)) {
+        const block = await coming;
+        for (let row = 0; row < block.count; row++) {
+          const waiting = take(block, row);
+          if (waiting) await waiting;
+        }
+        freeBlock(block);
+      }
       return;
     }
     for (let range = 0; range < scattered.ranges; range++) {
       const rows = await scattered.take(range, this.#form!);
-      await sorted(rows, take);
+      await eachSorted(rows, take);
       rows.forEach(freeRows);
     }
   }
@@ -122,9 +150,9 @@ class ScatteredRows {
   readonly #segments: (Segment | KeyedRows)[][];
   #file: SpillFile | undefined;
 
-  constructor(ranges: number) {
+  constructor(ranges: number, segmentBytes: number) {
     this.ranges = ranges;
-    this.#pending = Array.from({ length: ranges }, () => new PendingRows());
+    this.#pending = Array.from({ length: ranges }, () => new PendingRows(segmentBytes));
     this.#segments = Array.from({ length: ranges }, () => []);
   }
 
@@ -159,9 +187,22 @@ class ScatteredRows {
     const all: KeyedRows[] = [];
     for (const segment of this.#segments[range]!.splice(0))
       all.push("block" in segment ? segment : await this.#file!.read(segment, form));
+    this.#takePending(range, all);
+    return all;
+  }
+
+  /** As `take`, range after range, of rows that are all in memory; ranges without rows are left out. */
+  *takeHeld(): Generator<KeyedRows[]> {
+    for (let range = 0; range < this.ranges; range++) {
+      const all = this.#segments[range]!.splice(0) as KeyedRows[];
+      this.#takePending(range, all);
+      if (all.length > 0) yield all;
+    }
+  }
+
+  #takePending(range: number, all: KeyedRows[]): void {
     const pending = this.#pending[range]!;
     if (pending.count > 0) all.push(pending.take());
-    return all;
   }
 }
 
@@ -172,13 +213,22 @@ async function moved(rows: KeyedRows, file: SpillFile): Promise<Segment> {
 }
 
 function freeRows({ keys, block }: KeyedRows): void {
-  freeMemory([keys, block.labels, ...partsOf(block.features)]);
+  freeMemory([keys]);
+  freeBlock(block);
+}
+
+function freeBlock({ labels, features }: RowBlock): void {
+  freeMemory([labels, ...partsOf(features)]);
 }
 
 /** The next segment of a range. */
 class PendingRows {
-  readonly #rows = new RowBuffer(SEGMENT_BYTES);
+  readonly #rows: RowBuffer;
   #keys = new Uint32Array(64);
+
+  constructor(segmentBytes: number) {
+    this.#rows = new RowBuffer(segmentBytes);
+  }
 
   get count(): number {
     return this.#rows.count;
@@ -200,45 +250,10 @@ class PendingRows {
   }
 }
 
-async function sorted(
-  all: readonly KeyedRows[],
-  take: (block: RowBlock, row: number) => Promise<void> | undefined,
-): Promise<void> {
-  const count = all.reduce((sum, { keys }) => sum + keys.length, 0);
-  const keys = new Uint32Array(count);
-  const blockOf = new Uint32Array(count);
-  const rowOf = new Uint32Array(count);
-  let at = 0;
-  for (const [index, { block, keys: own }] of all.entries()) {
-    keys.set(own, at);
-    for (let row = 0; row < block.count; row++, at++) {
-      blockOf[at] = index;
-      rowOf[at] = row;
-    }
-  }
-  const order = orderByKey(keys);
-  for (let k = 0; k < count; k++) {
-    const i = order[k]!;
-    const waiting = take(all[blockOf[i]!]!.block, rowOf[i]!);
+async function eachSorted(all: readonly KeyedRows[], take: TakeRow): Promise<void> {
+  const { blockOf, rowOf } = sortedPlaces(all);
+  for (let k = 0; k < rowOf.length; k++) {
+    const waiting = take(all[blockOf[k]!]!.block, rowOf[k]!);
     if (waiting) await waiting;
   }
-}
-
-/** Indices of `keys` in rising order, equal ones in the order in which they stand: a radix sort by 11 bits at a time. */
-export function orderByKey(keys: Uint32Array): Uint32Array {
-  const count = keys.length;
-  let order = new Uint32Array(count);
-  for (let i = 0; i < count; i++) order[i] = i;
-  let next = new Uint32Array(count);
-  for (let shift = 0; shift < 32; shift += DIGIT_BITS) {
-    const starts = new Uint32Array(DIGITS + 1);
-    for (let i = 0; i < count; i++) starts[((keys[i]! >>> shift) & (DIGITS - 1)) + 1]!++;
-    for (let digit = 0; digit < DIGITS; digit++) starts[digit + 1]! += starts[digit]!;
-    for (let k = 0; k < count; k++) {
-      const i = order[k]!;
-      next[starts[(keys[i]! >>> shift) & (DIGITS - 1)]!++] = i;
-    }
-    [order, next] = [next, order];
-  }
-  return order;
 }

@@ -7,6 +7,7 @@ import { fitImage, type ImageTask } from "../formats/fit-image.ts";
 import { makeParser } from "../formats/record-parsers.ts";
 import { parseWindow, type RecordParser } from "../formats/text-records.ts";
 import { packBlock } from "../import/pack-block.ts";
+import { sortRows } from "../import/sort-rows.ts";
 import { BlockMemory } from "./block-memory.ts";
 import { hashPart } from "./hash-part.ts";
 import type { Answer, ImageAnswer, TaskMessage } from "./tasks.ts";
@@ -47,6 +48,12 @@ async function perform({ kind, input }: TaskMessage): Promise<Performed> {
     case "image": {
       const output = await decoded(input);
       return [{ output }, "image" in output ? [output.image.pixels.buffer as ArrayBuffer] : []];
+    }
+    case "sort": {
+      const { rows, denseWidth } = input;
+      const output = sortRows(rows, denseWidth);
+      for (const { keys, block } of rows) freeMemory([keys, block.labels, ...partsOf(block.features)]);
+      return [{ output }, ownMemory([output.labels, ...partsOf(output.features)])];
     }
     case "pack": {
       const { rows, count, plan } = input;

@@ -1,4 +1,4 @@
-// Threads that an import has its work done on: they hash files, parse text, decode images and pack blocks, while the thread
+// Threads that an import has its work done on: they hash files, parse text, decode images, sort rows and pack blocks, while the thread
 // that reads takes in what they made, in its order. Nothing of a result depends on how many there are.
 
 import { availableParallelism } from "node:os";
@@ -13,6 +13,7 @@ import type { Image } from "../formats/resize.ts";
 import type { ParseOptions, ReturnedWindow } from "../formats/text-records.ts";
 import type { TextWindow } from "../formats/text-windows.ts";
 import type { PackedBlock, PackPlan } from "../import/pack-block.ts";
+import type { KeyedRows } from "../import/spill-file.ts";
 import type { RowBlock } from "../rows.ts";
 import { BlockMemory } from "./block-memory.ts";
 import type { Answer, TaskKind, TaskMessage, Tasks } from "./tasks.ts";
@@ -77,6 +78,12 @@ export class ImportThreads {
     if (!block) return result;
     const release = () => this.#memory.giveBack(buffersOf(block));
     return { ...result, parsed: { ...result.parsed, block: { ...block, release } } };
+  }
+
+  /** As `sortRows` here. The rows' memory goes to the thread. */
+  sort(rows: readonly KeyedRows[], denseWidth: number | undefined): Promise<RowBlock> {
+    const given = rows.flatMap(({ keys, block }) => [keys.buffer as ArrayBuffer, ...buffersOf(block)]);
+    return this.#send({ kind: "sort", input: { rows, denseWidth } }, given);
   }
 
   /** The rows' memory goes to the thread. */

@@ -8,6 +8,8 @@ import type { Image } from "../formats/resize.ts";
 import type { ParseOptions, ReturnedWindow } from "../formats/text-records.ts";
 import type { TextWindow } from "../formats/text-windows.ts";
 import type { PackedBlock, PackPlan } from "../import/pack-block.ts";
+import type { KeyedRows } from "../import/spill-file.ts";
+import type { RowBlock } from "../rows.ts";
 
 /** An error of the image's is told as data: threads would strip it of its code. */
 export type ImageAnswer = { readonly image: Image } | { readonly refused: ErrorRecord };
@@ -26,6 +28,11 @@ export interface Tasks {
     readonly output: ReturnedWindow<unknown>;
   };
   image: { readonly input: ImageTask; readonly output: ImageAnswer };
+  /** Rows by their keys, as `sortRows` does it. */
+  sort: {
+    readonly input: { readonly rows: readonly KeyedRows[]; readonly denseWidth: number | undefined };
+    readonly output: RowBlock;
+  };
   pack: {
     readonly input: { readonly rows: BlockRows; readonly count: number; readonly plan: PackPlan };
     readonly output: PackedBlock;

@@ -5,6 +5,7 @@ import { readManifest, statisticsKey } from "../../../src/data/manifest.ts";
 import { importSource } from "../../../src/data/partition.ts";
 import type { CsrRows, RowBlock, SourceRows } from "../../../src/data/rows.ts";
 import type { Source } from "../../../src/data/source.ts";
+import { ImportThreads } from "../../../src/data/threads/import-threads.ts";
 import { RandomStream } from "../../../src/random.ts";
 import { temporaryFolder } from "../files.ts";
 import { classes, dense, emptyStorage, loadSource, loadSplits, readerOf, type Splits } from "../load.ts";
@@ -157,6 +158,38 @@ test("rows that are scattered in memory, or then have to go to disk, come in the
   assert.equal(await imported(2 ** 26, 2 ** 26 + 1), held);
   assert.equal(await imported(2 ** 20, 1000), held);
 });
+
+test("threads sort rows of any form as this thread does, sparse ones that are mostly full as dense ones too", async () => {
+  const { importRows } = await import("../../../src/data/import/import-rows.ts");
+  const threads = new ImportThreads(2);
+  try {
+    for (const reader of [...Object.values(kinds), mostlyFull]) {
+      const imported = async (sorters?: ImportThreads) => {
+        const storage = await emptyStorage();
+        const job = { storage, id: "0", name: "rows", source: "a test", rows: reader() };
+        const sizes = { sourceBytes: sorters ? 2 ** 27 : 0 };
+        const options = { memoryBytes: 2 ** 30, threads: sorters };
+        const { contentHash, featureType } = await importRows({ ...job, ...sizes }, options);
+        return { contentHash, featureType };
+      };
+      assert.deepEqual(await imported(threads), await imported());
+    }
+  } finally {
+    await threads.close();
+  }
+});
+
+/** Three columns, of which a row lacks one. */
+function mostlyFull(): SourceRows {
+  const count = 300;
+  const features = {
+    rowStarts: Uint32Array.from({ length: count + 1 }, (_, row) => 2 * row),
+    columns: Uint32Array.from({ length: 2 * count }, (_, i) => (i % 2 === 0 ? 0 : 1 + ((i >> 1) % 2))),
+    values: Float32Array.from({ length: 2 * count }, (_, i) => i + 1),
+  };
+  const labels = Float64Array.from({ length: count }, (_, row) => row % 2);
+  return readerOf([{ count, features, labels }], { labels: classes(2), featureShape: [3] });
+}
 
 test("a source's own split is kept, and each part of it shuffled", async () => {
   const rows = {
