@@ -62,6 +62,19 @@ export class BlockWriter {
     return this.#rows.append(block, row) ? this.#write() : undefined;
   }
 
+  /** As `append` of rows [begin, end), one after the other. */
+  appendRun(block: RowBlock, begin: number, end: number): Promise<void> | undefined {
+    return end - begin === 1 ? this.append(block, begin) : this.#appendMany(block, begin, end);
+  }
+
+  async #appendMany(block: RowBlock, begin: number, end: number): Promise<void> {
+    for (let row = begin; row < end;) {
+      const { next, isFull } = this.#rows.appendRun(block, row, end);
+      if (isFull) await this.#write();
+      row = next;
+    }
+  }
+
   /** Writes what is left. Returns the sha256 of all rows (hex). */
   async finish(): Promise<string> {
     if (this.#rows.count > 0) await this.#write();

@@ -96,8 +96,8 @@ export async function importRows(job: ImportJob, options: ImportOptions = {}): P
       validation.facts(),
       async (all, gathering) => {
         const writers = countedBy(options, total, all);
-        await parts.validation.forEachRow((block, row) => writers.validation.append(block, row), gathering);
-        await parts.train.forEachRow((block, row) => writers.train.append(block, row), gathering);
+        for (const part of ["validation", "train"] as const)
+          await parts[part].forEachRun((...run) => writers[part].appendRun(...run), gathering);
       },
     );
   } finally {
@@ -125,8 +125,8 @@ function isFull({ count, nonZeros }: RowShuffle, { featureType, featureShape }: 
 }
 
 type Writers = Readonly<Record<Split, BlockWriter>>;
-/** A row's way into its split. */
-type Appenders = Readonly<Record<Split, Pick<BlockWriter, "append">>>;
+/** Rows' way into their split. */
+type Appenders = Readonly<Record<Split, Pick<BlockWriter, "appendRun">>>;
 
 /** To tell of every row would take longer than to append it. */
 const ROWS_A_WORD = 2 ** 12;
@@ -134,10 +134,12 @@ const ROWS_A_WORD = 2 ** 12;
 function countedBy({ onWritten }: ImportOptions, totalRows: number, writers: Writers): Appenders {
   if (!onWritten) return writers;
   let written = 0;
-  const counted = (writer: BlockWriter): Pick<BlockWriter, "append"> => ({
-    append(block, row) {
-      if (++written % ROWS_A_WORD === 0) onWritten(written, totalRows);
-      return writer.append(block, row);
+  const counted = (writer: BlockWriter): Pick<BlockWriter, "appendRun"> => ({
+    appendRun(block, begin, end) {
+      const before = written;
+      written += end - begin;
+      if (Math.floor(written / ROWS_A_WORD) > Math.floor(before / ROWS_A_WORD)) onWritten(written, totalRows);
+      return writer.appendRun(block, begin, end);
     },
   });
   return { train: counted(writers.train), validation: counted(writers.validation) };
@@ -151,10 +153,16 @@ async function split(
 ): Promise<void> {
   const validationCount = Math.min(MAX_VALIDATION_ROWS, Math.ceil(all.count / 10));
   let seen = 0;
-  await all.forEachRow(
-    (block, row) => (seen++ < validationCount ? validation : train).append(block, row),
-    gathering,
-  );
+  await all.forEachRun((block, begin, end) => {
+    const first = seen;
+    seen += end - begin;
+    if (first >= validationCount) return train.appendRun(block, begin, end);
+    if (seen <= validationCount) return validation.appendRun(block, begin, end);
+    const cut = begin + validationCount - first;
+    return Promise.resolve(validation.appendRun(block, begin, cut)).then(() =>
+      train.appendRun(block, cut, end),
+    );
+  }, gathering);
 }
 
 /** The data set that `fill` appends the rows of: blocks, statistics, and last the manifest. */

@@ -40,6 +40,30 @@ export class RowBuffer {
     return this.#rows.append(block.features, row);
   }
 
+  /** As `append` of rows [begin, end), up to the one that fills the buffer. Returns behind which row it stopped, and whether it is full. */
+  appendRun(
+    block: RowBlock,
+    begin: number,
+    end: number,
+  ): { readonly next: number; readonly isFull: boolean } {
+    this.#rows ??= this.#open(block);
+    const rows = this.#rows;
+    if (isSparse(block.features) || !(rows instanceof DenseBuffer)) {
+      for (let row = begin; row < end; row++)
+        if (this.append(block, row)) return { next: row + 1, isFull: true };
+      return { next: end, isFull: false };
+    }
+    const next = Math.min(end, begin + rows.room);
+    this.#hasLabels = block.labels.length > 0;
+    if (this.#hasLabels) {
+      const wanted = this.#count + next - begin;
+      if (wanted > this.#labels.length) this.#labels = grown(this.#labels, wanted);
+      this.#labels.set(block.labels.subarray(begin, next), this.#count);
+    }
+    this.#count += next - begin;
+    return { next, isFull: rows.appendRun(block.features, begin, next) };
+  }
+
   #open({ features, count }: RowBlock): DenseBuffer | CsrBuffer {
     if (!isSparse(features))
       return new DenseBuffer(featureTypeOf(features), features.length / count, this.#capacityBytes);
@@ -81,6 +105,18 @@ class DenseBuffer {
     if (isSparse(features)) this.#scatter(features, row);
     else this.#copy(features, row);
     this.#length += this.#width;
+    return this.#length === this.#capacity;
+  }
+
+  /** Rows that it takes before it is full. */
+  get room(): number {
+    return (this.#capacity - this.#length) / this.#width;
+  }
+
+  appendRun(from: DenseRows, begin: number, end: number): boolean {
+    if (this.#values.length === 0) this.#values = denseArray(this.#type, this.#capacity);
+    this.#values.set(from.subarray(begin * this.#width, end * this.#width), this.#length);
+    this.#length += (end - begin) * this.#width;
     return this.#length === this.#capacity;
   }
 

@@ -23,7 +23,8 @@ export interface ShuffleOptions {
   readonly spillFolder?: string | undefined;
 }
 
-type TakeRow = (block: RowBlock, row: number) => Promise<void> | undefined;
+/** Of rows [begin, end) of a block. */
+type TakeRows = (block: RowBlock, begin: number, end: number) => Promise<void> | undefined;
 
 export interface GatherOptions {
   /** Where ranges of rows that are in memory are sorted. Default: on this thread. */
@@ -111,8 +112,8 @@ export class RowShuffle {
     for (let held = this.#held.shift(); held; held = this.#held.shift()) await this.#scattered.add(held);
   }
 
-  /** Calls `take` for every row, in random order; once. What it returns is waited for. */
-  async forEachRow(take: TakeRow, { threads, denseWidth }: GatherOptions = {}): Promise<void> {
+  /** Calls `take` for run after run of rows in random order, each row once. What it returns is waited for. */
+  async forEachRun(take: TakeRows, { threads, denseWidth }: GatherOptions = {}): Promise<void> {
     const scattered = this.#scattered;
     if (!scattered) {
       await eachSorted(this.#held.splice(0), take);
@@ -123,10 +124,7 @@ export class RowShuffle {
       const sort = (rows: readonly KeyedRows[]) => threads.sort(rows, denseWidth);
       for (const [, coming] of inOrder(ranges, 2 * threads.count, sort)) {
         const block = await coming;
-        for (let row = 0; row < block.count; row++) {
-          const waiting = take(block, row);
-          if (waiting) await waiting;
-        }
+        await take(block, 0, block.count);
         freeBlock(block);
       }
       return;
@@ -250,10 +248,11 @@ class PendingRows {
   }
 }
 
-async function eachSorted(all: readonly KeyedRows[], take: TakeRow): Promise<void> {
+async function eachSorted(all: readonly KeyedRows[], take: TakeRows): Promise<void> {
   const { blockOf, rowOf } = sortedPlaces(all);
   for (let k = 0; k < rowOf.length; k++) {
-    const waiting = take(all[blockOf[k]!]!.block, rowOf[k]!);
+    const row = rowOf[k]!;
+    const waiting = take(all[blockOf[k]!]!.block, row, row + 1);
     if (waiting) await waiting;
   }
 }
