@@ -27,7 +27,7 @@ import { median, summariseTimes } from "../statistics.ts";
 const FUNCTION = "bench";
 const MEMORY_MIB = 1769;
 const LENET5 = ["--model", "lenet5", "--threads", "1", "--io-thread", "off", "--epochs", "1"];
-/** About three lives of 10 s: the first hand-over finds no warm process, the others do. */
+/** About three lives of 10 s. */
 const CUT_EPOCHS = 90;
 const CROWD = 100;
 

@@ -9,8 +9,6 @@ export interface Functions {
    * "functions-throttled", "functions-unreachable", "function-missing" or "event-too-large".
    */
   invoke(event: object): Promise<void>;
-  /** Where the first invocation has more to do than others: does that now. Never throws; `invoke` then does. */
-  prepare?(): Promise<void>;
   close(): Promise<void>;
 }
 

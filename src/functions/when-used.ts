@@ -1,5 +1,5 @@
 // Puts off what a driver costs: most workers start no other one, and the SDK takes longer to load than all the rest of a
-// worker. Whoever has nothing else to do loads it before it is needed (`prepare`).
+// worker.
 
 import type { Functions } from "./functions.ts";
 
@@ -10,10 +10,6 @@ export function whenUsed(open: () => Promise<Functions>): Functions {
     async invoke(event) {
       opened ??= open();
       await (await opened).invoke(event);
-    },
-    async prepare() {
-      opened ??= open();
-      await Promise.allSettled([opened]);
     },
     async close() {
       const [outcome] = await Promise.allSettled([opened]);

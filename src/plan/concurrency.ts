@@ -1,5 +1,5 @@
-// How many workers an account's concurrent executions are enough for: a worker and its successor overlap when a function
-// nears its time-out, so each needs two, and whoever starts them one.
+// How many workers an account's concurrent executions are enough for: a worker and its successor, or whoever comes in the
+// place of a frozen one, may overlap, so each needs two, and whoever starts them one.
 
 const EXECUTIONS_PER_WORKER = 2;
 const STARTERS = 1;

@@ -49,16 +49,6 @@ export class Invocation {
     return this.lifeMs - (performance.now() - this.#beganMs);
   }
 
-  /** Until this share of its time has passed. */
-  msUntil(share: number): number {
-    return this.lifeLeftMs - (1 - share) * this.lifeMs;
-  }
-
-  /** Share of its time that has passed. */
-  get spentShare(): number {
-    return 1 - this.lifeLeftMs / this.lifeMs;
-  }
-
   /** Initialisation is billed as well: https://aws.amazon.com/lambda/pricing/ */
   get usage(): Omit<Usage, "requestsUsd"> {
     return {

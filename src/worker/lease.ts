@@ -2,7 +2,6 @@
 // the newest end soon, and it tells a duplicate or late start whether anybody needs it.
 
 import { setTimeout } from "node:timers/promises";
-import { SltrainError } from "../errors.ts";
 import { getJson, putOwnJson } from "../run/json-object.ts";
 import { newestGeneration, type RankPlace } from "../run/observe-rank.ts";
 import type { Heartbeat, Lease, StartReason } from "../run/records.ts";
@@ -14,31 +13,20 @@ export interface ClaimOptions extends RankPlace {
   readonly requestId: string;
   /** Whoever gives no sign of life for so long is dead. */
   readonly silenceMs: number;
-  /** For how long it is worth this worker's while to wait for its predecessor. */
-  readonly patienceMs: () => number;
-  /** Starts another one in place of this one, which has waited away its time. */
-  readonly renew: () => Promise<void>;
 }
 
-/** From the end of a function's time until nothing of it can be seen any more. */
-const END_MS = 200;
 /** Looks at a holder, from one sign of life to the next. */
 const LOOKS = 8;
 
 /**
  * The generation that this worker is to act as; undefined if the rank needs no other worker. Whoever finds the wanted one
  * held claims the next, but only if the newest holder is dead: an invocation that is delivered twice, or repeated after a
- * crash, is of use or ends. A successor waits until its predecessor hands over, or is dead; a copy of a slow worker asks
- * when it has come as far as that one.
+ * crash, is of use or ends. A copy of a slow worker asks when it has come as far as that one.
  */
 export async function claim(options: ClaimOptions): Promise<number | undefined> {
   const { generation, reason } = options;
   if (reason === "speculation") {
     if (await needsNobody(options)) return undefined;
-    return (await putLease(options, generation)) ? generation : undefined;
-  }
-  if (reason === "handover") {
-    if (!(await awaitHandover(options))) return undefined;
     return (await putLease(options, generation)) ? generation : undefined;
   }
   const [isFirst, isLate] = await Promise.all([putLease(options, generation), needsNobody(options)]);
@@ -61,66 +49,25 @@ function putLease(options: ClaimOptions, generation: number): Promise<boolean> {
   return putOwnJson(storage, leaseKey(options, generation), lease);
 }
 
-/** Whether the worker is needed: its predecessor has left its state, or has died. */
-async function awaitHandover(options: ClaimOptions): Promise<boolean> {
-  const { storage, keys, attempt, rank, generation, silenceMs, patienceMs, renew } = options;
-  const handover = { key: keys.handover(attempt, rank, generation - 1) };
-  for (let seen = await signOfLife(options, generation - 1); ;) {
-    if (seen.hasLeft) return true;
-    const longMs = Math.min(silenceMs, seen.lastsMs);
-    const timeoutMs = Math.max(1, Math.min(longMs, patienceMs()));
-    try {
-      for await (const _ of storage.waitFor([handover], { timeoutMs })) return true;
-    } catch (error) {
-      // A store that fails at a wait's end is given no time there: what is asked of it next is asked for as long as it takes.
-      const mayPass = error instanceof SltrainError && (error.code === "wait-timeout" || error.retryable);
-      if (!mayPass) throw error;
-    }
-    const taken = await getJson(storage, leaseKey(options, generation));
-    if (taken !== undefined || (await needsNobody(options))) return false;
-    const now = await signOfLife(options, generation - 1);
-    if (timeoutMs === longMs && now.sign === seen.sign) return true;
-    if (patienceMs() <= 0) {
-      await renew();
-      return false;
-    }
-    seen = now;
-  }
-}
-
 /** Whether the holder, or the run while it needs nothing of the holder, gives a sign of life in time. */
 async function isAlive(options: ClaimOptions, generation: number): Promise<boolean> {
   const before = await signOfLife(options, generation);
   for (let look = 0; look < LOOKS; look++) {
     await setTimeout(options.silenceMs / LOOKS);
-    if ((await needsNobody(options)) || (await signOfLife(options, generation)).sign !== before.sign)
-      return true;
+    if ((await needsNobody(options)) || (await signOfLife(options, generation)) !== before) return true;
   }
   return false;
 }
 
-interface SignOfLife {
-  readonly sign: string;
-  /** It cannot last longer without another one. */
-  readonly lastsMs: number;
-  /** It was the last. */
-  readonly hasLeft: boolean;
-}
-
 /** Changes while the generation, or one after it, lives: it beats while its peers wait for it, and else the run goes on. */
-async function signOfLife(options: ClaimOptions, generation: number): Promise<SignOfLife> {
+async function signOfLife(options: ClaimOptions, generation: number): Promise<string> {
   const { storage, keys, attempt, rank } = options;
   const [beat, next, leader] = await Promise.all([
     getJson<Heartbeat>(storage, keys.heartbeat(attempt, rank, generation)),
     getJson<Lease>(storage, leaseKey(options, generation + 1)),
     rank === 0 ? undefined : newestStep({ ...options, rank: 0 }),
   ]);
-  const sign = JSON.stringify([beat?.beat, next?.nonce, leader]);
-  return {
-    sign,
-    lastsMs: beat === undefined ? Infinity : beat.remainingMs + END_MS,
-    hasLeft: beat?.state === "handed-over",
-  };
+  return JSON.stringify([beat?.beat, next?.nonce, leader]);
 }
 
 async function newestStep(of: RankPlace): Promise<number | undefined> {

@@ -1,5 +1,5 @@
-// How much of a function's life is left, and what a worker should do about it: have its successor started in time, and
-// hand over at a step's end while there is time for it. By what this worker has measured; all in milliseconds.
+// How much of a function's life is left, and whether a worker should hand over at a step's end while there is time for
+// it. By what this worker has measured; all in milliseconds.
 
 /** Steps that are remembered. */
 const REMEMBERED = 16;
@@ -27,8 +27,6 @@ export const UNKNOWN_PACE: Pace = { stepMs: 0, epochEndMs: null };
 
 export interface LifetimeOptions {
   readonly remainingMs: () => number;
-  /** Until this worker was ready to train: what a successor takes, for it mostly finds a process as warm. */
-  readonly startMs: number;
   readonly stateBytes: number;
   /** The longest that the state has taken so far. */
   readonly stateMs: () => number;
@@ -77,18 +75,6 @@ export class Lifetime {
   /** Whether the state should be handed over before the next exchange, which may end an epoch. */
   isOver(endsEpoch: boolean): boolean {
     return this.#options.remainingMs() < this.#marginMs(endsEpoch);
-  }
-
-  /** Whether a successor should be on its way: the run's last `exchanges` and `epochEnds` do not fit. */
-  needsSuccessor(exchanges: number, epochEnds: number): boolean {
-    const remainingMs = this.#options.remainingMs();
-    const restMs = exchanges * this.#stepMs + epochEnds * this.#endMs;
-    return this.isShort(remainingMs) && remainingMs - this.#marginMs(true) < restMs;
-  }
-
-  /** Whether a successor may take as long to start as there is time to train. */
-  isShort(remainingMs: number): boolean {
-    return remainingMs - this.#marginMs(true) < CAUTION * this.#options.startMs;
   }
 
   #marginMs(endsEpoch: boolean): number {

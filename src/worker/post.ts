@@ -2,20 +2,15 @@
 
 import { samplesPerStep } from "../config/samples-per-step.ts";
 import { batchesPerEpoch } from "../data/order.ts";
-import type { Functions } from "../functions/functions.ts";
 import { watchPace } from "../plan/watch-pace.ts";
 import { runKeys } from "../run/keys.ts";
-import type { Heartbeat, WorkerEvent } from "../run/records.ts";
-import { summon } from "../run/summons.ts";
-import type { Storage } from "../storage/storage.ts";
+import type { Heartbeat } from "../run/records.ts";
 import { Fenced, HeartbeatTimer } from "./heartbeat.ts";
 import { claim } from "./lease.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
-/** A successor that has waited for so much of its life has too little left to train. */
-const MOST_WAITING = 0.5;
-/** And one that would wait for longer than that to be sure of a death never would be. */
-const LONGEST_SILENCE = MOST_WAITING / 2;
+/** Of a worker's life: whoever waited for longer to be sure of a death would have too little left to train. */
+const LONGEST_SILENCE = 0.25;
 
 /**
  * Throws `Fenced` if the rank needs no other worker. A copy of a slow worker gets the post that it is to claim when it has
@@ -56,7 +51,6 @@ export async function claimPost({
   manifest: { config },
   invocation,
   storage,
-  functions,
 }: WorkerOptions): Promise<number> {
   const { runId, rank, attempt, reason } = event;
   const { leaderBeatMs } = watchPace(storage.capabilities.prices, config);
@@ -65,17 +59,7 @@ export async function claimPost({
     requestId: invocation.requestId,
     // The run's own sign of life is rank 0's.
     silenceMs: Math.min(Math.max(config.leaseMs, 2 * leaderBeatMs), LONGEST_SILENCE * invocation.lifeMs),
-    patienceMs: () => invocation.msUntil(MOST_WAITING),
-    renew: () => renew(storage, functions, event),
   });
   if (generation === undefined) throw new Fenced();
   return generation;
-}
-
-/** Has another function started with the event that this one was started with. */
-async function renew(storage: Storage, functions: Functions | undefined, event: WorkerEvent): Promise<void> {
-  if (functions === undefined) return;
-  // It has trained nothing, so it knows of no step.
-  const by = { by: String(event.rank), step: 0 };
-  for (let tryNumber = 1; !(await summon({ storage, functions, event, tryNumber, ...by }));) tryNumber++;
 }

@@ -9,7 +9,8 @@ import type { Attempt } from "../run/attempts.ts";
 import { getJson, putJson } from "../run/json-object.ts";
 import { runKeys } from "../run/keys.ts";
 import { type MembersEntry, readMembers } from "../run/membership.ts";
-import type { RunManifest, Usage } from "../run/records.ts";
+import type { RunManifest, Usage, WorkerEvent } from "../run/records.ts";
+import { summon } from "../run/summons.ts";
 import { availableThreads, planThreads } from "./available-threads.ts";
 import { changeCrew } from "./change-crew.ts";
 import { equip, type Equipment, keepEquipment } from "./equipment.ts";
@@ -23,6 +24,31 @@ import type { WorkerEnd, WorkerOptions } from "./worker-options.ts";
 
 /** Throws what training throws, unless nobody needs this worker by then. */
 export async function runWorker(options: WorkerOptions): Promise<WorkerEnd> {
+  const end = await actAsRank(options);
+  if (end.state === "handed-over") await summonSuccessor(options, end.generation);
+  return end;
+}
+
+/**
+ * The last thing that a worker does: its process is free before the event has come through the queue, and serves the
+ * successor warm.
+ */
+async function summonSuccessor(
+  { event, manifest, storage, functions, cursor }: WorkerOptions,
+  generation: number,
+): Promise<void> {
+  // Whoever sees the state that was left does it instead.
+  if (functions === undefined || manifest.config.orchestration === "coordinator") return;
+  const successor: WorkerEvent = { ...event, generation: generation + 1, reason: "handover" };
+  try {
+    await summon({ storage, functions, event: successor, by: String(event.rank), step: cursor.step });
+  } catch (error) {
+    // Whoever sees that the state was handed over and nobody takes it tries again.
+    console.error(`could not start the successor: ${String(error)}`);
+  }
+}
+
+async function actAsRank(options: WorkerOptions): Promise<WorkerEnd> {
   const { event, manifest, invocation, storage } = options;
   const { startup } = invocation;
   startup.end("manifest");
@@ -34,7 +60,6 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerEnd> {
   const ioThread = threads.io ? startIoThread() : undefined;
   const fence = new AbortController();
   const latePeers = new LatePeers(options);
-  const isSuccessor = event.reason === "handover";
   let equipment: Equipment | undefined;
   let peers: Peers | undefined;
   let post: HeartbeatTimer | undefined;
@@ -51,19 +76,17 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerEnd> {
     }));
   };
   try {
-    // A successor is ready for all when it claims; others need not wait for their claim before they get ready.
+    // It gets ready while it claims.
     const equipping = equip({ storage, manifest, rank: event.rank, threads: threads.compute, startup });
-    [equipment] = await both(equipping, isSuccessor ? undefined : takePost());
-    const member = { ...event, generation: post?.generation ?? event.generation };
+    [equipment] = await both(equipping, takePost());
+    startup.end("claim");
+    const member = { ...event, generation: post!.generation };
     peers = await openPeers(member, manifest, storage, { ...equipment, ioThread, onLate: latePeers.tell });
     const algorithm = await algorithmOf(manifest, equipment, peers, fence.signal);
     const readyMs = invocation.elapsedMs;
-    // While it waits for its predecessor: its own successor may have to be started in its last moment.
-    if (isSuccessor) await Promise.all([takePost(), options.functions?.prepare?.()]);
-    startup.end("claim");
     const ready = {
       ...{ event: member, equipment, peers, algorithm, post: post!, limits, members },
-      ...{ fence, readyMs },
+      fence,
     };
     latePeers.watch({
       ...{ event: member, stepsPerEpoch: equipment.schedule.stepsPerEpoch, startMs: readyMs },

@@ -5,7 +5,7 @@ import type { Invocation } from "./invocation.ts";
 /**
  * In order. `load`: Node's own start, and the bundle until the handler is called; nothing of it in a warm process. Data is loaded while the program is
  * compiled; `data` is what is left to wait for after that,
- * `claim` what a successor waits for its predecessor.
+ * `claim` for the rank's post.
  */
 export const STARTUP_STAGES = [
   "load",

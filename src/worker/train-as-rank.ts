@@ -38,14 +38,12 @@ export interface Ready {
   /** Known to rank 0. */
   readonly members: readonly MembersEntry[];
   readonly fence: AbortController;
-  /** By the invocation's clock: a wait for a predecessor is not in it. */
-  readonly readyMs: number;
 }
 
 /** Throws what training throws, and Fenced where nobody needs this worker. */
 export async function trainAsRank(
   options: WorkerOptions,
-  { event, equipment, peers, algorithm, post, limits, members, fence, readyMs }: Ready,
+  { event, equipment, peers, algorithm, post, limits, members, fence }: Ready,
 ): Promise<WorkerEnd> {
   const { manifest, invocation, storage, functions, cursor } = options;
   const { runId, rank, attempt, generation } = event;
@@ -85,12 +83,9 @@ export async function trainAsRank(
   const relay =
     functions &&
     new Relay({
-      ...{ storage, functions, event, ...pace },
-      step: () => cursor.step,
-      summons: config.orchestration !== "coordinator",
+      ...pace,
       remainingMs: () => invocation.remainingMs,
       lifeLeftMs: () => invocation.lifeLeftMs,
-      startMs: readyMs,
       stateBytes: await keeper.sizeBytes(),
       stateMs: () => keeper.longestMs,
       validationMs: () =>
@@ -114,8 +109,6 @@ export async function trainAsRank(
     ...{ train, parts: equipment.parts, validation: equipment.validation, signal: fence.signal },
     replays: !isFirst,
     onLevel: act,
-    // Whoever has waited away half of its life may not have enough left for one more step.
-    isTired: event.reason === "handover" && invocation.spentShare > 0.5,
     vote: (step) => (post.stopRequested() ? "stop-requested" : (limits?.reached() ?? resize(step + 1))),
     onStep: (outcome) => {
       invocation.startup.end("firstStep");
@@ -139,10 +132,12 @@ export async function trainAsRank(
       await keeper.checkpoint();
     },
     handsOver: (stepsLeft) => acts && (relay?.isDue(stepsLeft) ?? false),
-  }).catch((error: unknown) => {
-    if (error instanceof Exhausted) return "exhausted" as const;
-    throw error;
-  });
+  })
+    .catch((error: unknown) => {
+      if (error instanceof Exhausted) return "exhausted" as const;
+      throw error;
+    })
+    .finally(() => relay?.close());
   await act();
   if (ended === "handed-over" || (ended === "interrupted" && isWholeInStep(manifest, replica))) {
     spend();
@@ -151,11 +146,9 @@ export async function trainAsRank(
   if (ended === "exhausted" || ended === "interrupted") {
     const computed = replica.batchesTrained > 0;
     refuseStall({ rank, step: cursor.step, computed, stall: cursor.stall }, invocation.lifeMs);
-    await relay!.leave();
-    return { state: "handed-over" };
+    return { state: "handed-over", generation };
   }
-  await relay?.close();
-  if (ended === "handed-over") return { state: ended };
+  if (ended === "handed-over") return { state: ended, generation };
   const isResized = typeof ended === "object";
   if (rank === 0 && !isResized) await leaveModel({ storage, manifest, replica }, epochs, cursor.step);
   const result = await workerResult(options, { event, equipment, collective, meter, ended });

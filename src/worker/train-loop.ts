@@ -50,9 +50,7 @@ export interface TrainLoopOptions {
   readonly onEpoch: (metrics: EpochMetrics) => Promise<void>;
   /** Makes the state at the cursor durable; called on every rank at the same steps. */
   readonly onCheckpoint: () => Promise<void>;
-  /** Whether to begin with the question whether to hand over; else a worker makes one exchange at least. */
-  readonly isTired: boolean;
-  /** Asked where the state could be handed over; true ends the loop. */
+  /** Asked where the state could be handed over, after one exchange at least; true ends the loop. */
   readonly handsOver: (stepsLeft: number) => boolean;
 }
 
@@ -72,7 +70,7 @@ export async function trainLoop(
   // Whoever begins at a checkpoint knows that it is durable.
   let durableStep = cursor.checkpointStep;
   let { replays } = options;
-  let mayHandOver = options.isTired;
+  let mayHandOver = false;
 
   if (cursor.decided !== null) return cursor.decided;
   // A resumed run may have nothing left to do but to write its model.

@@ -27,4 +27,6 @@ export type WorkerEnd =
       /** The crew that goes on, of another size. */
       readonly next?: NumberedAttempt;
     }
-  | { readonly state: "handed-over" | "fenced" };
+  /** `generation` is the one that it acted as. */
+  | { readonly state: "handed-over"; readonly generation: number }
+  | { readonly state: "fenced" };

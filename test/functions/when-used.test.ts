@@ -29,21 +29,6 @@ test("functions are opened once, by the first invocation, and closed", async () 
   assert.deepEqual(inner.asked, ['{"a":1}', '{"a":2}', "close"]);
 });
 
-test("functions that are prepared are opened before the first invocation", async () => {
-  let opened = 0;
-  const functions = whenUsed(() => Promise.resolve((opened++, recorded())));
-  await functions.prepare?.();
-  assert.equal(opened, 1);
-  await functions.invoke({});
-  assert.equal(opened, 1);
-});
-
-test("to prepare what cannot be opened is left to the first invocation to tell", async () => {
-  const functions = whenUsed(() => Promise.reject(new Error("no such scheme")));
-  await functions.prepare?.();
-  await assert.rejects(functions.invoke({}), /no such scheme/);
-});
-
 test("an invocation throws what opening throws, and closing does not", async () => {
   const functions = whenUsed(() => Promise.reject(new Error("no such scheme")));
   await assert.rejects(functions.invoke({}), /no such scheme/);

@@ -7,53 +7,48 @@ import { claim, type ClaimOptions } from "../../src/worker/lease.ts";
 
 const keys = runKeys("r");
 
-/** A successor of generation 0, which has given a first sign of life with so much of its time left. */
-async function successor(name: string, remainingMs: number, more: Partial<ClaimOptions> = {}) {
+/** A rank whose generation 0 is held by a worker that has given a first sign of life. */
+async function held(name: string) {
   const storage = await openStorage(`memory:lease-${name}`);
   let beats = 0;
-  const beat = () => putJson(storage, keys.heartbeat(0, 0, 0), { beat: beats++, remainingMs });
+  const beat = (generation = 0) => putJson(storage, keys.heartbeat(0, 0, generation), { beat: beats++ });
   await putJson(storage, keys.lease(0, 0, 0), { nonce: "first" });
   await beat();
-  const options: ClaimOptions = {
-    ...{ storage, keys, attempt: 0, rank: 0, generation: 1, reason: "handover", requestId: "second" },
-    ...{ silenceMs: 60_000, patienceMs: () => 60_000, renew: () => assert.fail("nobody needs another one") },
-    ...more,
+  const claimOf = (more: Partial<ClaimOptions>) =>
+    claim({
+      ...{ storage, keys, attempt: 0, rank: 0, generation: 0, reason: "start", requestId: "second" },
+      ...{ silenceMs: 60, ...more },
+    });
+  /** What `claimed` gives while that generation lives. */
+  const whileAlive = async <T>(generation: number, claimed: Promise<T>): Promise<T> => {
+    const beating = setInterval(() => void beat(generation), 5);
+    return claimed.finally(() => clearInterval(beating));
   };
-  return { storage, beat, claimed: claim(options) };
+  return { storage, whileAlive, claimOf };
 }
 
-test("a successor claims as soon as the state lies there", async () => {
-  const { storage, claimed } = await successor("state", 60_000);
-  await storage.put(keys.handover(0, 0, 0), [new Uint8Array(1)]);
-  assert.equal(await claimed, 1);
+test("a successor claims at once, and a second one of its generation ends if the first one lives", async () => {
+  const { whileAlive, claimOf } = await held("successor");
+  assert.equal(await claimOf({ generation: 1, reason: "handover", silenceMs: 60_000 }), 1);
+  const again = claimOf({ generation: 1, reason: "handover", requestId: "third" });
+  assert.equal(await whileAlive(1, again), undefined);
 });
 
-test("a successor takes its predecessor for dead when that one's time is over, however long a lease is", async () => {
-  const { claimed } = await successor("over", 20);
-  assert.equal(await claimed, 1);
+test("a successor whose first start has died takes the generation after it", async () => {
+  const { claimOf } = await held("dead-successor");
+  assert.equal(await claimOf({ generation: 1, reason: "handover" }), 1);
+  assert.equal(await claimOf({ generation: 1, reason: "handover", requestId: "third" }), 2);
 });
 
-test("a successor goes on waiting for a predecessor that beats", async () => {
-  const { beat, storage, claimed } = await successor("beats", 60_000, { silenceMs: 60 });
-  let settled = false;
-  void claimed.then(() => (settled = true));
-  for (let i = 0; i < 10; i++) {
-    await beat();
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  assert.equal(settled, false);
+test("a start that is delivered twice ends while the first one beats, and takes over where it is silent", async () => {
+  const { whileAlive, claimOf } = await held("twice");
+  assert.equal(await whileAlive(0, claimOf({})), undefined);
+  assert.equal(await claimOf({}), 1);
+});
+
+test("a rank that has ended needs nobody, and what was claimed for it is given back", async () => {
+  const { storage, claimOf } = await held("ended");
   await putJson(storage, keys.result(0, 0), {});
-  assert.equal(await claimed, undefined);
-});
-
-test("a successor that has waited away its life has another one started, and ends", async () => {
-  let renewed = 0;
-  const renew = () => {
-    renewed++;
-    return Promise.resolve();
-  };
-  const { beat, claimed } = await successor("renew", 60_000, { silenceMs: 60, patienceMs: () => 0, renew });
-  await beat();
-  assert.equal(await claimed, undefined);
-  assert.equal(renewed, 1);
+  assert.equal(await claimOf({ generation: 1, reason: "handover" }), undefined);
+  assert.equal(await storage.get({ key: keys.lease(0, 0, 1) }), undefined);
 });

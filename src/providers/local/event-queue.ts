@@ -8,6 +8,8 @@ import type { Invocation } from "./invocation.ts";
 import type { SandboxPool } from "./sandbox-pool.ts";
 
 const MAX_AGE_S = 6 * 3600;
+/** An event is taken out of a queue by a poller, never in the moment in which it is accepted. */
+const QUEUE_MS = 20;
 /** "from 1 second after the first attempt to a maximum of 5 minutes" */
 const FIRST_THROTTLED_PAUSE_MS = 1000;
 const LAST_THROTTLED_PAUSE_MS = 300_000;
@@ -56,7 +58,7 @@ export class EventQueue {
     const beganMs = performance.now();
     let throttledPauseMs = FIRST_THROTTLED_PAUSE_MS;
     let failures = 0;
-    if (delayMs > 0) await this.#pause(delayMs);
+    await this.#pause(QUEUE_MS + delayMs);
     while (!this.#closed) {
       const spec = registry.find(name);
       if (spec === undefined) return;

@@ -8,7 +8,7 @@ import { builtFunction, HANDLER } from "../function-bundle.ts";
 import { readLogs } from "./log-reader.ts";
 import { type ServiceProcess, startServiceProcess } from "./service-process.ts";
 
-/** A worker that hands over and its successor run at one time; a rescued one may still be there as well. */
+/** A worker that hands over and its successor may overlap; a rescued one may still be there as well. */
 const CONCURRENCY_PER_WORKER = 3;
 const STARTERS = 10;
 const IDLE_MS = 60_000;
