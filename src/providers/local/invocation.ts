@@ -1,6 +1,8 @@
 // One call of a function on its way through the local service, and how it ended.
 // https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 
+import { isDeepStrictEqual } from "node:util";
+
 export interface Invocation {
   /** The same for all retries of one asynchronous event. */
   readonly requestId: string;
@@ -68,7 +70,7 @@ export type Match = Readonly<Record<string, unknown>>;
 
 export function matches({ payload }: Invocation, match: Match): boolean {
   const event = fieldsOf(payload);
-  return Object.entries(match).every(([name, value]) => event[name] === value);
+  return Object.entries(match).every(([name, value]) => isDeepStrictEqual(event[name], value));
 }
 
 function fieldsOf(payload: Uint8Array): Record<string, unknown> {
