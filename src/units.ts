@@ -49,8 +49,8 @@ export function formatCount(count: number): string {
 }
 
 /** "1 epoch", "2 epochs". */
-export function counted(count: number, noun: string): string {
-  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+export function counted(count: number, noun: string, plural = `${noun}s`): string {
+  return `${formatCount(count)} ${count === 1 ? noun : plural}`;
 }
 
 /** Cents from a dollar on, two significant digits below: "$12.34", "$0.058", "$0.0000020". */

@@ -32,6 +32,17 @@ export function missingRequirements(): string[] {
   );
 }
 
+/** Those of the system that are not installed. */
+export function missingServers(): readonly {
+  readonly scheme: string;
+  readonly aptPackages: readonly string[];
+}[] {
+  const schemes = ["s3", "redis", "memcached"];
+  return missingRequirements()
+    .filter((name) => schemes.includes(name))
+    .map((scheme) => ({ scheme, aptPackages: requirements[scheme]!.aptPackages }));
+}
+
 /** Installs what is missing if this is root on Debian; says in one line what to install otherwise. */
 export function installRequirements(): void {
   const missing = missingRequirements().map((name) => requirements[name]!);

@@ -5,6 +5,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { serveLambda, serveLines } from "../src/providers/local/serve.ts";
 import { startServers, stopServers } from "../test/servers/index.ts";
+import { missingServers } from "./requirements.ts";
 
 const FOLDER = ".sltrain";
 const FILE = join(FOLDER, "servers.env");
@@ -19,6 +20,9 @@ Object.assign(process.env, exports);
 const lines = [
   ...Object.entries(exports).map(([name, value]) => `export ${name}=${value}`),
   ...[...servers.values()].map(({ uri }) => `# ${uri}`),
+  ...missingServers().map(
+    ({ scheme, aptPackages }) => `# not ${scheme}, which needs: apt-get install ${aptPackages.join(" ")}`,
+  ),
 ];
 try {
   await serveLambda({

@@ -7,6 +7,7 @@ import type { TrainConfig, TrainConfigKey } from "./schema.ts";
 export const readKeys = [
   "dataFormat",
   "labelColumn",
+  "labelKind",
   "hashBits",
   "onBadRecord",
   "imageSize",
@@ -17,10 +18,11 @@ export type ReadSettings = Readonly<Partial<Pick<TrainConfig, (typeof readKeys)[
 
 /** What is not given is not there: then a format's own default holds. */
 export function readOptionsOf(settings: ReadSettings): PathOptions {
-  const { dataFormat, labelColumn, hashBits, onBadRecord, imageSize, contextLength } = settings;
+  const { dataFormat, labelColumn, labelKind, hashBits, onBadRecord, imageSize, contextLength } = settings;
   return {
     ...(dataFormat !== undefined && { format: dataFormat }),
     ...(labelColumn !== undefined && { labelColumn }),
+    ...(labelKind !== undefined && { labelKind }),
     ...(hashBits !== undefined && { hashBits }),
     ...(onBadRecord !== undefined && { onBadRecord }),
     ...(contextLength !== undefined && { contextLength }),

@@ -127,6 +127,11 @@ export const trainFields = {
     .transform(String)
     .optional()
     .describe("Of a table, the column of labels: its name, or its number from 0. Default: see docs/data.md."),
+  labelKind: oneOf(["classes", "targets"])
+    .optional()
+    .describe(
+      "What the labels are: classes, or targets of a regression. Default: what they look like (docs/data.md).",
+    ),
   hashBits: wholeNumber(1, 28)
     .optional()
     .describe(

@@ -26,6 +26,7 @@ const SPELT: Readonly<Record<keyof PathOptions, string>> = {
   format: "a format",
   onBadRecord: "--on-bad-record skip",
   labelColumn: "--label-column",
+  labelKind: "--label-kind",
   hashBits: "--hash-bits",
   imageSize: "--image-size",
   contextLength: "--context-length",

@@ -15,12 +15,17 @@ export interface ContentFile {
   bytes(limitBytes: number): Promise<Uint8Array>;
 }
 
+/** What labels mean: a number of a class, or what a regression is to come to. */
+export type LabelKind = "classes" | "targets";
+
 /** How the user wants files to be read; a format takes what concerns it. */
 export interface ReadOptions {
   /** What becomes of a record that cannot be read: the end of the import, or nothing but a count. */
   readonly onBadRecord: "fail" | "skip";
   /** Of tables: the label's column, by name or by its number from 0. Default: by the rules of csv.ts. */
   readonly labelColumn?: string | undefined;
+  /** Default: what the labels look like (labels.ts). */
+  readonly labelKind?: LabelKind | undefined;
   /** Of tables: text columns are hashed into 2^hashBits sparse features; without it they are refused. */
   readonly hashBits?: number | undefined;
   /** Of images: height and width that each is resized to; without it all must be of one size. */

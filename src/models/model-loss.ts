@@ -33,7 +33,10 @@ function refuseTargets(model: string, { task }: LossRequest): void {
   throw new SltrainError({
     code: "model-data-mismatch",
     message: `model ${model} tells classes apart, but the data has targets that are no classes`,
-    suggestions: ["Choose --model lr, which fits any targets, or data whose labels are whole numbers."],
+    suggestions: [
+      "Choose --model lr, which fits any targets.",
+      "Say so if the numbers are classes: --label-kind classes, of data that are imported for it.",
+    ],
   });
 }
 

@@ -62,13 +62,14 @@ function classTable({ classCounts, classNames, task }: DataDescription): string 
   if (task !== "classification") return undefined;
   const { train, validation } = classCounts;
   const total = train.reduce((sum, count) => sum + count, 0);
-  const rows = train
+  const found = [...train.keys()].filter((index) => train[index]! + (validation[index] ?? 0) > 0);
+  const rows = found
     .slice(0, LISTED_CLASSES)
-    .map((count, index) => [
+    .map((index) => [
       classNames?.[index] ?? String(index),
-      formatCount(count),
+      formatCount(train[index]!),
       formatCount(validation[index] ?? 0),
-      formatPercent(count / total),
+      formatPercent(train[index]! / total),
     ]);
   const table = drawTable(
     [
@@ -79,7 +80,13 @@ function classTable({ classCounts, classNames, task }: DataDescription): string 
     ],
     rows,
   );
-  return train.length > LISTED_CLASSES ? `${table}\nand ${train.length - LISTED_CLASSES} more` : table;
+  const rest = [
+    ...(found.length > LISTED_CLASSES ? [`and ${formatCount(found.length - LISTED_CLASSES)} more`] : []),
+    ...(found.length < train.length
+      ? [`${counted(train.length - found.length, "class", "classes")} without rows`]
+      : []),
+  ];
+  return [table, ...rest].join("\n");
 }
 
 function statisticsTable(
@@ -91,17 +98,24 @@ function statisticsTable(
   const { min, max, mean, deviation } = statistics;
   const name = (index: number) =>
     min.length === 1 ? "all values" : (featureNames?.[index] ?? String(index));
-  const rows = min
+  const filled = [...min.keys()].filter((index) => min[index] !== 0 || max[index] !== 0);
+  const rows = filled
     .slice(0, LISTED_FEATURES)
-    .map((value, index) => [
+    .map((index) => [
       name(index),
-      ...[value, max[index]!, mean[index]!, deviation[index]!].map(number),
+      ...[min[index]!, max[index]!, mean[index]!, deviation[index]!].map(number),
     ]);
   const headers = ["min", "max", "mean", "deviation"].map((header) => ({ header, ...right }));
   const table = drawTable([{ header: "feature" }, ...headers], rows, width);
-  return min.length > LISTED_FEATURES
-    ? `${table}\nand ${counted(min.length - LISTED_FEATURES, "feature")} more: --json has all`
-    : table;
+  const rest = [
+    ...(filled.length > LISTED_FEATURES
+      ? [`and ${counted(filled.length - LISTED_FEATURES, "feature")} more: --json has all`]
+      : []),
+    ...(filled.length < min.length
+      ? [`${counted(min.length - filled.length, "feature")} of zeros alone`]
+      : []),
+  ];
+  return [table, ...rest].join("\n");
 }
 
 /** Whole rows, as a program's text would have them: a blank at the end or a tab is seen. */

@@ -4,7 +4,7 @@ import { SHORT_ID_LENGTH, type StoredDataset } from "../data/catalogue.ts";
 import type { DataManifest } from "../data/manifest.ts";
 import type { Task } from "../data/dataset.ts";
 import type { FeatureType } from "../data/rows.ts";
-import { formatBytes, formatCount } from "../units.ts";
+import { counted, formatBytes, formatCount } from "../units.ts";
 import { drawTable } from "./table.ts";
 
 /** What `data ls --json` prints of a data set. */
@@ -41,7 +41,7 @@ export function featuresText(shape: readonly number[], type: FeatureType): strin
 
 export function taskText(task: Task, classes: number): string {
   if (task === "regression") return "targets";
-  return task === "next-token" ? `${formatCount(classes)} tokens` : `${formatCount(classes)} classes`;
+  return task === "next-token" ? counted(classes, "token") : counted(classes, "class", "classes");
 }
 
 export function dataTable(rows: readonly DataRow[]): string {

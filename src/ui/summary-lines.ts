@@ -2,7 +2,7 @@
 
 import { styleText } from "node:util";
 import { gpuUseLine } from "./gpu-text.ts";
-import type { BestEpoch, RunSummary } from "../run/records.ts";
+import type { BestEpoch, RunSummary, StopReason } from "../run/records.ts";
 import { counted, formatBytes, formatCount, formatDuration, formatPercent, formatUsd } from "../units.ts";
 
 export function summaryLines(run: RunSummary): string[] {
@@ -12,7 +12,7 @@ export function summaryLines(run: RunSummary): string[] {
       : `validation accuracy ${styleText("bold", formatPercent(run.accuracy))}`;
   const colour = run.status === "completed" ? "green" : "yellow";
   return [
-    `${styleText(colour, run.status)} after ${counted(run.epochs, "epoch")}, ${counted(run.steps, "step")}: ` +
+    `${styleText(colour, run.status)} after ${counted(run.epochs, "epoch")}, ${counted(run.steps, "step")}${why(run.reason)}: ` +
       `loss ${formatLoss(run.loss).trim()}, ${worth}`,
     ...(run.skippedSteps ? [`${label("f16")}${skippedText(run.skippedSteps)}`] : []),
     `${label("time")}${formatDuration(run.wallMs)}; first step after ${formatDuration(run.firstStepMs)}`,
@@ -27,6 +27,11 @@ export function summaryLines(run: RunSummary): string[] {
     `${label("model")}${run.modelPath}`,
     `${label("")}${run.topologyPath}`,
   ];
+}
+
+/** What ended it, unless it went as far as it was to go. */
+function why(reason: StopReason): string {
+  return reason === "epochs-done" ? "" : ` (${reason.replaceAll("-", " ")})`;
 }
 
 /** Steps of a scaled loss that changed nothing. */

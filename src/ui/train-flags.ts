@@ -28,6 +28,7 @@ const VALUES = {
   rows: "n",
   dataFormat: "name",
   labelColumn: "name|n",
+  labelKind: "classes|targets",
   hashBits: "k",
   onBadRecord: "fail|skip",
   imageSize: "HxW",

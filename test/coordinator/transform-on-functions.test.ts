@@ -122,7 +122,7 @@ before(async () => {
  * one, for this process has other work. Returns how many were killed.
  */
 async function killInTheMiddle(service: LambdaService, root: string, over: AbortSignal): Promise<number> {
-  for (; !over.aborted; await sleep(5)) {
+  while (!over.aborted) {
     for (const sandbox of service.pool.sandboxes) {
       if (sandbox.invocation === undefined) continue;
       const { stage, parts } = JSON.parse(Buffer.from(sandbox.invocation.payload).toString()) as MapperEvent;
@@ -134,6 +134,7 @@ async function killInTheMiddle(service: LambdaService, root: string, over: Abort
       sandbox.signal("SIGKILL");
       return 1;
     }
+    await sleep(5);
   }
   return 0;
 }

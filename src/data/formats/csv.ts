@@ -15,7 +15,7 @@ export const csvFormat: Format = {
   description: "CSV or TSV: columns of numbers and one of labels, with or without a header",
   // Any text could be a table: it is asked last.
   matches: (head) => head.length > 0 && !head.includes(0),
-  takes: ["onBadRecord", "labelColumn", "hashBits"],
+  takes: ["onBadRecord", "labelColumn", "labelKind", "hashBits"],
   open: (file, options) => new CsvReader(file, options),
 };
 
@@ -68,7 +68,7 @@ class CsvReader implements RowReader, TextTable<CsvFacts> {
   #labelMeaning(): LabelMeaning {
     const { layout } = this.parser;
     if (!layout || layout.label < 0) return { kind: "targets" };
-    return this.#seen.meaningOfTable(this.#labelPlace(), layout.namedClass);
+    return this.#seen.meaningOfTable(this.#labelPlace(), layout.namedClass, this.#options.labelKind);
   }
 
   #labelPlace(): string {

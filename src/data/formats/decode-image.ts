@@ -37,7 +37,9 @@ export async function decodeImage(bytes: Uint8Array, where: string): Promise<Ima
   try {
     return kind === "png" ? await decodePng(bytes) : await decodeJpeg(bytes);
   } catch (cause) {
-    throw imageError(where, `a ${kind.toUpperCase()} image that decodes`, (cause as Error).message, cause);
+    // Decoders put what zlib says behind a colon, and it may say nothing.
+    const problem = (cause as Error).message.replace(/:\s*$/, "") || "one that is damaged";
+    throw imageError(where, `a ${kind.toUpperCase()} image that decodes`, problem, cause);
   }
 }
 

@@ -1,6 +1,7 @@
 // What a column of labels means, found out while rows go by: classes, by number or by name, or regression targets.
 
 import { SltrainError } from "../../errors.ts";
+import type { LabelKind } from "../format.ts";
 import type { LabelMeaning } from "../rows.ts";
 
 /** Above it, whole numbers are taken for quantities rather than for classes. */
@@ -101,9 +102,11 @@ export class LabelColumn {
   /**
    * Names give classes in alphabetical order. Whole numbers of 0..999 give those classes; a table's other numbers are
    * targets, or refused where its column is called `label` or `class`.
-   * @throws SltrainError "data-label" naming the line of a label that is no class.
+   * @param kind what they are, if the user says it
+   * @throws SltrainError "data-label" naming the line of a label that is no class, or no number.
    */
-  meaningOfTable(where: string, namedClass: boolean): LabelMeaning {
+  meaningOfTable(where: string, namedClass: boolean, kind: LabelKind | undefined): LabelMeaning {
+    if (kind === "targets") return this.#targets(where);
     if (this.#names.size > 0) return this.#namedClasses();
     const isClass = (value: number) => Number.isInteger(value) && value >= 0 && value < MAX_CLASSES;
     const wrong = [...this.#numbers].find(([value]) => !isClass(value));
@@ -111,15 +114,43 @@ export class LabelColumn {
       const highest = [...this.#numbers.keys()].reduce((high, value) => Math.max(high, value), 0);
       return { kind: "classes", values: Array.from({ length: highest + 1 }, (_, value) => value) };
     }
+    if (kind === "classes") return this.#classesThatOccur(where);
     if (!namedClass || !wrong) return { kind: "targets" };
     const [, { text, line }] = wrong;
-    throw labelError(`${where}, line ${line}`, `a class in 0..${MAX_CLASSES - 1} or a name`, text);
+    throw labelError(
+      `${where}, line ${line}`,
+      `a class in 0..${MAX_CLASSES - 1} or a name`,
+      text,
+      AS_TARGETS,
+    );
   }
 
-  /** Whole numbers are classes, each that occurs (-1 and 1, 1..7), unless they are more than 1,000; others are targets. */
-  meaningOfNumbers(): LabelMeaning {
+  /**
+   * Whole numbers are classes, each that occurs (-1 and 1, 1..7), unless they are more than 1,000; others are targets.
+   * @param kind what they are, if the user says it @throws SltrainError "data-label" if they cannot be that
+   */
+  meaningOfNumbers(where: string, kind: LabelKind | undefined): LabelMeaning {
+    if (kind === "targets") return this.#targets(where);
+    const areClasses = this.#numbers.size <= MAX_CLASSES && [...this.#numbers.keys()].every(Number.isInteger);
+    return areClasses || kind === "classes" ? this.#classesThatOccur(where) : { kind: "targets" };
+  }
+
+  #targets(where: string): LabelMeaning {
+    const [name] = this.#names;
+    if (name) throw labelError(`${where}, line ${name[1].line}`, "a number, to be a target", name[0]);
+    return { kind: "targets" };
+  }
+
+  #classesThatOccur(where: string): LabelMeaning {
     const values = [...this.#numbers.keys()];
-    if (values.length > MAX_CLASSES || !values.every(Number.isInteger)) return { kind: "targets" };
+    const broken = [...this.#numbers].find(([value]) => !Number.isInteger(value));
+    if (broken) {
+      const [, { text, line }] = broken;
+      throw labelError(`${where}, line ${line}`, "a whole number or a name, to be a class", text, AS_TARGETS);
+    }
+    if (this.#tooManyNumbers) {
+      throw labelError(where, `at most ${MAX_NAMES} classes`, "more numbers than that", AS_TARGETS);
+    }
     values.sort((a, b) => a - b);
     // Classes are numbered from 0: where labels are not, their numbers are names.
     const numbered = values.every((value, index) => value === index);
@@ -139,10 +170,17 @@ export class LabelColumn {
   }
 }
 
-function labelError(where: string, expected: string, got: string): SltrainError {
+const AS_TARGETS = "Say so if they are targets of a regression: --label-kind targets.";
+
+function labelError(
+  where: string,
+  expected: string,
+  got: string,
+  ...others: readonly string[]
+): SltrainError {
   return new SltrainError({
     code: "data-label",
     message: `${where}: expected ${expected}, got "${got}"`,
-    suggestions: ["Correct the label, or remove the record."],
+    suggestions: ["Correct the label, or remove the record.", ...others],
   });
 }

@@ -17,7 +17,7 @@ export const libsvmFormat: Format = {
   name: "libsvm",
   description: "LibSVM / SVMlight text: label index:value …",
   matches: (head) => FIRST_LINE.test(firstLine(head)),
-  takes: ["onBadRecord"],
+  takes: ["onBadRecord", "labelKind"],
   open: (file, options) => new LibsvmReader(file, options, undefined),
 };
 
@@ -26,7 +26,7 @@ export const zeroBasedLibsvmFormat: Format = {
   name: "libsvm:zero-based",
   description: "LibSVM text whose indices count from 0",
   matches: () => false,
-  takes: ["onBadRecord"],
+  takes: ["onBadRecord", "labelKind"],
   open: (file, options) => new LibsvmReader(file, options, 0),
 };
 
@@ -73,7 +73,7 @@ class LibsvmReader implements RowReader, TextTable<LibsvmFacts> {
     return {
       featureShape: [Math.max(0, this.#highestIndex + 1 - (this.parser.firstIndex ?? 1))],
       featureType: "csr",
-      labels: this.#labels.meaningOfNumbers(),
+      labels: this.#labels.meaningOfNumbers(this.#file.path, this.#options.labelKind),
       skippedRecords: this.#state.skippedRecords,
     };
   }

@@ -28,7 +28,7 @@ export const npyFormat: Format = {
   name: "npy",
   description: "NumPy array (.npy) with its labels beside it: X.npy and y.npy, NAME.npy and NAME.labels.npy",
   matches: (head) => Buffer.from(head.subarray(0, 6)).toString("latin1") === "\x93NUMPY",
-  takes: ["onBadRecord", "labelColumn"],
+  takes: ["onBadRecord", "labelColumn", "labelKind"],
   open: async (file, options) => {
     const labels = options.labelColumn ?? arrayOf(await openContent(await labelsBeside(file.path)));
     return openNpyRows(arrayOf(file), labels, options);
@@ -72,7 +72,7 @@ async function labelsBeside(path: string): Promise<string> {
 export async function openNpyRows(
   features: NpyArray,
   labels: NpyArray | string,
-  { onBadRecord }: Pick<ReadOptions, "onBadRecord">,
+  { onBadRecord, labelKind }: Pick<ReadOptions, "onBadRecord" | "labelKind">,
 ): Promise<RowReader> {
   const { header, where } = features;
   const { shape, type } = header;
@@ -116,7 +116,10 @@ export async function openNpyRows(
   }
   return {
     read,
-    facts: () => ({ featureShape, featureType, labels: seen.meaningOfNumbers(), skippedRecords }),
+    facts: () => ({
+      ...{ featureShape, featureType, skippedRecords },
+      labels: seen.meaningOfNumbers(where, labelKind),
+    }),
   };
 }
 

@@ -40,7 +40,7 @@ export const npzFormat: Format = {
   name: "npz",
   description: "NumPy archive (.npz) of x_train, y_train, x_test and y_test, or of X and y",
   matches: (head, fileName) => isZip(head) && (/\.npz$/i.test(fileName) || firstNameEndsIn(head, ".npy")),
-  takes: ["onBadRecord"],
+  takes: ["onBadRecord", "labelKind"],
   open: async ({ path }, options) => {
     const archive = await openArchive(path, options.onBytes);
     const open = async ([x, y]: readonly [string, string]): Promise<RowReader> =>

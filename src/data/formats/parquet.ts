@@ -25,7 +25,7 @@ export const parquetFormat: Format = {
   name: "parquet",
   description: "Parquet table (.parquet) with columns of numbers and a label column",
   matches: (head) => Buffer.from(head.subarray(0, 4)).toString("latin1") === "PAR1",
-  takes: ["onBadRecord", "labelColumn"],
+  takes: ["onBadRecord", "labelColumn", "labelKind"],
   open: ({ path, sizeBytes }, options) => openParquet(path, sizeBytes, options),
 };
 
@@ -37,7 +37,7 @@ interface Column {
 async function openParquet(
   path: string,
   sizeBytes: number,
-  { labelColumn, onBadRecord, onBytes }: OpenFormat,
+  { labelColumn, labelKind, onBadRecord, onBytes }: OpenFormat,
 ): Promise<RowReader> {
   const { parquetMetadataAsync } = await import("hyparquet");
   const metadata = await withFile(path, sizeBytes, (file) => parquetMetadataAsync(file));
@@ -81,7 +81,11 @@ async function openParquet(
     facts: () => ({
       featureShape: [columns.length - 1],
       featureType: "f32",
-      labels: seen.meaningOfTable(`${path}: column "${labelName}"`, /^(label|class)$/i.test(labelName)),
+      labels: seen.meaningOfTable(
+        `${path}: column "${labelName}"`,
+        /^(label|class)$/i.test(labelName),
+        labelKind,
+      ),
       featureNames: columns.filter(({ isLabel }) => !isLabel).map(({ name }) => name),
       skippedRecords,
     }),

@@ -24,7 +24,7 @@ export const tfrecordFormat: Format = {
   description: "TFRecord of tf.train.Example: an image or numbers, and a label (also .gz)",
   // The checksum of the first record's length: no other file has it by chance.
   matches: (head) => head.length >= HEADER_BYTES && lengthOf(head) !== undefined,
-  takes: ["onBadRecord", "labelColumn", "imageSize"],
+  takes: ["onBadRecord", "labelColumn", "labelKind", "imageSize"],
   open: async (file, options) => {
     // Loaded here: only who imports such files pays for it.
     const { BinaryReader: Reader } = await import("@bufbuild/protobuf/wire");
@@ -102,7 +102,7 @@ class TfrecordReader implements RowReader {
     return {
       featureShape: this.#areImages ? this.#images.featureShape : [width],
       featureType: this.#areImages ? ("u8" as const) : ("f32" as const),
-      labels: this.#seen.meaningOfNumbers(),
+      labels: this.#seen.meaningOfNumbers(this.#path, this.#options.labelKind),
       skippedRecords: this.#skippedRecords,
     };
   }

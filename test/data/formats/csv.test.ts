@@ -99,6 +99,29 @@ test("a column called label or class holds classes: other numbers are out of ran
   await assert.rejects(read(lines("a,class", "1,1000", "2,1")), { code: "data-label" });
 });
 
+test("the user may say what labels are", async () => {
+  const ages = lines("height,age", "150,20", "160,80");
+  assert.equal((await read(ages)).facts.labels.kind, "classes");
+  const targets = await read(ages, { labelKind: "targets" });
+  assert.deepEqual([targets.labels, targets.facts.labels], [[20, 80], { kind: "targets" }]);
+  const classes = await read(lines("a,label", "1,1000", "2,-1"), { labelKind: "classes" });
+  assert.deepEqual(classes.labels, [1, 0]);
+  assert.deepEqual(classes.facts.labels, { kind: "classes", values: [-1, 1000], names: ["-1", "1000"] });
+  for (const [labelKind, text, wanted] of [
+    ["targets", lines("a,y", "1,3", "2,b"), 'line 3: expected a number, to be a target, got "b"'],
+    [
+      "classes",
+      lines("a,y", "1,3", "2,0.5"),
+      'line 3: expected a whole number or a name, to be a class, got "0.5"',
+    ],
+  ] as const) {
+    await assert.rejects(read(text, { labelKind }), {
+      code: "data-label",
+      message: `a.csv: column "y", ${wanted}`,
+    });
+  }
+});
+
 test("the label's column can be named, or numbered from 0", async () => {
   const text = lines("yes,1,a", "no,2,b");
   const { features, labels } = await read(lines("1,1,a", "0,2,b").replaceAll(/,[ab]/g, ""), {

@@ -89,6 +89,15 @@ test("labels are classes where they are whole numbers, else targets", async () =
   assert.deepEqual(await meaning(...many), { kind: "targets" });
 });
 
+test("the user may say what labels are", async () => {
+  const meaning = async (labelKind: "classes" | "targets", ...labels: string[]) =>
+    (await read(lines(...labels.map((label) => `${label} 1:1`)), { labelKind })).facts.labels;
+  assert.deepEqual(await meaning("targets", "1", "0"), { kind: "targets" });
+  const many = Array.from({ length: 1001 }, (_, i) => String(i));
+  assert.equal((await meaning("classes", ...many)).kind, "classes");
+  await assert.rejects(meaning("classes", "1", "0.5"), { code: "data-label", message: /line 2: .* got "0.5"$/ });
+});
+
 test("what cannot be read is named by line and column, with what was expected", async () => {
   for (const [line, code, message] of [
     ["1 1:1 3:x", "data-libsvm", 'column 7: expected index:value with a finite f32 number, got "3:x"'],
