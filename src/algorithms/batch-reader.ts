@@ -25,10 +25,10 @@ export interface BatchReaderOptions {
 }
 
 export class BatchReader {
-  readonly #dataset: ReadableRows;
+  #dataset: ReadableRows;
   readonly #featureCount: number;
   /** Of rows that a model sees sparse. */
-  readonly #gatherer: CsrGatherer | undefined;
+  #gatherer: CsrGatherer | undefined;
   #x = new Float32Array(0);
   /** Of a batch, and behind them those that come next. */
   #tokens = new Int32Array(0);
@@ -47,10 +47,16 @@ export class BatchReader {
     this.#augmenter = augment && new Augmenter({ ...dataset, ...augment });
     this.#firstRow = firstRow;
     this.#dataset = dataset;
+    this.#gatherer = gathererOf(dataset);
     this.#featureCount = rowElements(dataset.featureShape);
-    const { features, transform } = dataset;
-    this.#gatherer =
-      isSparse(features) && keepsZeros(transform) ? new CsrGatherer(features, transform) : undefined;
+  }
+
+  /** Reads other rows of the same shape from now on, into the same buffers. */
+  turnTo(dataset: ReadableRows): void {
+    if (dataset === this.#dataset) return;
+    this.#dataset = dataset;
+    this.#gatherer = gathererOf(dataset);
+    this.#last = undefined;
   }
 
   /**
@@ -101,4 +107,8 @@ export class BatchReader {
     } else fillBatch(this.#dataset, order, begin, end, x, labels);
     return { count, x, labels };
   }
+}
+
+function gathererOf({ features, transform }: ReadableRows): CsrGatherer | undefined {
+  return isSparse(features) && keepsZeros(transform) ? new CsrGatherer(features, transform) : undefined;
 }

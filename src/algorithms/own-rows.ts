@@ -39,7 +39,7 @@ export class OwnRows {
   readonly #options: OwnRowsOptions;
   readonly #order: Uint32Array;
   #pass = -1;
-  #reader: { readonly data: ReadableRows; readonly batches: BatchReader } | undefined;
+  #reader: BatchReader | undefined;
 
   /** `rows`: `count` of them; streamed ones as they are stored. */
   constructor(rows: ReadableRows | RowStream, count: number, options: OwnRowsOptions) {
@@ -67,7 +67,8 @@ export class OwnRows {
   }
 
   #batches(data: ReadableRows): BatchReader {
-    if (this.#reader?.data !== data) this.#reader = { data, batches: new BatchReader(data, this.#options) };
-    return this.#reader.batches;
+    this.#reader ??= new BatchReader(data, this.#options);
+    this.#reader.turnTo(data);
+    return this.#reader;
   }
 }

@@ -103,7 +103,10 @@ export interface RowTarget {
   take(count: number): BlockRows;
 }
 
-/** @param nonZeros that sparse rows may have together */
+/** Of the memory of sparse rows that are more than was expected. */
+const GROWTH = 1.5;
+
+/** @param nonZeros that sparse rows are expected to have together: more are made room for */
 export function allocateRows(
   manifest: Pick<DataManifest, "task" | "featureType" | "featureShape">,
   count: number,
@@ -130,14 +133,24 @@ export function allocateRows(
     };
   }
   const rowStarts = new Uint32Array(count + 1);
-  const columns = new Uint32Array(nonZeros);
-  const values = new Float32Array(nonZeros);
+  let columns = new Uint32Array(nonZeros);
+  let values = new Float32Array(nonZeros);
+  const makeRoom = (wanted: number): void => {
+    if (wanted <= columns.length) return;
+    const length = Math.max(wanted, Math.ceil(columns.length * GROWTH));
+    const [fewerColumns, fewerValues] = [columns, values];
+    columns = new Uint32Array(length);
+    values = new Float32Array(length);
+    columns.set(fewerColumns);
+    values.set(fewerValues);
+  };
   return {
     copy(from, take, at) {
       const rows = from.features as CsrRows;
       const begin = rows.rowStarts[take.begin]!;
       const end = rows.rowStarts[take.end]!;
       const to = rowStarts[at]!;
+      makeRoom(to + end - begin);
       columns.set(rows.columns.subarray(begin, end), to);
       values.set(rows.values.subarray(begin, end), to);
       for (let row = take.begin; row < take.end; row++) {

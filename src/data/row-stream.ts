@@ -6,7 +6,6 @@ import { setImmediate } from "node:timers/promises";
 import { assert } from "../errors.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { Dataset, Split } from "./dataset.ts";
-import { isSparse } from "./feature-rows.ts";
 import type { DataManifest } from "./manifest.ts";
 import { inOrder, type RowSlice } from "./order.ts";
 import {
@@ -16,6 +15,7 @@ import {
   loadBlocks,
   overlapping,
   type LoadMemory,
+  type RowTarget,
   type WantedBlock,
 } from "./reader.ts";
 import { type RowWindow, windowOrder, windowsOf } from "./stream-order.ts";
@@ -62,6 +62,12 @@ interface Coming {
   readonly loaded: Promise<Loaded>;
 }
 
+/** Memory for rows of several windows. */
+interface Across {
+  readonly capacity: number;
+  readonly rows: RowTarget;
+}
+
 export class RowStream {
   /** Time for which reads had to wait for rows. */
   waitedMs = 0;
@@ -71,6 +77,7 @@ export class RowStream {
   #windows: { readonly epoch: number; readonly windows: readonly RowWindow[] } | undefined;
   #current: Loaded | undefined;
   #coming: Coming | undefined;
+  #across: Across | undefined;
   /** The last one was loaded last: the first is free when the next load begins. */
   #memory: readonly LoadMemory[];
 
@@ -112,18 +119,34 @@ export class RowStream {
       const { begin: firstRow } = window;
       return { data, order, firstRow, begin: begin - firstRow, end: end - firstRow };
     }
-    const pieces: StreamedRows[] = [];
-    for (let at = begin; at < end;) {
-      const { data, order, window } = await this.#windowAt(epoch, at);
-      const until = Math.min(end, window.end);
-      // A copy, for the window goes when the next one is asked for.
-      const { begin: firstRow } = window;
-      pieces.push(this.#joined([{ data, order, firstRow, begin: at - firstRow, end: until - firstRow }], at));
-      at = until;
-    }
-    const joined = this.#joined(pieces, begin);
+    const joined = await this.#readAcross(epoch, begin, end);
     this.waitedMs += performance.now() - began;
     return joined;
+  }
+
+  /** Rows of several windows, copied: a window goes when the next one is asked for. */
+  async #readAcross(epoch: number, begin: number, end: number): Promise<StreamedRows> {
+    const count = end - begin;
+    const { rows } = (this.#across = this.#roomFor(count));
+    let dataset: Dataset | undefined;
+    for (let at = begin; at < end;) {
+      const { data, order, window } = await this.#windowAt(epoch, at);
+      dataset ??= data;
+      const { begin: firstRow } = window;
+      const until = Math.min(end, window.end);
+      for (const take of runsOf(order, { begin: at - firstRow, end: until - firstRow })) {
+        rows.copy(data, take, at - begin);
+        at += take.end - take.begin;
+      }
+    }
+    const data = { ...dataset!, count, ...rows.take(count) };
+    return { data, firstRow: begin, order: inOrder(count), begin: 0, end: count };
+  }
+
+  /** Kept from read to read: what is thrown away with each would be collected too late. */
+  #roomFor(count: number): Across {
+    if (this.#across && this.#across.capacity >= count) return this.#across;
+    return { capacity: count, rows: allocateRows(this.#options.manifest, count, 0) };
   }
 
   /** The window with this position, which is then the current one, and the next one comes. */
@@ -172,28 +195,15 @@ export class RowStream {
     }
     return this.#windows.windows;
   }
-
-  /** All rows of the pieces, one after the other. */
-  #joined(pieces: readonly StreamedRows[], firstRow: number): StreamedRows {
-    const count = pieces.reduce((sum, { begin, end }) => sum + end - begin, 0);
-    const target = allocateRows(this.#options.manifest, count, nonZerosOf(pieces));
-    let at = 0;
-    for (const { data, order, begin, end } of pieces) {
-      for (const row of order.subarray(begin, end)) {
-        target.copy(data, { begin: row, end: row + 1 }, at++);
-      }
-    }
-    const data = { ...pieces[0]!.data, count, ...target.take(count) };
-    return { data, firstRow, order: inOrder(count), begin: 0, end: count };
-  }
 }
 
-function nonZerosOf(pieces: readonly StreamedRows[]): number {
-  let nonZeros = 0;
-  for (const { data, order, begin, end } of pieces) {
-    if (!isSparse(data.features)) return 0;
-    const { rowStarts } = data.features;
-    for (const row of order.subarray(begin, end)) nonZeros += rowStarts[row + 1]! - rowStarts[row]!;
+/** Positions of `order` as rows that follow each other. */
+function* runsOf(order: Uint32Array, { begin, end }: RowSlice): Generator<RowSlice> {
+  for (let at = begin; at < end;) {
+    const first = order[at]!;
+    let length = 1;
+    while (at + length < end && order[at + length] === first + length) length++;
+    yield { begin: first, end: first + length };
+    at += length;
   }
-  return nonZeros;
 }

@@ -1,5 +1,5 @@
-// ADMM on a file that no function of the crew holds its share of: it is streamed in every pass, and the model has the bits of
-// functions that hold theirs.
+// ADMM and EM on rows that no function of the crew holds its share of: they are streamed in every pass, and the model has the
+// bits of functions that hold theirs.
 
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
@@ -43,7 +43,18 @@ function writeRows(path: string): void {
 test("admm on shares larger than a function's memory has the bits of one that holds them", async () => {
   const data = join(folder.path, "rows.libsvm");
   writeRows(data);
-  const settings = { data, algorithm: "admm", "batch-size": undefined, epochs: 3, tolerance: 1e-12 };
+  const learned = await sameInAnyMemory({ data, algorithm: "admm" });
+  assert.ok(learned.at(-1)!.accuracy! > 0.85, `accuracy ${learned.at(-1)!.accuracy}`);
+});
+
+test("em on shares larger than a function's memory has the bits of one that holds them", async () => {
+  const settings = { data: "synthetic:higgs", rows: 1_000_000, model: "kmeans", algorithm: "em" };
+  const learned = await sameInAnyMemory({ ...settings, clusters: 5 });
+  assert.ok(learned.at(-1)!.validationLoss! < learned[0]!.validationLoss!);
+});
+
+async function sameInAnyMemory(of: Readonly<Record<string, unknown>>) {
+  const settings = { ...of, "batch-size": undefined, epochs: 3, tolerance: 1e-12 };
   const ample = await LifeCrew.prepare(folder.path, { settings });
   const small = await LifeCrew.prepare(folder.path, { settings });
   const { manifest, storage, keys } = small;
@@ -76,5 +87,5 @@ test("admm on shares larger than a function's memory has the bits of one that ho
     (await ample.epochs()).map(({ validationLoss, accuracy }) => ({ validationLoss, accuracy })),
     learned,
   );
-  assert.ok(learned.at(-1)!.accuracy! > 0.85, `accuracy ${learned.at(-1)!.accuracy}`);
-});
+  return learned;
+}
