@@ -115,7 +115,8 @@ test("options that mean nothing for a format are refused, with the formats that 
   }
   await assert.rejects(readPath(join(FIXTURES, "npy/x_f4.npy"), { imageSize: [4, 4], hashBits: 4 }), {
     code: "data-options",
-    message: /which is npy: .*at most --on-bad-record skip, --label-column, --label-kind, got --image-size, --hash-bits$/,
+    message:
+      /which is npy: .*at most --on-bad-record skip, --label-column, --label-kind, got --image-size, --hash-bits$/,
     suggestions: [
       "Leave it out: it would change nothing.",
       "It is for tfrecord, image-folder.",

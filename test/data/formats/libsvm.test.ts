@@ -95,7 +95,10 @@ test("the user may say what labels are", async () => {
   assert.deepEqual(await meaning("targets", "1", "0"), { kind: "targets" });
   const many = Array.from({ length: 1001 }, (_, i) => String(i));
   assert.equal((await meaning("classes", ...many)).kind, "classes");
-  await assert.rejects(meaning("classes", "1", "0.5"), { code: "data-label", message: /line 2: .* got "0.5"$/ });
+  await assert.rejects(meaning("classes", "1", "0.5"), {
+    code: "data-label",
+    message: /line 2: .* got "0.5"$/,
+  });
 });
 
 test("what cannot be read is named by line and column, with what was expected", async () => {
