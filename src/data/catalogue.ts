@@ -37,7 +37,7 @@ function badName(expected: string, got: string): SltrainError {
   return new SltrainError({
     code: "data-name",
     message: `--name: expected ${expected}, got "${got}"`,
-    suggestions: ["Choose a name: --name my-data."],
+    suggestions: [`Choose a name: --name my-${NAME.test(got) ? got : "data"}.`],
   });
 }
 

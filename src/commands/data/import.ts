@@ -14,7 +14,7 @@ export default class DataImport extends SltrainCommand {
     "seed, shuffled once, measured, and written as compressed blocks; `train --data NAME` then begins at once. The same " +
     "content is not imported twice.";
   static override examples = [
-    "<%= config.bin %> <%= command.id %> higgs.csv.gz",
+    "<%= config.bin %> <%= command.id %> collisions.csv.gz",
     "<%= config.bin %> <%= command.id %> rcv1_train.binary --name rcv1-small --storage s3://my-bucket/runs",
     "<%= config.bin %> <%= command.id %> day_0.tsv.gz --name criteo --label-column 0 --hash-bits 18 --on-bad-record skip",
     "<%= config.bin %> <%= command.id %> synthetic:higgs --rows 1000000 --name higgs-twin",
