@@ -44,7 +44,7 @@ function gatherFloats(
   let to = 0;
   for (let begin = 0; begin < rows.length; begin += FETCHED_ROWS) {
     const end = Math.min(rows.length, begin + FETCHED_ROWS);
-    if (width <= FETCHED_WIDTH) fetch(features, rows, begin, end, width);
+    if (width <= FETCHED_WIDTH) touchRows(features, rows, begin, end, width);
     for (let i = begin; i < end; i++) {
       const from = rows[i]! * width;
       for (let j = 0; j < width; j++)
@@ -60,11 +60,11 @@ const FETCHED_WIDTH = 1024;
 /** At most so many values lie in a cache line. */
 const LINE_VALUES = 16;
 
-/** What `fetch` read last: kept, for a compiler may leave out what nobody keeps. */
+/** What `touchRows` read last: kept, for a compiler may leave out what nobody keeps. */
 const fetched = new Float64Array(1);
 
 /** Has rows on their way from memory at once, which a loop that computes with each of them would wait for one by one. */
-function fetch(features: DenseRows, rows: Uint32Array, begin: number, end: number, width: number): void {
+function touchRows(features: DenseRows, rows: Uint32Array, begin: number, end: number, width: number): void {
   let sum = 0;
   for (let i = begin; i < end; i++) {
     const from = rows[i]! * width;

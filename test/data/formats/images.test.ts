@@ -109,9 +109,9 @@ test("what does not decode names its file, or is left out and counted", async (t
   const flipped = Buffer.from(png);
   flipped[50]! ^= 0xff;
   for (const [name, content, message] of [
-    ["cut.png", png.subarray(0, 60), /b\/cut\.png: expected a PNG image that decodes, got/],
-    ["flipped.png", flipped, /b\/flipped\.png: expected a PNG image that decodes, got/],
-    ["cut.jpg", jpeg.subarray(0, 300), /b\/cut\.jpg: expected a JPEG image that decodes, got/],
+    ["cut.png", png.subarray(0, 60), /b\/cut\.png: expected a PNG image that decodes, got .*[^:\s]$/],
+    ["flipped.png", flipped, /b\/flipped\.png: expected a PNG image that decodes, got .*[^:\s]$/],
+    ["cut.jpg", jpeg.subarray(0, 300), /b\/cut\.jpg: expected a JPEG image that decodes, got .*[^:\s]$/],
     [
       "notes.txt",
       "no image",
